@@ -1,0 +1,125 @@
+//! Bytes to packets and back: rumqttc's codec, with a frame around it.
+//!
+//! rumqttc 0.25.1 takes a packet whose inside is too short for "more bytes are needed" and swallows it, and knows
+//! neither of the two short forms of DISCONNECT (MQTT 5, section 3.14.2.1). So the frame is cut out here, and
+//! everything inside it has to be right.
+
+use bytes::BytesMut;
+use rumqttc::v5::mqttbytes;
+use rumqttc::v5::mqttbytes::v5::{Disconnect, DisconnectReasonCode, Packet, check};
+
+/// The first byte of a DISCONNECT (MQTT 5, section 3.14.1).
+const DISCONNECT: u8 = 0xE0;
+
+/// What is not MQTT 5.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Malformed {
+    #[error("a packet that cannot be read: {0}")]
+    Packet(String),
+    #[error("a packet of {0} bytes, more than the {1} that this client said it takes")]
+    TooLarge(usize, u32),
+    #[error("a packet that only a client sends: {0}")]
+    WrongDirection(&'static str),
+    #[error("a message with QoS 2, which was not asked for")]
+    Qos2,
+    #[error("a message under '{0}', which is no topic")]
+    Topic(String),
+    #[error("more than {0} bytes of unacknowledged messages, which is all that this client said it takes")]
+    TooMuchInFlight(u64),
+    #[error("{0} where CONNACK had to come")]
+    NoConnAck(&'static str),
+    #[error("a CONNACK with a receive maximum of 0")]
+    NoReceiveMaximum,
+}
+
+/// Takes the next packet out of `buffer`, if all of it is there.
+pub(crate) fn decode(buffer: &mut BytesMut, max_bytes: u32) -> Result<Option<Packet>, Malformed> {
+    let frame = match check(buffer.iter(), Some(max_bytes)) {
+        Ok(header) => buffer.split_to(header.frame_length()),
+        Err(mqttbytes::Error::InsufficientBytes(missing)) => {
+            buffer.reserve(missing);
+            return Ok(None);
+        }
+        Err(mqttbytes::Error::PayloadSizeLimitExceeded { pkt_size, .. }) => {
+            return Err(Malformed::TooLarge(pkt_size, max_bytes));
+        }
+        Err(error) => return Err(unreadable(&error)),
+    };
+    read(frame).map(Some).map_err(|error| unreadable(&error))
+}
+
+fn read(mut frame: BytesMut) -> Result<Packet, mqttbytes::Error> {
+    let short_disconnect = match *frame.as_ref() {
+        [DISCONNECT, 0] => Some(DisconnectReasonCode::NormalDisconnection),
+        [DISCONNECT, 1, reason] => Some(DisconnectReasonCode::try_from(reason)?),
+        _ => None,
+    };
+    match short_disconnect {
+        Some(reason) => Ok(Packet::Disconnect(Disconnect::new(reason))),
+        None => Packet::read(&mut frame, None),
+    }
+}
+
+fn unreadable(error: &mqttbytes::Error) -> Malformed {
+    Malformed::Packet(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoded(bytes: &[u8]) -> Result<Option<Packet>, Malformed> {
+        decode(&mut BytesMut::from(bytes), 1000)
+    }
+
+    #[test]
+    fn every_form_of_disconnect_is_read() {
+        for (bytes, reason) in [
+            (&[0xE0, 0][..], DisconnectReasonCode::NormalDisconnection),
+            (&[0xE0, 1, 0x8E], DisconnectReasonCode::SessionTakenOver),
+            (&[0xE0, 2, 0x8E, 0], DisconnectReasonCode::SessionTakenOver),
+        ] {
+            match decoded(bytes) {
+                Ok(Some(Packet::Disconnect(packet))) => assert_eq!(packet.reason_code, reason),
+                other => panic!("{bytes:?}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_packet_in_pieces_waits_for_its_end() {
+        let whole = [0x40, 2, 0, 7];
+        for length in 0..whole.len() {
+            assert!(matches!(decoded(&whole[..length]), Ok(None)), "{length}");
+        }
+        assert!(matches!(decoded(&whole), Ok(Some(Packet::PubAck(ack))) if ack.pkid == 7));
+    }
+
+    #[test]
+    fn garbage_is_an_error_and_never_a_panic_nor_a_wait() {
+        for (case, bytes) in [
+            ("a length that does not end", &[0x40, 0xFF, 0xFF, 0xFF, 0xFF][..]),
+            ("a packet shorter than its inside", &[0x40, 1, 0]),
+            ("a SUBACK that ends in its properties", &[0x90, 2, 0, 1]),
+            ("a DISCONNECT with an unknown reason", &[0xE0, 1, 0x42]),
+            ("a packet type that does not exist", &[0x00, 1, 0]),
+            ("a message whose topic goes past the end", &[0x30, 3, 0, 9, b'a']),
+            ("more than we take", &[0x30, 0xFF, 0x7F]),
+        ] {
+            assert!(decoded(bytes).is_err(), "{case}: {:?}", decoded(bytes));
+        }
+        // A cheap stand-in for fuzzing: a fixed sequence, every short frame length, every packet type.
+        let mut state = 1_u32;
+        for round in 0..200_000_u32 {
+            let bytes: Vec<u8> = (0..(round % 24))
+                .map(|_| {
+                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    (state >> 24) as u8
+                })
+                .collect();
+            let mut frame = vec![(round % 256) as u8, bytes.len() as u8];
+            frame.extend(bytes);
+            assert!(!matches!(decoded(&frame), Ok(None)), "a whole frame is never waited for: {frame:?}");
+        }
+    }
+}

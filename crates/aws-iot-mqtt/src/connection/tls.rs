@@ -1,0 +1,127 @@
+//! The TLS handshake, and what its failures mean.
+
+use std::io;
+use std::sync::Arc;
+
+use rustls::pki_types::ServerName;
+use rustls::{AlertDescription, CertificateError, ClientConfig, Error as TlsError};
+use tokio::net::TcpStream;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::{Cause, Error};
+
+/// The handshake, on a thread of its own for as long as it lasts: rustls asks for the signature synchronously, and a
+/// chip may take minutes to fail. The session's own thread keeps its timers meanwhile, so the connect timeout holds.
+pub(super) async fn handshake(
+    tls: Arc<ClientConfig>,
+    server_name: ServerName<'static>,
+    socket: TcpStream,
+) -> io::Result<TlsStream<TcpStream>> {
+    let runtime = Handle::current();
+    // Dropped when nobody waits any more: the thread then stops as soon as the key lets it go.
+    let (_waiting, abandoned) = oneshot::channel::<()>();
+    spawn_blocking(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                stream = TlsConnector::from(tls).connect(server_name, socket) => stream,
+                _ = abandoned => Err(io::ErrorKind::TimedOut.into()),
+            }
+        })
+    })
+    .await
+    .unwrap_or_else(|panicked| Err(io::Error::other(panicked)))
+}
+
+/// Says what a failed handshake with `server` means.
+pub(super) fn handshake_error(error: io::Error, server: &str) -> Error {
+    if let Some(error) = alert(&error, server) {
+        return error;
+    }
+    let endpoint = server.to_owned();
+    match tls_error(&error) {
+        // The signer's own error, unwrapped: rustls hides it from `source()`.
+        Some(TlsError::Other(other)) => Error::Signer { endpoint, source: Cause::from(Arc::clone(&other.0)) },
+        Some(TlsError::InvalidCertificate(verdict)) => {
+            Error::ServerNotTrusted { endpoint, why: distrust(verdict), source: Cause::new(error) }
+        }
+        Some(TlsError::InvalidMessage(_)) => Error::NotTls { endpoint, source: Cause::new(error) },
+        Some(TlsError::PeerIncompatible(_)) => Error::Tls {
+            endpoint,
+            why: "the server and this client have no TLS version or algorithm in common",
+            source: Cause::new(error),
+        },
+        Some(_) => Error::Tls { endpoint, why: "the TLS library gave up", source: Cause::new(error) },
+        None => Error::Tls {
+            endpoint,
+            why: "the server hung up in the middle: is it the TLS port (8883, or 443)?",
+            source: Cause::new(error),
+        },
+    }
+}
+
+/// What the server's TLS alert means, if `error` is one. Under TLS 1.3 the verdict on the client's certificate comes
+/// after the handshake, with the first read.
+pub(super) fn alert(error: &io::Error, server: &str) -> Option<Error> {
+    let Some(TlsError::AlertReceived(alert)) = tls_error(error) else { return None };
+    use AlertDescription as A;
+    let (endpoint, source) = (server.to_owned(), Cause::new(TlsError::AlertReceived(*alert)));
+    let why = match alert {
+        A::BadCertificate
+        | A::UnsupportedCertificate
+        | A::CertificateRevoked
+        | A::CertificateExpired
+        | A::CertificateUnknown
+        | A::UnknownCA
+        | A::AccessDenied
+        | A::CertificateRequired
+        | A::NoCertificate => {
+            return Some(Error::CertificateRefused { endpoint, alert: format!("{alert:?}"), source });
+        }
+        A::DecryptError => {
+            "the server says that a signature is wrong: do key and certificate belong together, and did the authority \
+             that the server knows issue the certificate?"
+        }
+        A::HandshakeFailure => {
+            "the server found no algorithm in common, or refuses this device's certificate without saying so"
+        }
+        A::ProtocolVersion => "the server does not speak this TLS version",
+        A::UnrecognisedName => "the server does not know this endpoint's name",
+        A::NoApplicationProtocol => "the server does not offer MQTT on this port (ALPN x-amzn-mqtt-ca)",
+        _ => "the server ended it with an alert",
+    };
+    Some(Error::Tls { endpoint, why, source })
+}
+
+/// The server closed the connection in silence.
+pub(super) fn hung_up() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection")
+}
+
+fn tls_error(error: &io::Error) -> Option<&TlsError> {
+    error.get_ref()?.downcast_ref()
+}
+
+fn distrust(verdict: &CertificateError) -> &'static str {
+    use CertificateError as C;
+    match verdict {
+        // The latter: a root of that name is given, but it is not the one that signed.
+        C::UnknownIssuer | C::BadSignature => {
+            "none of the given root certificates has signed the server's certificate (AWS IoT Core's are signed by the \
+             Amazon roots; is the CA file the right one, and does something on the way open up TLS?)"
+        }
+        C::NotValidForName | C::NotValidForNameContext { .. } => {
+            "the server's certificate is for another name: is the endpoint spelt in full?"
+        }
+        C::Expired | C::ExpiredContext { .. } => {
+            "the server's certificate has expired: is this device's clock right?"
+        }
+        C::NotValidYet | C::NotValidYetContext { .. } => {
+            "the server's certificate is not valid yet: is this device's clock right?"
+        }
+        _ => "the server's certificate does not pass the check",
+    }
+}

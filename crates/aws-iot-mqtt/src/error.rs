@@ -1,0 +1,265 @@
+//! Everything that can go wrong, in the words of the person who has to put it right.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::time::Duration;
+
+use crate::hint::{Said, Unanswered, connect_hint, disconnect_hint, publish_hint, subscribe_hint};
+use crate::{Cause, ReasonCode};
+
+/// Why something did not work: the likeliest cause first, and what to try.
+///
+/// An error is cheap to clone, since one lost connection is the answer to everybody who waits on it. What lies
+/// underneath is its [`source`](std::error::Error::source).
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The text is not a topic to publish to.
+    #[error("'{topic}' is not a topic to publish to: {why}")]
+    InvalidTopic {
+        /// The text.
+        topic: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The text is not a topic filter.
+    #[error("'{filter}' is not a topic filter to subscribe to: {why}")]
+    InvalidFilter {
+        /// The text.
+        filter: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The endpoint is not a host name.
+    #[error(
+        "'{endpoint}' is not an endpoint: give the host name alone, without scheme, port or path, as `aws iot \
+         describe-endpoint --endpoint-type iot:Data-ATS` prints it"
+    )]
+    InvalidEndpoint {
+        /// The text.
+        endpoint: String,
+    },
+    /// Nothing was sent: the server would not take it.
+    #[error("{item}: {actual} {unit}, but {whose} allows {allowed}")]
+    Limit {
+        /// What is too large or too small.
+        item: String,
+        /// How large it is.
+        actual: u64,
+        /// What is counted.
+        unit: &'static str,
+        /// Whose limit it is.
+        whose: &'static str,
+        /// What is allowed.
+        allowed: String,
+    },
+    /// The operating system gives the session no thread or no event queue, or the thread died.
+    #[error("the MQTT session's own thread does not run")]
+    Start {
+        /// What is known of it.
+        source: Cause,
+    },
+    /// The endpoint's name has no address.
+    #[error(
+        "the name '{endpoint}' cannot be resolved: is it spelt as `aws iot describe-endpoint` prints it, and does \
+         this device reach a DNS server?"
+    )]
+    Resolve {
+        /// The endpoint.
+        endpoint: String,
+        /// What the resolver says.
+        source: Cause,
+    },
+    /// Nobody accepts a TCP connection there.
+    #[error(
+        "no connection to {endpoint}, tried {tried}: is the port right (8883, or 443), and does a firewall let it \
+         through?"
+    )]
+    Unreachable {
+        /// The endpoint and its port.
+        endpoint: String,
+        /// Each address that was tried, and its answer.
+        tried: String,
+        /// The last answer.
+        source: Cause,
+    },
+    /// The connection did not stand in time.
+    #[error("no MQTT connection to {endpoint} within {} s: it got no further than {stage}", .after.as_secs_f32())]
+    ConnectTimeout {
+        /// The endpoint and its port.
+        endpoint: String,
+        /// How far it got.
+        stage: Stage,
+        /// The time that was given.
+        after: Duration,
+    },
+    /// What answers on that port does not speak TLS.
+    #[error("what answers on {endpoint} does not speak TLS: MQTT over TLS is on port 8883 (or 443)")]
+    NotTls {
+        /// The endpoint and its port.
+        endpoint: String,
+        /// What was received instead.
+        source: Cause,
+    },
+    /// The server's certificate is not one that the given roots vouch for.
+    #[error("{endpoint} is not trusted: {why}")]
+    ServerNotTrusted {
+        /// The endpoint and its port.
+        endpoint: String,
+        /// What is wrong, and what to try.
+        why: &'static str,
+        /// The verifier's verdict.
+        source: Cause,
+    },
+    /// The server refused the device's certificate with a TLS alert.
+    #[error(
+        "{endpoint} refused this device's certificate (TLS alert {alert}): either it is not registered with this AWS \
+         account and region, or it is INACTIVE, or the endpoint belongs to another account"
+    )]
+    CertificateRefused {
+        /// The endpoint and its port.
+        endpoint: String,
+        /// The alert's name.
+        alert: String,
+        /// The alert.
+        source: Cause,
+    },
+    /// The private key made no signature: [`source`](std::error::Error::source) is the signer's own error.
+    #[error("the device's key made no signature for the TLS handshake with {endpoint}")]
+    Signer {
+        /// The endpoint and its port.
+        endpoint: String,
+        /// The signer's own error.
+        source: Cause,
+    },
+    /// The TLS handshake failed in another way.
+    #[error("the TLS handshake with {endpoint} failed: {why}")]
+    Tls {
+        /// The endpoint and its port.
+        endpoint: String,
+        /// What is the likeliest reason.
+        why: &'static str,
+        /// What the TLS library says.
+        source: Cause,
+    },
+    /// The server hung up after CONNECT, without a word.
+    #[error(
+        "{endpoint} closed the connection in answer to CONNECT: most likely no policy attached to the certificate \
+         allows iot:Connect for client id '{client_id}'; otherwise another client connects with the same id, or the \
+         certificate is not registered or INACTIVE"
+    )]
+    ClosedAfterConnect {
+        /// The endpoint and its port.
+        endpoint: String,
+        /// The client id.
+        client_id: String,
+        /// How the connection ended.
+        source: Cause,
+    },
+    /// The server answered CONNECT with a refusal.
+    #[error("{endpoint} refused client id '{client_id}': {reason}{}; {}", Said(.text), connect_hint(*.reason))]
+    ConnectRefused {
+        /// The endpoint and its port.
+        endpoint: String,
+        /// The client id.
+        client_id: String,
+        /// The server's reason.
+        reason: ReasonCode,
+        /// The server's own words, where it gave any.
+        text: Option<String>,
+    },
+    /// The server ended the connection, and said why.
+    #[error("the server ended the connection of client id '{client_id}': {reason}{}{}",
+        Said(.text), disconnect_hint(*.reason))]
+    Disconnected {
+        /// The client id.
+        client_id: String,
+        /// The server's reason.
+        reason: ReasonCode,
+        /// The server's own words, where it gave any.
+        text: Option<String>,
+    },
+    /// The connection broke, or the server hung up without a reason.
+    #[error("the connection was lost{}", Unanswered(.unanswered))]
+    Lost {
+        /// What the server had not yet answered: a refusal by the policy may show like this.
+        unanswered: Option<String>,
+        /// How it ended.
+        source: Cause,
+    },
+    /// The server no longer answers.
+    #[error("the server answered no keep-alive ping within {} s: the connection is taken for dead", .after.as_secs_f32())]
+    KeepAlive {
+        /// How long was waited.
+        after: Duration,
+    },
+    /// The server sent something that is not MQTT 5, or not allowed there.
+    #[error("the server broke the MQTT 5 protocol")]
+    Protocol {
+        /// What it did.
+        source: Cause,
+    },
+    /// The server did not take the message.
+    #[error("the server refused the message to '{topic}': {reason}{}{}", Said(.text), publish_hint(*.reason))]
+    PublishRefused {
+        /// The topic.
+        topic: String,
+        /// The server's reason.
+        reason: ReasonCode,
+        /// The server's own words, where it gave any.
+        text: Option<String>,
+    },
+    /// The server did not take the subscription.
+    #[error("the server refused the subscription to '{filter}': {reason}{}{}",
+        Said(.text), subscribe_hint(*.reason))]
+    SubscribeRefused {
+        /// The filter.
+        filter: String,
+        /// The server's reason.
+        reason: ReasonCode,
+        /// The server's own words, where it gave any.
+        text: Option<String>,
+    },
+    /// The connection ended before the server had acknowledged everything.
+    #[error("disconnected with {messages} messages that the server had not acknowledged within {} s", .after.as_secs_f32())]
+    NotDrained {
+        /// How many messages.
+        messages: usize,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// This client was disconnected by its own program.
+    #[error("this client is disconnected: `disconnect()` was called")]
+    Closed,
+}
+
+/// How far a connection got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stage {
+    /// The name is being resolved.
+    Resolve,
+    /// A TCP connection is being made.
+    Tcp,
+    /// The TLS handshake is under way: the device's signature is made here.
+    Tls,
+    /// CONNECT was sent, CONNACK has not come.
+    Mqtt,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Resolve => "resolving the name (is a DNS server reached?)",
+            Self::Tcp => "the TCP connection (does a firewall swallow it?)",
+            Self::Tls => "the TLS handshake (does the key's chip answer, and is it the TLS port?)",
+            Self::Mqtt => "waiting for the answer to CONNECT",
+        })
+    }
+}
+
+impl From<Infallible> for Error {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}

@@ -1,0 +1,66 @@
+//! What to try, by the server's reason: the second half of an error's sentence.
+
+use std::fmt;
+
+use crate::ReasonCode;
+
+/// The server's own words, in brackets.
+pub(crate) struct Said<'a>(pub(crate) &'a Option<String>);
+
+impl fmt::Display for Said<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_ref().map_or(Ok(()), |text| write!(f, " (the server says: {text})"))
+    }
+}
+
+/// What a lost connection may have to do with.
+pub(crate) struct Unanswered<'a>(pub(crate) &'a Option<String>);
+
+impl fmt::Display for Unanswered<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_ref().map_or(Ok(()), |what| {
+            write!(f, " while {what} was unanswered: a policy that does not allow it may end like this")
+        })
+    }
+}
+
+pub(crate) fn connect_hint(reason: ReasonCode) -> &'static str {
+    match reason.code() {
+        0x86 | 0x87 => {
+            "a policy attached to the certificate has to allow iot:Connect on \
+             arn:aws:iot:REGION:ACCOUNT:client/CLIENT_ID"
+        }
+        0x85 => "give another client id (at most 128 bytes)",
+        0x88 | 0x89 | 0x9C | 0x9D => "try again later",
+        0x97 | 0x9F => "connect less often: AWS IoT Core takes one CONNECT a second for each client id",
+        _ => "see the MQTT 5 reason code",
+    }
+}
+
+pub(crate) fn disconnect_hint(reason: ReasonCode) -> &'static str {
+    match reason.code() {
+        0x8E => "; another client has connected with this id: each device needs an id of its own",
+        0x87 => "; the policy does not allow what was sent last (iot:Publish, iot:Subscribe)",
+        0x93 | 0x96 | 0x97 => "; send less at a time",
+        _ => "",
+    }
+}
+
+pub(crate) fn publish_hint(reason: ReasonCode) -> &'static str {
+    match reason {
+        ReasonCode::NOT_AUTHORIZED => {
+            "; the policy has to allow iot:Publish on arn:aws:iot:REGION:ACCOUNT:topic/TOPIC"
+        }
+        _ => "",
+    }
+}
+
+pub(crate) fn subscribe_hint(reason: ReasonCode) -> &'static str {
+    match reason {
+        ReasonCode::NOT_AUTHORIZED | ReasonCode::UNSPECIFIED_ERROR => {
+            "; the policy has to allow iot:Subscribe on arn:aws:iot:REGION:ACCOUNT:topicfilter/FILTER \
+             (topicfilter, not topic)"
+        }
+        _ => "",
+    }
+}

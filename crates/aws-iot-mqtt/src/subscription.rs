@@ -1,0 +1,68 @@
+//! The messages of one filter.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_core::Stream;
+use tokio::sync::{Notify, mpsc};
+
+use crate::{Filter, Message, QoS};
+
+/// The messages of one filter, in the order in which they arrive. Also a [`Stream`].
+///
+/// It ends when the connection does; [`Client::closed`](crate::Client::closed) says why. Dropping it unsubscribes.
+/// Where two filters of a client overlap, both subscriptions get the message, each as often as the server sends it.
+#[derive(Debug)]
+pub struct Subscription {
+    pub(crate) filter: Filter,
+    pub(crate) qos: QoS,
+    /// Bounded. While it is full, QoS 1 messages wait in the session and are not acknowledged: the server stops when
+    /// as many are under way as this client said it takes. QoS 0 messages, which nobody can hold back, are dropped.
+    /// Reading from the socket never stops for it: acknowledgements for this same program come over that socket.
+    pub(crate) queue: mpsc::Receiver<Message>,
+    /// Tells the session that the queue has room again, or is gone.
+    pub(crate) room: Arc<Notify>,
+}
+
+impl Subscription {
+    /// The filter that was subscribed to.
+    pub fn filter(&self) -> &Filter {
+        &self.filter
+    }
+
+    /// The highest QoS that the server grants, which may be less than was asked for.
+    pub fn qos(&self) -> QoS {
+        self.qos
+    }
+
+    /// The next message, or `None` when the connection has ended.
+    pub async fn next(&mut self) -> Option<Message> {
+        poll_fn(|context| self.poll(context)).await
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Message>> {
+        let message = self.queue.poll_recv(context);
+        // The session waits for room only after it has seen none at all, so the first free place is what it waits for.
+        if matches!(message, Poll::Ready(Some(_))) && self.queue.capacity() <= 1 {
+            self.room.notify_one();
+        }
+        message
+    }
+}
+
+impl Stream for Subscription {
+    type Item = Message;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Message>> {
+        self.get_mut().poll(context)
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.queue.close();
+        self.room.notify_one();
+    }
+}

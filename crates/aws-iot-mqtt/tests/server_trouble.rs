@@ -1,0 +1,231 @@
+//! What servers do that they should not, and what the user is told.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failing test may panic"
+)]
+
+mod support;
+
+use std::error::Error as _;
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener};
+use std::pin::pin;
+use std::sync::mpsc;
+use std::task::{Context, Waker};
+use std::thread;
+use std::time::Duration;
+
+use aws_iot_mqtt::{Client, Error, QoS, ReasonCode, Stage};
+use rustls::version::TLS13;
+use support::server::{Scripted, plain, read_packet, read_to_end};
+use support::{BOTH_VERSIONS, block_on, client, tls};
+use test_peers::Pki;
+
+/// For ports where nothing depends on who the client is.
+fn anybody(port: u16) -> aws_iot_mqtt::Builder {
+    let pki = Pki::new();
+    client(port, "device-1", tls(&pki.client("device-1"), &pki.ca_pem(), BOTH_VERSIONS))
+}
+
+fn device(server: &Scripted) -> aws_iot_mqtt::Builder {
+    client(server.port, "device-1", tls(&server.device, &server.ca_pem, BOTH_VERSIONS))
+}
+
+#[test]
+fn a_port_where_nobody_listens() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let error = block_on(anybody(port).connect()).unwrap_err();
+    assert!(matches!(error, Error::Unreachable { .. }), "{error:?}");
+    let words = error.to_string();
+    assert!(
+        words.contains(&format!("localhost:{port}")) && words.contains("127.0.0.1 (connection refused)"),
+        "{words}"
+    );
+    assert!(error.source().unwrap().downcast_ref::<std::io::Error>().is_some());
+}
+
+#[test]
+fn a_port_that_speaks_no_tls() {
+    let port = plain(|mut socket| {
+        socket.read_exact(&mut [0; 5]).unwrap();
+        socket.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+    });
+    let error = block_on(anybody(port).connect()).unwrap_err();
+    assert!(matches!(error, Error::NotTls { .. }), "{error:?}");
+}
+
+#[test]
+fn a_port_that_hangs_up_on_a_tls_greeting() {
+    let port = plain(|mut socket| {
+        socket.read_exact(&mut [0; 5]).unwrap();
+    });
+    let error = block_on(anybody(port).connect()).unwrap_err();
+    assert!(matches!(error, Error::Tls { .. }), "{error:?}");
+    assert!(error.to_string().contains("is it the TLS port"), "{error}");
+}
+
+#[test]
+fn a_port_that_says_nothing_costs_the_connect_timeout_and_no_more() {
+    let port = plain(|mut socket| {
+        let _ = socket.read_to_end(&mut Vec::new());
+    });
+    let builder = anybody(port).connect_timeout(Duration::from_secs(1));
+    let error = block_on(builder.connect()).unwrap_err();
+    assert!(matches!(error, Error::ConnectTimeout { stage: Stage::Tls, .. }), "{error:?}");
+}
+
+#[test]
+fn a_server_that_hangs_up_after_connect() {
+    let server = Scripted::start(|stream| {
+        let (packet, _) = read_packet(stream);
+        assert_eq!(packet, 0x10, "CONNECT");
+    });
+    let error = block_on(device(&server).connect()).unwrap_err();
+    assert!(matches!(error, Error::ClosedAfterConnect { .. }), "{error:?}");
+    let words = error.to_string();
+    assert!(words.contains("iot:Connect") && words.contains("'device-1'"), "{words}");
+}
+
+#[test]
+fn a_server_that_never_answers_connect() {
+    let server = Scripted::start(|stream| drop(read_to_end(stream)));
+    let builder = device(&server).connect_timeout(Duration::from_secs(2));
+    let error = block_on(builder.connect()).unwrap_err();
+    assert!(matches!(error, Error::ConnectTimeout { stage: Stage::Mqtt, .. }), "{error:?}");
+}
+
+#[test]
+fn refusals_of_connect() {
+    for (case, answer, expected) in [
+        ("CONNACK: not authorized", &[0x20, 3, 0, 0x87, 0][..], "not authorized (0x87)"),
+        ("CONNACK: too often", &[0x20, 3, 0, 0x9F, 0], "one CONNECT a second"),
+        ("DISCONNECT: not authorized", &[0xE0, 1, 0x87], "not authorized (0x87)"),
+    ] {
+        let server = Scripted::start(move |stream| {
+            read_packet(stream);
+            stream.write_all(answer).unwrap();
+            read_to_end(stream);
+        });
+        let error = block_on(device(&server).connect()).unwrap_err();
+        assert!(matches!(error, Error::ConnectRefused { .. }), "{case}: {error:?}");
+        assert!(error.to_string().contains(expected), "{case}: {error}");
+    }
+}
+
+#[test]
+fn an_answer_to_connect_that_is_no_mqtt() {
+    for answer in [&[0xFF; 20][..], &[0x30, 4, 0, 1, b't', 0], &[0x20, 3, 0, 0x42, 0], &[0xD0, 0]] {
+        let server = Scripted::start(move |stream| {
+            read_packet(stream);
+            stream.write_all(answer).unwrap();
+            read_to_end(stream);
+        });
+        let error = block_on(device(&server).connect()).unwrap_err();
+        assert!(matches!(error, Error::Protocol { .. }), "{answer:?}: {error:?}");
+    }
+}
+
+#[test]
+fn a_session_that_is_taken_over_is_told_so_to_everybody() {
+    let server = Scripted::broker(|stream| {
+        stream.write_all(&[0xE0, 1, 0x8E]).unwrap();
+        read_to_end(stream);
+    });
+    block_on(async {
+        let client = device(&server).connect().await.unwrap();
+        let error = client.closed().await.unwrap_err();
+        let taken_over = ReasonCode::SESSION_TAKEN_OVER;
+        assert!(matches!(&error, Error::Disconnected { reason, .. } if *reason == taken_over), "{error:?}");
+        assert!(error.to_string().contains("another client has connected with this id"), "{error}");
+        // Whoever comes later learns the same reason.
+        let late = client.publish("t", QoS::AtLeastOnce, "x").await.unwrap_err();
+        assert_eq!(late.to_string(), error.to_string());
+    });
+}
+
+#[test]
+fn a_connection_that_breaks_answers_everybody_who_waits() {
+    let server = Scripted::broker(|stream| {
+        assert_eq!(read_packet(stream).0 >> 4, 3, "PUBLISH");
+    });
+    block_on(async {
+        let client = device(&server).connect().await.unwrap();
+        let error = client.publish("some/topic", QoS::AtLeastOnce, "x").await.unwrap_err();
+        assert!(matches!(error, Error::Lost { .. }), "{error:?}");
+        assert!(error.to_string().contains("the message to 'some/topic'"), "{error}");
+        assert!(error.source().is_some());
+        assert_eq!(client.disconnect().await.unwrap_err().to_string(), error.to_string());
+    });
+}
+
+#[test]
+fn garbage_in_mid_session_is_an_error_and_the_server_is_told() {
+    let (told, tells) = mpsc::channel();
+    let server = Scripted::broker(move |stream| {
+        stream.write_all(&[0xFF; 20]).unwrap();
+        told.send(read_to_end(stream)).unwrap();
+    });
+    block_on(async {
+        let client = device(&server).connect().await.unwrap();
+        let error = client.closed().await.unwrap_err();
+        assert!(matches!(error, Error::Protocol { .. }), "{error:?}");
+    });
+    assert_eq!(tells.recv().unwrap(), [0xE0, 1, 0x82], "DISCONNECT: protocol error");
+}
+
+#[test]
+fn disconnect_waits_for_acknowledgements_that_are_on_their_way() {
+    let (arrived, arrives) = mpsc::channel();
+    let (let_go, waits) = mpsc::channel();
+    let server = Scripted::broker(move |stream| {
+        read_packet(stream);
+        arrived.send(()).unwrap();
+        waits.recv().unwrap();
+        stream.write_all(&[0x40, 2, 0, 1]).unwrap();
+        assert_eq!(read_packet(stream), (0xE0, vec![]), "DISCONNECT, behind the acknowledgement");
+    });
+    let client = block_on(device(&server).connect()).unwrap();
+    let publisher = client.clone();
+    let publishing = thread::spawn(move || block_on(publisher.publish("t", QoS::AtLeastOnce, "x")));
+    arrives.recv().unwrap();
+
+    let mut disconnecting = pin!(client.disconnect());
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(disconnecting.as_mut().poll(&mut context).is_pending());
+    let_go.send(()).unwrap();
+    block_on(disconnecting).unwrap();
+    publishing.join().unwrap().unwrap();
+}
+
+#[test]
+fn the_server_name_goes_out_in_sni_and_alpn_only_where_it_is_needed() {
+    let (told, tells) = mpsc::channel();
+    let server = Scripted::broker(move |stream| {
+        let name = stream.conn.server_name().map(str::to_owned);
+        told.send((name, stream.conn.alpn_protocol().map(<[u8]>::to_vec))).unwrap();
+        read_to_end(stream);
+    });
+    let client = block_on(device(&server).connect()).unwrap();
+    assert_eq!(tells.recv().unwrap(), (Some("localhost".to_owned()), None));
+    block_on(client.disconnect()).unwrap();
+}
+
+#[test]
+fn what_is_no_endpoint_and_what_is_over_the_limit_is_told_before_anything_is_sent() {
+    let pki = Pki::new();
+    let tls = tls(&pki.client("device-1"), &pki.ca_pem(), &[&TLS13]);
+    for endpoint in ["mqtts://host", "host:8883", "", "host/path"] {
+        let error = block_on(Client::builder(endpoint, "device-1", tls.clone()).connect()).unwrap_err();
+        assert!(matches!(error, Error::InvalidEndpoint { .. }), "{endpoint}: {error:?}");
+    }
+    let error = block_on(Client::builder("localhost", "", tls.clone()).connect()).unwrap_err();
+    assert!(matches!(error, Error::Limit { .. }), "{error:?}");
+    let builder = Client::builder("localhost", "device-1", tls).keep_alive(Duration::from_secs(5));
+    let error = block_on(builder.connect()).unwrap_err();
+    assert!(error.to_string().contains("AWS IoT Core allows 30 to 1200"), "{error}");
+}

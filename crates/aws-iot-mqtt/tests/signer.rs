@@ -1,0 +1,150 @@
+//! Keys that take their time, and keys that fail: as in a chip.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failing test may panic"
+)]
+
+mod support;
+
+use std::error::Error as _;
+use std::fmt;
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
+use aws_iot_mqtt::{Error, QoS, Stage};
+use rustls::sign::{CertifiedKey, Signer, SigningKey};
+use rustls::{OtherError, SignatureAlgorithm, SignatureScheme};
+use support::server::{Scripted, read_to_end};
+use support::{BOTH_VERSIONS, EACH_VERSION, block_on, certified_key, client, tls_with};
+use tokio::sync::mpsc as async_mpsc;
+
+/// What happens before each signature.
+type Before = Arc<dyn Fn() -> Result<(), rustls::Error> + Send + Sync>;
+
+struct Key {
+    inner: Arc<dyn SigningKey>,
+    before: Before,
+}
+
+impl Key {
+    fn wrap(key: CertifiedKey, before: Before) -> CertifiedKey {
+        CertifiedKey::new(key.cert, Arc::new(Self { inner: key.key, before }))
+    }
+}
+
+impl SigningKey for Key {
+    fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
+        let inner = self.inner.choose_scheme(offered)?;
+        Some(Box::new(KeySigner { inner, before: Arc::clone(&self.before) }))
+    }
+
+    fn algorithm(&self) -> SignatureAlgorithm {
+        self.inner.algorithm()
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key")
+    }
+}
+
+struct KeySigner {
+    inner: Box<dyn Signer>,
+    before: Before,
+}
+
+impl Signer for KeySigner {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rustls::Error> {
+        (self.before)()?;
+        self.inner.sign(message)
+    }
+
+    fn scheme(&self) -> SignatureScheme {
+        self.inner.scheme()
+    }
+}
+
+impl fmt::Debug for KeySigner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeySigner")
+    }
+}
+
+/// A key that says when it is asked, and waits until it is let go.
+fn blocking() -> (Before, async_mpsc::UnboundedReceiver<()>, mpsc::Sender<()>) {
+    let (asked, asks) = async_mpsc::unbounded_channel();
+    let (let_go, waits) = mpsc::channel::<()>();
+    let waits = Mutex::new(waits);
+    let before: Before = Arc::new(move || {
+        asked.send(()).unwrap();
+        waits.lock().unwrap().recv().map_err(|_| rustls::Error::General("the test has ended".to_owned()))
+    });
+    (before, asks, let_go)
+}
+
+#[test]
+fn a_signature_that_takes_for_ever_does_not_stall_the_applications_only_thread() {
+    for version in EACH_VERSION {
+        let (before, mut asks, let_go) = blocking();
+        let server = Scripted::broker(|stream| drop(read_to_end(stream)));
+        let key = Key::wrap(certified_key(&server.device), before);
+        let tls = tls_with(key, &server.ca_pem, &[version]);
+        let builder = client(server.port, "device-1", tls).connect_timeout(Duration::from_secs(3600));
+
+        let application = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        application.block_on(async {
+            let connecting = tokio::spawn(builder.connect());
+            asks.recv().await.unwrap();
+            // The key is signing, and will not stop before it is let go. Meanwhile:
+            let work = tokio::spawn(async {
+                for _ in 0..1000 {
+                    tokio::task::yield_now().await;
+                }
+                "done"
+            });
+            assert_eq!(work.await.unwrap(), "done");
+            assert!(!connecting.is_finished());
+            let_go.send(()).unwrap();
+            let client = connecting.await.unwrap().unwrap();
+            client.publish("t", QoS::AtMostOnce, "x").await.unwrap();
+            client.disconnect().await.unwrap();
+        });
+    }
+}
+
+#[test]
+fn the_connect_timeout_holds_while_the_key_does_not_answer() {
+    let (before, _asks, _let_go) = blocking();
+    let server = Scripted::broker(|stream| drop(read_to_end(stream)));
+    let tls = tls_with(Key::wrap(certified_key(&server.device), before), &server.ca_pem, BOTH_VERSIONS);
+    let builder = client(server.port, "device-1", tls).connect_timeout(Duration::from_secs(2));
+    let error = block_on(builder.connect()).unwrap_err();
+    assert!(matches!(error, Error::ConnectTimeout { stage: Stage::Tls, .. }), "{error:?}");
+    assert!(error.to_string().contains("chip"), "{error}");
+}
+
+#[test]
+fn a_key_that_fails_is_told_with_its_own_error() {
+    #[derive(Debug, PartialEq)]
+    struct ChipError(u32);
+    impl fmt::Display for ChipError {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "C_Sign: CKR_DEVICE_ERROR ({:#x})", self.0)
+        }
+    }
+    impl std::error::Error for ChipError {}
+
+    for version in EACH_VERSION {
+        let before: Before = Arc::new(|| Err(OtherError(Arc::new(ChipError(0x30))).into()));
+        let server = Scripted::broker(|stream| drop(read_to_end(stream)));
+        let key = Key::wrap(certified_key(&server.device), before);
+        let tls = tls_with(key, &server.ca_pem, &[version]);
+        let error = block_on(client(server.port, "device-1", tls).connect()).unwrap_err();
+        assert!(matches!(error, Error::Signer { .. }), "{error:?}");
+        assert_eq!(error.source().unwrap().downcast_ref(), Some(&ChipError(0x30)));
+    }
+}

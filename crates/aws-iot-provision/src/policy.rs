@@ -1,0 +1,169 @@
+use serde_json::{Value, json};
+
+use crate::arn::ArnScope;
+use crate::input_error::{InputError, JsonError};
+
+/// Longest policy document, in characters without white space ("AWS IoT Core endpoints and quotas", policy size).
+const MAX_DOCUMENT_CHARACTERS: usize = 2048;
+
+/// The name of the thing that is connecting. By this variable one policy serves every thing.
+/// AWS resolves it for certificates that are attached to a thing ("AWS IoT Core policy variables").
+const CONNECTED_THING: &str = "${iot:Connection.Thing.ThingName}";
+
+/// An AWS IoT policy document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyDocument {
+    text: String,
+    value: Value,
+}
+
+impl PolicyDocument {
+    /// A document of the user's own, taken as it is.
+    ///
+    /// # Errors
+    /// Not JSON, not an object with a `Statement`, or longer than AWS takes.
+    pub fn from_json(text: &str) -> Result<Self, InputError> {
+        let value: Value =
+            serde_json::from_str(text).map_err(|error| InputError::PolicyNotJson(JsonError(error)))?;
+        if value.get("Statement").is_none() {
+            return Err(InputError::PolicyWithoutStatement);
+        }
+        let characters = text.chars().filter(|c| !c.is_whitespace()).count();
+        if characters > MAX_DOCUMENT_CHARACTERS {
+            return Err(InputError::PolicyTooLong { characters, max: MAX_DOCUMENT_CHARACTERS });
+        }
+        Ok(Self { text: text.to_owned(), value })
+    }
+
+    /// The least that a device needs: to connect under its thing's name as client id, and to publish, subscribe and
+    /// receive on the topics below `THING-NAME/`.
+    ///
+    /// The ARNs carry partition, region and account of the thing: a policy counts nowhere else, so nothing would be
+    /// gained by wildcards, and wildcards in place of the partition would be wrong in China and GovCloud.
+    pub fn least_privilege(scope: &ArnScope) -> Self {
+        let allow = |action: Value, resource: &str| json!({"Effect": "Allow", "Action": action, "Resource": scope.arn(resource)});
+        let value = json!({
+            "Version": "2012-10-17",
+            "Statement": [
+                allow(json!("iot:Connect"), &format!("client/{CONNECTED_THING}")),
+                allow(json!(["iot:Publish", "iot:Receive"]), &format!("topic/{CONNECTED_THING}/*")),
+                allow(json!("iot:Subscribe"), &format!("topicfilter/{CONNECTED_THING}/*")),
+            ],
+        });
+        Self { text: format!("{value:#}"), value }
+    }
+
+    /// The document as it is sent to AWS.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether both say the same; white space and the order of an object's members do not count.
+    pub fn is_same_as(&self, other: &str) -> bool {
+        serde_json::from_str::<Value>(other).is_ok_and(|other| other == self.value)
+    }
+
+    /// Whether a statement allows every AWS IoT action on every resource without a condition: a device that has such
+    /// a policy may act as any other.
+    pub fn allows_everything(&self) -> bool {
+        one_or_many(self.value.get("Statement")).iter().any(|statement| {
+            let names = |member, wildcards: &[&str]| {
+                one_or_many(statement.get(member))
+                    .iter()
+                    .filter_map(|value| value.as_str())
+                    .any(|text| wildcards.iter().any(|wildcard| text.eq_ignore_ascii_case(wildcard)))
+            };
+            statement.get("Effect").and_then(Value::as_str) == Some("Allow")
+                && statement.get("Condition").is_none()
+                && names("Action", &["*", "iot:*"])
+                && names("Resource", &["*"])
+        })
+    }
+}
+
+/// In a policy, wherever a list may stand, a single value may stand too.
+fn one_or_many(value: Option<&Value>) -> &[Value] {
+    match value {
+        Some(Value::Array(many)) => many,
+        Some(one) => std::slice::from_ref(one),
+        None => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn least_privilege_names_the_thing_by_variable_and_the_account_by_arn() {
+        let scope = ArnScope::of("arn:aws-cn:iot:cn-north-1:123456789012:thing/dev1").unwrap();
+        let document = PolicyDocument::least_privilege(&scope);
+        let expected = r#"{"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Action": "iot:Connect",
+             "Resource": "arn:aws-cn:iot:cn-north-1:123456789012:client/${iot:Connection.Thing.ThingName}"},
+            {"Effect": "Allow", "Action": ["iot:Publish", "iot:Receive"],
+             "Resource": "arn:aws-cn:iot:cn-north-1:123456789012:topic/${iot:Connection.Thing.ThingName}/*"},
+            {"Effect": "Allow", "Action": "iot:Subscribe",
+             "Resource": "arn:aws-cn:iot:cn-north-1:123456789012:topicfilter/${iot:Connection.Thing.ThingName}/*"}]}"#;
+        assert!(document.is_same_as(expected), "{}", document.as_str());
+        assert!(!document.allows_everything());
+        assert_eq!(PolicyDocument::from_json(document.as_str()).unwrap(), document);
+    }
+
+    #[test]
+    fn same_document_in_another_dress() {
+        let document = PolicyDocument::from_json(r#"{"Version":"2012-10-17","Statement":[]}"#).unwrap();
+        assert!(document.is_same_as("{ \"Statement\" : [ ],\n \"Version\": \"2012-10-17\" }"));
+        assert!(!document.is_same_as(r#"{"Version":"2008-10-17","Statement":[]}"#));
+        assert!(!document.is_same_as("not json"));
+    }
+
+    #[test]
+    fn size_is_counted_without_white_space() {
+        let of = |inside: usize, spaces: usize| {
+            format!(r#"{{"Statement":[],"x":"{}"}}{}"#, "x".repeat(inside), " ".repeat(spaces))
+        };
+        let around = of(0, 0).len();
+        assert!(PolicyDocument::from_json(&of(2048 - around, 5000)).is_ok());
+        let text = PolicyDocument::from_json(&of(2049 - around, 0)).unwrap_err().to_string();
+        assert!(text.contains("2049") && text.contains("2048"), "{text}");
+    }
+
+    #[test]
+    fn what_is_no_policy_is_refused() {
+        for (name, text, says) in [
+            ("not JSON", "not json", "JSON"),
+            ("empty", "", "JSON"),
+            ("no object", "[]", "Statement"),
+            ("no statement", "{}", "Statement"),
+        ] {
+            let error = PolicyDocument::from_json(text).unwrap_err().to_string();
+            assert!(error.contains(says), "{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_policy_that_allows_everything_is_seen() {
+        for (name, statement, everything) in [
+            ("the how-to's", r#"[{"Effect":"Allow","Action":"iot:*","Resource":"*"}]"#, true),
+            ("single statement", r#"{"Effect":"Allow","Action":"*","Resource":"*"}"#, true),
+            ("lists", r#"[{"Effect":"Allow","Action":["iot:Connect","IoT:*"],"Resource":["a","*"]}]"#, true),
+            (
+                "second statement",
+                r#"[{"Effect":"Deny","Action":"iot:*","Resource":"*"},{"Effect":"Allow","Action":"iot:*","Resource":"*"}]"#,
+                true,
+            ),
+            ("deny", r#"[{"Effect":"Deny","Action":"iot:*","Resource":"*"}]"#, false),
+            (
+                "with a condition",
+                r#"[{"Effect":"Allow","Action":"iot:*","Resource":"*","Condition":{}}]"#,
+                false,
+            ),
+            ("one action", r#"[{"Effect":"Allow","Action":"iot:Publish","Resource":"*"}]"#, false),
+            ("odd types", r#"[1,{"Effect":"Allow","Action":1,"Resource":{}}]"#, false),
+        ] {
+            let document = PolicyDocument::from_json(&format!(r#"{{"Statement":{statement}}}"#)).unwrap();
+            assert_eq!(document.allows_everything(), everything, "{name}");
+        }
+    }
+}

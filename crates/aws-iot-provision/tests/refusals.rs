@@ -1,0 +1,206 @@
+//! What AWS may answer instead of doing what it was asked, and what the operator then reads.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use aws_config::SdkConfig;
+use aws_iot_provision::{Error, Outcome, Provisioned, Provisioner};
+use support::scripted::{Answer, ID, Scripted};
+use support::{block_on, chain, config, device};
+
+fn provision(aws: &Scripted) -> Result<Provisioned, Error> {
+    block_on(async { Provisioner::new(&config(aws.url()).await).unwrap().provision(&device("dev1")).await })
+}
+
+#[test]
+fn a_first_registration_makes_seven_calls() {
+    let aws = Scripted::start(Vec::new());
+    let provisioned = provision(&aws).unwrap();
+    assert_eq!(provisioned.certificate_id.as_str(), ID, "what AWS returned counts, not what was computed");
+    assert_eq!(provisioned.endpoint, "example-ats.iot.us-east-1.amazonaws.com");
+    let requests = aws.requests();
+    assert_eq!(requests.len(), 7, "{requests:#?}");
+    assert_eq!(requests[5], "PUT /things/dev1/principals?thingPrincipalType=EXCLUSIVE_THING");
+    assert_eq!(requests[6], "GET /endpoint?endpointType=iot%3AData-ATS");
+}
+
+#[test]
+fn refusals_name_call_object_and_remedy() {
+    type IsKind = fn(&Error) -> bool;
+    let cases: [(&str, &str, Answer, IsKind, &[&str]); 11] = [
+        (
+            "missing permission",
+            "POST /things/",
+            Answer(
+                403,
+                "AccessDeniedException",
+                r#"{"message":"User: arn:aws:iam::1:user/op is not authorized"}"#,
+            ),
+            |e| matches!(e, Error::AccessDenied(_)),
+            &[
+                "denied iot:CreateThing",
+                "thing dev1",
+                "on thing/dev1",
+                "user/op is not authorized",
+                "request id req-1",
+            ],
+        ),
+        (
+            "missing permission on the lookup",
+            "GET /certificates/",
+            Answer(403, "UnauthorizedException", r#"{"message":"no"}"#),
+            |e| matches!(e, Error::AccessDenied(_)),
+            &["iot:DescribeCertificate", "cert/"],
+        ),
+        (
+            "permission that IAM grants only as a whole",
+            "PUT /things/",
+            Answer(403, "AccessDeniedException", r#"{"message":"no"}"#),
+            |e| matches!(e, Error::AccessDenied(_)),
+            &["allow iot:AttachThingPrincipal on *"],
+        ),
+        (
+            "unknown key",
+            "GET /certificates/",
+            Answer(403, "UnrecognizedClientException", r#"{"message":"The security token is invalid."}"#),
+            |e| matches!(e, Error::NotAuthenticated(_)),
+            &["does not accept the credentials", "clock", "security token is invalid"],
+        ),
+        (
+            "expired token",
+            "GET /certificates/",
+            Answer(403, "ExpiredTokenException", r#"{"message":"expired"}"#),
+            |e| matches!(e, Error::NotAuthenticated(_)),
+            &["not expired"],
+        ),
+        (
+            "throttled",
+            "POST /policies/",
+            Answer(429, "ThrottlingException", r#"{"message":"Rate exceeded"}"#),
+            |e| matches!(e, Error::Throttled(_)),
+            &["throttled iot:CreatePolicy for policy devices", "run it again"],
+        ),
+        (
+            "AWS is ill",
+            "PUT /target-policies/",
+            Answer(500, "InternalFailureException", r#"{"message":"oops"}"#),
+            |e| matches!(e, Error::Unavailable(_)),
+            &["iot:AttachPolicy for policy devices on certificate", "again later", "oops"],
+        ),
+        (
+            "something else than AWS",
+            "GET /certificates/",
+            Answer(502, "", "<html>Bad Gateway</html>"),
+            |e| matches!(e, Error::Unavailable(_)),
+            &["endpoint URL"],
+        ),
+        (
+            "bad certificate",
+            "POST /certificate/register-no-ca",
+            Answer(400, "CertificateValidationException", r#"{"message":"bad signature algorithm"}"#),
+            |e| matches!(e, Error::Refused(_)),
+            &["refused iot:RegisterCertificateWithoutCA for certificate", "bad signature algorithm"],
+        ),
+        (
+            "answer without the ARN",
+            "POST /things/",
+            Answer(200, "", "{}"),
+            |e| matches!(e, Error::Incomplete { .. }),
+            &["iot:CreateThing", "thingArn"],
+        ),
+        (
+            "ARN that is none",
+            "POST /things/",
+            Answer(200, "", r#"{"thingArn":"dev1"}"#),
+            |e| matches!(e, Error::Arn(_)),
+            &["iot:CreateThing", "\"dev1\""],
+        ),
+    ];
+    for (name, call, answer, is_kind, says) in cases {
+        let error = provision(&Scripted::start(vec![(call, answer)])).unwrap_err();
+        assert!(is_kind(&error), "{name}: {error:?}");
+        let text = chain(&error);
+        for part in says {
+            assert!(text.contains(part), "{name}: {part:?} not in {text:?}");
+        }
+        assert!(!text.contains("fake-secret"), "{name}: {text}");
+    }
+}
+
+/// moto takes the SHA-256 of the PEM text, so the lookup by the computed id finds nothing.
+#[test]
+fn certificate_registered_under_an_id_that_was_not_computed() {
+    let described = r#"{"certificateDescription":{"status":"ACTIVE",
+        "certificateId":"00000000000000000000000000000000000000000000000000000000000000aa",
+        "certificateArn":"arn:aws:iot:us-east-1:123456789012:cert/aa"}}"#;
+    let exists = r#"{"message":"exists","resourceId":"00000000000000000000000000000000000000000000000000000000000000aa"}"#;
+    let aws = Scripted::start(vec![
+        (
+            "GET /certificates/00000000000000000000000000000000000000000000000000000000000000aa",
+            Answer(200, "", described),
+        ),
+        ("POST /certificate/register-no-ca", Answer(409, "ResourceAlreadyExistsException", exists)),
+    ]);
+    let provisioned = provision(&aws).unwrap();
+    assert_eq!(provisioned.certificate_id.as_str(), ID);
+    assert_eq!(provisioned.steps[2].outcome, Outcome::AlreadyThere);
+}
+
+#[test]
+fn a_certificate_that_is_not_active_stops_everything_before_anything_is_written() {
+    let revoked =
+        r#"{"certificateDescription":{"status":"REVOKED","certificateId":"ab","certificateArn":"arn:x"}}"#;
+    let aws = Scripted::start(vec![("GET /certificates/", Answer(200, "", revoked))]);
+    let error = provision(&aws).unwrap_err();
+    assert!(matches!(&error, Error::CertificateNotActive { status, .. } if status == "REVOKED"), "{error:?}");
+    assert_eq!(aws.requests().len(), 1);
+}
+
+#[test]
+fn a_thing_with_attributes_of_its_own_is_used_as_it_is() {
+    let aws = Scripted::start(vec![
+        ("POST /things/", Answer(409, "ResourceAlreadyExistsException", r#"{"message":"exists"}"#)),
+        ("GET /things/", Answer(200, "", r#"{"thingArn":"arn:aws:iot:us-east-1:123456789012:thing/dev1"}"#)),
+    ]);
+    let provisioned = provision(&aws).unwrap();
+    assert_eq!(provisioned.steps[0].outcome, Outcome::AlreadyThere);
+}
+
+#[test]
+fn nobody_listens() {
+    // A port that was free a moment ago.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let error =
+        block_on(async { Provisioner::new(&config(&url).await).unwrap().provision(&device("dev1")).await })
+            .unwrap_err();
+    assert!(matches!(error, Error::Unreachable(_)), "{error:?}");
+    let text = chain(&error);
+    assert!(text.contains(&url) && text.contains("Connection refused"), "{text}");
+}
+
+#[test]
+fn no_region() {
+    let error = Provisioner::new(&SdkConfig::builder().build()).unwrap_err();
+    assert!(matches!(error, Error::NoRegion), "{error:?}");
+}
+
+#[test]
+fn no_credentials() {
+    let error = block_on(async {
+        let nothing = config("http://127.0.0.1:1").await;
+        let mut builder = nothing.into_builder();
+        builder.set_credentials_provider(Some(support::NoCredentials::shared()));
+        Provisioner::new(&builder.build()).unwrap().provision(&device("dev1")).await
+    })
+    .unwrap_err();
+    assert!(matches!(error, Error::Credentials(_)), "{error:?}");
+    assert!(chain(&error).contains("AWS_PROFILE"), "{}", chain(&error));
+}

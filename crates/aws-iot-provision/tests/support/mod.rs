@@ -1,0 +1,74 @@
+//! What the tests share. Fake credentials and a loopback URL are said explicitly, so no real account can be reached.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, future};
+use aws_iot_provision::{ClientOptions, Device, DeviceCertificate, aws_client_config};
+use aws_sdk_iot::config::{Credentials, SharedCredentialsProvider};
+
+pub(crate) mod scripted;
+
+/// The configuration of a client of that control plane. No retries: a test shall not wait.
+pub(crate) async fn config(control_plane_url: &str) -> SdkConfig {
+    let options = ClientOptions {
+        region: Some("us-east-1".to_owned()),
+        profile: None,
+        endpoint_url: Some(control_plane_url.to_owned()),
+    };
+    let credentials = Credentials::new("AKIAFAKE", "fake-secret", None, None, "test");
+    aws_client_config(&options)
+        .await
+        .into_builder()
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .retry_config(RetryConfig::disabled())
+        .build()
+}
+
+/// A device with a certificate of its own.
+pub(crate) fn device(thing: &str) -> Device {
+    Device::new(thing.parse().unwrap(), certificate(), "devices".parse().unwrap())
+}
+
+/// A certificate with a new key.
+pub(crate) fn certificate() -> DeviceCertificate {
+    DeviceCertificate::from_pem(certificate_pem().as_bytes()).unwrap()
+}
+
+pub(crate) fn certificate_pem() -> String {
+    let issued = rcgen::generate_simple_self_signed(["device".to_owned()]).unwrap();
+    issued.cert.pem()
+}
+
+/// Runs a test's asynchronous part, as the command does.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// The whole chain of an error in one line, as the command prints it.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |&error| error.source())
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}
+
+/// A credential chain that ends without finding any.
+#[derive(Debug)]
+pub(crate) struct NoCredentials;
+
+impl NoCredentials {
+    pub(crate) fn shared() -> SharedCredentialsProvider {
+        SharedCredentialsProvider::new(Self)
+    }
+}
+
+impl ProvideCredentials for NoCredentials {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::ready(Err(CredentialsError::not_loaded("no providers in chain")))
+    }
+}

@@ -1,0 +1,88 @@
+//! RegisterCertificateWithoutCA, DescribeCertificate, UpdateCertificate, DeleteCertificate.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Extension, Path, Query, State};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::request::body;
+use super::respond::{Answer, done};
+use crate::arn::{ACCOUNT, Region};
+use crate::registry::{CertificateId, Registry, Status};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Register {
+    certificate_pem: String,
+    status: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Update {
+    new_status: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Delete {
+    #[serde(default)]
+    force_delete: bool,
+}
+
+pub(super) async fn register(
+    State(registry): State<Arc<Registry>>,
+    Extension(region): Extension<Region>,
+    bytes: Bytes,
+) -> Answer {
+    let request: Register = body(&bytes)?;
+    // AWS registers a certificate INACTIVE unless told otherwise (AWS IoT API reference).
+    let status = request.status.as_deref().map_or(Ok(Status::Inactive), Status::parse)?;
+    let certificate = registry.register_certificate(&request.certificate_pem, status, &region)?;
+    Ok(Json(json!({
+        "certificateArn": certificate.arn,
+        "certificateId": certificate.id.as_str(),
+    })))
+}
+
+pub(super) async fn describe(State(registry): State<Arc<Registry>>, Path(id): Path<String>) -> Answer {
+    let certificate = registry.certificate(&CertificateId::parse(&id)?)?;
+    Ok(Json(json!({
+        "certificateDescription": {
+            "certificateArn": certificate.arn,
+            "certificateId": certificate.id.as_str(),
+            "status": certificate.status.as_str(),
+            "certificatePem": certificate.pem,
+            "ownedBy": ACCOUNT,
+            "creationDate": certificate.created,
+            "lastModifiedDate": certificate.modified,
+            "customerVersion": 1,
+            "certificateMode": "SNI_ONLY",
+            "validity": {
+                "notBefore": certificate.not_before.as_secs(),
+                "notAfter": certificate.not_after.as_secs(),
+            },
+        }
+    })))
+}
+
+pub(super) async fn update(
+    State(registry): State<Arc<Registry>>,
+    Path(id): Path<String>,
+    Query(query): Query<Update>,
+) -> Answer {
+    registry.update_certificate(&CertificateId::parse(&id)?, Status::parse(&query.new_status)?)?;
+    done()
+}
+
+pub(super) async fn delete(
+    State(registry): State<Arc<Registry>>,
+    Path(id): Path<String>,
+    Query(query): Query<Delete>,
+) -> Answer {
+    registry.delete_certificate(&CertificateId::parse(&id)?, query.force_delete)?;
+    done()
+}

@@ -1,0 +1,94 @@
+//! CreatePolicy, GetPolicy, DeletePolicy, and the policies of a certificate.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Extension, Path, State};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::request::body;
+use super::respond::{Answer, done};
+use crate::arn::Region;
+use crate::registry::{CertificateId, PolicyName, Registry};
+
+/// Each policy has one version here, numbered as AWS numbers the first.
+const VERSION_ID: &str = "1";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CreatePolicy {
+    policy_document: String,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    target: String,
+}
+
+pub(super) async fn create(
+    State(registry): State<Arc<Registry>>,
+    Extension(region): Extension<Region>,
+    Path(name): Path<String>,
+    bytes: Bytes,
+) -> Answer {
+    let request: CreatePolicy = body(&bytes)?;
+    let policy = registry.create_policy(PolicyName::parse(&name)?, &request.policy_document, &region)?;
+    Ok(Json(json!({
+        "policyName": policy.name.as_str(),
+        "policyArn": policy.arn,
+        "policyDocument": policy.document,
+        "policyVersionId": VERSION_ID,
+    })))
+}
+
+pub(super) async fn get(State(registry): State<Arc<Registry>>, Path(name): Path<String>) -> Answer {
+    let policy = registry.policy(&PolicyName::parse(&name)?)?;
+    Ok(Json(json!({
+        "policyName": policy.name.as_str(),
+        "policyArn": policy.arn,
+        "policyDocument": policy.document,
+        "defaultVersionId": VERSION_ID,
+        "creationDate": policy.created,
+        "lastModifiedDate": policy.created,
+        "generationId": VERSION_ID,
+    })))
+}
+
+pub(super) async fn delete(State(registry): State<Arc<Registry>>, Path(name): Path<String>) -> Answer {
+    registry.delete_policy(&PolicyName::parse(&name)?)?;
+    done()
+}
+
+pub(super) async fn attach(
+    State(registry): State<Arc<Registry>>,
+    Path(name): Path<String>,
+    bytes: Bytes,
+) -> Answer {
+    let Target { target } = body(&bytes)?;
+    registry.attach_policy(&PolicyName::parse(&name)?, &CertificateId::of_arn(&target)?)?;
+    done()
+}
+
+pub(super) async fn detach(
+    State(registry): State<Arc<Registry>>,
+    Path(name): Path<String>,
+    bytes: Bytes,
+) -> Answer {
+    let Target { target } = body(&bytes)?;
+    registry.detach_policy(&PolicyName::parse(&name)?, &CertificateId::of_arn(&target)?)?;
+    done()
+}
+
+pub(super) async fn list_attached(
+    State(registry): State<Arc<Registry>>,
+    Path(target): Path<String>,
+) -> Answer {
+    let policies = registry.attached_policies(&CertificateId::of_arn(&target)?)?;
+    let policies: Vec<Value> = policies
+        .iter()
+        .map(|policy| json!({ "policyName": policy.name.as_str(), "policyArn": policy.arn }))
+        .collect();
+    Ok(Json(json!({ "policies": policies })))
+}

@@ -1,0 +1,121 @@
+//! CreateThing, DescribeThing, DeleteThing, and a thing's principals.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Extension, Path, Query, State};
+use axum::http::HeaderMap;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::request::{body, principal};
+use super::respond::{Answer, done};
+use crate::arn::Region;
+use crate::registry::{Exclusivity, Fault, NewThing, Registry, ThingName};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CreateThing {
+    thing_type_name: Option<String>,
+    #[serde(default)]
+    attribute_payload: AttributePayload,
+    billing_group_name: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+struct AttributePayload {
+    #[serde(default)]
+    attributes: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct DeleteThing {
+    expected_version: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AttachPrincipal {
+    thing_principal_type: Option<String>,
+}
+
+pub(super) async fn create(
+    State(registry): State<Arc<Registry>>,
+    Extension(region): Extension<Region>,
+    Path(name): Path<String>,
+    bytes: Bytes,
+) -> Answer {
+    let request: CreateThing = body(&bytes)?;
+    let new = NewThing {
+        name: ThingName::parse(&name)?,
+        attributes: request.attribute_payload.attributes,
+        thing_type: request.thing_type_name,
+        billing_group: request.billing_group_name,
+    };
+    let thing = registry.create_thing(new, &region)?;
+    Ok(Json(json!({
+        "thingName": thing.name.as_str(),
+        "thingArn": thing.arn,
+        "thingId": thing.id,
+    })))
+}
+
+pub(super) async fn describe(State(registry): State<Arc<Registry>>, Path(name): Path<String>) -> Answer {
+    let thing = registry.thing(&ThingName::parse(&name)?)?;
+    Ok(Json(json!({
+        "defaultClientId": thing.name.as_str(),
+        "thingName": thing.name.as_str(),
+        "thingId": thing.id,
+        "thingArn": thing.arn,
+        "attributes": thing.attributes,
+        "version": thing.version,
+    })))
+}
+
+pub(super) async fn delete(
+    State(registry): State<Arc<Registry>>,
+    Path(name): Path<String>,
+    Query(query): Query<DeleteThing>,
+) -> Answer {
+    registry.delete_thing(&ThingName::parse(&name)?, query.expected_version)?;
+    done()
+}
+
+pub(super) async fn attach_principal(
+    State(registry): State<Arc<Registry>>,
+    Path(name): Path<String>,
+    Query(query): Query<AttachPrincipal>,
+    headers: HeaderMap,
+) -> Answer {
+    let exclusivity = match query.thing_principal_type.as_deref() {
+        None | Some("NON_EXCLUSIVE_THING") => Exclusivity::NonExclusive,
+        Some("EXCLUSIVE_THING") => Exclusivity::Exclusive,
+        Some(other) => {
+            let message =
+                format!("thingPrincipalType {other:?} is neither EXCLUSIVE_THING nor NON_EXCLUSIVE_THING");
+            return Err(Fault::invalid(message).into());
+        }
+    };
+    registry.attach_thing_principal(&ThingName::parse(&name)?, &principal(&headers)?, exclusivity)?;
+    done()
+}
+
+pub(super) async fn detach_principal(
+    State(registry): State<Arc<Registry>>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Answer {
+    registry.detach_thing_principal(&ThingName::parse(&name)?, &principal(&headers)?)?;
+    done()
+}
+
+pub(super) async fn list_principals(
+    State(registry): State<Arc<Registry>>,
+    Path(name): Path<String>,
+) -> Answer {
+    let principals = registry.thing_principals(&ThingName::parse(&name)?)?;
+    Ok(Json(json!({ "principals": principals })))
+}

@@ -1,0 +1,44 @@
+//! Who asks: the values of the policy variables during one connection.
+
+use std::collections::BTreeMap;
+
+/// The connection on whose behalf policies are evaluated.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Caller {
+    /// The MQTT client id.
+    pub(crate) client_id: String,
+    /// The thing that this connection stands for, where the certificate is attached to one.
+    pub(crate) thing: Option<CallerThing>,
+    /// The address that the client connects from.
+    pub(crate) source_ip: Option<String>,
+}
+
+/// The thing behind a connection.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CallerThing {
+    pub(crate) name: String,
+    pub(crate) attributes: BTreeMap<String, String>,
+}
+
+impl Caller {
+    /// The value of a policy variable or condition key, or `None` where it does not resolve.
+    pub(crate) fn value(&self, key: &str) -> Option<String> {
+        // Keys are compared without regard to case, as in IAM (IAM user guide, "Condition").
+        let lower = key.to_ascii_lowercase();
+        match lower.as_str() {
+            "iot:clientid" => Some(self.client_id.clone()),
+            "aws:sourceip" => self.source_ip.clone(),
+            "iot:connection.thing.thingname" => self.thing.as_ref().map(|thing| thing.name.clone()),
+            "iot:connection.thing.isattached" => Some(self.thing.is_some().to_string()),
+            _ => self.attribute(key, &lower),
+        }
+    }
+
+    fn attribute(&self, key: &str, lower: &str) -> Option<String> {
+        const PREFIX: &str = "iot:connection.thing.attributes[";
+        let inner = lower.strip_prefix(PREFIX)?.strip_suffix(']')?;
+        // The attribute's own name keeps its case. ASCII lower-casing leaves all positions where they were.
+        let name = key.get(PREFIX.len()..PREFIX.len() + inner.len())?;
+        self.thing.as_ref()?.attributes.get(name).cloned()
+    }
+}

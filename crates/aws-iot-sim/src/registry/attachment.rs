@@ -1,0 +1,98 @@
+//! What is attached to a certificate: policies and things.
+
+use super::{CertificateId, Fault, FaultKind, PolicyName, Registry, StoredPolicy, ThingName};
+use super::{certificate, policy};
+use crate::limits::POLICIES_PER_CERTIFICATE;
+
+/// Whether a certificate belongs to one thing only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exclusivity {
+    Exclusive,
+    NonExclusive,
+}
+
+impl Registry {
+    /// Attaches a policy; attaching it again is success.
+    pub(crate) fn attach_policy(&self, name: &PolicyName, target: &CertificateId) -> Result<(), Fault> {
+        let mut state = self.state();
+        if !state.policies.contains_key(name) {
+            return Err(policy::not_found(name));
+        }
+        let certificate = state.certificates.get_mut(target).ok_or_else(|| certificate::not_found(target))?;
+        if !certificate.policies.contains(name) && certificate.policies.len() >= POLICIES_PER_CERTIFICATE {
+            let message = format!("a certificate has at most {POLICIES_PER_CERTIFICATE} policies");
+            return Err(Fault::new(FaultKind::LimitExceeded, message));
+        }
+        certificate.policies.insert(name.clone());
+        Ok(())
+    }
+
+    /// Detaches a policy; one that is not attached is success. AWS's model has no ResourceNotFoundException here.
+    pub(crate) fn detach_policy(&self, name: &PolicyName, target: &CertificateId) -> Result<(), Fault> {
+        let mut state = self.state();
+        if !state.policies.contains_key(name) {
+            return Err(Fault::invalid(format!("policy {name} does not exist")));
+        }
+        let missing = || Fault::invalid(format!("certificate {target} does not exist"));
+        state.certificates.get_mut(target).ok_or_else(missing)?.policies.remove(name);
+        Ok(())
+    }
+
+    /// The policies that are attached to a certificate.
+    pub(crate) fn attached_policies(&self, target: &CertificateId) -> Result<Vec<StoredPolicy>, Fault> {
+        let state = self.state();
+        let certificate = state.certificates.get(target).ok_or_else(|| certificate::not_found(target))?;
+        Ok(certificate.policies.iter().filter_map(|name| state.policies.get(name).cloned()).collect())
+    }
+
+    /// Attaches a certificate to a thing; attaching it again is success.
+    pub(crate) fn attach_thing_principal(
+        &self,
+        thing: &ThingName,
+        principal: &CertificateId,
+        exclusivity: Exclusivity,
+    ) -> Result<(), Fault> {
+        let mut state = self.state();
+        if !state.things.contains_key(thing) {
+            return Err(Fault::not_found(format_args!("thing {thing}")));
+        }
+        let certificate =
+            state.certificates.get_mut(principal).ok_or_else(|| certificate::not_found(principal))?;
+        let others = certificate.things.iter().filter(|(name, _)| *name != thing);
+        for (other, existing) in others {
+            if exclusivity == Exclusivity::Exclusive || *existing == Exclusivity::Exclusive {
+                return Err(Fault::invalid(format!(
+                    "certificate {principal} is attached to thing {other}, and one of the attachments is exclusive"
+                )));
+            }
+        }
+        certificate.things.insert(thing.clone(), exclusivity);
+        Ok(())
+    }
+
+    /// Detaches a certificate from a thing; one that is not attached is success.
+    pub(crate) fn detach_thing_principal(
+        &self,
+        thing: &ThingName,
+        principal: &CertificateId,
+    ) -> Result<(), Fault> {
+        let mut state = self.state();
+        if !state.things.contains_key(thing) {
+            return Err(Fault::not_found(format_args!("thing {thing}")));
+        }
+        let missing = || certificate::not_found(principal);
+        state.certificates.get_mut(principal).ok_or_else(missing)?.things.remove(thing);
+        Ok(())
+    }
+
+    /// The ARNs of the certificates that are attached to a thing.
+    pub(crate) fn thing_principals(&self, thing: &ThingName) -> Result<Vec<String>, Fault> {
+        let state = self.state();
+        if !state.things.contains_key(thing) {
+            return Err(Fault::not_found(format_args!("thing {thing}")));
+        }
+        let attached =
+            state.certificates.values().filter(|certificate| certificate.things.contains_key(thing));
+        Ok(attached.map(|certificate| certificate.arn.clone()).collect())
+    }
+}

@@ -1,0 +1,88 @@
+//! The errors of the control plane, with AWS's names and statuses (AWS IoT API reference).
+
+use std::fmt;
+
+/// An operation's refusal, in AWS's terms.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{kind}: {message}")]
+pub(crate) struct Fault {
+    pub(crate) kind: FaultKind,
+    pub(crate) message: String,
+    /// The id and the ARN of the resource that is in the way.
+    pub(crate) resource: Option<(String, String)>,
+}
+
+/// Which of AWS's exceptions it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FaultKind {
+    CertificateState,
+    CertificateValidation,
+    DeleteConflict,
+    InvalidRequest,
+    LimitExceeded,
+    MalformedPolicy,
+    MissingAuthenticationToken,
+    ResourceAlreadyExists,
+    ResourceNotFound,
+    UnknownOperation,
+    VersionConflict,
+}
+
+impl Fault {
+    pub(crate) fn new(kind: FaultKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), resource: None }
+    }
+
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(FaultKind::InvalidRequest, message)
+    }
+
+    pub(crate) fn not_found(what: impl fmt::Display) -> Self {
+        Self::new(FaultKind::ResourceNotFound, format!("{what} does not exist"))
+    }
+
+    pub(crate) fn already_exists(message: impl Into<String>, id: &str, arn: &str) -> Self {
+        Self {
+            kind: FaultKind::ResourceAlreadyExists,
+            message: message.into(),
+            resource: Some((id.to_owned(), arn.to_owned())),
+        }
+    }
+}
+
+impl FaultKind {
+    /// The exception's name, as in the `x-amzn-errortype` header.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::CertificateState => "CertificateStateException",
+            Self::CertificateValidation => "CertificateValidationException",
+            Self::DeleteConflict => "DeleteConflictException",
+            Self::InvalidRequest => "InvalidRequestException",
+            Self::LimitExceeded => "LimitExceededException",
+            Self::MalformedPolicy => "MalformedPolicyException",
+            Self::MissingAuthenticationToken => "MissingAuthenticationTokenException",
+            Self::ResourceAlreadyExists => "ResourceAlreadyExistsException",
+            Self::ResourceNotFound => "ResourceNotFoundException",
+            Self::UnknownOperation => "UnknownOperationException",
+            Self::VersionConflict => "VersionConflictException",
+        }
+    }
+
+    /// The HTTP status.
+    pub(crate) fn status(self) -> u16 {
+        match self {
+            Self::CertificateValidation | Self::InvalidRequest | Self::MalformedPolicy => 400,
+            Self::MissingAuthenticationToken => 403,
+            Self::ResourceNotFound | Self::UnknownOperation => 404,
+            Self::CertificateState => 406,
+            Self::DeleteConflict | Self::ResourceAlreadyExists | Self::VersionConflict => 409,
+            Self::LimitExceeded => 410,
+        }
+    }
+}
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,75 @@
+//! Policies, each with its one version.
+
+use super::{Fault, FaultKind, PolicyName, Registry, now};
+use crate::arn::Region;
+use crate::limits::POLICY_CHARACTERS;
+use crate::policy::Policy;
+
+/// A policy as it was created.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredPolicy {
+    pub(crate) name: PolicyName,
+    pub(crate) arn: String,
+    /// The document as it was sent.
+    pub(crate) document: String,
+    pub(crate) policy: Policy,
+    pub(crate) created: f64,
+}
+
+impl Registry {
+    /// Creates a policy.
+    pub(crate) fn create_policy(
+        &self,
+        name: PolicyName,
+        document: &str,
+        region: &Region,
+    ) -> Result<StoredPolicy, Fault> {
+        let malformed = |message: String| Fault::new(FaultKind::MalformedPolicy, message);
+        let characters = document.chars().filter(|character| !character.is_whitespace()).count();
+        if characters > POLICY_CHARACTERS {
+            return Err(malformed(format!(
+                "the policy document has {characters} characters without white space, {POLICY_CHARACTERS} are allowed"
+            )));
+        }
+        let policy = Policy::parse(document).map_err(|reason| malformed(reason.to_string()))?;
+        let mut state = self.state();
+        if let Some(existing) = state.policies.get(&name) {
+            let message = format!("Policy cannot be created - name already exists (name={name})");
+            return Err(Fault::already_exists(message, existing.name.as_str(), &existing.arn));
+        }
+        let stored = StoredPolicy {
+            arn: region.arn(format_args!("policy/{name}")),
+            document: document.to_owned(),
+            policy,
+            created: now(),
+            name: name.clone(),
+        };
+        state.policies.insert(name, stored.clone());
+        Ok(stored)
+    }
+
+    /// The policy of that name.
+    pub(crate) fn policy(&self, name: &PolicyName) -> Result<StoredPolicy, Fault> {
+        self.state().policies.get(name).cloned().ok_or_else(|| not_found(name))
+    }
+
+    /// Deletes a policy that is attached to nothing.
+    pub(crate) fn delete_policy(&self, name: &PolicyName) -> Result<(), Fault> {
+        let mut state = self.state();
+        if !state.policies.contains_key(name) {
+            return Err(not_found(name));
+        }
+        if state.certificates.values().any(|certificate| certificate.policies.contains(name)) {
+            let message = format!(
+                "The policy cannot be deleted as the policy is attached to one or more principals (name={name})"
+            );
+            return Err(Fault::new(FaultKind::DeleteConflict, message));
+        }
+        state.policies.remove(name);
+        Ok(())
+    }
+}
+
+pub(super) fn not_found(name: &PolicyName) -> Fault {
+    Fault::not_found(format_args!("policy {name}"))
+}

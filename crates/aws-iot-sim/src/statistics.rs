@@ -1,0 +1,31 @@
+//! What the broker has done so far, for tests that want to know.
+
+use crate::broker::Counters;
+
+/// Numbers that only grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Statistics {
+    /// TLS handshakes that failed, for any reason.
+    pub handshakes_refused: u64,
+    /// CONNECT packets that were answered with success.
+    pub connects_accepted: u64,
+    /// CONNECT packets that were refused.
+    pub connects_refused: u64,
+    /// PUBLISH packets from clients, the refused ones too.
+    pub publishes_received: u64,
+    /// PUBLISH packets to clients.
+    pub publishes_delivered: u64,
+}
+
+impl Statistics {
+    pub(crate) fn of(counters: &Counters) -> Self {
+        Self {
+            handshakes_refused: counters.handshakes_refused.get(),
+            connects_accepted: counters.connects_accepted.get(),
+            connects_refused: counters.connects_refused.get(),
+            publishes_received: counters.publishes_received.get(),
+            publishes_delivered: counters.publishes_delivered.get(),
+        }
+    }
+}

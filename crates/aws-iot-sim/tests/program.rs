@@ -1,0 +1,61 @@
+//! The program, as a person or a script starts it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed step must fail its test"
+)]
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_aws-iot-sim");
+
+#[test]
+fn it_says_where_it_listens_and_stops_when_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let files = directory.path().join("made/on/the/way");
+    let mut child = Command::new(PROGRAM)
+        .args(["--port", "0", "--dir"])
+        .arg(&files)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    while !said.contains("Ctrl-C stops") {
+        assert_ne!(output.read_line(&mut said).unwrap(), 0, "it ended early: {said}");
+    }
+    let state: Value = serde_json::from_slice(&fs::read(files.join("aws-iot-sim.json")).unwrap()).unwrap();
+    let url = state["controlPlaneUrl"].as_str().unwrap();
+    assert_eq!(state["endpoint"], "localhost");
+    assert_eq!(state["environment"]["AWS_ENDPOINT_URL"], url);
+    for line in [format!("export AWS_ENDPOINT_URL={url}"), format!("port {}", state["port"])] {
+        assert!(said.contains(&line), "{line} in {said}");
+    }
+    let ca = fs::read_to_string(state["caFile"].as_str().unwrap()).unwrap();
+    assert!(ca.starts_with("-----BEGIN CERTIFICATE-----"), "{ca}");
+    let port = u16::try_from(state["port"].as_u64().unwrap()).unwrap();
+    TcpStream::connect(("localhost", port)).unwrap();
+
+    let kill = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    assert!(child.wait().unwrap().success(), "SIGTERM is the orderly end");
+}
+
+#[test]
+fn a_port_in_use_is_explained() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let mut child = Command::new(PROGRAM).args(["--port", &port]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(!child.wait().unwrap().success());
+    assert!(said.contains(&port) && said.contains("another program"), "{said}");
+}

@@ -1,0 +1,55 @@
+//! One HTTP request at a time, by hand, so that the test sees what is on the wire.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use aws_iot_sim::AwsIotSim;
+use serde_json::Value;
+
+/// A signature's credential scope; the simulator does not verify more.
+pub const AUTHORIZATION: &str =
+    "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20261122/us-east-1/iot/aws4_request, Signature=0";
+
+/// An answer of the control plane.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    /// The `x-amzn-errortype` header, or nothing.
+    pub error: String,
+    pub body: Value,
+}
+
+/// Sends a signed request with a JSON body (or none).
+pub fn call(sim: &AwsIotSim, method: &str, path: &str, body: Option<&Value>) -> Answer {
+    request(sim, method, path, &[("Authorization", AUTHORIZATION)], body)
+}
+
+/// Sends a request with exactly these headers.
+pub fn request(
+    sim: &AwsIotSim,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<&Value>,
+) -> Answer {
+    let address = sim.control_plane_url().strip_prefix("http://").expect("plain HTTP");
+    let mut stream = TcpStream::connect(address).expect("the control plane listens");
+    let body = body.map(Value::to_string).unwrap_or_default();
+    let mut text = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
+    for (name, value) in headers {
+        text.push_str(&format!("{name}: {value}\r\n"));
+    }
+    text.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
+    stream.write_all(text.as_bytes()).expect("the request is sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("the answer is read");
+
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+    let status = head.split(' ').nth(1).expect("a status line").parse().expect("a status");
+    let error = head.lines().find_map(|line| line.strip_prefix("x-amzn-errortype: "));
+    Answer {
+        status,
+        error: error.unwrap_or_default().to_owned(),
+        body: serde_json::from_str(body).unwrap_or(Value::Null),
+    }
+}

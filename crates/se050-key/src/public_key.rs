@@ -1,0 +1,143 @@
+//! The public half of a key.
+
+use std::fmt;
+
+use der::asn1::{Any, BitString, Null, ObjectIdentifier};
+use der::{Decode as _, Encode as _};
+use ring::{digest, signature};
+use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
+
+use crate::{Scheme, der_integer};
+
+/// rsaEncryption (RFC 8017, appendix C).
+const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+/// id-ecPublicKey (RFC 5480, section 2.1.1).
+const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+/// secp256r1, also called P-256 (RFC 5480, section 2.1.1.1).
+const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+/// secp384r1, also called P-384 (RFC 5480, section 2.1.1.1).
+const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
+
+/// What kind of key it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KeyKind {
+    /// RSA.
+    Rsa {
+        /// The length of the modulus in bits.
+        bits: usize,
+    },
+    /// Elliptic curve P-256.
+    EcP256,
+    /// Elliptic curve P-384.
+    EcP384,
+}
+
+/// A public key, as an X.509 SubjectPublicKeyInfo.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicKey {
+    kind: KeyKind,
+    spki: Vec<u8>,
+    /// What the SubjectPublicKeyInfo's bit string holds: RSAPublicKey, or the uncompressed point.
+    bits: Vec<u8>,
+}
+
+impl PublicKey {
+    /// What kind of key it is.
+    pub fn kind(&self) -> KeyKind {
+        self.kind
+    }
+
+    /// The SubjectPublicKeyInfo in DER.
+    pub fn as_spki_der(&self) -> &[u8] {
+        &self.spki
+    }
+
+    /// SHA-256 of the SubjectPublicKeyInfo, in hexadecimal.
+    pub fn fingerprint(&self) -> String {
+        hex(digest::digest(&digest::SHA256, &self.spki).as_ref())
+    }
+
+    /// From the modulus and the public exponent, both big-endian.
+    pub(crate) fn from_rsa(modulus: &[u8], exponent: &[u8]) -> Result<Self, String> {
+        let key = der_integer::rsa_public_key(modulus, exponent).map_err(|error| error.to_string())?;
+        let parameters = Any::from(Null);
+        Self::from_spki(spki(RSA_ENCRYPTION, parameters, &key)?)
+    }
+
+    /// From CKA_EC_POINT: the uncompressed point in a DER OCTET STRING. Its length tells the curve: CKA_EC_PARAMS is not
+    /// readable in every version of NXP's module.
+    pub(crate) fn from_ec_point(ec_point: &[u8]) -> Result<Self, String> {
+        let point =
+            <&der::asn1::OctetStringRef>::from_der(ec_point).map_err(|error| error.to_string())?.as_bytes();
+        let curve = match point.len() {
+            65 => P256,
+            97 => P384,
+            other => return Err(format!("a point of {other} bytes is on no supported curve")),
+        };
+        Self::from_spki(spki(EC_PUBLIC_KEY, Any::from(curve), point)?)
+    }
+
+    pub(crate) fn from_spki(spki: SubjectPublicKeyInfoOwned) -> Result<Self, String> {
+        let bits = spki.subject_public_key.raw_bytes().to_vec();
+        let kind = if spki.algorithm.oid == RSA_ENCRYPTION {
+            KeyKind::Rsa { bits: modulus_bits(&bits)? }
+        } else if spki.algorithm.oid == EC_PUBLIC_KEY {
+            let parameters = spki.algorithm.parameters.as_ref().ok_or("the curve is missing")?;
+            match parameters.decode_as::<ObjectIdentifier>() {
+                Ok(P256) => KeyKind::EcP256,
+                Ok(P384) => KeyKind::EcP384,
+                Ok(other) => return Err(format!("the curve {other}")),
+                Err(error) => return Err(format!("the curve is not named: {error}")),
+            }
+        } else {
+            return Err(format!("a key of the algorithm {}", spki.algorithm.oid));
+        };
+        let spki = spki.to_der().map_err(|error| error.to_string())?;
+        Ok(Self { kind, spki, bits })
+    }
+
+    /// Whether that is a signature of the message, in the form in which PKCS#11 gives it.
+    pub(crate) fn verifies(&self, scheme: Scheme, message: &[u8], signature: &[u8]) -> bool {
+        signature::UnparsedPublicKey::new(scheme.verification(), &self.bits)
+            .verify(message, signature)
+            .is_ok()
+    }
+
+    /// How long a signature of this key is in PKCS#11, in bytes.
+    pub(crate) fn signature_bytes(&self) -> usize {
+        match self.kind {
+            KeyKind::Rsa { bits } => bits.div_ceil(8),
+            KeyKind::EcP256 => 64,
+            KeyKind::EcP384 => 96,
+        }
+    }
+}
+
+impl fmt::Display for KeyKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rsa { bits } => write!(f, "RSA-{bits}"),
+            Self::EcP256 => f.write_str("EC P-256"),
+            Self::EcP384 => f.write_str("EC P-384"),
+        }
+    }
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn spki(oid: ObjectIdentifier, parameters: Any, key: &[u8]) -> Result<SubjectPublicKeyInfoOwned, String> {
+    let algorithm = AlgorithmIdentifierOwned { oid, parameters: Some(parameters) };
+    let subject_public_key = BitString::from_bytes(key).map_err(|error| error.to_string())?;
+    Ok(SubjectPublicKeyInfoOwned { algorithm, subject_public_key })
+}
+
+fn modulus_bits(rsa_public_key: &[u8]) -> Result<usize, String> {
+    let integers =
+        Vec::<der::asn1::UintRef<'_>>::from_der(rsa_public_key).map_err(|error| error.to_string())?;
+    let modulus = integers.first().ok_or("an RSA key without a modulus")?.as_bytes();
+    let leading_zeros = modulus.first().map_or(0, |byte| byte.leading_zeros() as usize);
+    Ok(modulus.len() * 8 - leading_zeros)
+}

@@ -1,0 +1,143 @@
+//! How a message is signed: hash, padding, and the PKCS#11 mechanism for it.
+
+use std::fmt;
+
+use cryptoki::mechanism::rsa::{PkcsMgfType, PkcsPssParams};
+use cryptoki::mechanism::{Mechanism, MechanismType};
+use ring::{digest, signature};
+
+use crate::KeyKind;
+
+/// A signature scheme, by the names of TLS 1.3 (RFC 8446, section 4.2.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Scheme {
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    RsaPkcs1Sha256,
+    /// RSASSA-PKCS1-v1_5 with SHA-384.
+    RsaPkcs1Sha384,
+    /// RSASSA-PKCS1-v1_5 with SHA-512.
+    RsaPkcs1Sha512,
+    /// RSASSA-PSS with SHA-256, MGF1 with the same hash, the salt as long as the hash.
+    RsaPssSha256,
+    /// RSASSA-PSS with SHA-384, MGF1 with the same hash, the salt as long as the hash.
+    RsaPssSha384,
+    /// RSASSA-PSS with SHA-512, MGF1 with the same hash, the salt as long as the hash.
+    RsaPssSha512,
+    /// ECDSA on P-256 with SHA-256.
+    EcdsaP256Sha256,
+    /// ECDSA on P-384 with SHA-384.
+    EcdsaP384Sha384,
+}
+
+impl Scheme {
+    /// Whether a key of that kind can sign so.
+    pub fn fits(self, kind: KeyKind) -> bool {
+        match self {
+            Self::EcdsaP256Sha256 => kind == KeyKind::EcP256,
+            Self::EcdsaP384Sha384 => kind == KeyKind::EcP384,
+            _ => matches!(kind, KeyKind::Rsa { .. }),
+        }
+    }
+
+    /// The mechanism. Of all that NXP's module lists, CKM_RSA_PKCS, CKM_RSA_PKCS_PSS and CKM_ECDSA on a ready-made
+    /// digest are the ones that work in every version of it.
+    pub(crate) fn mechanism(self) -> Mechanism<'static> {
+        match self {
+            Self::RsaPkcs1Sha256 | Self::RsaPkcs1Sha384 | Self::RsaPkcs1Sha512 => Mechanism::RsaPkcs,
+            Self::RsaPssSha256 => {
+                Mechanism::RsaPkcsPss(pss(MechanismType::SHA256, PkcsMgfType::MGF1_SHA256, 32))
+            }
+            Self::RsaPssSha384 => {
+                Mechanism::RsaPkcsPss(pss(MechanismType::SHA384, PkcsMgfType::MGF1_SHA384, 48))
+            }
+            Self::RsaPssSha512 => {
+                Mechanism::RsaPkcsPss(pss(MechanismType::SHA512, PkcsMgfType::MGF1_SHA512, 64))
+            }
+            Self::EcdsaP256Sha256 | Self::EcdsaP384Sha384 => Mechanism::Ecdsa,
+        }
+    }
+
+    /// What the mechanism takes for that message: the DigestInfo for CKM_RSA_PKCS, else the digest.
+    pub(crate) fn mechanism_input(self, message: &[u8]) -> Vec<u8> {
+        let digest = digest::digest(self.hash(), message);
+        let prefix: &[u8] = match self {
+            Self::RsaPkcs1Sha256 => &DIGEST_INFO_SHA256,
+            Self::RsaPkcs1Sha384 => &DIGEST_INFO_SHA384,
+            Self::RsaPkcs1Sha512 => &DIGEST_INFO_SHA512,
+            _ => &[],
+        };
+        [prefix, digest.as_ref()].concat()
+    }
+
+    /// How the mechanism's result is verified.
+    pub(crate) fn verification(self) -> &'static dyn signature::VerificationAlgorithm {
+        match self {
+            Self::RsaPkcs1Sha256 => &signature::RSA_PKCS1_2048_8192_SHA256,
+            Self::RsaPkcs1Sha384 => &signature::RSA_PKCS1_2048_8192_SHA384,
+            Self::RsaPkcs1Sha512 => &signature::RSA_PKCS1_2048_8192_SHA512,
+            Self::RsaPssSha256 => &signature::RSA_PSS_2048_8192_SHA256,
+            Self::RsaPssSha384 => &signature::RSA_PSS_2048_8192_SHA384,
+            Self::RsaPssSha512 => &signature::RSA_PSS_2048_8192_SHA512,
+            Self::EcdsaP256Sha256 => &signature::ECDSA_P256_SHA256_FIXED,
+            Self::EcdsaP384Sha384 => &signature::ECDSA_P384_SHA384_FIXED,
+        }
+    }
+
+    fn hash(self) -> &'static digest::Algorithm {
+        match self {
+            Self::RsaPkcs1Sha256 | Self::RsaPssSha256 | Self::EcdsaP256Sha256 => &digest::SHA256,
+            Self::RsaPkcs1Sha384 | Self::RsaPssSha384 | Self::EcdsaP384Sha384 => &digest::SHA384,
+            Self::RsaPkcs1Sha512 | Self::RsaPssSha512 => &digest::SHA512,
+        }
+    }
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::RsaPkcs1Sha256 => "rsa_pkcs1_sha256",
+            Self::RsaPkcs1Sha384 => "rsa_pkcs1_sha384",
+            Self::RsaPkcs1Sha512 => "rsa_pkcs1_sha512",
+            Self::RsaPssSha256 => "rsa_pss_rsae_sha256",
+            Self::RsaPssSha384 => "rsa_pss_rsae_sha384",
+            Self::RsaPssSha512 => "rsa_pss_rsae_sha512",
+            Self::EcdsaP256Sha256 => "ecdsa_secp256r1_sha256",
+            Self::EcdsaP384Sha384 => "ecdsa_secp384r1_sha384",
+        })
+    }
+}
+
+fn pss(hash_alg: MechanismType, mgf: PkcsMgfType, salt_bytes: cryptoki_sys::CK_ULONG) -> PkcsPssParams {
+    PkcsPssParams { hash_alg, mgf, s_len: salt_bytes.into() }
+}
+
+// What precedes the digest in a DigestInfo (RFC 8017, section 9.2, note 1).
+const DIGEST_INFO_SHA256: [u8; 19] = digest_info_prefix(0x01, 32);
+const DIGEST_INFO_SHA384: [u8; 19] = digest_info_prefix(0x02, 48);
+const DIGEST_INFO_SHA512: [u8; 19] = digest_info_prefix(0x03, 64);
+
+/// The three SHA-2 hashes differ in the last arc of the hash's OID, 2.16.840.1.101.3.4.2.x, and in two lengths.
+const fn digest_info_prefix(arc: u8, digest_bytes: u8) -> [u8; 19] {
+    [
+        0x30,
+        17 + digest_bytes,
+        0x30,
+        0x0d,
+        0x06,
+        0x09,
+        0x60,
+        0x86,
+        0x48,
+        0x01,
+        0x65,
+        0x03,
+        0x04,
+        0x02,
+        arc,
+        0x05,
+        0x00,
+        0x04,
+        digest_bytes,
+    ]
+}

@@ -1,0 +1,89 @@
+//! The chip's objects, one file each: `F0000110.key.pem`, `F0000111.crt`.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
+
+use crate::{Error, chip::Object};
+
+const KEY: &str = ".key.pem";
+const BINARY: &str = ".crt";
+
+#[derive(Debug, Clone)]
+pub(crate) struct Store {
+    directory: PathBuf,
+}
+
+impl Store {
+    pub(crate) fn new(directory: PathBuf) -> Self {
+        Self { directory }
+    }
+
+    /// The ids of all objects, ascending.
+    pub(crate) fn ids(&self) -> Result<Vec<u32>, Error> {
+        let mut ids = Vec::new();
+        for entry in fs::read_dir(&self.directory).map_err(Error::file("list", &self.directory))? {
+            let name = entry.map_err(Error::file("list", &self.directory))?.file_name();
+            let id =
+                name.to_str().and_then(|name| name.strip_suffix(KEY).or_else(|| name.strip_suffix(BINARY)));
+            ids.extend(id.and_then(|id| u32::from_str_radix(id, 16).ok()));
+        }
+        ids.sort_unstable();
+        Ok(ids)
+    }
+
+    pub(crate) fn contains(&self, id: u32) -> bool {
+        self.file(id, KEY).exists() || self.file(id, BINARY).exists()
+    }
+
+    /// The object as it is on disk now: a test may put another one there while the module is loaded.
+    pub(crate) fn load(&self, id: u32) -> Result<Option<Object>, Error> {
+        let path = self.file(id, KEY);
+        if let Some(text) = read_if_there(&path)? {
+            let key = pem::parse(text).map_err(Error::content(&path))?;
+            return Object::from_pkcs8(key.contents()).map(Some).map_err(Error::content(&path));
+        }
+        Ok(read_if_there(&self.file(id, BINARY))?.map(Object::Binary))
+    }
+
+    pub(crate) fn put_key(&self, id: u32, pkcs8: &[u8]) -> Result<(), Error> {
+        let path = self.file(id, KEY);
+        Object::from_pkcs8(pkcs8).map_err(Error::content(&path))?;
+        let text = pem::encode(&pem::Pem::new("PRIVATE KEY", pkcs8));
+        let mut options = OpenOptions::new();
+        // A throwaway key, but still a private one.
+        options.write(true).create(true).truncate(true).mode(0o600);
+        options
+            .open(&path)
+            .and_then(|mut file| file.write_all(text.as_bytes()))
+            .map_err(Error::file("write", &path))?;
+        remove_if_there(&self.file(id, BINARY))
+    }
+
+    pub(crate) fn put_binary(&self, id: u32, content: &[u8]) -> Result<(), Error> {
+        let path = self.file(id, BINARY);
+        fs::write(&path, content).map_err(Error::file("write", &path))?;
+        remove_if_there(&self.file(id, KEY))
+    }
+
+    fn file(&self, id: u32, kind: &str) -> PathBuf {
+        self.directory.join(format!("{id:08X}{kind}"))
+    }
+}
+
+fn read_if_there(path: &PathBuf) -> Result<Option<Vec<u8>>, Error> {
+    match fs::read(path) {
+        Ok(content) => Ok(Some(content)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::file("read", path)(error)),
+    }
+}
+
+/// An id is one object: the new one replaces what was there.
+fn remove_if_there(path: &PathBuf) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::file("remove", path)(error)),
+        _ => Ok(()),
+    }
+}

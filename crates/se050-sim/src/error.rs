@@ -1,0 +1,95 @@
+//! What can go wrong with a simulated chip's directory.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// An error of a simulated chip's directory: making it, reading it, counting its calls.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A new chip was asked for where one is.
+    #[error("{} already holds a simulated chip; name another directory, or remove this one first", .0.display())]
+    ChipExists(PathBuf),
+    /// The directory holds no chip.
+    #[error("{} holds no simulated chip; make one with `se050-sim new`", .0.display())]
+    NoChip(PathBuf),
+    /// The module that a new chip needs a copy of was not built.
+    #[error("the simulated module is in none of {}; build it with `cargo build -p se050-sim`", list(looked))]
+    ModuleNotBuilt {
+        /// The files that were looked for.
+        looked: Vec<PathBuf>,
+    },
+    /// The chip holds no object with that id.
+    #[error("the simulated chip in {} holds no object {id:08X}", chip.display())]
+    NoObject {
+        /// The chip's directory.
+        chip: PathBuf,
+        /// The object's id.
+        id: u32,
+    },
+    /// A file or directory could not be read or written.
+    #[error("the simulated chip cannot {doing} {}", path.display())]
+    File {
+        /// What was tried.
+        doing: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// The operating system's answer.
+        source: io::Error,
+    },
+    /// A file does not hold what it should.
+    #[error("the simulated chip cannot use {}; `se050-sim new` shows how a chip's files look", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Cause,
+    },
+    /// A key or a certificate could not be made.
+    #[error("the simulated factory cannot make {what}")]
+    Factory {
+        /// What was to be made.
+        what: &'static str,
+        /// Why not.
+        source: Cause,
+    },
+}
+
+impl Error {
+    pub(crate) fn file(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::File { doing, path, source }
+    }
+
+    pub(crate) fn content<E: Into<BoxedError>>(path: &Path) -> impl FnOnce(E) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Content { path, source: Cause(source.into()) }
+    }
+
+    pub(crate) fn factory<E: Into<BoxedError>>(what: &'static str) -> impl FnOnce(E) -> Self {
+        move |source| Self::Factory { what, source: Cause(source.into()) }
+    }
+}
+
+/// The reason below an [`Error`], from a library whose types are not part of this crate's interface.
+#[derive(Debug)]
+pub struct Cause(BoxedError);
+
+pub(crate) type BoxedError = Box<dyn std::error::Error + Send + Sync>;
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Cause {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,10 @@
+#![doc = include_str!("../README.md")]
+
+mod chip;
+mod error;
+mod module;
+#[allow(unsafe_code, reason = "PKCS#11's C interface: the pointers are the client's")]
+mod pkcs11;
+
+pub use chip::{Calls, Chip};
+pub use error::{Cause, Error};

@@ -1,0 +1,237 @@
+//! C_GetAttributeValue: what the module says about an object, and how it says that it will not.
+
+use cryptoki_sys::*;
+use rsa::traits::PublicKeyParts as _;
+use sha1::{Digest as _, Sha1};
+
+use super::certificate::Certificate;
+use super::{OpenChip, Session, label, object_id};
+use crate::chip::Object;
+
+/// The buffer that the module reads an object into, in bytes: a longer certificate cannot be read.
+pub(super) const OBJECT_BUFFER: usize = 2048;
+
+/// OpenSC's CKA_NON_REPUDIATION, of version 0.17 and of 0.21, which NXP's module answers.
+const OPENSC_NON_REPUDIATION: [CK_ATTRIBUTE_TYPE; 2] = [0x8000_0001, 0xCF53_4301];
+
+/// The object identifier of P-256, in DER.
+const P256_OID: [u8; 10] = [0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07];
+
+/// An attribute that is not given: the function's answer, and what the attribute's length becomes.
+pub(crate) struct Refusal {
+    pub(crate) answer: CK_RV,
+    pub(crate) length: CK_ULONG,
+}
+
+/// The value of one attribute.
+pub(super) fn read(
+    session: &Session,
+    chip: &OpenChip<'_>,
+    handle: CK_OBJECT_HANDLE,
+    attribute: CK_ATTRIBUTE_TYPE,
+) -> Result<Vec<u8>, Refusal> {
+    let target = Target { session, chip, id: object_id(handle) };
+    match attribute {
+        // These are the same for each handle; the module does not even look whether there is an object.
+        CKA_TOKEN => bool(true),
+        CKA_CERTIFICATE_TYPE => ulong(CKC_X_509),
+        CKA_PRIVATE
+        | CKA_ALWAYS_AUTHENTICATE
+        | CKA_WRAP
+        | CKA_UNWRAP
+        | CKA_SIGN_RECOVER
+        | CKA_VERIFY_RECOVER
+        | CKA_NEVER_EXTRACTABLE
+        | CKA_LOCAL => bool(false),
+        CKA_APPLICATION | CKA_OBJECT_ID => Ok(Vec::new()),
+        // These are read from the chip, search or not.
+        CKA_SUBJECT | CKA_HASH_OF_SUBJECT_PUBLIC_KEY | CKA_HASH_OF_ISSUER_PUBLIC_KEY => {
+            of_certificate(&target.stored()?, attribute)
+        }
+        CKA_VALUE_LEN => ulong(size(&target.stored()?)),
+        _ if OPENSC_NON_REPUDIATION.contains(&attribute) => bool(false),
+        CKA_ID
+        | CKA_LABEL
+        | CKA_CLASS
+        | CKA_KEY_TYPE
+        | CKA_VALUE
+        | CKA_MODULUS_BITS
+        | CKA_PRIME_BITS
+        | CKA_MODULUS
+        | CKA_PUBLIC_EXPONENT
+        | CKA_EC_PARAMS
+        | CKA_EC_POINT
+        | CKA_ENCRYPT
+        | CKA_DECRYPT
+        | CKA_SIGN
+        | CKA_VERIFY
+        | CKA_DERIVE
+        | CKA_SENSITIVE
+        | CKA_ALWAYS_SENSITIVE
+        | CKA_EXTRACTABLE
+        | CKA_MODIFIABLE
+        | CKA_ALLOWED_MECHANISMS => of_object(&target.found()?, target.id, attribute),
+        // Never CKR_ATTRIBUTE_TYPE_INVALID: what the module does not know, it calls sensitive.
+        _ => unavailable(CKR_ATTRIBUTE_SENSITIVE),
+    }
+}
+
+struct Target<'a> {
+    session: &'a Session,
+    chip: &'a OpenChip<'a>,
+    id: u32,
+}
+
+impl Target<'_> {
+    fn stored(&self) -> Result<Object, Refusal> {
+        self.chip.store.load(self.id).ok().flatten().ok_or(FAILED)
+    }
+
+    /// The object, as far as a running search lets it be seen.
+    fn found(&self) -> Result<Object, Refusal> {
+        if self.session.search.lets_read(self.id) { self.stored() } else { Err(FAILED) }
+    }
+}
+
+fn of_object(object: &Object, id: u32, attribute: CK_ATTRIBUTE_TYPE) -> Result<Vec<u8>, Refusal> {
+    let key_pair = !matches!(object, Object::Binary(_));
+    match attribute {
+        CKA_ID => Ok(id.to_ne_bytes().to_vec()),
+        CKA_LABEL => Ok(label::of(id).into_bytes()),
+        CKA_CLASS => ulong(class(object)),
+        CKA_KEY_TYPE => match object {
+            Object::Rsa(_) => ulong(CKK_RSA),
+            Object::Ec(_) => ulong(CKK_EC),
+            Object::Binary(_) => Err(Refusal {
+                answer: CKR_ATTRIBUTE_VALUE_INVALID,
+                length: size_of::<CK_ULONG>() as CK_ULONG,
+            }),
+        },
+        CKA_VALUE => match object {
+            Object::Binary(content) if content.len() <= OBJECT_BUFFER => Ok(content.clone()),
+            Object::Binary(_) => Err(FAILED),
+            Object::Rsa(_) => refuse(CKR_ARGUMENTS_BAD),
+            Object::Ec(_) => refuse(CKR_ATTRIBUTE_SENSITIVE),
+        },
+        CKA_MODULUS_BITS => match object {
+            Object::Rsa(_) => ulong(size(object) * 8),
+            _ => refuse(CKR_ARGUMENTS_BAD),
+        },
+        CKA_PRIME_BITS => match object {
+            Object::Ec(_) => ulong(size(object) * 8),
+            _ => refuse(CKR_ARGUMENTS_BAD),
+        },
+        CKA_MODULUS => match object {
+            Object::Rsa(key) => Ok(key.n().to_bytes_be()),
+            _ => unavailable(CKR_ARGUMENTS_BAD),
+        },
+        CKA_PUBLIC_EXPONENT => match object {
+            Object::Rsa(key) => Ok(key.e().to_bytes_be()),
+            _ => unavailable(CKR_ARGUMENTS_BAD),
+        },
+        CKA_EC_PARAMS => match object {
+            Object::Ec(_) => Ok(P256_OID.to_vec()),
+            _ => Err(FAILED),
+        },
+        CKA_EC_POINT => match object {
+            Object::Ec(key) => {
+                let point = key.verifying_key().to_encoded_point(false);
+                // A DER OCTET STRING around the uncompressed point.
+                Ok([&[0x04, 0x41], point.as_bytes()].concat())
+            }
+            _ => Err(FAILED),
+        },
+        CKA_ALLOWED_MECHANISMS => match object {
+            Object::Rsa(_) => mechanisms(&RSA_MECHANISMS),
+            Object::Ec(_) => mechanisms(&[CKM_ECDSA, CKM_ECDSA_SHA1]),
+            Object::Binary(_) => refuse(CKR_ARGUMENTS_BAD),
+        },
+        CKA_SIGN | CKA_SENSITIVE | CKA_ALWAYS_SENSITIVE => bool(key_pair),
+        CKA_EXTRACTABLE => bool(!key_pair),
+        CKA_DECRYPT => bool(matches!(object, Object::Rsa(_))),
+        CKA_DERIVE => bool(matches!(object, Object::Ec(_))),
+        CKA_MODIFIABLE => bool(true),
+        // CKA_ENCRYPT, CKA_VERIFY: what a public key does, and a pair is none.
+        _ => bool(false),
+    }
+}
+
+/// The module reads the whole object and tries to parse it: what it cannot read or parse is data.
+fn class(object: &Object) -> CK_OBJECT_CLASS {
+    match object {
+        Object::Rsa(_) | Object::Ec(_) => CKO_PRIVATE_KEY,
+        Object::Binary(content)
+            if content.len() <= OBJECT_BUFFER && Certificate::parse(content).is_some() =>
+        {
+            CKO_CERTIFICATE
+        }
+        Object::Binary(_) => CKO_DATA,
+    }
+}
+
+fn of_certificate(object: &Object, attribute: CK_ATTRIBUTE_TYPE) -> Result<Vec<u8>, Refusal> {
+    let Object::Binary(content) = object else {
+        return Err(FAILED);
+    };
+    if content.len() > OBJECT_BUFFER {
+        return Err(FAILED);
+    }
+    let certificate = Certificate::parse(content).ok_or(FAILED)?;
+    match attribute {
+        CKA_SUBJECT => Ok(certificate.subject.to_vec()),
+        // The issuer's key is known only where the certificate is its own issuer.
+        CKA_HASH_OF_ISSUER_PUBLIC_KEY if certificate.issuer != certificate.subject => {
+            refuse(CKR_ATTRIBUTE_SENSITIVE)
+        }
+        _ => Ok(Sha1::digest(certificate.public_key).to_vec()),
+    }
+}
+
+/// The chip's "read size": bytes of the modulus, of a coordinate, of the content.
+pub(super) fn size(object: &Object) -> CK_ULONG {
+    let bytes = match object {
+        Object::Rsa(key) => key.size(),
+        Object::Ec(_) => 32,
+        Object::Binary(content) => content.len(),
+    };
+    bytes as CK_ULONG
+}
+
+const RSA_MECHANISMS: [CK_MECHANISM_TYPE; 13] = [
+    CKM_RSA_PKCS,
+    CKM_SHA1_RSA_PKCS,
+    CKM_SHA224_RSA_PKCS,
+    CKM_SHA256_RSA_PKCS,
+    CKM_SHA384_RSA_PKCS,
+    CKM_SHA512_RSA_PKCS,
+    CKM_RSA_PKCS_PSS,
+    CKM_SHA1_RSA_PKCS_PSS,
+    CKM_SHA224_RSA_PKCS_PSS,
+    CKM_SHA256_RSA_PKCS_PSS,
+    CKM_SHA384_RSA_PKCS_PSS,
+    CKM_SHA512_RSA_PKCS_PSS,
+    CKM_RSA_PKCS_OAEP,
+];
+
+/// The answer for nearly everything that goes wrong.
+const FAILED: Refusal = Refusal { answer: CKR_FUNCTION_FAILED, length: 0 };
+
+fn refuse<T>(answer: CK_RV) -> Result<T, Refusal> {
+    Err(Refusal { answer, length: 0 })
+}
+
+fn unavailable<T>(answer: CK_RV) -> Result<T, Refusal> {
+    Err(Refusal { answer, length: CK_UNAVAILABLE_INFORMATION })
+}
+
+fn bool(value: bool) -> Result<Vec<u8>, Refusal> {
+    Ok(vec![value.into()])
+}
+
+fn ulong(value: CK_ULONG) -> Result<Vec<u8>, Refusal> {
+    Ok(value.to_ne_bytes().to_vec())
+}
+
+fn mechanisms(list: &[CK_MECHANISM_TYPE]) -> Result<Vec<u8>, Refusal> {
+    Ok(list.iter().flat_map(|mechanism| mechanism.to_ne_bytes()).collect())
+}

@@ -1,0 +1,47 @@
+//! The lines that NXP's module writes to standard output, colours included.
+//!
+//! A client cannot turn them off, and a program that writes its result to standard output must cope with them.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use crate::Error;
+
+pub(super) fn chip_opened(directory: &Path) {
+    let from =
+        format!("Using PortName='simulated:{}' (se050-sim, for development only)", directory.display());
+    write(&[
+        line(WARN, "App", "WARN ", "Invalid conn_ctx"),
+        line(INFO, "App", "INFO ", &from),
+        line(INFO, "sss", "INFO ", "atr (Len=35)"),
+        line(WARN, "sss", "WARN ", "Communication channel is Plain."),
+        line(WARN, "sss", "WARN ", "!!!Not recommended for production use.!!!"),
+    ]);
+}
+
+pub(super) fn chip_not_answering() {
+    write(&[
+        line(ERROR, "App", "ERROR", "sss_session_open failed"),
+        line(ERROR, "App", "ERROR", "Session Open Failed"),
+    ]);
+    eprintln!("se050-sim: this module lies in no simulated chip's directory; make one with `se050-sim new`");
+}
+
+/// What only a simulated chip suffers goes to standard error, where the real module writes nothing.
+pub(super) fn error(error: &Error) {
+    eprintln!("se050-sim: {error}");
+}
+
+const INFO: &str = "\x1b[0;32m";
+const WARN: &str = "\x1b[0;33m";
+const ERROR: &str = "\x1b[0;31m";
+
+fn line(colour: &str, component: &str, level: &str, text: &str) -> String {
+    format!("{colour}{component:<6}:{level}:{text}\x1b[0m\n")
+}
+
+fn write(lines: &[String]) {
+    let mut out = io::stdout().lock();
+    // A client whose standard output is closed must not notice.
+    let _ = out.write_all(lines.concat().as_bytes()).and_then(|()| out.flush());
+}

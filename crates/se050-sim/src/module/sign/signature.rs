@@ -1,0 +1,65 @@
+//! What the chip does with a private key, and what the module makes of the result.
+
+use p256::ecdsa::signature::hazmat::RandomizedPrehashSigner as _;
+use p256::ecdsa::{Signature, SigningKey};
+use rsa::rand_core::OsRng;
+use rsa::{Pkcs1v15Sign, RsaPrivateKey};
+
+use super::hash::Hash;
+
+/// PKCS#1 v1.5 around whatever is given: the DigestInfo is the client's business.
+pub(super) fn rsa_pkcs(key: &RsaPrivateKey, data: &[u8]) -> Option<Vec<u8>> {
+    key.sign_with_rng(&mut OsRng, Pkcs1v15Sign::new_unprefixed(), data).ok()
+}
+
+pub(super) fn rsa_pss(key: &RsaPrivateKey, hash: Hash, digest: &[u8]) -> Option<Vec<u8>> {
+    key.sign_with_rng(&mut OsRng, hash.pss(), digest).ok()
+}
+
+/// Each signature has a nonce of its own, as on the chip: signing again gives another one.
+pub(super) fn ecdsa(key: &SigningKey, digest: &[u8]) -> Option<Vec<u8>> {
+    let signature: Signature = key.sign_prehash_with_rng(&mut OsRng, digest).ok()?;
+    let (r, s) = signature.split_bytes();
+    Some([raw_component(&r), raw_component(&s)].concat())
+}
+
+/// The chip answers in DER, and the module takes the numbers out of it without filling them up again: a DER integer
+/// of odd length is thought to begin with a sign byte, which is dropped. So a number with a leading zero byte comes
+/// out two bytes short (unless its next bit is set), and the signature is of no use.
+fn raw_component(number: &[u8]) -> &[u8] {
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    let significant = number.get(zeros..).unwrap_or_default();
+    let sign_byte = significant.first().is_some_and(|byte| *byte >= 0x80);
+    let der_length = significant.len() + usize::from(sign_byte);
+    match (sign_byte, der_length % 2) {
+        // Even with its sign byte, which is kept: the zero that was there before.
+        (true, 0) => number.get(zeros.saturating_sub(1)..).unwrap_or_default(),
+        (false, 1) => significant.get(1..).unwrap_or_default(),
+        _ => significant,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_component_is_as_short_as_nxps_module_makes_it() {
+        let cases: &[(&str, &[u8], usize)] = &[
+            ("full, sign bit set", &[0x80], 32),
+            ("full, sign bit clear", &[0x7F], 32),
+            ("one zero byte, then the sign bit", &[0x00, 0x80], 32),
+            ("one zero byte", &[0x00, 0x7F], 30),
+            ("two zero bytes", &[0x00, 0x00, 0x7F], 30),
+            ("two zero bytes, then the sign bit", &[0x00, 0x00, 0x80], 30),
+            ("three zero bytes", &[0x00, 0x00, 0x00, 0x7F], 28),
+        ];
+        for (case, start, length) in cases {
+            let mut number = [0x11; 32];
+            number[..start.len()].copy_from_slice(start);
+            let raw = raw_component(&number);
+            assert_eq!(raw.len(), *length, "{case}");
+            assert!(number.ends_with(raw), "{case}");
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! The parts that nobody here wrote, as the tests start them: mosquitto, SoftHSM2, OpenSC, OpenSSL, the AWS CLI.
+//!
+//! Each part lives in a temporary directory of its own and ends with its value, so tests run in parallel.
+//! A part that is not installed gives `None`, after the skip was written down (see [`skip`]).
+//!
+//! This crate is for tests: where a part that *is* installed does not do its work, it panics with what the part said.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a broken test set-up must fail its test"
+)]
+
+mod aws_cli;
+mod keys;
+mod mosquitto;
+mod pki;
+mod program;
+mod skip;
+mod softhsm;
+
+pub use aws_cli::{AwsCli, aws_cli};
+pub use keys::{KeyKind, PrivateKeyFile};
+pub use mosquitto::{Mosquitto, TlsVersion};
+pub use pki::{Issued, Pki};
+pub use program::{output_of, program};
+pub use skip::skip;
+pub use softhsm::{SoftHsm, TOKEN_LABEL, USER_PIN};

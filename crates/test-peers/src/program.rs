@@ -1,0 +1,36 @@
+//! Finding and running installed programs.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+/// The installed program of that name, or `None` after writing down the skip.
+///
+/// Looks in `PATH` and in the two `sbin` directories, where Debian keeps mosquitto and which a user's `PATH` lacks.
+pub fn program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path)
+        .chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from))
+        .map(|directory| directory.join(name))
+        .find(|candidate| candidate.is_file());
+    if found.is_none() {
+        crate::skip(&format!("{name} is not installed"));
+    }
+    found
+}
+
+/// Runs a command that has to succeed, and returns its standard output.
+///
+/// # Panics
+/// With what the command wrote, when it cannot be started or fails.
+#[track_caller]
+pub fn output_of(command: &mut Command) -> Vec<u8> {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
+    assert!(
+        output.status.success(),
+        "{command:?} failed with {}\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    output.stdout
+}

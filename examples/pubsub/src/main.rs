@@ -1,0 +1,80 @@
+//! From the chip to the cloud on one screen: opens the key in the SE050, connects to AWS IoT Core with it (mutual TLS, every
+//! signature made in the chip), subscribes to a topic, publishes to it at QoS 1, receives what it published, disconnects.
+//!
+//! Needs a device that is registered (`se050-iot provision`) and NXP's PKCS#11 module, or any other token's.
+
+mod args;
+
+use std::collections::HashSet;
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use args::Args;
+use aws_iot_mqtt::{Client, QoS};
+use rustls_se050::{ClientIdentity, client_config, roots_from_pem_file};
+use se050_key::{Certificate, Pin, Token};
+
+/// How long the own messages may take to come back.
+const RETURN: Duration = Duration::from_secs(30);
+
+fn main() -> anyhow::Result<()> {
+    let args = Args::from_command_line();
+    // NXP's module prints its log to standard output; ours shall be readable.
+    let out = se050_key::stdout::set_aside()?;
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(args.verbosity.level()).init();
+    tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(pubsub(&args, out))
+}
+
+async fn pubsub(args: &Args, mut out: impl Write) -> anyhow::Result<()> {
+    let mut token = Token::builder(&args.pkcs11_lib);
+    if let Some(label) = &args.token_label {
+        token = token.token_label(label);
+    }
+    if let Some(pin) = Pin::find(args.pin_file.as_deref())? {
+        token = token.pin(pin);
+    }
+    let token = token.open()?;
+    let key = token.key(&args.key_label)?;
+    let certificate = match &args.cert {
+        Some(path) => Certificate::from_file(path)?,
+        None => token.certificate_of_key(&args.key_label)?,
+    };
+    let roots = match &args.ca_file {
+        Some(path) => roots_from_pem_file(path)?,
+        None => aws_iot_mqtt::roots::amazon(),
+    };
+    let tls = client_config(&ClientIdentity::new(key, &certificate)?, roots)?;
+
+    let client_id = match &args.client_id {
+        Some(id) => id.clone(),
+        None => format!("se050-{:.16}", certificate.fingerprint()),
+    };
+    let topic = args.topic.clone().unwrap_or_else(|| format!("{client_id}/pubsub"));
+    let client = Client::builder(&args.endpoint, &client_id, Arc::new(tls)).port(args.port).connect().await?;
+    writeln!(out, "connected to {} port {} as {client_id}", args.endpoint, args.port)?;
+    let mut messages = client.subscribe(&topic, QoS::AtLeastOnce).await?;
+    writeln!(out, "subscribed to {topic}")?;
+    // QoS 1 delivers at least once, and others may publish to the topic too: only what is ours counts, and once.
+    let mut awaited = HashSet::new();
+    for number in 1..=args.count {
+        let text = format!("{} [{number}]", args.message);
+        client.publish(&topic, QoS::AtLeastOnce, text.clone()).await?;
+        writeln!(out, "published {text:?}: acknowledged")?;
+        awaited.insert(text.into_bytes());
+    }
+    while !awaited.is_empty() {
+        let message = tokio::time::timeout(RETURN, messages.next()).await.with_context(|| {
+            let seconds = RETURN.as_secs();
+            format!("a message did not come back within {seconds} s: does the policy allow iot:Receive on {topic}?")
+        })?;
+        let message = message.context("the connection ended before all messages were back")?;
+        if awaited.remove(message.payload.as_ref()) {
+            writeln!(out, "received {:?}", String::from_utf8_lossy(&message.payload))?;
+        }
+    }
+    client.disconnect().await?;
+    writeln!(out, "sent {0}, received {0}", args.count)?;
+    Ok(())
+}

@@ -1,0 +1,41 @@
+//! A device application outside the workspace, which depends on the crates by path, is built and run as its author would.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use aws_iot_sim::AwsIotSim;
+use se050_key::Certificate;
+use se050_sim::Chip;
+use test_peers::output_of;
+
+const POLICY: &str = r#"{"Version":"2012-10-17","Statement":[
+    {"Effect":"Allow","Action":"iot:Connect","Resource":"arn:aws:iot:*:*:client/dev1"},
+    {"Effect":"Allow","Action":"iot:Publish","Resource":"arn:aws:iot:*:*:topic/dev1/*"}]}"#;
+
+#[test]
+fn examples_device_app_publishes_a_reading() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
+    let application = root.join("examples/device-app");
+    let build = Path::new(env!("CARGO_TARGET_TMPDIR")).join("device-app");
+    // The application has no lock file of its own in the repository: the project's says which versions were tested.
+    fs::copy(root.join("Cargo.lock"), application.join("Cargo.lock")).unwrap();
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--offline"]).current_dir(&application);
+    output_of(cargo.env("CARGO_TARGET_DIR", &build).env("CARGO_PROFILE_DEV_DEBUG", "0"));
+
+    let directory = tempfile::tempdir().unwrap();
+    let chip = Chip::create(&directory.path().join("chip")).unwrap();
+    let cloud = AwsIotSim::start().unwrap();
+    fs::write(directory.path().join("ca.pem"), cloud.ca_pem()).unwrap();
+    fs::write(directory.path().join("device.der"), chip.certificate(0xF000_0111).unwrap()).unwrap();
+    let certificate = Certificate::from_file(&directory.path().join("device.der")).unwrap();
+    cloud.admit(&certificate.to_pem(), "dev1", POLICY).unwrap();
+
+    let mut program = Command::new(build.join("debug/device-app"));
+    program.args([cloud.endpoint(), "dev1", &cloud.port().to_string()]).arg(directory.path().join("ca.pem"));
+    output_of(program.arg(chip.module()));
+    assert_eq!(chip.calls().unwrap().signatures(), 1);
+}

@@ -1,0 +1,179 @@
+//! `cargo xtask demo`: the whole way, on a simulated chip and a local AWS IoT Core, with the commands that a user types.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context as _, ensure};
+
+use crate::root::{cargo, root, target};
+
+mod cloud;
+mod step;
+
+use cloud::Cloud;
+use step::Program;
+
+/// How many messages are sent and have to come back.
+const MESSAGES: u32 = 10;
+/// The key that the how-to of the Armadillo uses: cloud connection key 0, RSA-2048, object 0xF0000110.
+const KEY_LABEL: &str = "sss:100100F0";
+const THING: &str = "demo-device";
+
+pub(crate) fn run() -> anyhow::Result<ExitCode> {
+    let started = Instant::now();
+    let demo = Demo::prepare().context("step 1, building the parts")?;
+    demo.make_chip().context("step 2, the chip")?;
+    let cloud = Cloud::start(&demo.program("aws-iot-sim"), &demo.directory.join("aws"))
+        .context("step 3, the cloud")?;
+    demo.export_certificate().context("step 4, the certificate")?;
+    demo.provision(&cloud).context("step 5, provisioning")?;
+    let (sent, received) = demo.pubsub(&cloud).context("step 6, from the device to the cloud and back")?;
+    let signatures = demo.chip_signatures().context("step 7, asking the chip")?;
+    ensure!(
+        (sent, received) == (MESSAGES, MESSAGES),
+        "{MESSAGES} messages were to be sent and received, {sent} were sent and {received} received: see what \
+         aws-iot-sim says, in {}",
+        cloud.log_file().display(),
+    );
+    ensure!(
+        signatures > 0,
+        "the connection was made without a signature of the chip: the key that was used is not the chip's"
+    );
+    println!(
+        "\n{:.1} s in all; everything is in {}",
+        started.elapsed().as_secs_f32(),
+        demo.shown(&demo.directory)
+    );
+    println!("demo: ok, sent {sent}, received {received}, chip signatures {signatures}");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The programs, and the directory in which everything happens.
+struct Demo {
+    programs: PathBuf,
+    directory: PathBuf,
+}
+
+impl Demo {
+    fn prepare() -> anyhow::Result<Self> {
+        step::announce(
+            1,
+            "build the simulated chip, the local AWS IoT Core, and the programs (some minutes the first time)",
+        );
+        let mut build = cargo();
+        build.args([
+            "build",
+            "--locked",
+            "-p",
+            "se050-sim",
+            "-p",
+            "aws-iot-sim",
+            "-p",
+            "se050-iot",
+            "-p",
+            "pubsub",
+        ]);
+        let started = Instant::now();
+        let status = build.status().context("cargo does not start")?;
+        ensure!(
+            status.success(),
+            "cargo build failed; what it says is above. A C compiler is needed (Debian: apt-get install gcc)"
+        );
+        step::done(started);
+        let directory = target().join("demo");
+        if directory.exists() {
+            fs::remove_dir_all(&directory)
+                .with_context(|| format!("cannot empty {}", directory.display()))?;
+        }
+        fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
+        Ok(Self { programs: target().join("debug"), directory })
+    }
+
+    fn make_chip(&self) -> anyhow::Result<()> {
+        step::announce(
+            2,
+            "a new chip: throwaway keys and certificates, behind a PKCS#11 module that behaves as NXP's",
+        );
+        self.program("se050-sim").arg("new").path(&self.directory.join("chip")).run()?;
+        Ok(())
+    }
+
+    fn export_certificate(&self) -> anyhow::Result<()> {
+        step::announce(4, "on the device: read the certificate from the chip, through PKCS#11");
+        println!("      (the coloured lines are the module's own log: NXP's prints the like)");
+        self.program("se050-iot")
+            .args(["cert", "export", "--pkcs11-lib"])
+            .path(&self.module())
+            .args(["--key-label", KEY_LABEL, "--output"])
+            .path(&self.certificate())
+            .run()?;
+        Ok(())
+    }
+
+    fn provision(&self, cloud: &Cloud) -> anyhow::Result<()> {
+        step::announce(
+            5,
+            "at the operator's: register the device (fake credentials, and no way to a real account)",
+        );
+        self.program("se050-iot")
+            .args(["provision", "--certificate"])
+            .path(&self.certificate())
+            .args(["--thing-name", THING])
+            .environment(cloud.aws_environment())
+            .run()?;
+        Ok(())
+    }
+
+    /// How many messages were sent, and how many came back.
+    fn pubsub(&self, cloud: &Cloud) -> anyhow::Result<(u32, u32)> {
+        step::announce(
+            6,
+            "on the device: connect with the chip's key (mutual TLS), subscribe, publish, receive, disconnect",
+        );
+        let output = self
+            .program("pubsub")
+            .args(["--endpoint", cloud.endpoint(), "--port", &cloud.port().to_string(), "--ca-file"])
+            .path(cloud.ca_file())
+            .arg("--pkcs11-lib")
+            .path(&self.module())
+            .args(["--key-label", KEY_LABEL, "--client-id", THING, "--count", &MESSAGES.to_string()])
+            .run()?;
+        let counted = |word: &str| {
+            let number = output
+                .lines()
+                .rev()
+                .find_map(|line| line.split_once(word)?.1.split([' ', ',']).next()?.parse().ok());
+            number.with_context(|| format!("pubsub did not say how many messages it {}", word.trim()))
+        };
+        Ok((counted("sent ")?, counted("received ")?))
+    }
+
+    fn chip_signatures(&self) -> anyhow::Result<u64> {
+        step::announce(7, "ask the chip how often its private keys were used");
+        let output =
+            self.program("se050-sim").arg("calls").path(&self.directory.join("chip")).arg("--json").run()?;
+        let calls: serde_json::Value = serde_json::from_str(&output).context("se050-sim calls --json")?;
+        calls
+            .get("chip_signatures")
+            .and_then(serde_json::Value::as_u64)
+            .context("se050-sim calls did not count the signatures")
+    }
+
+    fn program(&self, name: &str) -> Program {
+        Program::new(self.programs.join(name))
+    }
+
+    fn module(&self) -> PathBuf {
+        self.directory.join("chip/libsss_pkcs11.so")
+    }
+
+    fn certificate(&self) -> PathBuf {
+        self.directory.join("device_cert.pem")
+    }
+
+    fn shown(&self, path: &std::path::Path) -> String {
+        path.strip_prefix(root()).unwrap_or(path).display().to_string()
+    }
+}

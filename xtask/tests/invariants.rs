@@ -1,0 +1,167 @@
+//! The invariants of docs/architecture.md. Each test has its line there.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What is on the device or the operator's machine: name, and the features to leave out.
+const SHIPPED: [(&str, &[&str]); 7] = [
+    ("se050-key", &[]),
+    ("rustls-se050", &[]),
+    ("aws-iot-mqtt", &[]),
+    ("aws-iot-provision", &[]),
+    ("se050-iot", &[]),
+    ("se050-iot", &["--no-default-features"]),
+    ("pubsub", &[]),
+];
+
+/// What runs on the device.
+const ON_THE_DEVICE: [(&str, &[&str]); 2] = [("se050-iot", &["--no-default-features"]), ("pubsub", &[])];
+
+/// Crates that exist for development and tests only.
+const DEVELOPMENT: [&str; 4] = ["se050-sim", "aws-iot-sim", "test-peers", "xtask"];
+
+#[test]
+fn nothing_shipped_depends_on_a_development_crate() {
+    for (package, options) in SHIPPED {
+        for crate_name in dependencies(package, options) {
+            assert!(!DEVELOPMENT.contains(&crate_name.as_str()), "{package} depends on {crate_name}");
+        }
+    }
+}
+
+#[test]
+fn a_simulator_shares_no_code_with_what_it_tests() {
+    let ours: BTreeSet<&str> = SHIPPED.iter().map(|(package, _)| *package).chain(DEVELOPMENT).collect();
+    for simulator in ["se050-sim", "aws-iot-sim"] {
+        for crate_name in dependencies(simulator, &[]) {
+            assert!(
+                crate_name == simulator || !ours.contains(crate_name.as_str()),
+                "{simulator} depends on {crate_name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn each_crate_knows_only_its_neighbours() {
+    let forbidden: [(&str, &[&str]); 4] = [
+        ("se050-key", &["rustls", "rumqttc", "tokio", "aws-sdk-iot", "aws-iot-mqtt", "aws-iot-provision"]),
+        ("rustls-se050", &["rumqttc", "tokio", "aws-sdk-iot", "aws-iot-mqtt", "aws-iot-provision"]),
+        ("aws-iot-mqtt", &["cryptoki", "cryptoki-sys", "se050-key", "rustls-se050", "aws-sdk-iot"]),
+        ("aws-iot-provision", &["cryptoki", "cryptoki-sys", "se050-key", "rumqttc", "aws-iot-mqtt"]),
+    ];
+    for (package, strangers) in forbidden {
+        let known = dependencies(package, &[]);
+        for stranger in strangers {
+            assert!(!known.contains(*stranger), "{package} knows {stranger}");
+        }
+    }
+    assert!(
+        !direct_dependencies("rustls-se050").iter().any(|name| name.starts_with("cryptoki")),
+        "rustls-se050 knows cryptoki"
+    );
+}
+
+#[test]
+fn one_crypto_provider_and_one_rustls_in_each_shipped_program() {
+    for (package, options) in SHIPPED {
+        let packages = tree(package, options);
+        let of = |name: &str| packages.iter().filter(|line| line.split(' ').next() == Some(name)).count();
+        for other in ["aws-lc-rs", "aws-lc-sys", "openssl-sys", "native-tls"] {
+            assert_eq!(of(other), 0, "{package} {options:?} has {other}");
+        }
+        assert!(of("rustls") <= 1, "{package} {options:?} has several versions of rustls");
+        assert!(of("ring") <= 1, "{package} {options:?} has several versions of ring");
+    }
+}
+
+#[test]
+fn the_device_programs_contain_no_aws_sdk() {
+    for (package, options) in ON_THE_DEVICE {
+        for crate_name in dependencies(package, options) {
+            let from_aws = crate_name.starts_with("aws-") && crate_name != "aws-iot-mqtt";
+            assert!(!from_aws, "{package} {options:?} depends on {crate_name}");
+        }
+    }
+    assert!(
+        dependencies("xtask", &[]).iter().all(|name| !name.starts_with("aws-")),
+        "xtask depends on the AWS SDK"
+    );
+}
+
+#[test]
+fn unsafe_is_only_where_the_c_interface_is() {
+    let allowed = ["crates/se050-key/src/lib.rs", "crates/se050-sim/src/lib.rs"];
+    let mut found = BTreeSet::new();
+    for file in rust_files(&root()) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        if text.contains("allow(unsafe_code") && !file.ends_with("xtask/tests/invariants.rs") {
+            found.insert(file.strip_prefix(root()).unwrap().display().to_string());
+        }
+    }
+    for file in found {
+        assert!(allowed.contains(&file.as_str()), "{file} allows unsafe code");
+    }
+}
+
+#[test]
+fn the_architecture_document_names_every_invariant_test() {
+    let document = std::fs::read_to_string(root().join("docs/architecture.md")).unwrap();
+    let this =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/invariants.rs")).unwrap();
+    let tests = this.split("#[test]\nfn ").skip(1).filter_map(|rest| rest.split('(').next());
+    for test in tests.filter(|test| !test.starts_with("the_architecture_document")) {
+        assert!(document.contains(test), "docs/architecture.md does not name the test {test}");
+    }
+}
+
+/// The names of everything that the package is built from, itself included. Development dependencies do not count.
+fn dependencies(package: &str, options: &[&str]) -> BTreeSet<String> {
+    tree(package, options).iter().filter_map(|line| Some(line.split(' ').next()?.to_owned())).collect()
+}
+
+fn direct_dependencies(package: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for line in tree(package, &["--depth", "1"]) {
+        names.extend(line.split(' ').next().map(str::to_owned));
+    }
+    names
+}
+
+/// The lines of `cargo tree` (name, version) for normal and build dependencies, without repetitions.
+fn tree(package: &str, options: &[&str]) -> BTreeSet<String> {
+    let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["tree", "--locked", "--package", package, "--edges", "normal,build", "--prefix", "none"])
+        .args(options)
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    // A line that was printed before ends with " (*)".
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| line.trim_end_matches(" (*)").to_owned())
+        .collect()
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn rust_files(directory: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() && name != "target" && !name.starts_with('.') {
+            files.extend(rust_files(&path));
+        } else if name.ends_with(".rs") {
+            files.push(path);
+        }
+    }
+    files
+}
