@@ -84,6 +84,9 @@ impl Directory {
             ("AWS_ENDPOINT_URL", control_plane_url.to_owned()),
             ("AWS_ENDPOINT_URL_IOT", control_plane_url.to_owned()),
             ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+            // Both spellings are in use; a proxy of the user's does not reach this machine's loopback.
+            ("NO_PROXY", "localhost,127.0.0.1".to_owned()),
+            ("no_proxy", "localhost,127.0.0.1".to_owned()),
             ("AWS_CONFIG_FILE", file("aws-config")),
             ("AWS_SHARED_CREDENTIALS_FILE", file("aws-credentials")),
         ]

@@ -6,7 +6,7 @@ use crate::broker::Counters;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Statistics {
-    /// TLS handshakes that failed, for any reason.
+    /// TLS handshakes that failed, for any reason; counted just after the alert was sent.
     pub handshakes_refused: u64,
     /// CONNECT packets that were answered with success.
     pub connects_accepted: u64,

@@ -16,6 +16,7 @@ const STARTING: Duration = Duration::from_secs(30);
 pub(crate) struct Cloud {
     child: Child,
     log_file: PathBuf,
+    description_file: PathBuf,
     endpoint: String,
     port: u16,
     ca_file: PathBuf,
@@ -37,7 +38,8 @@ impl Cloud {
             .stderr(log)
             .stdin(Stdio::null());
         let mut child = command.spawn().context("aws-iot-sim does not start")?;
-        let description = match wait_for(&mut child, &directory.join("aws-iot-sim.json")) {
+        let description_file = directory.join("aws-iot-sim.json");
+        let description = match wait_for(&mut child, &description_file) {
             Ok(description) => description,
             Err(error) => {
                 let _ = child.kill();
@@ -45,7 +47,7 @@ impl Cloud {
                 return Err(error.context(format!("aws-iot-sim says more in {}", log_file.display())));
             }
         };
-        let cloud = Self::described(child, log_file, &description)?;
+        let cloud = Self::described(child, log_file, description_file, &description)?;
         println!(
             "      endpoint {} port {}, control plane {}",
             cloud.endpoint,
@@ -68,6 +70,11 @@ impl Cloud {
         &self.ca_file
     }
 
+    /// What aws-iot-sim says of itself: addresses, files, and the variables for an AWS client.
+    pub(crate) fn description_file(&self) -> &Path {
+        &self.description_file
+    }
+
     pub(crate) fn log_file(&self) -> &Path {
         &self.log_file
     }
@@ -77,7 +84,12 @@ impl Cloud {
         &self.aws_environment
     }
 
-    fn described(child: Child, log_file: PathBuf, description: &Value) -> anyhow::Result<Self> {
+    fn described(
+        child: Child,
+        log_file: PathBuf,
+        description_file: PathBuf,
+        description: &Value,
+    ) -> anyhow::Result<Self> {
         let variables = description
             .get("environment")
             .and_then(Value::as_object)
@@ -85,6 +97,7 @@ impl Cloud {
         Ok(Self {
             child,
             log_file,
+            description_file,
             endpoint: text(description, "endpoint")?.to_owned(),
             port: description
                 .get("port")
