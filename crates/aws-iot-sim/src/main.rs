@@ -80,8 +80,7 @@ fn announce(sim: &AwsIotSim) {
     println!();
     println!("Next: register a device there, for example with");
     println!();
-    println!("  aws iot create-thing --thing-name my-device");
-    println!("  aws iot register-certificate-without-ca --certificate-pem file://device.pem --status ACTIVE");
+    println!("  se050-iot provision --certificate device_cert.pem --thing-name my-device");
     println!();
     println!(
         "and connect to the MQTT endpoint by its name. Who is refused, and why, is told here. Ctrl-C stops."

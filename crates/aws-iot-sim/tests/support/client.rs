@@ -9,8 +9,7 @@ use std::time::Duration;
 use aws_iot_sim::AwsIotSim;
 use rustls::client::ResolvesClientCert;
 use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::sign::CertifiedKey;
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, SignatureScheme, StreamOwned, SupportedProtocolVersion,
@@ -48,12 +47,11 @@ impl Client {
     /// Connects and does the TLS handshake.
     pub fn open(sim: &AwsIotSim, tls: &Tls<'_>) -> io::Result<Self> {
         let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(sim.ca_pem().as_bytes()).expect("a CA")).expect("a root");
+        roots.add(CertificateDer::from(der(sim.ca_pem()))).expect("a root");
         let provider = Arc::new(ring::default_provider());
-        let key = PrivateKeyDer::from_pem_slice(tls.key_pem.as_bytes()).expect("a key");
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(der(tls.key_pem)));
         let key = provider.key_provider.load_private_key(key).expect("a usable key");
-        let certificate =
-            CertificateDer::from_pem_slice(tls.certificate_pem.as_bytes()).expect("a certificate");
+        let certificate = CertificateDer::from(der(tls.certificate_pem));
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(tls.versions)
             .expect("versions")
@@ -237,4 +235,8 @@ impl ResolvesClientCert for Always {
     fn has_certs(&self) -> bool {
         true
     }
+}
+
+fn der(text: &str) -> Vec<u8> {
+    pem::parse(text).expect("PEM").into_contents()
 }
