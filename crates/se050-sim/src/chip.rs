@@ -1,21 +1,31 @@
 //! A simulated chip: a directory with its objects, its settings and its own copy of the module.
 
+pub(crate) mod bus_owner;
 mod calls;
 mod certificates;
+mod controls;
 mod factory;
+mod fault;
 mod module_file;
 mod object;
 mod settings;
+mod short_ecdsa;
 mod store;
+mod version;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use calls::Calls;
 pub(crate) use calls::Counter;
+pub use fault::Fault;
 pub(crate) use object::Object;
 pub(crate) use settings::Settings;
+pub use short_ecdsa::ShortEcdsa;
 pub(crate) use store::Store;
+pub use version::Version;
 
 use crate::Error;
 use certificates::Authority;
@@ -38,27 +48,22 @@ impl Chip {
     /// Makes a new chip in `directory`: throwaway factory keys, certificates from a throwaway two-level CA,
     /// and a copy of the built module.
     ///
+    /// The RSA-4096 pairs are left out, since making them takes seconds: [`Chip::create_with_rsa4096`] has them.
+    ///
     /// # Errors
     /// [`Error::ChipExists`] when one is there already, [`Error::ModuleNotBuilt`] when the module is not found near
     /// the running program, and whatever keeps the files from being written.
     pub fn create(directory: &Path) -> Result<Self, Error> {
-        let chip = Self { directory: directory.to_owned() };
-        if chip.settings_file().exists() {
-            return Err(Error::ChipExists(chip.directory));
-        }
-        let module = module_file::built()?;
-        chip.make_directories()?;
+        Self::make(directory, false)
+    }
 
-        let authority = Authority::new()?;
-        let [root, intermediate] = authority.certificates();
-        write_file(&chip.directory.join(ROOT_CERTIFICATE), to_pem(root).as_bytes())?;
-        write_file(&chip.directory.join(INTERMEDIATE_CERTIFICATE), to_pem(intermediate).as_bytes())?;
-        factory::provision(&chip.store(), &authority)?;
-
-        copy_file(&module, &chip.module())?;
-        // Last: a directory that a failure left incomplete is not taken for a chip.
-        Settings::default().write(&chip.settings_file())?;
-        Ok(chip)
+    /// As [`Chip::create`], with the RSA-4096 pairs F0000120 and F0000122 too: all that variant C has for cloud
+    /// connections. It takes several seconds; tests make one and [duplicate](Chip::duplicate) it.
+    ///
+    /// # Errors
+    /// As [`Chip::create`].
+    pub fn create_with_rsa4096(directory: &Path) -> Result<Self, Error> {
+        Self::make(directory, true)
     }
 
     /// The chip in `directory`.
@@ -112,8 +117,8 @@ impl Chip {
     /// # Errors
     /// [`Error::NoObject`] when no certificate is stored under that id.
     pub fn certificate(&self, id: u32) -> Result<Vec<u8>, Error> {
-        match self.store().load(id)? {
-            Some(Object::Binary(der)) => Ok(der),
+        match self.store().load(id)?.as_deref() {
+            Some(Object::Binary(der)) => Ok(der.clone()),
             _ => Err(Error::NoObject { chip: self.directory.clone(), id }),
         }
     }
@@ -147,16 +152,6 @@ impl Chip {
         Ok(chain)
     }
 
-    /// Turns the module's lines on standard output on (as NXP's are) or off, for clients that load it afterwards.
-    ///
-    /// # Errors
-    /// When the settings cannot be read or written.
-    pub fn set_log_to_stdout(&self, on: bool) -> Result<(), Error> {
-        let mut settings = self.settings()?;
-        settings.log_to_stdout = on;
-        settings.write(&self.settings_file())
-    }
-
     /// How often each C function was called, and the private keys were used, by all clients so far.
     ///
     /// # Errors
@@ -177,8 +172,32 @@ impl Chip {
         self.directory.join("calls")
     }
 
+    pub(crate) fn bus_file(&self) -> PathBuf {
+        self.directory.join("bus")
+    }
+
     fn settings_file(&self) -> PathBuf {
         self.directory.join("chip.json")
+    }
+
+    fn make(directory: &Path, rsa4096: bool) -> Result<Self, Error> {
+        let chip = Self { directory: directory.to_owned() };
+        if chip.settings_file().exists() {
+            return Err(Error::ChipExists(chip.directory));
+        }
+        let module = module_file::built()?;
+        chip.make_directories()?;
+
+        let authority = Authority::new()?;
+        let [root, intermediate] = authority.certificates();
+        write_file(&chip.directory.join(ROOT_CERTIFICATE), to_pem(root).as_bytes())?;
+        write_file(&chip.directory.join(INTERMEDIATE_CERTIFICATE), to_pem(intermediate).as_bytes())?;
+        factory::provision(&chip.store(), &authority, rsa4096)?;
+
+        copy_file(&module, &chip.module())?;
+        // Last: a directory that a failure left incomplete is not taken for a chip.
+        Settings::default().write(&chip.settings_file())?;
+        Ok(chip)
     }
 
     fn make_directories(&self) -> Result<(), Error> {
@@ -203,6 +222,16 @@ fn to_pem(der: &[u8]) -> String {
 
 fn write_file(path: &Path, content: &[u8]) -> Result<(), Error> {
     fs::write(path, content).map_err(Error::file("write", path))
+}
+
+/// Writes the file in one step, for readers that may come at any time: they see the old content or the new.
+fn write_whole(path: &Path, content: &[u8]) -> Result<(), Error> {
+    static WRITTEN: AtomicU64 = AtomicU64::new(0);
+    let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+    let place = std::ptr::from_ref(&WRITTEN).addr();
+    let part = path.with_extension(format!("{}-{place:x}-{number}.part", process::id()));
+    write_file(&part, content)?;
+    fs::rename(&part, path).map_err(Error::file("write", path))
 }
 
 /// A real copy, never a link: the loader gives two modules separate state only when they are two files.

@@ -28,6 +28,16 @@ pub enum Error {
         /// The object's id.
         id: u32,
     },
+    /// A version of NXP's module that is not simulated.
+    #[error("the simulated chip has no module version {0}; there are 3.3, 4.2, 4.3 and 4.7")]
+    UnknownVersion(String),
+    /// A fault that the simulator does not know.
+    #[error(
+        "the simulated chip cannot have the fault {0:?}; there are none, absent, mute, mute-for-a-while, \
+         dies-after:OPERATIONS, power-cycled-after:OPERATIONS, slow:MILLISECONDS, held, fail-next-sign:CKR, \
+         corrupt-signatures, corrupt-next-signature"
+    )]
+    UnknownFault(String),
     /// A file or directory could not be read or written.
     #[error("the simulated chip cannot {doing} {}", path.display())]
     File {

@@ -6,5 +6,6 @@ mod module;
 #[allow(unsafe_code, reason = "PKCS#11's C interface: the pointers are the client's")]
 mod pkcs11;
 
-pub use chip::{Calls, Chip};
+pub use chip::{Calls, Chip, Fault, ShortEcdsa, Version};
 pub use error::{Cause, Error};
+pub use module::WOULD_CRASH;

@@ -1,14 +1,23 @@
-//! `se050-sim`: makes simulated chips, and shows what their clients did.
+//! `se050-sim`: makes simulated chips, breaks them, and shows what their clients did.
 
 use std::error::Error;
 use std::path::Path;
 use std::process::ExitCode;
 
-use se050_sim::{Calls, Chip};
+use se050_sim::{Calls, Chip, ShortEcdsa};
 
 const USAGE: &str = "\
-usage: se050-sim new DIR             make a simulated SE050 in DIR
-       se050-sim calls DIR [--json]  show how often its clients called each function
+usage: se050-sim new DIR [--rsa-4096]       make a simulated SE050 in DIR; the RSA-4096 pairs take seconds
+       se050-sim calls DIR [--json]         show how often its clients called each function, and what it cost
+       se050-sim set DIR version VERSION    be NXP's module 3.3, 4.2, 4.3 or 4.7
+       se050-sim set DIR fault FAULT        none, absent, mute, mute-for-a-while, dies-after:OPERATIONS,
+                                            power-cycled-after:OPERATIONS, slow:MILLISECONDS, held,
+                                            fail-next-sign:CKR, corrupt-signatures, corrupt-next-signature
+       se050-sim set DIR short-ecdsa RATE   natural, never, or N: the first signature and every Nth after it
+       se050-sim set DIR time-scale FACTOR  shorten the waits on a mute chip
+       se050-sim set DIR log|crashes|processes-disturb on|off
+       se050-sim power-cycle DIR            end all its sessions
+       se050-sim disturb DIR                do what another process on the bus does
 
 For development only: the keys of a simulated chip are files in DIR.";
 
@@ -16,11 +25,19 @@ fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     let done = match arguments.as_slice() {
-        ["new", directory] => new(Path::new(directory)),
-        ["calls", directory] => calls(Path::new(directory)).map(|calls| show(&calls)),
-        ["calls", directory, "--json"] | ["calls", "--json", directory] => {
-            calls(Path::new(directory)).and_then(|calls| show_json(&calls))
+        ["new", directory] => {
+            Chip::create(Path::new(directory)).map(|chip| show_new(&chip)).map_err(Into::into)
         }
+        ["new", directory, "--rsa-4096"] | ["new", "--rsa-4096", directory] => {
+            Chip::create_with_rsa4096(Path::new(directory)).map(|chip| show_new(&chip)).map_err(Into::into)
+        }
+        ["calls", directory] => calls(directory).map(|calls| show(&calls)),
+        ["calls", directory, "--json"] | ["calls", "--json", directory] => {
+            calls(directory).and_then(|calls| show_json(&calls))
+        }
+        ["set", directory, what, value] => set(directory, what, value),
+        ["power-cycle", directory] => open(directory).and_then(|chip| Ok(chip.power_cycle()?)),
+        ["disturb", directory] => open(directory).and_then(|chip| Ok(chip.disturb()?)),
         ["-h" | "--help" | "help"] => {
             println!("{USAGE}");
             Ok(())
@@ -39,28 +56,70 @@ fn main() -> ExitCode {
     }
 }
 
-fn new(directory: &Path) -> Result<(), Box<dyn Error>> {
-    let chip = Chip::create(directory)?;
+fn open(directory: &str) -> Result<Chip, Box<dyn Error>> {
+    Ok(Chip::open(Path::new(directory))?)
+}
+
+fn show_new(chip: &Chip) {
     println!("simulated SE050: {}", chip.directory().display());
     println!("PKCS#11 module:  {}", chip.module().display());
+}
+
+fn set(directory: &str, what: &str, value: &str) -> Result<(), Box<dyn Error>> {
+    let chip = open(directory)?;
+    match what {
+        "version" => chip.set_version(value.parse()?)?,
+        "fault" => chip.set_fault(value.parse()?)?,
+        "short-ecdsa" => chip.set_short_ecdsa(match value {
+            "natural" => ShortEcdsa::Natural,
+            "never" => ShortEcdsa::Never,
+            number => ShortEcdsa::OneIn(
+                number.parse().map_err(|_| format!("{number:?} is none of natural, never, a number"))?,
+            ),
+        })?,
+        "time-scale" => {
+            chip.set_time_scale(value.parse().map_err(|_| format!("{value:?} is no number, such as 0.01"))?)?;
+        }
+        "log" => chip.set_log_to_stdout(on_or_off(value)?)?,
+        "crashes" => chip.set_crashes(on_or_off(value)?)?,
+        "processes-disturb" => chip.set_processes_disturb(on_or_off(value)?)?,
+        _ => return Err(format!("{what:?} cannot be set; `se050-sim help` lists what can").into()),
+    }
     Ok(())
 }
 
-fn calls(directory: &Path) -> Result<Calls, Box<dyn Error>> {
-    Ok(Chip::open(directory)?.calls()?)
+fn on_or_off(value: &str) -> Result<bool, String> {
+    match value {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(format!("{value:?} is neither on nor off")),
+    }
+}
+
+fn calls(directory: &str) -> Result<Calls, Box<dyn Error>> {
+    Ok(open(directory)?.calls()?)
 }
 
 fn show(calls: &Calls) {
     for (function, count) in calls.functions() {
         println!("{count:8}  {function}");
     }
+    println!("{:8}  overlapping calls", calls.overlaps());
+    println!("{:8}  APDUs", calls.apdus());
+    println!("{:8}  NVM objects", calls.nvm_objects());
     println!("{:8}  chip signatures", calls.signatures());
 }
 
 fn show_json(calls: &Calls) -> Result<(), Box<dyn Error>> {
     let functions: serde_json::Map<_, _> =
         calls.functions().map(|(function, count)| (function.to_owned(), count.into())).collect();
-    let answer = serde_json::json!({ "functions": functions, "chip_signatures": calls.signatures() });
+    let answer = serde_json::json!({
+        "functions": functions,
+        "overlapping_calls": calls.overlaps(),
+        "apdus": calls.apdus(),
+        "nvm_objects": calls.nvm_objects(),
+        "chip_signatures": calls.signatures(),
+    });
     println!("{}", serde_json::to_string_pretty(&answer)?);
     Ok(())
 }

@@ -1,15 +1,21 @@
-//! How the module behaves, without C's pointers: what a client of NXP's `libsss_pkcs11.so` 4.2 sees.
+//! How the module behaves, without C's pointers: what a client of NXP's `libsss_pkcs11.so` sees.
 //!
-//! Where the real module leaves PKCS#11, so does this one, and the comment there says what the fault is. What only a
-//! version or a fault changes is asked of [`Settings`](crate::chip::Settings).
+//! Where the real module leaves PKCS#11, so does this one, and the comment there says what the fault is. What only
+//! some versions do is asked in [`quirks`]; what a broken chip does happens in [`bus`].
 
 mod attributes;
+mod bus;
 mod certificate;
+mod cost;
+mod crash;
+mod environment;
 mod identity;
 mod label;
 mod log;
 mod mechanisms;
+mod quirks;
 mod search;
+mod sessions;
 mod sign;
 
 use std::path::Path;
@@ -17,29 +23,31 @@ use std::path::Path;
 use cryptoki_sys::*;
 
 pub(crate) use attributes::Refusal;
+pub(crate) use bus::Bus;
+pub use crash::WOULD_CRASH;
 pub(crate) use identity::{CRYPTOKI_VERSION, module_info, slot_info, token_info};
 pub(crate) use mechanisms::{mechanism_info, mechanism_list};
 pub(crate) use search::{SearchTemplate, TemplateLabel};
 pub(crate) use sign::{Operation, Parameter};
 
-use crate::chip::{Chip, Counter, Settings, Store};
+use crate::Version;
+use crate::chip::Chip;
+use bus::NoAnswer;
+use cost::Cost;
 use search::Search;
+use sessions::{Sessions, Wrong};
 
 /// The one slot there is, with or without a chip.
 pub(crate) const SLOT: CK_SLOT_ID = 1;
-
-/// The real module claims one session in its token info, and gives three.
-const MAX_SESSIONS: usize = 3;
 
 /// What a C function answers.
 pub(crate) type Answer<T> = Result<T, CK_RV>;
 
 /// The state of one loaded module.
 pub(crate) struct Module {
-    chip: Option<Chip>,
-    counter: Option<Counter>,
+    bus: Bus,
     initialized: bool,
-    sessions: [Option<Session>; MAX_SESSIONS],
+    sessions: Sessions,
 }
 
 /// The state of one session. NXP's has one place for a running operation, whatever it is.
@@ -49,31 +57,35 @@ pub(crate) struct Session {
     pub(crate) search: Search,
 }
 
+/// A C_OpenSession that failed. On most versions it writes a handle all the same.
+pub(crate) struct NotOpened {
+    pub(crate) answer: CK_RV,
+    pub(crate) dangling: Option<CK_SESSION_HANDLE>,
+}
+
 impl Module {
     /// The module whose file lies in `directory`. Without a chip there it is a module whose chip does not answer.
     pub(crate) fn new(directory: Option<&Path>) -> Self {
         let chip = directory.and_then(|directory| Chip::open(directory).ok());
-        let counter = chip.as_ref().and_then(|chip| {
-            Counter::open(&chip.calls_file()).inspect_err(|error| eprintln!("se050-sim: {error}")).ok()
-        });
-        Self { chip, counter, initialized: false, sessions: Default::default() }
+        Self { bus: Bus::new(chip), initialized: false, sessions: Sessions::default() }
     }
 
-    pub(crate) fn count_call(&self, function: &str) {
-        if let Some(Err(error)) = self.counter.as_ref().map(|counter| counter.call(function)) {
-            eprintln!("se050-sim: a call was not counted: {error}");
-        }
+    pub(crate) fn version(&self) -> Version {
+        self.bus.version()
     }
 
-    pub(crate) fn initialize(&mut self, flags: Option<CK_FLAGS>) -> Answer<()> {
+    pub(crate) fn initialize(&mut self, arguments: Option<&CK_C_INITIALIZE_ARGS>) -> Answer<()> {
         if self.initialized {
             return Err(CKR_CRYPTOKI_ALREADY_INITIALIZED);
         }
-        if let Some(flags) = flags {
-            if flags & CKF_LIBRARY_CANT_CREATE_OS_THREADS != 0 {
+        if let Some(CK_C_INITIALIZE_ARGS { flags, pReserved: reserved, .. }) = arguments {
+            if !self.version().checks_initialize_flags() {
+                if !reserved.is_null() {
+                    return Err(CKR_ARGUMENTS_BAD);
+                }
+            } else if flags & CKF_LIBRARY_CANT_CREATE_OS_THREADS != 0 {
                 return Err(CKR_NEED_TO_CREATE_THREADS);
-            }
-            if flags & CKF_OS_LOCKING_OK == 0 {
+            } else if flags & CKF_OS_LOCKING_OK == 0 {
                 return Err(CKR_CANT_LOCK);
             }
         }
@@ -81,7 +93,7 @@ impl Module {
         Ok(())
     }
 
-    /// Frees neither sessions nor the chip, as the real one: a session goes on signing.
+    /// Frees neither sessions nor the chip, as the real one.
     pub(crate) fn finalize(&mut self) -> Answer<()> {
         if !self.initialized {
             return Err(CKR_CRYPTOKI_NOT_INITIALIZED);
@@ -90,47 +102,67 @@ impl Module {
         Ok(())
     }
 
-    pub(crate) fn open_session(&mut self, slot: CK_SLOT_ID, flags: CK_FLAGS) -> Answer<CK_SESSION_HANDLE> {
+    pub(crate) fn open_session(
+        &mut self,
+        slot: CK_SLOT_ID,
+        flags: CK_FLAGS,
+    ) -> Result<CK_SESSION_HANDLE, NotOpened> {
+        let refused = |answer| NotOpened { answer, dangling: None };
         if !self.initialized {
-            return Err(CKR_CRYPTOKI_NOT_INITIALIZED);
+            return Err(refused(CKR_CRYPTOKI_NOT_INITIALIZED));
         }
+        self.take_lock().map_err(refused)?;
+        let version = self.version();
         if slot != SLOT {
-            return Err(CKR_ARGUMENTS_BAD);
+            return Err(refused(version.no_such_slot()));
         }
         if flags & CKF_SERIAL_SESSION == 0 {
-            return Err(CKR_SESSION_PARALLEL_NOT_SUPPORTED);
+            return Err(refused(CKR_SESSION_PARALLEL_NOT_SUPPORTED));
         }
-        if self.any_session() {
-            let free = self.sessions.iter_mut().zip(1..).find(|(session, _)| session.is_none());
-            let (session, handle) = free.ok_or(CKR_DEVICE_MEMORY)?;
-            *session = Some(Session::default());
-            return Ok(handle);
+        if !self.sessions.has_room() {
+            if version.fourth_session_closes_the_chip() {
+                self.bus.cut();
+            }
+            return Err(refused(CKR_DEVICE_MEMORY));
         }
-        // The first session opens the chip, and logs that it does.
-        let Some(chip) = &self.chip else {
-            log::chip_not_answering();
-            return Err(CKR_GENERAL_ERROR);
-        };
-        let settings = chip.settings().map_err(|error| {
-            log::error(&error);
-            CKR_GENERAL_ERROR
-        })?;
-        if settings.log_to_stdout {
-            log::chip_opened(chip.directory());
+        // The first session opens the chip.
+        if !self.sessions.any()
+            && let Err(NoAnswer) = self.bus.open()
+        {
+            let leaks = version.leaks_failed_opens();
+            let dangling = if leaks { self.sessions.leak(version).ok() } else { None };
+            return Err(NotOpened { answer: CKR_GENERAL_ERROR, dangling });
         }
-        let [first, ..] = &mut self.sessions;
-        *first = Some(Session::default());
-        Ok(1)
+        self.sessions.add(version).map_err(refused)
     }
 
     pub(crate) fn close_session(&mut self, handle: CK_SESSION_HANDLE) -> Answer<()> {
-        let slot = handle.checked_sub(1).and_then(|index| self.sessions.get_mut(index as usize));
-        slot.and_then(Option::take).map(drop).ok_or(CKR_SESSION_HANDLE_INVALID)
+        self.take_lock()?;
+        let version = self.version();
+        self.sessions.remove(version, handle).map_err(|wrong| self.wrong_session(wrong))?;
+        // The last one closes the chip.
+        if !self.sessions.any() {
+            self.bus.close();
+        }
+        Ok(())
+    }
+
+    pub(crate) fn close_all_sessions(&mut self) -> Answer<()> {
+        self.take_lock()?;
+        if !self.version().closes_all_sessions() {
+            return Err(CKR_FUNCTION_NOT_SUPPORTED);
+        }
+        if self.sessions.any_leaked() {
+            return Err(self.wrong_session(Wrong::Dangling));
+        }
+        self.sessions.remove_all();
+        self.bus.close();
+        Ok(())
     }
 
     /// The same for each handle, even a wrong one, as long as a session is open.
     pub(crate) fn session_info(&self) -> Answer<CK_SESSION_INFO> {
-        if !self.any_session() {
+        if !self.sessions.any() {
             return Err(CKR_SESSION_CLOSED);
         }
         Ok(CK_SESSION_INFO {
@@ -141,34 +173,59 @@ impl Module {
         })
     }
 
-    pub(crate) fn settings(&self) -> Settings {
-        self.chip.as_ref().and_then(|chip| chip.settings().ok()).unwrap_or_default()
+    /// Asks the chip for random numbers; they are the computer's. The chip must be open, the session's handle is not
+    /// looked at.
+    pub(crate) fn ask_for_random(&mut self) -> Answer<()> {
+        self.take_lock()?;
+        self.bus.operate(Cost::RANDOM).map_err(|NoAnswer| CKR_FUNCTION_FAILED)
     }
 
-    /// Whether the chip is open. Its random numbers need that, and no valid session handle.
-    pub(crate) fn any_session(&self) -> bool {
-        self.sessions.iter().any(Option::is_some)
+    /// Refuses nothing but an object that is not there.
+    pub(crate) fn object_size(
+        &mut self,
+        session: CK_SESSION_HANDLE,
+        object: CK_OBJECT_HANDLE,
+    ) -> Answer<CK_ULONG> {
+        if !self.version().has_object_size() {
+            return Err(CKR_FUNCTION_NOT_SUPPORTED);
+        }
+        let (_, bus) = self.session(session)?;
+        bus.operate(Cost::ATTRIBUTE).map_err(|NoAnswer| CKR_FUNCTION_FAILED)?;
+        let object = bus.version().object_id(object).and_then(|id| bus.object(id));
+        object.as_deref().map(attributes::size).ok_or(CKR_FUNCTION_FAILED)
     }
 
-    /// That session, with what its calls need of the chip.
-    pub(crate) fn session(&mut self, handle: CK_SESSION_HANDLE) -> Answer<(&mut Session, OpenChip<'_>)> {
-        let slot = handle.checked_sub(1).and_then(|index| self.sessions.get_mut(index as usize));
-        let session = slot.and_then(Option::as_mut).ok_or(CKR_SESSION_HANDLE_INVALID)?;
-        let chip = self.chip.as_ref().ok_or(CKR_SESSION_HANDLE_INVALID)?;
-        Ok((session, OpenChip { store: chip.store(), counter: self.counter.as_ref() }))
+    /// That session, and the way to its chip.
+    pub(crate) fn session(&mut self, handle: CK_SESSION_HANDLE) -> Answer<(&mut Session, &mut Bus)> {
+        self.take_lock()?;
+        let version = self.version();
+        if version.needs_its_lock() && !self.initialized {
+            return Err(CKR_CANT_LOCK);
+        }
+        match self.sessions.get(version, handle) {
+            Ok(session) => Ok((session, &mut self.bus)),
+            Err(wrong) => Err(wrong_session(&self.bus, wrong)),
+        }
+    }
+
+    fn take_lock(&self) -> Answer<()> {
+        if self.bus.lock_is_lost() {
+            let what = "it enumerated while the chip was away, and did not give its lock back";
+            return Err(crash::hang(self.bus.crashes(), what));
+        }
+        Ok(())
+    }
+
+    fn wrong_session(&self, wrong: Wrong) -> CK_RV {
+        wrong_session(&self.bus, wrong)
     }
 }
 
-/// The chip under an open session.
-pub(crate) struct OpenChip<'a> {
-    store: Store,
-    counter: Option<&'a Counter>,
-}
-
-impl OpenChip<'_> {
-    fn count_signature(&self) {
-        if let Some(Err(error)) = self.counter.map(Counter::signature) {
-            eprintln!("se050-sim: a signature was not counted: {error}");
+fn wrong_session(bus: &Bus, wrong: Wrong) -> CK_RV {
+    match wrong {
+        Wrong::Noticed => CKR_SESSION_HANDLE_INVALID,
+        Wrong::Dangling => {
+            crash::crash(bus.crashes(), "a session handle that is not, or no longer, a session's")
         }
     }
 }
@@ -177,15 +234,10 @@ impl Session {
     /// The value of one attribute of an object.
     pub(crate) fn attribute(
         &self,
-        chip: &OpenChip<'_>,
+        bus: &mut Bus,
         object: CK_OBJECT_HANDLE,
         attribute: CK_ATTRIBUTE_TYPE,
     ) -> Result<Vec<u8>, Refusal> {
-        attributes::read(self, chip, object, attribute)
+        attributes::read(self, bus, object, attribute)
     }
-}
-
-/// All that the module looks at in a handle are the low 32 bits: they are the object's id.
-pub(crate) fn object_id(handle: CK_OBJECT_HANDLE) -> u32 {
-    handle as u32
 }

@@ -16,10 +16,11 @@ mod session;
 mod sign;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError, TryLockError};
 
 use cryptoki_sys::*;
 
+use crate::chip::{Chip, Counter};
 use crate::module::{Answer, Module};
 
 /// The functions, and the only symbol that the module exports: where a client begins.
@@ -34,16 +35,29 @@ pub(crate) unsafe extern "C" fn C_GetFunctionList(list: *mut *mut CK_FUNCTION_LI
     })
 }
 
-/// One lock around every call, as the chip serves one command at a time. A loaded module is one chip's client, so its
-/// state is the process's.
+/// One lock around every call, as the chip serves one command at a time: where threads meet in the real module, things
+/// go wrong at random, and here they are counted. A loaded module is one chip's client, so its state is the process's.
 static MODULE: LazyLock<Mutex<Module>> =
     LazyLock::new(|| Mutex::new(Module::new(location::directory().as_deref())));
+
+/// Outside the lock: a call is counted when it comes, and not when it is its turn.
+static COUNTER: LazyLock<Option<Counter>> = LazyLock::new(|| {
+    let chip = Chip::open(&location::directory()?).ok()?;
+    Counter::open(&chip).inspect_err(|error| eprintln!("se050-sim: {error}")).ok()
+});
 
 /// Runs one C function's body. A panic must not unwind into C.
 fn call(function: &str, body: impl FnOnce(&mut Module) -> Answer<()>) -> CK_RV {
     let answer = catch_unwind(AssertUnwindSafe(|| {
-        let mut module = MODULE.lock().unwrap_or_else(PoisonError::into_inner);
-        module.count_call(function);
+        let counter = COUNTER.as_ref();
+        counter.inspect(|counter| counter.call(function));
+        let mut module = MODULE.try_lock().unwrap_or_else(|taken| match taken {
+            TryLockError::Poisoned(module) => module.into_inner(),
+            TryLockError::WouldBlock => {
+                counter.inspect(|counter| counter.overlap());
+                MODULE.lock().unwrap_or_else(PoisonError::into_inner)
+            }
+        });
         body(&mut module)
     }));
     match answer {
@@ -69,7 +83,7 @@ static FUNCTIONS: CK_FUNCTION_LIST = CK_FUNCTION_LIST {
     C_SetPIN: Some(refused::C_SetPIN),
     C_OpenSession: Some(session::C_OpenSession),
     C_CloseSession: Some(session::C_CloseSession),
-    C_CloseAllSessions: Some(refused::C_CloseAllSessions),
+    C_CloseAllSessions: Some(session::C_CloseAllSessions),
     C_GetSessionInfo: Some(session::C_GetSessionInfo),
     C_GetOperationState: Some(refused::C_GetOperationState),
     C_SetOperationState: Some(refused::C_SetOperationState),
@@ -78,7 +92,7 @@ static FUNCTIONS: CK_FUNCTION_LIST = CK_FUNCTION_LIST {
     C_CreateObject: Some(refused::C_CreateObject),
     C_CopyObject: Some(refused::C_CopyObject),
     C_DestroyObject: Some(refused::C_DestroyObject),
-    C_GetObjectSize: Some(refused::C_GetObjectSize),
+    C_GetObjectSize: Some(object::C_GetObjectSize),
     C_GetAttributeValue: Some(object::C_GetAttributeValue),
     C_SetAttributeValue: Some(refused::C_SetAttributeValue),
     C_FindObjectsInit: Some(object::C_FindObjectsInit),

@@ -8,15 +8,22 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use crate::Error;
+use crate::{Chip, Error};
 
 /// The line for one use of a private key. No C function has a blank in its name.
 const SIGNATURE: &str = "chip signature";
+/// The line for a call that came while another one ran.
+const OVERLAP: &str = "overlapping call";
+/// These lines go on with a number.
+const APDUS: &str = "apdus ";
+const NVM_OBJECTS: &str = "nvm objects ";
 
-/// How often each C function of the module was called, and how often the chip used a private key.
+/// How often each C function of the module was called, and what that made the chip do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Calls {
     counts: BTreeMap<String, u64>,
+    apdus: u64,
+    nvm_objects: u64,
 }
 
 impl Calls {
@@ -33,9 +40,30 @@ impl Calls {
         self.of(SIGNATURE)
     }
 
+    /// How many commands went over the bus to the chip and were answered: what a client's calls cost. One is a few
+    /// milliseconds on a real chip's bus, a private-key operation some ten or hundred more.
+    #[must_use]
+    pub fn apdus(&self) -> u64 {
+        self.apdus
+    }
+
+    /// How many temporary objects the module made in the chip's memory, which wears out: it does so to hash.
+    #[must_use]
+    pub fn nvm_objects(&self) -> u64 {
+        self.nvm_objects
+    }
+
+    /// How many calls came while another one of the same process ran. NXP's module wants none: it promises OS locking,
+    /// and has none worth the name; on 4.7 two threads can lock each other out for ever.
+    #[must_use]
+    pub fn overlaps(&self) -> u64 {
+        self.of(OVERLAP)
+    }
+
     /// Each C function that was called, with its count, by name.
     pub fn functions(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.counts.iter().filter(|(name, _)| *name != SIGNATURE).map(|(name, count)| (name.as_str(), *count))
+        let functions = self.counts.iter().filter(|(name, _)| !name.contains(' '));
+        functions.map(|(name, count)| (name.as_str(), *count))
     }
 
     pub(super) fn read(path: &Path) -> Result<Self, Error> {
@@ -44,11 +72,17 @@ impl Calls {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(error) => return Err(Error::file("read", path)(error)),
         };
-        let mut counts = BTreeMap::new();
+        let mut calls = Self::default();
         for line in text.lines() {
-            *counts.entry(line.to_owned()).or_default() += 1;
+            if let Some(number) = line.strip_prefix(APDUS) {
+                calls.apdus += number.parse().unwrap_or(0);
+            } else if let Some(number) = line.strip_prefix(NVM_OBJECTS) {
+                calls.nvm_objects += number.parse().unwrap_or(0);
+            } else {
+                *calls.counts.entry(line.to_owned()).or_default() += 1;
+            }
         }
-        Ok(Self { counts })
+        Ok(calls)
     }
 }
 
@@ -57,17 +91,39 @@ impl Calls {
 pub(crate) struct Counter(File);
 
 impl Counter {
-    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
+    pub(crate) fn open(chip: &Chip) -> Result<Self, Error> {
+        Self::append_to(&chip.calls_file())
+    }
+
+    fn append_to(path: &Path) -> Result<Self, Error> {
         let file = OpenOptions::new().append(true).create(true).open(path);
         file.map(Self).map_err(Error::file("write", path))
     }
 
-    pub(crate) fn call(&self, function: &str) -> io::Result<()> {
-        (&self.0).write_all(format!("{function}\n").as_bytes())
+    pub(crate) fn call(&self, function: &str) {
+        self.write(function);
     }
 
-    pub(crate) fn signature(&self) -> io::Result<()> {
-        self.call(SIGNATURE)
+    pub(crate) fn signature(&self) {
+        self.write(SIGNATURE);
+    }
+
+    pub(crate) fn overlap(&self) {
+        self.write(OVERLAP);
+    }
+
+    pub(crate) fn apdus(&self, number: u32) {
+        self.write(&format!("{APDUS}{number}"));
+    }
+
+    pub(crate) fn nvm_objects(&self, number: u32) {
+        self.write(&format!("{NVM_OBJECTS}{number}"));
+    }
+
+    fn write(&self, line: &str) {
+        if let Err(error) = (&self.0).write_all(format!("{line}\n").as_bytes()) {
+            eprintln!("se050-sim: {line:?} was not counted: {error}");
+        }
     }
 }
 
@@ -83,16 +139,18 @@ mod tests {
             for _ in 0..8 {
                 scope.spawn(|| {
                     // A file each, as processes have.
-                    let counter = Counter::open(&path).unwrap();
+                    let counter = Counter::append_to(&path).unwrap();
                     for _ in 0..500 {
-                        counter.call("C_Sign").unwrap();
-                        counter.signature().unwrap();
+                        counter.call("C_Sign");
+                        counter.signature();
+                        counter.apdus(7);
                     }
                 });
             }
         });
         let calls = Calls::read(&path).unwrap();
         assert_eq!((calls.of("C_Sign"), calls.signatures(), calls.of("C_Login")), (4000, 4000, 0));
+        assert_eq!((calls.apdus(), calls.nvm_objects()), (28_000, 0));
         assert_eq!(calls.functions().collect::<Vec<_>>(), [("C_Sign", 4000)]);
     }
 }

@@ -1,12 +1,14 @@
 //! What the factory puts into an SE050 of variant C before it is sold.
 
+mod primes;
+
 use std::thread;
 
 use p256::ecdsa::SigningKey;
 use p256::pkcs8::EncodePrivateKey as _;
-use rsa::RsaPrivateKey;
 use rsa::pkcs1::EncodeRsaPublicKey as _;
 use rsa::rand_core::{OsRng, RngCore as _};
+use rsa::{BigUint, RsaPrivateKey};
 
 use super::certificates::{Authority, PublicKey};
 use crate::chip::Store;
@@ -15,12 +17,14 @@ use crate::error::{BoxedError, Error};
 /// The key pairs of variant C that cloud connections use; each one's certificate is the next id.
 ///
 /// Source: NXP Plug & Trust Middleware documentation, section 3.17 "Key Id Range and Purpose", and
-/// `ex_sss_objid.h`. The RSA-4096 pairs of the same table are left out: making them takes many seconds.
-const FACTORY_KEYS: [FactoryKey; 4] = [
+/// `ex_sss_objid.h`.
+const KEYS: [FactoryKey; 6] = [
     FactoryKey { id: 0xF000_0100, kind: Kind::EcP256, purpose: "ECC-Cloud-Connection-0" },
     FactoryKey { id: 0xF000_0102, kind: Kind::EcP256, purpose: "ECC-Cloud-Connection-1" },
     FactoryKey { id: 0xF000_0110, kind: Kind::Rsa2048, purpose: "RSA2K-Cloud-Connection-0" },
     FactoryKey { id: 0xF000_0112, kind: Kind::Rsa2048, purpose: "RSA2K-Cloud-Connection-1" },
+    FactoryKey { id: 0xF000_0120, kind: Kind::Rsa4096, purpose: "RSA4K-Cloud-Connection-0" },
+    FactoryKey { id: 0xF000_0122, kind: Kind::Rsa4096, purpose: "RSA4K-Cloud-Connection-1" },
 ];
 
 struct FactoryKey {
@@ -29,18 +33,21 @@ struct FactoryKey {
     purpose: &'static str,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     EcP256,
     Rsa2048,
+    /// Many seconds of looking for primes, so only on request.
+    Rsa4096,
 }
 
 /// Puts the factory's keys and certificates into the store.
-pub(super) fn provision(store: &Store, authority: &Authority) -> Result<(), Error> {
+pub(super) fn provision(store: &Store, authority: &Authority, rsa4096: bool) -> Result<(), Error> {
     let uid = unique_id();
     // Looking for RSA primes is what a new chip takes its time for.
     thread::scope(|scope| {
-        let makers = FACTORY_KEYS.map(|key| scope.spawn(move || (key.kind.generate(), key)));
+        let keys = KEYS.iter().filter(|key| rsa4096 || key.kind != Kind::Rsa4096);
+        let makers: Vec<_> = keys.map(|key| scope.spawn(move || (key.kind.generate(), key))).collect();
         for maker in makers {
             let (pair, key) = maker.join().map_err(|_| {
                 let source = BoxedError::from("its thread panicked");
@@ -71,13 +78,20 @@ impl Kind {
                     public: PublicKey::EcP256(point.as_bytes().to_vec()),
                 }
             }
-            Self::Rsa2048 => {
-                let key = RsaPrivateKey::new(&mut OsRng, 2048)?;
-                let public = key.to_public_key().to_pkcs1_der()?.into_vec();
-                Pair { pkcs8: key.to_pkcs8_der()?.as_bytes().to_vec(), public: PublicKey::Rsa(public) }
-            }
+            Self::Rsa2048 => rsa_pair(2048)?,
+            Self::Rsa4096 => rsa_pair(4096)?,
         })
     }
+}
+
+fn rsa_pair(bits: usize) -> Result<Pair, BoxedError> {
+    let (p, q) = thread::scope(|scope| {
+        let other = scope.spawn(|| primes::prime(bits / 16));
+        (primes::prime(bits / 16), other.join())
+    });
+    let key = RsaPrivateKey::from_p_q(p, q.map_err(|_| "its thread panicked")?, BigUint::from(65_537_u32))?;
+    let public = key.to_public_key().to_pkcs1_der()?.into_vec();
+    Ok(Pair { pkcs8: key.to_pkcs8_der()?.as_bytes().to_vec(), public: PublicKey::Rsa(public) })
 }
 
 /// A chip's unique id: 18 bytes, in hex. It makes the certificates' subjects differ from chip to chip.

@@ -1,23 +1,31 @@
 //! The chip's objects, one file each: `F0000110.key.pem`, `F0000111.crt`.
 
+use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::{Error, chip::Object};
 
 const KEY: &str = ".key.pem";
 const BINARY: &str = ".crt";
 
-#[derive(Debug, Clone)]
 pub(crate) struct Store {
     directory: PathBuf,
+    /// The keys that were read, each with its file's text: to parse and check one takes longer than to sign with it.
+    keys: Mutex<BTreeMap<u32, Key>>,
+}
+
+struct Key {
+    text: Vec<u8>,
+    parsed: Arc<Object>,
 }
 
 impl Store {
     pub(crate) fn new(directory: PathBuf) -> Self {
-        Self { directory }
+        Self { directory, keys: Mutex::default() }
     }
 
     /// The ids of all objects, ascending.
@@ -38,13 +46,22 @@ impl Store {
     }
 
     /// The object as it is on disk now: a test may put another one there while the module is loaded.
-    pub(crate) fn load(&self, id: u32) -> Result<Option<Object>, Error> {
+    pub(crate) fn load(&self, id: u32) -> Result<Option<Arc<Object>>, Error> {
         let path = self.file(id, KEY);
-        if let Some(text) = read_if_there(&path)? {
-            let key = pem::parse(text).map_err(Error::content(&path))?;
-            return Object::from_pkcs8(key.contents()).map(Some).map_err(Error::content(&path));
+        let Some(text) = read_if_there(&path)? else {
+            let content = read_if_there(&self.file(id, BINARY))?;
+            return Ok(content.map(|content| Arc::new(Object::Binary(content))));
+        };
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = keys.get(&id)
+            && known.text == text
+        {
+            return Ok(Some(Arc::clone(&known.parsed)));
         }
-        Ok(read_if_there(&self.file(id, BINARY))?.map(Object::Binary))
+        let pem = pem::parse(&text).map_err(Error::content(&path))?;
+        let parsed = Arc::new(Object::from_pkcs8(pem.contents()).map_err(Error::content(&path))?);
+        keys.insert(id, Key { text, parsed: Arc::clone(&parsed) });
+        Ok(Some(parsed))
     }
 
     pub(crate) fn put_key(&self, id: u32, pkcs8: &[u8]) -> Result<(), Error> {

@@ -1,15 +1,20 @@
 //! C_GetAttributeValue: what the module says about an object, and how it says that it will not.
 
+use std::sync::Arc;
+
 use cryptoki_sys::*;
 use rsa::traits::PublicKeyParts as _;
 use sha1::{Digest as _, Sha1};
 
+use super::bus::NoAnswer;
 use super::certificate::Certificate;
-use super::{OpenChip, Session, label, object_id};
+use super::cost::Cost;
+use super::{Bus, Session, crash, label};
+use crate::Version;
 use crate::chip::Object;
 
 /// The buffer that the module reads an object into, in bytes: a longer certificate cannot be read.
-pub(super) const OBJECT_BUFFER: usize = 2048;
+const OBJECT_BUFFER: usize = 2048;
 
 /// OpenSC's CKA_NON_REPUDIATION, of version 0.17 and of 0.21, which NXP's module answers.
 const OPENSC_NON_REPUDIATION: [CK_ATTRIBUTE_TYPE; 2] = [0x8000_0001, 0xCF53_4301];
@@ -26,11 +31,13 @@ pub(crate) struct Refusal {
 /// The value of one attribute.
 pub(super) fn read(
     session: &Session,
-    chip: &OpenChip<'_>,
+    bus: &mut Bus,
     handle: CK_OBJECT_HANDLE,
     attribute: CK_ATTRIBUTE_TYPE,
 ) -> Result<Vec<u8>, Refusal> {
-    let target = Target { session, chip, id: object_id(handle) };
+    let version = bus.version();
+    let id = version.object_id(handle).ok_or(FAILED)?;
+    let mut target = Target { session, bus, id };
     match attribute {
         // These are the same for each handle; the module does not even look whether there is an object.
         CKA_TOKEN => bool(true),
@@ -46,9 +53,9 @@ pub(super) fn read(
         CKA_APPLICATION | CKA_OBJECT_ID => Ok(Vec::new()),
         // These are read from the chip, search or not.
         CKA_SUBJECT | CKA_HASH_OF_SUBJECT_PUBLIC_KEY | CKA_HASH_OF_ISSUER_PUBLIC_KEY => {
-            of_certificate(&target.stored()?, attribute)
+            of_certificate(&*target.stored(Cost::READ_VALUE)?, attribute)
         }
-        CKA_VALUE_LEN => ulong(size(&target.stored()?)),
+        CKA_VALUE_LEN => ulong(size(&*target.stored(Cost::ATTRIBUTE)?)),
         _ if OPENSC_NON_REPUDIATION.contains(&attribute) => bool(false),
         CKA_ID
         | CKA_LABEL
@@ -70,7 +77,7 @@ pub(super) fn read(
         | CKA_ALWAYS_SENSITIVE
         | CKA_EXTRACTABLE
         | CKA_MODIFIABLE
-        | CKA_ALLOWED_MECHANISMS => of_object(&target.found()?, target.id, attribute),
+        | CKA_ALLOWED_MECHANISMS => of_object(&*target.found(attribute)?, id, attribute, version),
         // Never CKR_ATTRIBUTE_TYPE_INVALID: what the module does not know, it calls sensitive.
         _ => unavailable(CKR_ATTRIBUTE_SENSITIVE),
     }
@@ -78,26 +85,45 @@ pub(super) fn read(
 
 struct Target<'a> {
     session: &'a Session,
-    chip: &'a OpenChip<'a>,
+    bus: &'a mut Bus,
     id: u32,
 }
 
 impl Target<'_> {
-    fn stored(&self) -> Result<Object, Refusal> {
-        self.chip.store.load(self.id).ok().flatten().ok_or(FAILED)
+    fn stored(&mut self, cost: Cost) -> Result<Arc<Object>, Refusal> {
+        self.bus.operate(cost).map_err(|NoAnswer| FAILED)?;
+        self.bus.object(self.id).ok_or(FAILED)
     }
 
     /// The object, as far as a running search lets it be seen.
-    fn found(&self) -> Result<Object, Refusal> {
-        if self.session.search.lets_read(self.id) { self.stored() } else { Err(FAILED) }
+    fn found(&mut self, attribute: CK_ATTRIBUTE_TYPE) -> Result<Arc<Object>, Refusal> {
+        if self.session.search.reads_nowhere() && self.bus.version().crashes_on_attributes_in_search() {
+            let what = "attributes are read while a search runs that has found nothing";
+            return refuse(crash::crash(self.bus.crashes(), what));
+        }
+        if !self.session.search.lets_read(self.id) {
+            return Err(FAILED);
+        }
+        let cost = match (attribute, self.bus.object(self.id).as_deref()) {
+            (CKA_VALUE, _) => Cost::READ_VALUE,
+            (CKA_CLASS, Some(Object::Binary(_))) => Cost::CLASS_OF_BINARY,
+            (CKA_MODULUS | CKA_PUBLIC_EXPONENT | CKA_EC_POINT, _) => Cost::READ_KEY,
+            _ => Cost::ATTRIBUTE,
+        };
+        self.stored(cost)
     }
 }
 
-fn of_object(object: &Object, id: u32, attribute: CK_ATTRIBUTE_TYPE) -> Result<Vec<u8>, Refusal> {
+fn of_object(
+    object: &Object,
+    id: u32,
+    attribute: CK_ATTRIBUTE_TYPE,
+    version: Version,
+) -> Result<Vec<u8>, Refusal> {
     let key_pair = !matches!(object, Object::Binary(_));
     match attribute {
-        CKA_ID => Ok(id.to_ne_bytes().to_vec()),
-        CKA_LABEL => Ok(label::of(id).into_bytes()),
+        CKA_ID => Ok(version.id_bytes(id).to_vec()),
+        CKA_LABEL => Ok(label::of(id, version).into_bytes()),
         CKA_CLASS => ulong(class(object)),
         CKA_KEY_TYPE => match object {
             Object::Rsa(_) => ulong(CKK_RSA),
@@ -108,8 +134,8 @@ fn of_object(object: &Object, id: u32, attribute: CK_ATTRIBUTE_TYPE) -> Result<V
             }),
         },
         CKA_VALUE => match object {
-            Object::Binary(content) if content.len() <= OBJECT_BUFFER => Ok(content.clone()),
-            Object::Binary(_) => Err(FAILED),
+            Object::Binary(_) if too_long(object) => Err(FAILED),
+            Object::Binary(content) => Ok(content.clone()),
             Object::Rsa(_) => refuse(CKR_ARGUMENTS_BAD),
             Object::Ec(_) => refuse(CKR_ATTRIBUTE_SENSITIVE),
         },
@@ -130,7 +156,8 @@ fn of_object(object: &Object, id: u32, attribute: CK_ATTRIBUTE_TYPE) -> Result<V
             _ => unavailable(CKR_ARGUMENTS_BAD),
         },
         CKA_EC_PARAMS => match object {
-            Object::Ec(_) => Ok(P256_OID.to_vec()),
+            Object::Ec(_) if version.reads_ec_params() => Ok(P256_OID.to_vec()),
+            Object::Ec(_) => refuse(CKR_DEVICE_ERROR),
             _ => Err(FAILED),
         },
         CKA_EC_POINT => match object {
@@ -160,9 +187,7 @@ fn of_object(object: &Object, id: u32, attribute: CK_ATTRIBUTE_TYPE) -> Result<V
 fn class(object: &Object) -> CK_OBJECT_CLASS {
     match object {
         Object::Rsa(_) | Object::Ec(_) => CKO_PRIVATE_KEY,
-        Object::Binary(content)
-            if content.len() <= OBJECT_BUFFER && Certificate::parse(content).is_some() =>
-        {
+        Object::Binary(content) if !too_long(object) && Certificate::parse(content).is_some() => {
             CKO_CERTIFICATE
         }
         Object::Binary(_) => CKO_DATA,
@@ -173,7 +198,7 @@ fn of_certificate(object: &Object, attribute: CK_ATTRIBUTE_TYPE) -> Result<Vec<u
     let Object::Binary(content) = object else {
         return Err(FAILED);
     };
-    if content.len() > OBJECT_BUFFER {
+    if too_long(object) {
         return Err(FAILED);
     }
     let certificate = Certificate::parse(content).ok_or(FAILED)?;
@@ -185,6 +210,11 @@ fn of_certificate(object: &Object, attribute: CK_ATTRIBUTE_TYPE) -> Result<Vec<u
         }
         _ => Ok(Sha1::digest(certificate.public_key).to_vec()),
     }
+}
+
+/// Whether the object does not fit into the module's buffer.
+pub(super) fn too_long(object: &Object) -> bool {
+    matches!(object, Object::Binary(content) if content.len() > OBJECT_BUFFER)
 }
 
 /// The chip's "read size": bytes of the modulus, of a coordinate, of the content.

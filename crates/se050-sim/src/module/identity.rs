@@ -2,8 +2,8 @@
 
 use cryptoki_sys::*;
 
-use super::SLOT;
-use super::{Answer, Settings};
+use super::{Answer, SLOT};
+use crate::Version;
 
 /// PKCS#11 2.40, as NXP's module implements.
 pub(crate) const CRYPTOKI_VERSION: CK_VERSION = CK_VERSION { major: 2, minor: 40 };
@@ -16,34 +16,35 @@ const TOKEN_MANUFACTURER: &str = "NXP SIMULATED, DEV ONLY";
 
 const TOKEN_LABEL: &str = "SSS_PKCS11";
 
-/// The texts are blank: not even the library's name can be read here.
-pub(crate) fn module_info() -> CK_INFO {
+pub(crate) fn module_info(version: Version) -> CK_INFO {
+    let [manufacturer, library] =
+        if version.forgets_its_texts() { [""; 2] } else { [TOKEN_MANUFACTURER, "SIMULATED libsss_pkcs11"] };
     CK_INFO {
         cryptokiVersion: CRYPTOKI_VERSION,
-        manufacturerID: padded(""),
+        manufacturerID: padded(manufacturer),
         flags: 0,
-        libraryDescription: padded(""),
-        libraryVersion: CK_VERSION::default(),
+        libraryDescription: padded(library),
+        libraryVersion: if version.forgets_its_texts() { CK_VERSION::default() } else { firmware(version) },
     }
 }
 
-pub(crate) fn slot_info(slot: CK_SLOT_ID, settings: &Settings) -> Answer<CK_SLOT_INFO> {
+pub(crate) fn slot_info(slot: CK_SLOT_ID, version: Version) -> Answer<CK_SLOT_INFO> {
     if slot != SLOT {
         return Err(CKR_SLOT_ID_INVALID);
     }
     Ok(CK_SLOT_INFO {
         slotDescription: padded(""),
-        // The real one copies its name with the NUL that ends it into the blank padding.
-        manufacturerID: padded("NXP\0"),
+        // The name is copied with the NUL that ends it into the blank padding.
+        manufacturerID: padded(if version.forgets_its_texts() { "NXP\0" } else { "NXP" }),
         flags: CKF_TOKEN_PRESENT | CKF_REMOVABLE_DEVICE | CKF_HW_SLOT,
         hardwareVersion: HARDWARE,
-        firmwareVersion: firmware(settings),
+        firmwareVersion: firmware(version),
     })
 }
 
 /// Whatever the slot: the real one does not look at it. Model and serial number are blank, so that chips cannot be
 /// told apart.
-pub(crate) fn token_info(settings: &Settings) -> CK_TOKEN_INFO {
+pub(crate) fn token_info(version: Version) -> CK_TOKEN_INFO {
     CK_TOKEN_INFO {
         label: padded(TOKEN_LABEL),
         manufacturerID: padded(TOKEN_MANUFACTURER),
@@ -55,14 +56,14 @@ pub(crate) fn token_info(settings: &Settings) -> CK_TOKEN_INFO {
         ulMaxPinLen: 10,
         ulMinPinLen: 0,
         hardwareVersion: HARDWARE,
-        firmwareVersion: firmware(settings),
+        firmwareVersion: firmware(version),
         ..CK_TOKEN_INFO::default()
     }
 }
 
 /// The module's own version: the only way to learn it.
-fn firmware(settings: &Settings) -> CK_VERSION {
-    let (major, minor) = settings.version.number();
+fn firmware(version: Version) -> CK_VERSION {
+    let (major, minor) = version.number();
     CK_VERSION { major, minor }
 }
 

@@ -1,27 +1,40 @@
 //! From a label to an object id, as NXP's `LabelToKeyId` does it.
 
-use cryptoki_sys::{CK_RV, CKR_ARGUMENTS_BAD};
+use cryptoki_sys::CKR_ARGUMENTS_BAD;
 use sha2::{Digest as _, Sha512};
+
+use super::Answer;
+use crate::Version;
 
 /// Case-sensitive: `SSS:` is a label like any other.
 const PREFIX: &[u8] = b"sss:";
 
-/// The id that a label names. In versions 4.0 to 4.3 the hex digits are the id's bytes in reverse.
-pub(super) fn object_id(label: &[u8]) -> Result<u32, CK_RV> {
+/// The id that a label names, if any.
+pub(super) fn object_id(label: &[u8], version: Version) -> Answer<Option<u32>> {
     let Some(digits) = label.strip_prefix(PREFIX) else {
         // No error for a misspelt label: it names some id that no object has.
         let [.., a, b, c, d]: [u8; 64] = Sha512::digest(label).into();
-        return Ok(u32::from_be_bytes([a, b, c, d]));
+        return Ok(Some(u32::from_be_bytes([a, b, c, d])));
     };
     match hexadecimal(digits) {
-        0 => Err(CKR_ARGUMENTS_BAD),
-        value => Ok((value as u32).swap_bytes()),
+        0 if version.refuses_label_zero() => Err(CKR_ARGUMENTS_BAD),
+        0 => Ok(None),
+        value => Ok(Some(in_order(value as u32, version))),
     }
 }
 
 /// The label that names an id, as `CKA_LABEL` gives it back.
-pub(super) fn of(id: u32) -> String {
-    format!("sss:{:08X}", id.swap_bytes())
+pub(super) fn of(id: u32, version: Version) -> String {
+    format!("sss:{:08X}", in_order(id, version))
+}
+
+/// Whether this label names the id by its hash.
+pub(super) fn is_hashed(label: &[u8]) -> bool {
+    !label.starts_with(PREFIX)
+}
+
+fn in_order(number: u32, version: Version) -> u32 {
+    if version.labels_are_little_endian() { number.swap_bytes() } else { number }
 }
 
 /// C's `strtoul(text, NULL, 16)` with a 64-bit `unsigned long`: blanks, a sign and `0x` may come first, and what
@@ -52,7 +65,7 @@ mod tests {
 
     #[test]
     fn labels_name_ids_as_in_nxps_module() {
-        let named: &[(&str, &str, Result<u32, CK_RV>)] = &[
+        let named: &[(&str, &str, Answer<u32>)] = &[
             ("reversed bytes", "sss:100100F0", Ok(0xF000_0110)),
             ("lower case", "sss:100100f0", Ok(0xF000_0110)),
             ("with 0x", "sss:0x100100F0", Ok(0xF000_0110)),
@@ -67,22 +80,34 @@ mod tests {
             ("no hex digits", "sss:xyz", Err(CKR_ARGUMENTS_BAD)),
         ];
         for (case, label, expected) in named {
-            assert_eq!(object_id(label.as_bytes()), *expected, "{case}");
+            assert_eq!(object_id(label.as_bytes(), Version::V4_2), expected.map(Some), "{case}");
         }
+    }
+
+    #[test]
+    fn versions_differ_in_byte_order_and_zero() {
+        for version in [Version::V3_3, Version::V4_7] {
+            assert_eq!(object_id(b"sss:F0000110", version), Ok(Some(0xF000_0110)), "{version}");
+            assert_eq!(object_id(b"sss:100100F0", version), Ok(Some(0x1001_00F0)), "{version}");
+        }
+        assert_eq!(object_id(b"sss:100100F0", Version::V4_3), Ok(Some(0xF000_0110)));
+        assert_eq!(object_id(b"sss:0", Version::V3_3), Ok(None));
+        assert_eq!(object_id(b"sss:0", Version::V4_7), Err(CKR_ARGUMENTS_BAD));
     }
 
     #[test]
     fn other_labels_are_hashed() {
         // The end of `printf device | sha512sum`.
-        assert_eq!(object_id(b"device"), Ok(HASH_OF_DEVICE));
-        assert_ne!(object_id(b"SSS:100100F0"), Ok(0xF000_0110));
+        assert_eq!(object_id(b"device", Version::V4_2), Ok(Some(0xC5A9_93FB)));
+        assert_ne!(object_id(b"SSS:100100F0", Version::V4_2), Ok(Some(0xF000_0110)));
     }
-
-    const HASH_OF_DEVICE: u32 = 0xc5a993fb;
 
     #[test]
     fn a_label_names_its_own_id() {
-        assert_eq!(of(0xF000_0110), "sss:100100F0");
-        assert_eq!(object_id(of(0xF000_0101).as_bytes()), Ok(0xF000_0101));
+        assert_eq!(of(0xF000_0110, Version::V4_2), "sss:100100F0");
+        assert_eq!(of(0xF000_0110, Version::V4_7), "sss:F0000110");
+        for version in Version::ALL {
+            assert_eq!(object_id(of(0xF000_0101, version).as_bytes(), version), Ok(Some(0xF000_0101)));
+        }
     }
 }

@@ -24,6 +24,9 @@ pub(super) fn chip_not_answering() {
         line(ERROR, "App", "ERROR", "sss_session_open failed"),
         line(ERROR, "App", "ERROR", "Session Open Failed"),
     ]);
+}
+
+pub(super) fn no_chip_here() {
     eprintln!("se050-sim: this module lies in no simulated chip's directory; make one with `se050-sim new`");
 }
 

@@ -2,8 +2,11 @@
 
 use cryptoki_sys::*;
 
+use super::bus::NoAnswer;
 use super::certificate::Certificate;
-use super::{Answer, OpenChip, label};
+use super::cost::Cost;
+use super::quirks::{Enumeration, IdInSearch};
+use super::{Answer, Bus, attributes, label};
 use crate::chip::Object;
 
 /// What a client asked for, and how far the answer is. A search that was not ended leaves its label, its id and its
@@ -12,7 +15,7 @@ use crate::chip::Object;
 pub(crate) struct Search {
     active: bool,
     label: Option<TemplateLabel>,
-    id: Option<u32>,
+    id: Option<[u8; 4]>,
     class: Option<CK_OBJECT_CLASS>,
     key_type: Option<CK_KEY_TYPE>,
     hit_delivered: bool,
@@ -26,7 +29,7 @@ pub(crate) struct Search {
 #[derive(Default)]
 pub(crate) struct SearchTemplate {
     pub(crate) label: Option<TemplateLabel>,
-    pub(crate) id: Option<u32>,
+    pub(crate) id: Option<[u8; 4]>,
     pub(crate) class: Option<CK_OBJECT_CLASS>,
     pub(crate) key_type: Option<CK_KEY_TYPE>,
 }
@@ -60,10 +63,11 @@ impl Search {
     }
 
     /// The next handles, at most `max`.
-    pub(crate) fn next(&mut self, chip: &OpenChip<'_>, max: usize) -> Answer<Vec<CK_OBJECT_HANDLE>> {
+    pub(crate) fn next(&mut self, bus: &mut Bus, max: usize) -> Answer<Vec<CK_OBJECT_HANDLE>> {
         if !self.active {
             return Err(CKR_OPERATION_NOT_INITIALIZED);
         }
+        let version = bus.version();
         // A label wins over an id, and both win over all that the template says besides.
         if let Some(label) = &self.label {
             if label.length == 0 {
@@ -73,13 +77,27 @@ impl Search {
                 return Ok(Vec::new());
             }
             let cut = label.text.get(..label.length).unwrap_or(&label.text);
-            let id = label::object_id(cut)?;
-            return Ok(self.by_id(chip, id));
+            let id = label::object_id(cut, version)?;
+            // A chip that does not answer has no such object: the client is not told the difference.
+            let cost = Cost::find_label(version, label::is_hashed(cut));
+            return Ok(id.and_then(|id| self.by_id(bus, id, cost)).into_iter().collect());
         }
-        if let Some(id) = self.id {
-            return Ok(if self.hit_delivered { Vec::new() } else { self.by_id(chip, id) });
+        let id = self.id.and_then(|id| match version.id_in_search() {
+            IdInSearch::Ignored => None,
+            IdInSearch::Native => Some(u32::from_ne_bytes(id)),
+            IdInSearch::BigEndian => Some(u32::from_be_bytes(id)),
+        });
+        if let Some(id) = id {
+            if self.hit_delivered {
+                return Ok(Vec::new());
+            }
+            return match self.by_id(bus, id, Cost::FIND) {
+                Some(handle) => Ok(vec![handle]),
+                None if version.missing_id() == CKR_OK => Ok(Vec::new()),
+                None => Err(version.missing_id()),
+            };
         }
-        self.enumerate(chip, max)
+        self.enumerate(bus, max)
     }
 
     pub(crate) fn end(&mut self) -> Answer<()> {
@@ -91,65 +109,114 @@ impl Search {
     }
 
     /// Whether attributes of this object can be read now: while a search runs, only of those that it has found.
-    ///
-    /// Where it has found none, the real module of this version follows a null pointer. A crash helps nobody here.
     pub(super) fn lets_read(&self, id: u32) -> bool {
         !self.active || self.cache.as_ref().is_some_and(|found| found.contains(&id))
     }
 
+    /// Whether it runs and has found nothing: some versions have a null pointer there, and follow it.
+    pub(super) fn reads_nowhere(&self) -> bool {
+        self.active && self.cache.is_none()
+    }
+
     /// The handle of an object is its id: no table, no look-up of the class.
-    fn by_id(&mut self, chip: &OpenChip<'_>, id: u32) -> Vec<CK_OBJECT_HANDLE> {
-        if !chip.store.contains(id) {
-            return Vec::new();
+    fn by_id(&mut self, bus: &mut Bus, id: u32, cost: Cost) -> Option<CK_OBJECT_HANDLE> {
+        bus.operate(cost).ok()?;
+        if !bus.has_object(id) {
+            return None;
         }
         self.hit_delivered = true;
         self.cache = Some(vec![id]);
-        vec![id.into()]
+        Some(id.into())
     }
 
-    fn enumerate(&mut self, chip: &OpenChip<'_>, max: usize) -> Answer<Vec<CK_OBJECT_HANDLE>> {
-        if self.remaining.is_none() {
-            let ids = chip.store.ids().map_err(|_| CKR_FUNCTION_FAILED)?;
-            self.cache = Some(ids.clone());
-            self.remaining = Some(ids);
+    fn enumerate(&mut self, bus: &mut Bus, max: usize) -> Answer<Vec<CK_OBJECT_HANDLE>> {
+        let version = bus.version();
+        let way = version.enumeration();
+        if way == Enumeration::OneByOne && max < ROOM_WANTED {
+            return Err(CKR_ARGUMENTS_BAD);
         }
-        let mut handles = Vec::new();
-        let (class, key_type) = (self.class, self.key_type);
+        self.look_at_all(bus)?;
         let remaining = self.remaining.get_or_insert_default();
-        while handles.len() < max && !remaining.is_empty() {
+        let page = if way == Enumeration::FilteredAfterwards { max.min(remaining.len()) } else { usize::MAX };
+        let most = if way == Enumeration::OneByOne { 1 } else { max };
+        let mut handles = Vec::new();
+        let mut taken = 0;
+        while handles.len() < most && taken < page && !remaining.is_empty() {
             let id = remaining.remove(0);
-            if matches(chip, id, class, key_type) {
-                handles.push(with_heap_garbage(id));
+            taken += 1;
+            if id == APPLET_OBJECT {
+                continue;
+            }
+            let object = bus.object(id);
+            if object.as_deref().is_none_or(attributes::too_long) && way == Enumeration::FilteredAfterwards {
+                // One object that cannot be read ends it all.
+                return Err(CKR_FUNCTION_FAILED);
+            }
+            if matches(object.as_deref(), self.class, self.key_type) {
+                let garbage = if version.leaves_garbage_in_handles() { HEAP_GARBAGE } else { 0 };
+                handles.push((garbage | u64::from(id)) as CK_OBJECT_HANDLE);
+                if way == Enumeration::OneByOne {
+                    self.cache = Some(vec![id]);
+                }
             }
         }
         Ok(handles)
     }
+
+    /// The first step: the list of what there is.
+    fn look_at_all(&mut self, bus: &mut Bus) -> Answer<()> {
+        if self.remaining.is_some() {
+            return Ok(());
+        }
+        let mut ids = bus.objects();
+        if let Err(NoAnswer) = bus.operate(Cost::enumeration(ids.len())) {
+            if bus.version().loses_its_lock() {
+                bus.lose_lock();
+            }
+            return Err(CKR_FUNCTION_FAILED);
+        }
+        let way = bus.version().enumeration();
+        if way == Enumeration::FilteredAfterwards && self.class.is_some() {
+            ids.insert(0, APPLET_OBJECT);
+        }
+        if way == Enumeration::OneByOne {
+            if self.class.is_none() {
+                // A key pair is a private and a public key; both have its handle.
+                let times = |id: &u32| match bus.object(*id).as_deref() {
+                    Some(Object::Rsa(_) | Object::Ec(_)) => 2,
+                    _ => 1,
+                };
+                ids = ids.iter().flat_map(|id| std::iter::repeat_n(*id, times(id))).collect();
+            }
+        } else {
+            self.cache = Some(ids.clone());
+        }
+        self.remaining = Some(ids);
+        Ok(())
+    }
 }
 
-fn matches(
-    chip: &OpenChip<'_>,
-    id: u32,
-    class: Option<CK_OBJECT_CLASS>,
-    key_type: Option<CK_KEY_TYPE>,
-) -> bool {
+fn matches(object: Option<&Object>, class: Option<CK_OBJECT_CLASS>, key_type: Option<CK_KEY_TYPE>) -> bool {
     if class.is_none() && key_type.is_none() {
         return true;
     }
     // A key pair is found as a private key only, data never.
-    let Ok(Some(object)) = chip.store.load(id) else {
-        return false;
-    };
-    let is = match &object {
-        Object::Rsa(_) => (Some(CKO_PRIVATE_KEY), Some(CKK_RSA)),
-        Object::Ec(_) => (Some(CKO_PRIVATE_KEY), Some(CKK_EC)),
-        Object::Binary(content) => (Certificate::parse(content).map(|_| CKO_CERTIFICATE), None),
+    let is = match object {
+        None => return false,
+        Some(Object::Rsa(_)) => (Some(CKO_PRIVATE_KEY), Some(CKK_RSA)),
+        Some(Object::Ec(_)) => (Some(CKO_PRIVATE_KEY), Some(CKK_EC)),
+        Some(Object::Binary(content)) => (Certificate::parse(content).map(|_| CKO_CERTIFICATE), None),
     };
     (class.is_none() || class == is.0) && (key_type.is_none() || key_type == is.1)
 }
 
+/// The first in a chip's list is an object of the applet's own, which fits no class: so who filters afterwards finds
+/// nothing in a first page of one.
+const APPLET_OBJECT: u32 = 0x7FFF_0206;
+
+/// The room that 4.3 wants for handles before it gives one.
+const ROOM_WANTED: usize = 200;
+
 /// The real module writes the low 32 bits of an enumerated handle, into memory that it did not clear. Its garbage
 /// looks like half of a heap address; this one's is always the same.
-fn with_heap_garbage(id: u32) -> CK_OBJECT_HANDLE {
-    const GARBAGE: u64 = 0x7F56_0000_0000;
-    (GARBAGE | u64::from(id)) as CK_OBJECT_HANDLE
-}
+const HEAP_GARBAGE: u64 = 0x7F56_0000_0000;

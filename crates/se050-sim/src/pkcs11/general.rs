@@ -10,8 +10,8 @@ use crate::module::{self, SLOT};
 pub(super) unsafe extern "C" fn C_Initialize(arguments: *mut c_void) -> CK_RV {
     call("C_Initialize", |module| {
         // SAFETY: the client's pointer, null for "no arguments".
-        let flags = unsafe { memory::read(arguments.cast::<CK_C_INITIALIZE_ARGS>()) };
-        module.initialize(flags.map(|arguments| arguments.flags).ok())
+        let arguments = unsafe { memory::read(arguments.cast::<CK_C_INITIALIZE_ARGS>()) };
+        module.initialize(arguments.as_ref().ok())
     })
 }
 
@@ -20,8 +20,11 @@ pub(super) extern "C" fn C_Finalize(reserved: *mut c_void) -> CK_RV {
 }
 
 pub(super) unsafe extern "C" fn C_GetInfo(info: *mut CK_INFO) -> CK_RV {
-    // SAFETY: the client's pointer.
-    call("C_GetInfo", |_| unsafe { memory::write(info, module::module_info()) })
+    call("C_GetInfo", |module| {
+        let answer = module::module_info(module.version());
+        // SAFETY: the client's pointer.
+        unsafe { memory::write(info, answer) }
+    })
 }
 
 /// Answers before C_Initialize, and gives the one slot whether a token is asked for or not.
@@ -48,7 +51,7 @@ pub(super) unsafe extern "C" fn C_GetSlotList(
 
 pub(super) unsafe extern "C" fn C_GetSlotInfo(slot: CK_SLOT_ID, info: *mut CK_SLOT_INFO) -> CK_RV {
     call("C_GetSlotInfo", |module| {
-        let answer = module::slot_info(slot, &module.settings())?;
+        let answer = module::slot_info(slot, module.version())?;
         // SAFETY: the client's pointer.
         unsafe { memory::write(info, answer) }
     })
@@ -56,7 +59,7 @@ pub(super) unsafe extern "C" fn C_GetSlotInfo(slot: CK_SLOT_ID, info: *mut CK_SL
 
 pub(super) unsafe extern "C" fn C_GetTokenInfo(_slot: CK_SLOT_ID, info: *mut CK_TOKEN_INFO) -> CK_RV {
     call("C_GetTokenInfo", |module| {
-        let answer = module::token_info(&module.settings());
+        let answer = module::token_info(module.version());
         // SAFETY: the client's pointer.
         unsafe { memory::write(info, answer) }
     })
@@ -67,8 +70,8 @@ pub(super) unsafe extern "C" fn C_GetMechanismList(
     list: *mut CK_MECHANISM_TYPE,
     count: *mut CK_ULONG,
 ) -> CK_RV {
-    call("C_GetMechanismList", |_| {
-        let mechanisms = module::mechanism_list();
+    call("C_GetMechanismList", |module| {
+        let mechanisms = module::mechanism_list(module.version());
         let length = mechanisms.len() as CK_ULONG;
         // SAFETY: the client's pointers; `list` has room for `count` mechanisms.
         unsafe {
@@ -91,8 +94,8 @@ pub(super) unsafe extern "C" fn C_GetMechanismInfo(
     mechanism: CK_MECHANISM_TYPE,
     info: *mut CK_MECHANISM_INFO,
 ) -> CK_RV {
-    call("C_GetMechanismInfo", |_| {
-        let answer = module::mechanism_info(mechanism)?;
+    call("C_GetMechanismInfo", |module| {
+        let answer = module::mechanism_info(mechanism, module.version())?;
         // SAFETY: the client's pointer.
         unsafe { memory::write(info, answer) }
     })

@@ -70,7 +70,7 @@ pub(super) unsafe fn search_template(attributes: &[CK_ATTRIBUTE]) -> Answer<Sear
         unsafe {
             match attribute.type_ {
                 CKA_LABEL => template.label = Some(label(attribute)?),
-                // Native byte order, and four bytes whatever the client says: the real module does not look.
+                // Four bytes whatever the client says: the real module does not look.
                 CKA_ID => template.id = Some(read(value.cast())?),
                 CKA_CLASS => template.class = Some(read(value.cast())?),
                 CKA_KEY_TYPE => template.key_type = Some(read(value.cast())?),

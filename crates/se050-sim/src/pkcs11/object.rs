@@ -29,13 +29,13 @@ pub(super) unsafe extern "C" fn C_FindObjects(
     count: *mut CK_ULONG,
 ) -> CK_RV {
     call("C_FindObjects", |module| {
-        let (session, chip) = module.session(session)?;
+        let (session, bus) = module.session(session)?;
         if max == 0 || count.is_null() {
             return Err(CKR_ARGUMENTS_BAD);
         }
         // SAFETY: the client's array of that length.
         let places = unsafe { memory::array_mut(objects, max)? };
-        let found = session.search.next(&chip, places.len())?;
+        let found = session.search.next(bus, places.len())?;
         for (place, handle) in places.iter_mut().zip(&found) {
             *place = *handle;
         }
@@ -56,10 +56,10 @@ pub(super) unsafe extern "C" fn C_GetAttributeValue(
     count: CK_ULONG,
 ) -> CK_RV {
     call("C_GetAttributeValue", |module| {
-        let (session, chip) = module.session(session)?;
+        let (session, bus) = module.session(session)?;
         // SAFETY: the client's template of that length.
         for attribute in unsafe { memory::array_mut(template, count)? } {
-            let value = session.attribute(&chip, object, attribute.type_).map_err(|refusal| {
+            let value = session.attribute(bus, object, attribute.type_).map_err(|refusal| {
                 attribute.ulValueLen = refusal.length;
                 refusal.answer
             })?;
@@ -75,5 +75,17 @@ pub(super) unsafe extern "C" fn C_GetAttributeValue(
             attribute.ulValueLen = length;
         }
         Ok(())
+    })
+}
+
+pub(super) unsafe extern "C" fn C_GetObjectSize(
+    session: CK_SESSION_HANDLE,
+    object: CK_OBJECT_HANDLE,
+    size: *mut CK_ULONG,
+) -> CK_RV {
+    call("C_GetObjectSize", |module| {
+        let answer = module.object_size(session, object)?;
+        // SAFETY: the client's pointer.
+        unsafe { memory::write(size, answer) }
     })
 }

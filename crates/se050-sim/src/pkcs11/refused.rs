@@ -28,13 +28,11 @@ refused! { CKR_FUNCTION_NOT_SUPPORTED:
     C_InitToken(CK_SLOT_ID, *mut CK_UTF8CHAR, CK_ULONG, *mut CK_UTF8CHAR);
     C_InitPIN(Session, *mut CK_UTF8CHAR, CK_ULONG);
     C_SetPIN(Session, *mut CK_UTF8CHAR, CK_ULONG, *mut CK_UTF8CHAR, CK_ULONG);
-    C_CloseAllSessions(CK_SLOT_ID);
     C_GetOperationState(Session, Bytes, Length);
     C_SetOperationState(Session, Bytes, CK_ULONG, Object, Object);
     C_CreateObject(Session, Template, CK_ULONG, *mut Object);
     C_CopyObject(Session, Object, Template, CK_ULONG, *mut Object);
     C_DestroyObject(Session, Object);
-    C_GetObjectSize(Session, Object, Length);
     C_SetAttributeValue(Session, Object, Template, CK_ULONG);
     C_EncryptInit(Session, Mechanism, Object);
     C_Encrypt(Session, Bytes, CK_ULONG, Bytes, Length);

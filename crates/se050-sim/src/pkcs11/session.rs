@@ -6,6 +6,7 @@ use cryptoki_sys::*;
 use rsa::rand_core::{OsRng, RngCore as _};
 
 use super::{call, memory};
+use crate::module::Module;
 
 pub(super) unsafe extern "C" fn C_OpenSession(
     slot: CK_SLOT_ID,
@@ -18,14 +19,22 @@ pub(super) unsafe extern "C" fn C_OpenSession(
         if session.is_null() {
             return Err(CKR_ARGUMENTS_BAD);
         }
-        let handle = module.open_session(slot, flags)?;
-        // SAFETY: the client's pointer.
-        unsafe { memory::write(session, handle) }
+        let opened = module.open_session(slot, flags);
+        let handle = opened.as_ref().map_or_else(|failed| failed.dangling, |handle| Some(*handle));
+        if let Some(handle) = handle {
+            // SAFETY: the client's pointer.
+            unsafe { memory::write(session, handle)? };
+        }
+        opened.map(drop).map_err(|failed| failed.answer)
     })
 }
 
 pub(super) extern "C" fn C_CloseSession(session: CK_SESSION_HANDLE) -> CK_RV {
     call("C_CloseSession", |module| module.close_session(session))
+}
+
+pub(super) extern "C" fn C_CloseAllSessions(_slot: CK_SLOT_ID) -> CK_RV {
+    call("C_CloseAllSessions", Module::close_all_sessions)
 }
 
 pub(super) unsafe extern "C" fn C_GetSessionInfo(
@@ -70,8 +79,8 @@ pub(super) unsafe extern "C" fn C_GenerateRandom(
     call("C_GenerateRandom", |module| {
         // SAFETY: the client's buffer of that length.
         let data = unsafe { memory::array_mut(data, length)? };
-        if !data.is_empty() && !module.any_session() {
-            return Err(CKR_FUNCTION_FAILED);
+        if !data.is_empty() {
+            module.ask_for_random()?;
         }
         OsRng.try_fill_bytes(data).map_err(|_| CKR_FUNCTION_FAILED)
     })

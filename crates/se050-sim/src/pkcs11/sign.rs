@@ -11,12 +11,13 @@ pub(super) unsafe extern "C" fn C_SignInit(
     key: CK_OBJECT_HANDLE,
 ) -> CK_RV {
     call("C_SignInit", |module| {
+        let version = module.version();
         let (session, _) = module.session(session)?;
         // SAFETY: the client's pointer.
         let mechanism = unsafe { memory::read(mechanism)? };
         let parameter = (!mechanism.pParameter.is_null() && mechanism.ulParameterLen != 0)
             .then(|| Parameter { address: mechanism.pParameter.expose_provenance() });
-        session.begin_signature(Operation { mechanism: mechanism.mechanism, parameter, key })
+        session.begin_signature(version, Operation { mechanism: mechanism.mechanism, parameter, key })
     })
 }
 
@@ -29,7 +30,7 @@ pub(super) unsafe extern "C" fn C_Sign(
     signature_length: *mut CK_ULONG,
 ) -> CK_RV {
     call("C_Sign", |module| {
-        let (session, chip) = module.session(session)?;
+        let (session, bus) = module.session(session)?;
         // SAFETY: the client's pointers.
         let arguments = unsafe { (memory::array(data, data_length), memory::read(signature_length)) };
         let (Ok(data), Ok(room)) = arguments else {
@@ -45,17 +46,20 @@ pub(super) unsafe extern "C" fn C_Sign(
                 // block is gone by now is wrong with either.
                 unsafe { memory::read(block) }.ok().map(|parameters| parameters.hashAlg)
             });
-        let result = session.sign(&chip, data, pss_hash)?;
+        let result = session.sign(bus, data, pss_hash)?;
 
         let length = result.len() as CK_ULONG;
-        // SAFETY: the client's pointer, which is not null.
-        unsafe { memory::write(signature_length, length)? };
+        let too_small = !signature.is_null() && room < length;
+        if !too_small || bus.version().tells_needed_length() {
+            // SAFETY: the client's pointer, which is not null.
+            unsafe { memory::write(signature_length, length)? };
+        }
+        if too_small {
+            // The operation stays, and so most versions' session can begin no other.
+            return Err(CKR_BUFFER_TOO_SMALL);
+        }
         if signature.is_null() {
             return Ok(());
-        }
-        if room < length {
-            // The operation stays, and so the session can begin no other.
-            return Err(CKR_BUFFER_TOO_SMALL);
         }
         // SAFETY: the client's buffer, which has room for the signature.
         unsafe { memory::array_mut(signature, length)? }.copy_from_slice(&result);

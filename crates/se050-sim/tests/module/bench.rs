@@ -4,10 +4,11 @@
 //! not find a wrong one.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use cryptoki_sys::*;
-use se050_sim::Chip;
+use se050_sim::{Chip, Version};
 use tempfile::TempDir;
 
 pub(crate) const EC_KEY: u32 = 0xF000_0100;
@@ -59,6 +60,13 @@ impl Bench {
         Self { directory, chip, _template: template }
     }
 
+    /// A chip whose module is of that version.
+    pub(crate) fn of(version: Version) -> Self {
+        let bench = Self::new();
+        bench.chip.set_version(version).unwrap();
+        bench
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
@@ -72,6 +80,8 @@ impl Bench {
 /// A loaded module.
 pub(crate) struct Client {
     functions: CK_FUNCTION_LIST,
+    /// The session that the shorthands below use: 1, or a heap pointer on 3.3.
+    session: AtomicU64,
     // Dropped after the functions: the code goes with it.
     _library: libloading::Library,
 }
@@ -89,8 +99,12 @@ pub(crate) use c;
 impl Client {
     /// Loaded, not initialised.
     pub(crate) fn load(chip: &Chip) -> Self {
+        Self::load_file(&chip.module())
+    }
+
+    pub(crate) fn load_file(module: &Path) -> Self {
         // SAFETY: our own module.
-        let library = unsafe { libloading::Library::new(chip.module()) }.unwrap();
+        let library = unsafe { libloading::Library::new(module) }.unwrap();
         let mut list = std::ptr::null_mut();
         // SAFETY: PKCS#11's signature, and a table that lives as long as the library.
         let functions = unsafe {
@@ -99,7 +113,7 @@ impl Client {
             assert_eq!(get(&mut list), CKR_OK);
             *list
         };
-        Self { functions, _library: library }
+        Self { functions, session: AtomicU64::new(1), _library: library }
     }
 
     pub(crate) fn initialized(chip: &Chip) -> Self {
@@ -108,11 +122,22 @@ impl Client {
         client
     }
 
-    /// With its first session, which is handle 1.
+    /// With its first session, which is handle 1 but on 3.3.
     pub(crate) fn open(chip: &Chip) -> Self {
         let client = Self::initialized(chip);
-        assert_eq!(client.open_session(), (CKR_OK, 1));
+        client.use_new_session();
         client
+    }
+
+    /// Opens a session, and uses it from now on.
+    pub(crate) fn use_new_session(&self) {
+        let (answer, session) = self.open_session();
+        assert_eq!(answer, CKR_OK);
+        self.session.store(session, Ordering::Relaxed);
+    }
+
+    pub(crate) fn session(&self) -> CK_SESSION_HANDLE {
+        self.session.load(Ordering::Relaxed)
     }
 
     pub(crate) fn functions(&self) -> &CK_FUNCTION_LIST {
@@ -127,19 +152,20 @@ impl Client {
     }
 
     pub(crate) fn reopen(&self) {
-        assert_eq!(c!(self, C_CloseSession(1)), CKR_OK);
-        assert_eq!(self.open_session(), (CKR_OK, 1));
+        assert_eq!(c!(self, C_CloseSession(self.session())), CKR_OK);
+        self.use_new_session();
     }
 
     pub(crate) fn find_init(&self, template: &mut [CK_ATTRIBUTE]) -> CK_RV {
-        c!(self, C_FindObjectsInit(1, template.as_mut_ptr(), template.len() as CK_ULONG))
+        c!(self, C_FindObjectsInit(self.session(), template.as_mut_ptr(), template.len() as CK_ULONG))
     }
 
     /// One C_FindObjects: its answer, and the handles.
     pub(crate) fn find_next(&self, max: usize) -> (CK_RV, Vec<CK_OBJECT_HANDLE>) {
         let mut handles = vec![0; max];
         let mut count = 0;
-        let answer = c!(self, C_FindObjects(1, handles.as_mut_ptr(), max as CK_ULONG, &mut count));
+        let answer =
+            c!(self, C_FindObjects(self.session(), handles.as_mut_ptr(), max as CK_ULONG, &mut count));
         handles.truncate(count as usize);
         (answer, handles)
     }
@@ -151,22 +177,28 @@ impl Client {
             return (init, Vec::new());
         }
         let found = self.find_next(16);
-        assert_eq!(c!(self, C_FindObjectsFinal(1)), CKR_OK);
+        assert_eq!(c!(self, C_FindObjectsFinal(self.session())), CKR_OK);
         found
+    }
+
+    /// Random numbers, the cheapest question whether the chip answers.
+    pub(crate) fn random(&self) -> CK_RV {
+        let mut random = [0; 16];
+        c!(self, C_GenerateRandom(self.session(), random.as_mut_ptr(), 16))
     }
 
     /// One attribute into a large buffer: the answer, and the value.
     pub(crate) fn attribute(&self, handle: CK_OBJECT_HANDLE, kind: CK_ATTRIBUTE_TYPE) -> (CK_RV, Vec<u8>) {
         let mut value = vec![0; 4096];
         let mut attribute = bytes(kind, &mut value);
-        let answer = c!(self, C_GetAttributeValue(1, handle, &mut attribute, 1));
+        let answer = c!(self, C_GetAttributeValue(self.session(), handle, &mut attribute, 1));
         value.truncate(if answer == CKR_OK { attribute.ulValueLen as usize } else { 0 });
         (answer, value)
     }
 
     pub(crate) fn sign_init(&self, mechanism: CK_MECHANISM_TYPE, key: u32) -> CK_RV {
         let mut mechanism = CK_MECHANISM { mechanism, ..CK_MECHANISM::default() };
-        c!(self, C_SignInit(1, &mut mechanism, key.into()))
+        c!(self, C_SignInit(self.session(), &mut mechanism, key.into()))
     }
 
     /// With PSS parameters, which must live until the signature is made.
@@ -176,7 +208,7 @@ impl Client {
             pParameter: std::ptr::from_mut(parameters).cast(),
             ulParameterLen: size_of::<CK_RSA_PKCS_PSS_PARAMS>() as CK_ULONG,
         };
-        c!(self, C_SignInit(1, &mut mechanism, key.into()))
+        c!(self, C_SignInit(self.session(), &mut mechanism, key.into()))
     }
 
     /// One C_Sign into a buffer of that size: the answer, the reported length, and the signature.
@@ -186,7 +218,13 @@ impl Client {
         let mut length = size as CK_ULONG;
         let answer = c!(
             self,
-            C_Sign(1, data.as_mut_ptr(), data.len() as CK_ULONG, signature.as_mut_ptr(), &mut length)
+            C_Sign(
+                self.session(),
+                data.as_mut_ptr(),
+                data.len() as CK_ULONG,
+                signature.as_mut_ptr(),
+                &mut length
+            )
         );
         signature.truncate(if answer == CKR_OK { length as usize } else { 0 });
         (answer, length as usize, signature)
@@ -202,7 +240,8 @@ impl Client {
         let mut data = data.to_vec();
         let mut length = 0;
         let null = std::ptr::null_mut();
-        let answer = c!(self, C_Sign(1, data.as_mut_ptr(), data.len() as CK_ULONG, null, &mut length));
+        let answer =
+            c!(self, C_Sign(self.session(), data.as_mut_ptr(), data.len() as CK_ULONG, null, &mut length));
         (answer, length as usize)
     }
 }

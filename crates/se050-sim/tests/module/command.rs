@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use crate::bench::{Bench, Client, EC_KEY, c};
 use cryptoki_sys::*;
-use se050_sim::{Chip, Error};
+use se050_sim::{Chip, Error, Version};
 
 fn se050_sim(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_se050-sim")).args(arguments).output().unwrap()
@@ -55,11 +55,56 @@ fn calls_are_shown() {
 fn wrong_use_says_what_is_right() {
     let output = se050_sim(&["make"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8(output.stderr).unwrap().starts_with("usage: se050-sim new DIR"));
+    assert!(String::from_utf8(output.stderr).unwrap().starts_with("usage: se050-sim new DIR [--rsa-4096]"));
     let output = se050_sim(&["calls", "/nowhere"]);
     assert_eq!(output.status.code(), Some(1));
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(error, "se050-sim: /nowhere holds no simulated chip; make one with `se050-sim new`\n");
+}
+
+#[test]
+fn a_chip_is_set_by_hand() {
+    let bench = Bench::new();
+    let path = bench.chip.directory().to_str().unwrap();
+    let run = |arguments: &[&str]| {
+        let output = se050_sim(arguments);
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        assert!(output.stdout.is_empty());
+    };
+    run(&["set", path, "version", "4.7"]);
+    run(&["set", path, "short-ecdsa", "2"]);
+    run(&["set", path, "time-scale", "0.01"]);
+    run(&["set", path, "crashes", "off"]);
+    run(&["set", path, "processes-disturb", "off"]);
+    assert_eq!(bench.chip.version().unwrap(), Version::V4_7);
+    let client = Client::open(&bench.chip);
+    assert_eq!(client.sign_init(CKM_ECDSA, EC_KEY), CKR_OK);
+    assert_eq!(client.sign(&[1; 32]).1.len(), 63);
+    let breaks: [&[&str]; 2] = [&["power-cycle", path], &["disturb", path]];
+    for arguments in breaks {
+        run(arguments);
+        assert_eq!(client.random(), CKR_FUNCTION_FAILED, "{arguments:?}");
+        client.reopen();
+        assert_eq!(client.random(), CKR_OK, "{arguments:?}");
+    }
+    run(&["set", path, "fault", "fail-next-sign:0x30"]);
+    assert_eq!(client.sign_init(CKM_ECDSA, EC_KEY), CKR_OK);
+    assert_eq!(client.sign(&[1; 32]).0, CKR_DEVICE_ERROR);
+
+    let wrong = [
+        (["version", "4.4"], "the simulated chip has no module version 4.4; there are 3.3, 4.2, 4.3 and 4.7"),
+        (["fault", "gone"], "the simulated chip cannot have the fault \"gone\""),
+        (["log", "yes"], "\"yes\" is neither on nor off"),
+        (["short-ecdsa", "some"], "\"some\" is none of natural, never, a number"),
+        (["time-scale", "fast"], "\"fast\" is no number, such as 0.01"),
+        (["colour", "blue"], "\"colour\" cannot be set; `se050-sim help` lists what can"),
+    ];
+    for ([what, value], expected) in wrong {
+        let output = se050_sim(&["set", path, what, value]);
+        assert_eq!(output.status.code(), Some(1), "{what}");
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.starts_with(&format!("se050-sim: {expected}")), "{error}");
+    }
 }
 
 #[test]

@@ -11,7 +11,15 @@
 mod attributes;
 mod bench;
 mod command;
+mod costs;
+mod faults;
 mod general;
+mod peers;
 mod pkcs11_tool;
+mod pkcs11_tool_versions;
+mod quirk;
 mod search;
+mod sessions;
 mod signatures;
+mod versions;
+mod versions_search;

@@ -1,50 +1,6 @@
 //! The simulated chip in the hands of parts that know nothing of it: OpenSC's pkcs11-tool uses it, OpenSSL verifies.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
-use crate::bench::{Bench, SHA256_DIGEST_INFO};
-use test_peers::{output_of, program};
-
-const MESSAGE: &[u8] = b"a device's private key never leaves its chip";
-
-/// A simulated chip, and the two programs.
-struct Peers {
-    bench: Bench,
-    pkcs11_tool: PathBuf,
-    openssl: PathBuf,
-}
-
-impl Peers {
-    /// `None`, and a skip written down, where a program is missing.
-    fn new() -> Option<Self> {
-        Some(Self { pkcs11_tool: program("pkcs11-tool")?, openssl: program("openssl")?, bench: Bench::new() })
-    }
-
-    fn tool(&self) -> Command {
-        let mut command = Command::new(&self.pkcs11_tool);
-        command.arg("--module").arg(self.bench.chip.module());
-        command
-    }
-
-    fn tool_says(&self, arguments: &[&str]) -> String {
-        String::from_utf8(output_of(self.tool().args(arguments))).unwrap()
-    }
-
-    fn openssl(&self, arguments: &[&str]) -> Vec<u8> {
-        output_of(Command::new(&self.openssl).args(arguments).current_dir(self.bench.path()))
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.bench.path().join(name)
-    }
-
-    fn write(&self, name: &str, content: &[u8]) -> PathBuf {
-        let path = self.file(name);
-        std::fs::write(&path, content).unwrap();
-        path
-    }
-}
+use crate::peers::{Case, EC, Input, PSS, Peers, RSA, case};
 
 #[test]
 fn lists_slot_mechanisms_and_objects() {
@@ -99,38 +55,6 @@ fn certificates_are_read_and_chain_to_the_ca() {
     assert_eq!(bundle.matches("BEGIN CERTIFICATE").count(), 2);
 }
 
-/// How one kind of signature is made with pkcs11-tool, and checked with OpenSSL.
-struct Case {
-    name: &'static str,
-    mechanism: &'static str,
-    key: &'static str,
-    certificate: u32,
-    options: &'static [&'static str],
-    input: Input,
-    hash: &'static str,
-    verify: &'static [&'static str],
-}
-
-enum Input {
-    Message,
-    Digest,
-    DigestInfo,
-}
-
-const RSA: (&str, u32) = ("100100f0", 0xF000_0111);
-const EC: (&str, u32) = ("000100f0", 0xF000_0101);
-const PSS: &[&str] = &["-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:digest"];
-
-const fn case(
-    name: &'static str,
-    mechanism: &'static str,
-    (key, certificate): (&'static str, u32),
-    input: Input,
-    hash: &'static str,
-) -> Case {
-    Case { name, mechanism, key, certificate, options: &[], input, hash, verify: &[] }
-}
-
 #[test]
 fn openssl_verifies_the_signatures() {
     let Some(peers) = Peers::new() else { return };
@@ -173,60 +97,6 @@ fn openssl_verifies_the_signatures() {
         peers.sign_and_verify(&case);
     }
     assert!(peers.bench.chip.calls().unwrap().signatures() >= 14);
-}
-
-impl Peers {
-    fn sign_and_verify(&self, case: &Case) {
-        self.write("message", MESSAGE);
-        self.write("device.der", &self.bench.chip.certificate(case.certificate).unwrap());
-        let public = self.openssl(&["x509", "-inform", "DER", "-in", "device.der", "-pubkey", "-noout"]);
-        self.write("public.pem", &public);
-        let hash = format!("-{}", case.hash);
-        let digest = self.openssl(&["dgst", &hash, "-binary", "message"]);
-        let input = match case.input {
-            Input::Message => MESSAGE.to_vec(),
-            Input::Digest => digest,
-            Input::DigestInfo => [&SHA256_DIGEST_INFO[..], &digest].concat(),
-        };
-        let input = self.write("input", &input);
-
-        let mut signature = self.sign(case, &input);
-        if case.key == EC.0 {
-            // One in 256 is short, as the chip's are; as for the chip, the cure is to sign again.
-            while signature.len() != 64 {
-                signature = self.sign(case, &input);
-            }
-            signature = ecdsa_der(&signature);
-        }
-        self.write("signature", &signature);
-        let check = ["-verify", "public.pem", "-signature", "signature", "message"];
-        let verdict = self.openssl(&[&["dgst", &hash][..], case.verify, &check].concat());
-        assert_eq!(String::from_utf8(verdict).unwrap().trim(), "Verified OK", "{}", case.name);
-    }
-
-    fn sign(&self, case: &Case, input: &Path) -> Vec<u8> {
-        let output = self.file("output");
-        let mut command = self.tool();
-        command.args(["--sign", "--mechanism", case.mechanism, "--id", case.key]).args(case.options);
-        command.arg("--input-file").arg(input).arg("--output-file").arg(&output);
-        output_of(&mut command);
-        std::fs::read(output).unwrap()
-    }
-}
-
-/// r and s as OpenSSL wants them: two DER integers in a sequence.
-fn ecdsa_der(raw: &[u8]) -> Vec<u8> {
-    let integer = |number: &[u8]| {
-        let zeros = number.iter().take_while(|byte| **byte == 0).count();
-        let mut number = number[zeros..].to_vec();
-        if number.first().is_none_or(|byte| *byte >= 0x80) {
-            number.insert(0, 0);
-        }
-        [&[0x02, number.len() as u8][..], &number].concat()
-    };
-    let (r, s) = raw.split_at(raw.len() / 2);
-    let content = [integer(r), integer(s)].concat();
-    [&[0x30, content.len() as u8][..], &content].concat()
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::bench::{Bench, Client, EC_KEY, RSA_CERTIFICATE, RSA_KEY, SHA256_DIGEST_INFO, c};
 use cryptoki_sys::*;
+use se050_sim::Fault;
 
 const DIGEST: [u8; 32] = [0x5A; 32];
 
@@ -189,6 +190,26 @@ fn some_ecdsa_signatures_are_short() {
     }
     assert!(lengths.contains_key(&64) || lengths.len() == 1, "{lengths:?}");
     assert!(lengths.keys().any(|length| *length < 64 && length % 2 == 0), "{lengths:?}");
+}
+
+#[test]
+fn calls_of_two_threads_at_a_time_are_counted() {
+    let bench = Bench::new();
+    let client = Client::open(&bench.chip);
+    assert_eq!((client.random(), client.random()), (CKR_OK, CKR_OK));
+    assert_eq!(bench.chip.calls().unwrap().overlaps(), 0);
+    bench.chip.set_fault(Fault::Held).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| client.random());
+        scope.spawn(|| client.random());
+        // One is held at the chip, the other one finds it there.
+        while bench.chip.calls().unwrap().overlaps() == 0 {
+            std::thread::yield_now();
+        }
+        bench.chip.set_fault(Fault::None).unwrap();
+    });
+    let calls = bench.chip.calls().unwrap();
+    assert_eq!((calls.overlaps(), calls.of("C_GenerateRandom")), (1, 4));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use rsa::rand_core::OsRng;
 use rsa::{Pkcs1v15Sign, RsaPrivateKey};
 
 use super::hash::Hash;
+use crate::module::quirks::RawEcdsa;
 
 /// PKCS#1 v1.5 around whatever is given: the DigestInfo is the client's business.
 pub(super) fn rsa_pkcs(key: &RsaPrivateKey, data: &[u8]) -> Option<Vec<u8>> {
@@ -17,18 +18,34 @@ pub(super) fn rsa_pss(key: &RsaPrivateKey, hash: Hash, digest: &[u8]) -> Option<
 }
 
 /// Each signature has a nonce of its own, as on the chip: signing again gives another one.
-pub(super) fn ecdsa(key: &SigningKey, digest: &[u8]) -> Option<Vec<u8>> {
-    let signature: Signature = key.sign_prehash_with_rng(&mut OsRng, digest).ok()?;
-    let (r, s) = signature.split_bytes();
-    Some([raw_component(&r), raw_component(&s)].concat())
+///
+/// Where a short one is wanted, or none, nonces are tried until there is one: some hundred attempts at most.
+pub(super) fn ecdsa(key: &SigningKey, digest: &[u8], form: RawEcdsa, short: Option<bool>) -> Option<Vec<u8>> {
+    loop {
+        let mut signature: Signature = key.sign_prehash_with_rng(&mut OsRng, digest).ok()?;
+        if short == Some(true) {
+            // The smaller one of the two values that s may have: it is short twice as often.
+            signature = signature.normalize_s().unwrap_or(signature);
+        }
+        let (r, s) = signature.split_bytes();
+        let raw = [raw_component(&r, form), raw_component(&s, form)].concat();
+        let length = 2 * r.len();
+        let fits = short.is_none_or(|short| (raw.len() == length - form.bytes_lost()) == short);
+        if fits && (short != Some(false) || raw.len() == length) {
+            return Some(raw);
+        }
+    }
 }
 
-/// The chip answers in DER, and the module takes the numbers out of it without filling them up again: a DER integer
-/// of odd length is thought to begin with a sign byte, which is dropped. So a number with a leading zero byte comes
-/// out two bytes short (unless its next bit is set), and the signature is of no use.
-fn raw_component(number: &[u8]) -> &[u8] {
+/// The chip answers in DER, and the module takes the numbers out of it without filling them up again.
+fn raw_component(number: &[u8], form: RawEcdsa) -> &[u8] {
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
     let significant = number.get(zeros..).unwrap_or_default();
+    if form == RawEcdsa::LosesOne {
+        return significant;
+    }
+    // A DER integer of odd length is thought to begin with a sign byte, which is dropped. So a number with a leading
+    // zero byte comes out two bytes short (unless its next bit is set), and the signature is of no use.
     let sign_byte = significant.first().is_some_and(|byte| *byte >= 0x80);
     let der_length = significant.len() + usize::from(sign_byte);
     match (sign_byte, der_length % 2) {
@@ -57,9 +74,11 @@ mod tests {
         for (case, start, length) in cases {
             let mut number = [0x11; 32];
             number[..start.len()].copy_from_slice(start);
-            let raw = raw_component(&number);
+            let raw = raw_component(&number, RawEcdsa::LosesTwo);
             assert_eq!(raw.len(), *length, "{case}");
             assert!(number.ends_with(raw), "{case}");
+            let zeros = start.iter().take_while(|byte| **byte == 0).count();
+            assert_eq!(raw_component(&number, RawEcdsa::LosesOne).len(), 32 - zeros, "{case}, on 4.7");
         }
     }
 }

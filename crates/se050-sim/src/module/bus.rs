@@ -1,0 +1,204 @@
+//! The way to the chip. Each operation that needs it passes here, and here its faults show.
+
+mod fault;
+
+use std::process;
+use std::sync::Arc;
+
+use super::cost::Cost;
+use super::environment::Environment;
+use super::log;
+use crate::chip::{Chip, Counter, Object, Settings, Store, bus_owner};
+use crate::{Error, Version};
+use fault::Progress;
+
+/// The chip did not answer, or did not know the session any more.
+#[derive(Debug)]
+pub(crate) struct NoAnswer;
+
+pub(crate) struct Bus {
+    chip: Option<Chip>,
+    store: Option<Store>,
+    counter: Option<Counter>,
+    environment: Environment,
+    version: Version,
+    link: Option<Link>,
+    progress: Progress,
+    /// How many ECDSA signatures were made: the rate of the short ones counts on it.
+    ecdsa_made: u32,
+    lock_lost: bool,
+}
+
+/// What makes an open chip the one that was opened.
+struct Link {
+    power_cycles: u64,
+    /// The process that opened it: a child may go on with its parent's session.
+    process: u32,
+    bus_owner: String,
+    /// Whether the module itself has closed the chip under its sessions, or lost it for good.
+    cut: bool,
+}
+
+impl Bus {
+    /// The bus to that chip. Without one it is a bus on which nobody answers.
+    pub(super) fn new(chip: Option<Chip>) -> Self {
+        let counter = chip
+            .as_ref()
+            .and_then(|chip| Counter::open(chip).inspect_err(|error| eprintln!("se050-sim: {error}")).ok());
+        let environment = Environment::read();
+        let chosen = chip.as_ref().and_then(|chip| chip.version().inspect_err(log::error).ok());
+        let version = environment.version.or(chosen).unwrap_or_default();
+        Self {
+            store: chip.as_ref().map(Chip::store),
+            chip,
+            counter,
+            environment,
+            version,
+            link: None,
+            progress: Progress::default(),
+            ecdsa_made: 0,
+            lock_lost: false,
+        }
+    }
+
+    pub(crate) fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The settings as they are now: a test may change them while the module is loaded.
+    pub(super) fn settings(&self) -> Result<Settings, Error> {
+        let mut settings = self.chip.as_ref().map_or_else(|| Ok(Settings::default()), Chip::settings)?;
+        self.environment.apply(&mut settings);
+        Ok(settings)
+    }
+
+    pub(super) fn count_signature(&self) {
+        if let Some(counter) = &self.counter {
+            counter.signature();
+        }
+    }
+
+    /// Whether the module shall crash where the real one does.
+    pub(super) fn crashes(&self) -> bool {
+        self.settings().is_ok_and(|settings| settings.crashes)
+    }
+
+    /// The module's own lock around the bus is taken, and is not given back.
+    pub(super) fn lose_lock(&mut self) {
+        self.lock_lost = true;
+    }
+
+    pub(super) fn lock_is_lost(&self) -> bool {
+        self.lock_lost
+    }
+
+    pub(super) fn open(&mut self) -> Result<(), NoAnswer> {
+        let settings = self.wait_for_chip()?;
+        let Some(chip) = &self.chip else {
+            log::no_chip_here();
+            return Err(self.no_answer(&settings));
+        };
+        let bus = chip.bus_file();
+        let bus_owner =
+            if settings.processes_disturb { bus_owner::take(&bus) } else { Ok(bus_owner::last(&bus)) };
+        let bus_owner = bus_owner.map_err(|error| self.broken(&error))?;
+        let process = process::id();
+        self.link = Some(Link { power_cycles: settings.power_cycles, process, bus_owner, cut: false });
+        self.count(Cost::OPEN);
+        if settings.log_to_stdout {
+            log::chip_opened(chip.directory());
+        }
+        Ok(())
+    }
+
+    /// Ends the chip's session. A chip that does not answer is not waited for.
+    pub(super) fn close(&mut self) {
+        self.link = None;
+        if let (Some(chip), Ok(settings)) = (&self.chip, self.settings())
+            && settings.processes_disturb
+            && let Err(error) = bus_owner::take(&chip.bus_file())
+        {
+            log::error(&error);
+        }
+    }
+
+    /// Closes the chip under its sessions, which do not learn of it.
+    pub(super) fn cut(&mut self) {
+        if let Some(link) = &mut self.link {
+            link.cut = true;
+        }
+    }
+
+    /// One operation on the open chip.
+    pub(super) fn operate(&mut self, cost: Cost) -> Result<(), NoAnswer> {
+        if self.link.is_none() {
+            return Err(NoAnswer);
+        }
+        let settings = self.wait_for_chip()?;
+        let owner = self.chip.as_ref().map(|chip| bus_owner::last(&chip.bus_file())).unwrap_or_default();
+        let known = self.link.as_ref().is_some_and(|link| {
+            !link.cut && link.power_cycles == settings.power_cycles && link.bus_owner == owner
+        });
+        if !known {
+            return Err(self.no_answer(&settings));
+        }
+        self.count(cost);
+        self.take_from_parent();
+        Ok(())
+    }
+
+    /// The object as it is on the chip. What it costs to ask is the caller's business.
+    pub(super) fn object(&self, id: u32) -> Option<Arc<Object>> {
+        let loaded = self.store.as_ref()?.load(id);
+        loaded.inspect_err(log::error).ok().flatten()
+    }
+
+    pub(super) fn has_object(&self, id: u32) -> bool {
+        self.store.as_ref().is_some_and(|store| store.contains(id))
+    }
+
+    pub(super) fn objects(&self) -> Vec<u32> {
+        let ids = self.store.as_ref().map(Store::ids);
+        ids.and_then(|ids| ids.inspect_err(log::error).ok()).unwrap_or_default()
+    }
+
+    /// Whether this ECDSA signature is to be short; `None` for chance.
+    pub(super) fn next_ecdsa_is_short(&mut self) -> Option<bool> {
+        let made = self.ecdsa_made;
+        self.ecdsa_made = made.wrapping_add(1);
+        self.settings().ok()?.short_ecdsa.wants(made)
+    }
+
+    /// The session after a fork: on some versions who uses it next has it, and the other one has it no more.
+    fn take_from_parent(&mut self) {
+        let process = process::id();
+        if let (Some(link), Some(chip)) = (&mut self.link, &self.chip)
+            && link.process != process
+            && self.version.loses_its_session_to_a_child()
+            && let Ok(owner) = bus_owner::take(&chip.bus_file()).inspect_err(log::error)
+        {
+            (link.process, link.bus_owner) = (process, owner);
+        }
+    }
+
+    fn count(&self, cost: Cost) {
+        let Some(counter) = &self.counter else { return };
+        counter.apdus(cost.apdus);
+        if cost.nvm_objects > 0 {
+            counter.nvm_objects(cost.nvm_objects);
+        }
+    }
+
+    fn no_answer(&self, settings: &Settings) -> NoAnswer {
+        if settings.log_to_stdout {
+            log::chip_not_answering();
+        }
+        NoAnswer
+    }
+
+    /// The simulator itself failed: to the client a chip that does not answer.
+    fn broken(&self, error: &Error) -> NoAnswer {
+        log::error(error);
+        NoAnswer
+    }
+}
