@@ -2,36 +2,64 @@
 
 use std::sync::Arc;
 
-use rustls::client::ResolvesClientCert;
-use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, RootCertStore, SignatureScheme};
+use rustls::crypto::CryptoProvider;
+use rustls::{ClientConfig, RootCertStore};
 
-use crate::{ClientIdentity, Error};
+use crate::resolver::SingleIdentity;
+use crate::{ClientIdentity, Error, TlsVersions};
 
-/// A TLS 1.2 and 1.3 client that trusts `roots` and identifies itself with the key in the chip.
+/// A TLS client that trusts `roots` and identifies itself with the key in the chip: TLS versions by [`TlsVersions::Auto`], ring.
 ///
 /// # Errors
 /// [`Error::Tls`] when the TLS library refuses the set-up.
 pub fn client_config(identity: &ClientIdentity, roots: RootCertStore) -> Result<ClientConfig, Error> {
-    // Given explicitly: an application may bring a second crypto provider, and then rustls knows no default.
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-        .map_err(|source| Error::Tls { what: "TLS 1.2 and 1.3", source })?;
-    let resolver = SingleIdentity(identity.certified_key());
-    Ok(builder.with_root_certificates(roots).with_client_cert_resolver(Arc::new(resolver)))
+    ClientConfigBuilder::new(identity, roots).build()
 }
 
-/// Gives every server the one identity.
-#[derive(Debug)]
-struct SingleIdentity(Arc<CertifiedKey>);
+/// A TLS client configuration in the making. There is no way to switch the server's verification off.
+#[derive(Debug, Clone)]
+pub struct ClientConfigBuilder {
+    identity: ClientIdentity,
+    roots: RootCertStore,
+    versions: TlsVersions,
+    provider: Arc<CryptoProvider>,
+}
 
-impl ResolvesClientCert for SingleIdentity {
-    fn resolve(&self, _issuers: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.0))
+impl ClientConfigBuilder {
+    /// For that identity, trusting those roots.
+    pub fn new(identity: &ClientIdentity, roots: RootCertStore) -> Self {
+        Self {
+            identity: identity.clone(),
+            roots,
+            versions: TlsVersions::Auto,
+            // Given explicitly: an application may bring a second crypto provider, and then rustls knows no default.
+            provider: Arc::new(rustls::crypto::ring::default_provider()),
+        }
     }
 
-    fn has_certs(&self) -> bool {
-        true
+    /// Which TLS versions are offered. Default [`TlsVersions::Auto`].
+    #[must_use]
+    pub fn tls_versions(mut self, versions: TlsVersions) -> Self {
+        self.versions = versions;
+        self
+    }
+
+    /// Who does the cryptography that is not the chip's. Default ring.
+    #[must_use]
+    pub fn crypto_provider(mut self, provider: Arc<CryptoProvider>) -> Self {
+        self.provider = provider;
+        self
+    }
+
+    /// The configuration. Sessions are resumed where the server takes part, which costs no signature.
+    ///
+    /// # Errors
+    /// [`Error::Tls`] when the TLS library refuses the set-up.
+    pub fn build(self) -> Result<ClientConfig, Error> {
+        let builder = ClientConfig::builder_with_provider(self.provider)
+            .with_protocol_versions(self.versions.for_key(self.identity.key()))
+            .map_err(|source| Error::Tls { what: "the TLS versions", source })?;
+        let resolver = SingleIdentity(self.identity);
+        Ok(builder.with_root_certificates(self.roots).with_client_cert_resolver(Arc::new(resolver)))
     }
 }

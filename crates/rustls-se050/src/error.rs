@@ -1,5 +1,7 @@
 //! What can go wrong before the handshake.
 
+use std::error::Error as StdError;
+use std::io;
 use std::path::PathBuf;
 
 /// A failure of the adapter. A failure of the chip in the handshake comes as [`rustls::Error::Other`]: see [`chip_failure`].
@@ -10,10 +12,10 @@ pub enum Error {
     #[error("the key and its certificate make no client identity")]
     Identity(#[source] se050_key::Error),
 
-    /// The file of CA certificates cannot be used.
+    /// The file or directory of CA certificates cannot be used.
     #[error("cannot take the CA certificates from {}: {reason}", path.display())]
-    RootsFile {
-        /// The file.
+    CertificatesFile {
+        /// The file or directory.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
@@ -37,4 +39,37 @@ pub fn chip_failure(error: &rustls::Error) -> Option<&se050_key::Error> {
         rustls::Error::Other(rustls::OtherError(cause)) => cause.downcast_ref(),
         _ => None,
     }
+}
+
+/// The failure of the chip that this error comes from, however deep.
+pub fn chip_failure_in<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e se050_key::Error> {
+    find_cause(error, |cause| cause.downcast_ref().or_else(|| cause.downcast_ref().and_then(chip_failure)))
+}
+
+/// The status with which a program ends because of this error: [`se050_key::RESTART_EXIT_STATUS`] where only a new
+/// process can open the chip again, so that its supervisor starts one; else 1.
+pub fn exit_status(error: &(dyn StdError + 'static)) -> u8 {
+    match chip_failure_in(error) {
+        Some(failure) if failure.needs_restart() => se050_key::RESTART_EXIT_STATUS,
+        _ => 1,
+    }
+}
+
+/// Looks through the causes of an error: through `source()`, and into `std::io::Error`, whose `source()` passes over what
+/// it carries.
+pub(crate) fn find_cause<'e, T>(
+    error: &'e (dyn StdError + 'static),
+    found: impl Fn(&'e (dyn StdError + 'static)) -> Option<&'e T>,
+) -> Option<&'e T> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = found(error) {
+            return Some(found);
+        }
+        next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(content) => Some(content as &(dyn StdError + 'static)),
+            None => error.source(),
+        };
+    }
+    None
 }

@@ -1,61 +1,81 @@
 //! TLS signature schemes and the key's own.
 
 use rustls::SignatureScheme;
-use se050_key::{KeyKind, Scheme};
+use se050_key::{KeyKind, RsaPssCost, Scheme, TokenInfo};
 
-/// Our order of preference, not the server's.
-///
-/// PKCS#1 v1.5 before PSS: on NXP's module up to 4.2 (the one of an Armadillo) a PSS signature costs 50 APDUs and two
-/// writes to the chip's memory, PKCS#1 v1.5 seven and none. TLS 1.3 knows only PSS for RSA, so the order counts for TLS 1.2.
-const PREFERENCE: [(SignatureScheme, Scheme); 8] = [
+const PKCS1: [(SignatureScheme, Scheme); 3] = [
     (SignatureScheme::RSA_PKCS1_SHA256, Scheme::RsaPkcs1Sha256),
     (SignatureScheme::RSA_PKCS1_SHA384, Scheme::RsaPkcs1Sha384),
     (SignatureScheme::RSA_PKCS1_SHA512, Scheme::RsaPkcs1Sha512),
+];
+
+const PSS: [(SignatureScheme, Scheme); 3] = [
     (SignatureScheme::RSA_PSS_SHA256, Scheme::RsaPssSha256),
     (SignatureScheme::RSA_PSS_SHA384, Scheme::RsaPssSha384),
     (SignatureScheme::RSA_PSS_SHA512, Scheme::RsaPssSha512),
+];
+
+/// One scheme for each curve: TLS 1.3 ties the hash to it (RFC 8446, section 4.2.3).
+const ECDSA: [(SignatureScheme, Scheme); 2] = [
     (SignatureScheme::ECDSA_NISTP256_SHA256, Scheme::EcdsaP256Sha256),
     (SignatureScheme::ECDSA_NISTP384_SHA384, Scheme::EcdsaP384Sha384),
 ];
 
-/// The scheme that we like best among those that the server takes and the key can do.
-pub(crate) fn choose(kind: KeyKind, offered: &[SignatureScheme]) -> Option<(SignatureScheme, Scheme)> {
-    PREFERENCE.into_iter().find(|(tls, ours)| ours.fits(kind) && offered.contains(tls))
+/// What the key can do, in our order of preference and not the server's.
+///
+/// TLS 1.3 knows only PSS for RSA, so the order counts for TLS 1.2: the cheaper one on this chip comes first.
+pub(crate) fn preference(kind: KeyKind, pss_is_costly: bool) -> Vec<(SignatureScheme, Scheme)> {
+    let rsa = if pss_is_costly { [PKCS1, PSS] } else { [PSS, PKCS1] };
+    rsa.concat().into_iter().chain(ECDSA).filter(|(_, ours)| ours.fits(kind)).collect()
+}
+
+/// Whether an RSA-PSS signature wears the chip of that token.
+pub(crate) fn pss_is_costly(token: &TokenInfo) -> bool {
+    token.signature_cost().is_some_and(|cost| cost.rsa_pss == RsaPssCost::Slow)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use SignatureScheme as S;
 
     const RSA: KeyKind = KeyKind::Rsa { bits: 2048 };
 
     #[test]
-    fn the_order_is_ours_and_the_key_has_to_fit() {
-        use SignatureScheme as S;
-        let cases: [(&str, KeyKind, &[S], Option<S>); 5] = [
+    fn the_cheaper_padding_comes_first_and_a_curve_has_one_scheme() {
+        let cases: [(&str, KeyKind, bool, &[S]); 4] = [
             (
-                "a TLS 1.2 server that lists PSS first",
+                "RSA, costly PSS",
                 RSA,
-                &[S::RSA_PSS_SHA256, S::RSA_PKCS1_SHA512, S::RSA_PKCS1_SHA256],
-                Some(S::RSA_PKCS1_SHA256),
+                true,
+                &[
+                    S::RSA_PKCS1_SHA256,
+                    S::RSA_PKCS1_SHA384,
+                    S::RSA_PKCS1_SHA512,
+                    S::RSA_PSS_SHA256,
+                    S::RSA_PSS_SHA384,
+                    S::RSA_PSS_SHA512,
+                ],
             ),
             (
-                "a TLS 1.3 server",
+                "RSA, cheap PSS",
                 RSA,
-                &[S::ECDSA_NISTP256_SHA256, S::RSA_PSS_SHA512, S::RSA_PSS_SHA256],
-                Some(S::RSA_PSS_SHA256),
+                false,
+                &[
+                    S::RSA_PSS_SHA256,
+                    S::RSA_PSS_SHA384,
+                    S::RSA_PSS_SHA512,
+                    S::RSA_PKCS1_SHA256,
+                    S::RSA_PKCS1_SHA384,
+                    S::RSA_PKCS1_SHA512,
+                ],
             ),
-            (
-                "a P-256 key",
-                KeyKind::EcP256,
-                &[S::RSA_PSS_SHA256, S::ECDSA_NISTP384_SHA384, S::ECDSA_NISTP256_SHA256],
-                Some(S::ECDSA_NISTP256_SHA256),
-            ),
-            ("a server for other keys", RSA, &[S::ED25519, S::ECDSA_NISTP256_SHA256], None),
-            ("a server that takes nothing", RSA, &[], None),
+            ("P-256", KeyKind::EcP256, true, &[S::ECDSA_NISTP256_SHA256]),
+            ("P-384", KeyKind::EcP384, false, &[S::ECDSA_NISTP384_SHA384]),
         ];
-        for (name, kind, offered, expected) in cases {
-            assert_eq!(choose(kind, offered).map(|(tls, _)| tls), expected, "{name}");
+        for (name, kind, costly, expected) in cases {
+            let schemes: Vec<_> = preference(kind, costly).into_iter().map(|(tls, _)| tls).collect();
+            assert_eq!(schemes, expected, "{name}");
         }
     }
 }

@@ -7,11 +7,15 @@ use rustls::sign::{Signer, SigningKey};
 use rustls::{OtherError, SignatureAlgorithm, SignatureScheme};
 use se050_key::{Key, KeyKind, Scheme};
 
-use crate::scheme;
+use crate::scheme::{self, pss_is_costly};
 
 /// A key in the chip.
 #[derive(Debug)]
-pub(crate) struct ChipKey(pub(crate) Key);
+pub(crate) struct ChipKey {
+    pub(crate) key: Key,
+    /// What the key can do, the best first.
+    pub(crate) schemes: Vec<(SignatureScheme, Scheme)>,
+}
 
 /// A key in the chip and the scheme that was negotiated.
 #[derive(Debug)]
@@ -21,18 +25,25 @@ struct ChipSigner {
     scheme: Scheme,
 }
 
+impl ChipKey {
+    pub(crate) fn new(key: Key) -> Self {
+        let schemes = scheme::preference(key.public_key().kind(), pss_is_costly(key.token_info()));
+        Self { key, schemes }
+    }
+}
+
 impl SigningKey for ChipKey {
     fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
-        let (tls_scheme, scheme) = scheme::choose(self.0.public_key().kind(), offered)?;
-        Some(Box::new(ChipSigner { key: self.0.clone(), tls_scheme, scheme }))
+        let &(tls_scheme, scheme) = self.schemes.iter().find(|(tls, _)| offered.contains(tls))?;
+        Some(Box::new(ChipSigner { key: self.key.clone(), tls_scheme, scheme }))
     }
 
     fn public_key(&self) -> Option<SubjectPublicKeyInfoDer<'_>> {
-        Some(SubjectPublicKeyInfoDer::from(self.0.public_key().as_spki_der()))
+        Some(SubjectPublicKeyInfoDer::from(self.key.public_key().as_spki_der()))
     }
 
     fn algorithm(&self) -> SignatureAlgorithm {
-        match self.0.public_key().kind() {
+        match self.key.public_key().kind() {
             KeyKind::Rsa { .. } => SignatureAlgorithm::RSA,
             _ => SignatureAlgorithm::ECDSA,
         }

@@ -2,67 +2,39 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod support;
+
 use std::io::Cursor;
 use std::sync::Arc;
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{
-    ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, SupportedProtocolVersion,
-    version,
+    ClientConfig, ClientConnection, ServerConfig, ServerConnection, SupportedProtocolVersion, version,
 };
-use rustls_se050::{ClientIdentity, Error, chip_failure, client_config, roots_from_pem_file};
+use rustls_se050::{ClientIdentity, Error, TlsVersions, chip_failure, chip_failure_in, roots_from_pem_file};
 use se050_key::{Selector, Token};
-use se050_sim::Chip;
+use support::{Device, EC_KEY, RSA_KEY};
 use test_peers::Pki;
 
-const RSA_KEY: &str = "sss:100100F0";
-const EC_KEY: &str = "sss:000100F0";
-
-struct Setup {
-    directory: tempfile::TempDir,
-    chip: Chip,
-    server_pki: Pki,
-}
-
-impl Setup {
-    fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let chip = Chip::create(&directory.path().join("chip")).unwrap();
-        chip.set_log_to_stdout(false).unwrap();
-        Self { directory, chip, server_pki: Pki::new() }
-    }
-
-    fn roots(&self, name: &str, pem: &str) -> RootCertStore {
-        let file = self.directory.path().join(name);
-        std::fs::write(&file, pem).unwrap();
-        roots_from_pem_file(file).unwrap()
-    }
-
-    fn client(&self, label: &str) -> ClientConfig {
-        let token = Token::open(self.chip.module()).unwrap();
-        let selector: Selector = label.parse().unwrap();
-        let certificate = token.certificate_of_key(&selector).unwrap();
-        let identity = ClientIdentity::new(token.key(&selector).unwrap(), &certificate).unwrap();
-        client_config(&identity, self.roots("server-ca.pem", &self.server_pki.ca_pem())).unwrap()
-    }
-
-    fn server(&self, version: &'static SupportedProtocolVersion) -> ServerConfig {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let clients = self.roots("client-ca.pem", &self.chip.ca_pem().unwrap());
-        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(clients), Arc::clone(&provider))
-            .build()
-            .unwrap();
-        let issued = self.server_pki.server("localhost");
-        let der = |text: &str| pem::parse(text).unwrap().into_contents();
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(der(&issued.key_pem)));
-        ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[version])
-            .unwrap()
-            .with_client_cert_verifier(verifier)
-            .with_single_cert(vec![CertificateDer::from(der(&issued.certificate_pem))], key)
-            .unwrap()
-    }
+/// A server for `localhost` that lets in the chip's certificates, and its own certificate authority in PEM.
+fn server(device: &Device, version: &'static SupportedProtocolVersion) -> (ServerConfig, String) {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let clients = device.roots("client-ca.pem", &device.ca_pem());
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(clients), Arc::clone(&provider))
+        .build()
+        .unwrap();
+    let pki = Pki::new();
+    let issued = pki.server("localhost");
+    let der = |text: &str| pem::parse(text).unwrap().into_contents();
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(der(&issued.key_pem)));
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(vec![CertificateDer::from(der(&issued.certificate_pem))], key)
+        .unwrap();
+    (config, pki.ca_pem())
 }
 
 /// Carries bytes to and fro until both sides are through.
@@ -89,36 +61,45 @@ fn handshake(client: ClientConfig, server: ServerConfig) -> Result<ServerConnect
 
 #[test]
 fn a_handshake_makes_one_signature_in_the_chip() {
-    let setup = Setup::new();
+    let device = Device::new();
     for version in [&version::TLS12, &version::TLS13] {
         // The RSA key's signature is never made twice; the EC key's is when the module shortens it, once in 200.
         for (label, most) in [(RSA_KEY, 1), (EC_KEY, 2)] {
-            let before = setup.chip.calls().unwrap().signatures();
-            let server = handshake(setup.client(label), setup.server(version)).unwrap();
-            let made = setup.chip.calls().unwrap().signatures() - before;
+            let (server, ca) = server(&device, version);
+            let client = device.config(&device.identity(label), TlsVersions::Both, &ca);
+            let before = device.signatures();
+            let server = handshake(client, server).unwrap();
+            let made = device.signatures() - before;
             assert!((1..=most).contains(&made), "{label} over {version:?}: {made} signatures");
             assert_eq!(server.protocol_version(), Some(version.version));
             let id = if label == RSA_KEY { 0xF000_0111 } else { 0xF000_0101 };
-            assert_eq!(server.peer_certificates().unwrap()[0].as_ref(), setup.chip.certificate(id).unwrap());
+            assert_eq!(server.peer_certificates().unwrap()[0].as_ref(), device.chip.certificate(id).unwrap());
         }
     }
 }
 
 #[test]
 fn a_failure_of_the_chip_comes_out_of_the_handshake_as_ours() {
-    let setup = Setup::new();
-    let client = setup.client(RSA_KEY);
+    let device = Device::new();
+    let (server, ca) = server(&device, &version::TLS13);
+    let identity = device.identity(RSA_KEY);
+    let client = device.config(&identity, TlsVersions::Both, &ca);
     // The chip loses its key between start-up and handshake.
-    std::fs::remove_dir_all(setup.chip.directory().join("objects")).unwrap();
-    let error = handshake(client, setup.server(&version::TLS13)).unwrap_err();
-    assert!(matches!(chip_failure(&error), Some(se050_key::Error::Call { .. })), "{error:?}");
-    assert!(error.to_string().contains("signing with the key sss:100100F0"), "{error}");
+    std::fs::remove_dir_all(device.chip.directory().join("objects")).unwrap();
+    let error = handshake(client, server).unwrap_err();
+    assert!(matches!(chip_failure(&error), Some(se050_key::Error::NotFound { .. })), "{error:?}");
+    assert!(identity.explain(&error).unwrap().contains("no private key sss:100100F0"), "{error}");
+
+    // As an I/O driver passes it on.
+    let passed_on = std::io::Error::other(error);
+    assert!(matches!(chip_failure_in(&passed_on), Some(se050_key::Error::NotFound { .. })), "{passed_on:?}");
+    assert!(chip_failure_in(&std::io::Error::other("something else")).is_none());
 }
 
 #[test]
 fn an_identity_is_built_only_of_key_and_certificate_that_belong_together() {
-    let setup = Setup::new();
-    let token = Token::open(setup.chip.module()).unwrap();
+    let device = Device::new();
+    let token = Token::open(device.chip.module()).unwrap();
     let (rsa, ec): (Selector, Selector) = (RSA_KEY.parse().unwrap(), EC_KEY.parse().unwrap());
     let error =
         ClientIdentity::new(token.key(&rsa).unwrap(), &token.certificate_of_key(&ec).unwrap()).unwrap_err();

@@ -1,20 +1,29 @@
 //! The X.509 certificate of a key.
 
+mod stored;
+mod time;
+
 use std::fmt;
 use std::path::Path;
 
-use der::{Decode as _, Encode as _, Header, Reader as _, SliceReader};
+use der::{Decode as _, Encode as _};
 use ring::digest;
+pub use time::CertificateTime;
 
 use crate::public_key::hex;
 use crate::{Error, PublicKey};
 
 /// An X.509 certificate, as the chip keeps it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Certificate {
     der: Vec<u8>,
     subject: String,
+    issuer: String,
+    issuer_der: Vec<u8>,
+    serial: String,
+    validity: (CertificateTime, CertificateTime),
     public_key: PublicKey,
+    trailing: usize,
 }
 
 impl Certificate {
@@ -30,20 +39,27 @@ impl Certificate {
     }
 
     /// From what is stored: DER, with whatever bytes may follow it (the chip pads with zeros), or PEM.
-    pub(crate) fn from_bytes(stored: &[u8], object: &str) -> Result<Self, Error> {
+    pub(crate) fn from_bytes(bytes: &[u8], object: &str) -> Result<Self, Error> {
         let wrong = |reason: String| Error::NotACertificate { object: object.to_owned(), reason };
-        let der = if stored.trim_ascii_start().starts_with(b"-----BEGIN") {
-            let pem = pem::parse_many(stored).map_err(|error| wrong(error.to_string()))?;
-            let first = pem.into_iter().find(|part| part.tag() == "CERTIFICATE");
-            first.ok_or_else(|| wrong("PEM without a CERTIFICATE part".into()))?.into_contents()
-        } else {
-            outer_sequence(stored).map_err(wrong)?.to_vec()
-        };
+        let (der, trailing) = stored::certificate(bytes).map_err(wrong)?;
         let parsed = x509_cert::Certificate::from_der(&der).map_err(|error| wrong(error.to_string()))?;
         let tbs = parsed.tbs_certificate();
         let public_key = PublicKey::from_spki(tbs.subject_public_key_info().clone())
             .map_err(|reason| Error::UnsupportedKey { object: object.to_owned(), reason })?;
-        Ok(Self { subject: tbs.subject().to_string(), public_key, der })
+        let issuer_der = tbs.issuer().to_der().map_err(|error| wrong(error.to_string()))?;
+        if trailing > 0 {
+            tracing::debug!(object, bytes = trailing, "bytes after the certificate were cut off");
+        }
+        Ok(Self {
+            subject: tbs.subject().to_string(),
+            issuer: tbs.issuer().to_string(),
+            issuer_der,
+            serial: hex(tbs.serial_number().as_bytes()),
+            validity: (tbs.validity().not_before.into(), tbs.validity().not_after.into()),
+            public_key,
+            trailing,
+            der,
+        })
     }
 
     /// The certificate in DER.
@@ -62,7 +78,32 @@ impl Certificate {
         &self.subject
     }
 
-    /// The public key.
+    /// The issuer's distinguished name (RFC 4514).
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The issuer's distinguished name in DER, as TLS servers list those that they accept.
+    pub fn issuer_der(&self) -> &[u8] {
+        &self.issuer_der
+    }
+
+    /// The serial number, in hexadecimal.
+    pub fn serial(&self) -> &str {
+        &self.serial
+    }
+
+    /// From when on it is valid.
+    pub fn not_before(&self) -> CertificateTime {
+        self.validity.0
+    }
+
+    /// Until when it is valid.
+    pub fn not_after(&self) -> CertificateTime {
+        self.validity.1
+    }
+
+    /// The public key, which knows its kind and size.
     pub fn public_key(&self) -> &PublicKey {
         &self.public_key
     }
@@ -71,7 +112,21 @@ impl Certificate {
     pub fn fingerprint(&self) -> String {
         hex(digest::digest(&digest::SHA256, &self.der).as_ref())
     }
+
+    /// How many bytes followed the certificate where it is stored, and were cut off.
+    pub fn trailing_bytes(&self) -> usize {
+        self.trailing
+    }
 }
+
+/// Two certificates are one when their DER is, wherever they are stored.
+impl PartialEq for Certificate {
+    fn eq(&self, other: &Self) -> bool {
+        self.der == other.der
+    }
+}
+
+impl Eq for Certificate {}
 
 impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -80,17 +135,4 @@ impl fmt::Debug for Certificate {
             .field("fingerprint", &self.fingerprint())
             .finish()
     }
-}
-
-/// The DER value at the start of `stored`, without what follows it.
-fn outer_sequence(stored: &[u8]) -> Result<&[u8], String> {
-    let length = || -> Result<usize, der::Error> {
-        let mut reader = SliceReader::new(stored)?;
-        let header = Header::decode(&mut reader)?;
-        let total = (header.encoded_len()? + header.length())?;
-        reader.read_slice(header.length())?;
-        usize::try_from(total)
-    };
-    let length = length().map_err(|error| error.to_string())?;
-    stored.get(..length).ok_or_else(|| "it is cut short".to_owned())
 }

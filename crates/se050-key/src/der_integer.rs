@@ -21,6 +21,9 @@ fn sequence_of_two(first: &[u8], second: &[u8]) -> Result<Vec<u8>, der::Error> {
 
 #[cfg(test)]
 mod tests {
+    use der::Decode as _;
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -38,5 +41,40 @@ mod tests {
         for (name, r_and_s, expected) in cases {
             assert_eq!(ecdsa_signature(&r_and_s).unwrap(), expected, "{name}");
         }
+    }
+
+    proptest! {
+        /// OpenSSL and ring read the result; here the reverse way is taken by hand.
+        #[test]
+        fn both_halves_come_back_from_der(
+            r in integer(), s in integer()
+        ) {
+            let der = ecdsa_signature(&[r.clone(), s.clone()].concat()).unwrap();
+            let read = Vec::<UintRef<'_>>::from_der(&der).unwrap();
+            prop_assert_eq!(left_padded(read[0].as_bytes()), r);
+            prop_assert_eq!(left_padded(read[1].as_bytes()), s);
+        }
+
+        #[test]
+        fn no_length_panics(r_and_s in prop::collection::vec(any::<u8>(), 0..140)) {
+            let _ = ecdsa_signature(&r_and_s);
+        }
+    }
+
+    /// 32 bytes, often with leading zeros or a set high bit.
+    fn integer() -> impl Strategy<Value = Vec<u8>> {
+        (0_usize..4, prop::collection::vec(any::<u8>(), 32), any::<bool>()).prop_map(
+            |(zeros, mut bytes, high_bit)| {
+                bytes[..zeros].fill(0);
+                if high_bit {
+                    bytes[zeros] |= 0x80;
+                }
+                bytes
+            },
+        )
+    }
+
+    fn left_padded(bytes: &[u8]) -> Vec<u8> {
+        [vec![0; 32 - bytes.len()], bytes.to_vec()].concat()
     }
 }

@@ -1,10 +1,9 @@
 //! What can go wrong between the program and the chip.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{KeyKind, Scheme};
+use crate::{CallError, Holder, KeyKind, Scheme};
 
 /// A failure of the key provider: who failed, doing what, to what, and what to try next.
 #[derive(Debug, thiserror::Error)]
@@ -21,10 +20,32 @@ pub enum Error {
     },
 
     /// The text cannot be a label.
-    #[error("{text:?} is not a label: it is empty or holds a NUL character; try sss:100100F0")]
+    #[error("{text:?} is not a label: {reason}; try sss:100100F0")]
     NotALabel {
         /// The text.
         text: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+
+    /// The text is not a PKCS#11 URI, or says more than is understood.
+    #[error("{text:?} is not a PKCS#11 URI that can be used: {reason}")]
+    NotAUri {
+        /// The text, without a PIN.
+        text: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// A PKCS#11 URI names something else than what it is used for.
+    #[error(
+        "{selector} does not fit: its {attribute} is missing, or not that of the token or object that it is used for"
+    )]
+    NotThisToken {
+        /// The URI.
+        selector: String,
+        /// Which of its attributes.
+        attribute: &'static str,
     },
 
     /// The PIN file cannot be used.
@@ -34,6 +55,15 @@ pub enum Error {
         path: PathBuf,
         /// Why.
         source: std::io::Error,
+    },
+
+    /// A PKCS#11 URI's `pin-source` is of no use.
+    #[error("cannot take the PIN from the pin-source {pin_source:?}: {reason}")]
+    PinSource {
+        /// The source.
+        pin_source: String,
+        /// What is wrong with it.
+        reason: &'static str,
     },
 
     /// The PKCS#11 module cannot be loaded.
@@ -79,11 +109,90 @@ pub enum Error {
         label: String,
     },
 
-    /// No such object, or the chip does not answer.
+    /// The token refused this PIN before, and it was not tried again.
     #[error(
-        "no {class} {selector} on the token {token:?}, or the chip does not answer (the module does not tell the two apart): check the \
-         label, and that nothing else uses the chip"
+        "the token {label:?} refused this PIN before, so it was not tried again: check the PIN, and start anew"
     )]
+    PinRefused {
+        /// The token's label.
+        label: String,
+    },
+
+    /// The token is open in this process with other options.
+    #[error("the module {} is open in this process already, with another {what}: a process has one session with the chip", module.display())]
+    AlreadyOpen {
+        /// The module's file.
+        module: PathBuf,
+        /// Which option differs.
+        what: &'static str,
+    },
+
+    /// The chip's bus is not there.
+    #[error(
+        "cannot open {}, the bus of the chip: is the device node in the container, and does EX_SSS_BOOT_SSS_PORT name the right \
+         one?", node.display()
+    )]
+    BusMissing {
+        /// The I2C device node.
+        node: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+
+    /// Another process has the chip.
+    #[error("the chip is in use by {holder} (lock file {}): end it, or have it let the chip go when idle", lock.display())]
+    Busy {
+        /// The lock file.
+        lock: PathBuf,
+        /// Who holds it.
+        holder: Holder,
+    },
+
+    /// The lock file cannot be used.
+    #[error("cannot use the lock file {}: name another, the same for all programs that use the chip", path.display())]
+    LockFile {
+        /// The lock file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+
+    /// The chip does not answer. Its session is kept, and looked after at intervals.
+    #[error(
+        "the chip behind the token {token:?} does not answer; it is looked for again at the first request {} s from now: check its \
+         power and its bus", retry_in.as_secs_f32()
+    )]
+    ChipAway {
+        /// The token's label.
+        token: String,
+        /// How long requests fail without a look at the chip.
+        retry_in: Duration,
+        /// The call that failed first, where this is the request that found out.
+        source: Option<CallError>,
+    },
+
+    /// NXP's module can open no session any more in this process, even when the chip is back.
+    #[error(
+        "the chip cannot be opened any more in this process ({failures} openings failed, and each costs the module {} one of its \
+         three sessions for good): start the process anew", module.display()
+    )]
+    RestartNeeded {
+        /// The module's file.
+        module: PathBuf,
+        /// How many openings failed.
+        failures: u32,
+        /// The last failure, where this is the request that found out.
+        source: Option<CallError>,
+    },
+
+    /// The process was forked after the token was opened.
+    #[error(
+        "the token was opened before this process was forked off: open it afterwards, in one process only"
+    )]
+    Forked,
+
+    /// No such object. The chip answered when it was asked for a sign of life.
+    #[error("no {class} {selector} on the token {token:?}; the chip answers, so check the label")]
     NotFound {
         /// What was searched: "private key" or "certificate".
         class: &'static str,
@@ -95,7 +204,8 @@ pub enum Error {
 
     /// Several objects fit; none of them is picked.
     #[error(
-        "{count} objects on the token {token:?} fit the {class} {selector}: none is picked, give each a label of its own"
+        "{} objects on the token {token:?} fit the {class} {selector} ({}): none is picked, give each a label of its own, or \
+         select by id", objects.len(), objects.join("; ")
     )]
     Ambiguous {
         /// What was searched.
@@ -104,8 +214,17 @@ pub enum Error {
         selector: String,
         /// The token's label.
         token: String,
-        /// How many fit.
-        count: usize,
+        /// Those that fit.
+        objects: Vec<String>,
+    },
+
+    /// No certificate is known to belong to that key.
+    #[error(
+        "no certificate is known to belong to the key {key}: only NXP's factory keys have theirs under the next id; select it"
+    )]
+    NoCertificateKnown {
+        /// How the key was named.
+        key: String,
     },
 
     /// What the token keeps under that name is no X.509 certificate.
@@ -163,7 +282,7 @@ pub enum Error {
     },
 
     /// The chip did not answer in time.
-    #[error("the chip did not answer within {} s while {doing}: the I2C bus may hang; the request cannot be called back", deadline.as_secs())]
+    #[error("the chip gave no answer for {} s while {doing}: the I2C bus may hang; the request cannot be called back", deadline.as_secs_f32())]
     Timeout {
         /// What was being done.
         doing: &'static str,
@@ -186,62 +305,4 @@ pub enum Error {
         /// What was being done.
         doing: &'static str,
     },
-}
-
-/// The PKCS#11 function that failed and its return value (CKR), or what the loader said.
-#[derive(Debug)]
-pub struct CallError(cryptoki::error::Error);
-
-impl CallError {
-    pub(crate) fn new(error: cryptoki::error::Error) -> Self {
-        Self(error)
-    }
-
-    /// The failure of a raw call, or `None` for CKR_OK.
-    pub(crate) fn from_rv(rv: cryptoki_sys::CK_RV, function: cryptoki::context::Function) -> Option<Self> {
-        match cryptoki::error::Rv::from(rv) {
-            cryptoki::error::Rv::Ok => None,
-            cryptoki::error::Rv::Error(error) => Some(Self(cryptoki::error::Error::Pkcs11(error, function))),
-        }
-    }
-}
-
-impl fmt::Display for CallError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            cryptoki::error::Error::Pkcs11(code, function) => {
-                write!(f, "C_{function:?} returned {}", ckr_name(&format!("{code:?}")))
-            }
-            cryptoki::error::Error::LibraryLoading(error) => write!(f, "{error}"),
-            other => write!(f, "{other}"),
-        }
-    }
-}
-
-impl std::error::Error for CallError {}
-
-/// PKCS#11's own name of a return value: `KeyHandleInvalid` becomes `CKR_KEY_HANDLE_INVALID`.
-fn ckr_name(camel_case: &str) -> String {
-    let mut name = String::from("CKR");
-    for character in camel_case.chars() {
-        if character.is_ascii_uppercase() {
-            name.push('_');
-        }
-        name.push(character.to_ascii_uppercase());
-    }
-    name
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_failed_call_names_the_function_and_the_ckr_code() {
-        let error =
-            CallError::from_rv(cryptoki_sys::CKR_KEY_HANDLE_INVALID, cryptoki::context::Function::SignInit)
-                .unwrap();
-        assert_eq!(error.to_string(), "C_SignInit returned CKR_KEY_HANDLE_INVALID");
-        assert!(CallError::from_rv(cryptoki_sys::CKR_OK, cryptoki::context::Function::Sign).is_none());
-    }
 }

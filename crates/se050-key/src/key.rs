@@ -4,58 +4,68 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use cryptoki::object::ObjectHandle;
-
 use crate::owner::Owner;
-use crate::{Certificate, Error, PublicKey, Scheme, Selector};
+use crate::{Certificate, Error, PublicKey, Scheme, Selector, TokenInfo};
 
 /// A private key in the token. Cheap to clone.
+///
+/// It holds no handle of the token's: that is looked up in each session of the owner thread once, so a key outlives
+/// the chip's outages.
 #[derive(Clone)]
 pub struct Key {
     owner: Arc<Owner>,
+    named: Arc<Named>,
+}
+
+/// What the key is.
+struct Named {
     selector: Selector,
-    handle: ObjectHandle,
     public_key: PublicKey,
 }
 
 impl Key {
-    pub(crate) fn new(
-        owner: Arc<Owner>,
-        selector: Selector,
-        handle: ObjectHandle,
-        public_key: PublicKey,
-    ) -> Self {
-        Self { owner, selector, handle, public_key }
+    pub(crate) fn new(owner: Arc<Owner>, selector: Selector, public_key: PublicKey) -> Self {
+        Self { owner, named: Arc::new(Named { selector, public_key }) }
     }
 
     /// How the key was named.
     pub fn selector(&self) -> &Selector {
-        &self.selector
+        &self.named.selector
     }
 
-    /// The public half, as the token gives it.
+    /// What the token that keeps the key says of itself.
+    pub fn token_info(&self) -> &TokenInfo {
+        self.owner.info()
+    }
+
+    /// The public half: what the token gives, or its certificate's, which was compared with the token's.
     pub fn public_key(&self) -> &PublicKey {
-        &self.public_key
+        &self.named.public_key
     }
 
     /// Signs the message: hashed here, signed once in the chip, verified here. ECDSA signatures are DER (RFC 3279).
     ///
-    /// Blocks until the chip has answered, at most for the token's deadline.
+    /// Blocks until the chip has answered; its silence is borne for the token's deadline. A session that broke is
+    /// replaced, and the signature tried once more.
     ///
     /// # Errors
-    /// [`Error::SchemeDoesNotFit`]; [`Error::Call`] when the chip fails; [`Error::BadSignature`]; [`Error::Timeout`].
+    /// [`Error::SchemeDoesNotFit`]; [`Error::Call`] when the chip answers, but not with a signature; [`Error::ChipAway`] when it
+    /// does not answer, and [`Error::RestartNeeded`] when this process cannot open it any more; [`Error::BadSignature`];
+    /// [`Error::Timeout`], and [`Error::Hanging`] while an earlier request hangs.
     pub fn sign(&self, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>, Error> {
-        let kind = self.public_key.kind();
+        let kind = self.public_key().kind();
         if !scheme.fits(kind) {
-            return Err(Error::SchemeDoesNotFit { key: self.selector.to_string(), kind, scheme });
+            return Err(Error::SchemeDoesNotFit { key: self.selector().to_string(), kind, scheme });
         }
         let started = Instant::now();
-        let (key, message) = (self.clone_parts(), message.to_vec());
-        let result = self.owner.call("signing", move |session| {
-            let (handle, selector, public_key) = key;
-            session.sign(handle, &selector, &public_key, scheme, &message)
+        // Not the way to the owner thread: a request that holds it could be the last to hold it, and the thread would
+        // wait for itself.
+        let (named, message) = (Arc::clone(&self.named), message.to_vec());
+        let result = self.owner.call("signing", move |link| {
+            link.sign(|session| session.sign(&named.selector, &named.public_key, scheme, &message))
         });
-        tracing::debug!(key = %self.selector, %scheme, ok = result.is_ok(), elapsed = ?started.elapsed(), "chip signature");
+        let elapsed = started.elapsed();
+        tracing::debug!(key = %self.selector(), %scheme, ok = result.is_ok(), ?elapsed, "chip signature");
         result
     }
 
@@ -64,28 +74,15 @@ impl Key {
     /// # Errors
     /// [`Error::KeyMismatch`], which names both fingerprints.
     pub fn check_certificate(&self, certificate: &Certificate) -> Result<(), Error> {
-        if self.public_key == *certificate.public_key() {
-            return Ok(());
-        }
-        Err(Error::KeyMismatch {
-            key: self.selector.to_string(),
-            key_fingerprint: self.public_key.fingerprint(),
-            certificate_fingerprint: certificate.public_key().fingerprint(),
-        })
-    }
-
-    /// What a signature needs, without the way to the owner thread: a request that holds that way could be the last
-    /// to hold it, and the thread would wait for itself.
-    fn clone_parts(&self) -> (ObjectHandle, Selector, PublicKey) {
-        (self.handle, self.selector.clone(), self.public_key.clone())
+        self.public_key().check_certificate(self.selector(), certificate)
     }
 }
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Key")
-            .field("selector", &self.selector)
-            .field("kind", &self.public_key.kind())
+            .field("selector", self.selector())
+            .field("kind", &self.public_key().kind())
             .finish()
     }
 }

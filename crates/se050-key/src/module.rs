@@ -1,6 +1,7 @@
 //! A loaded and initialised PKCS#11 module.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error as CryptokiError, RvError};
@@ -13,7 +14,7 @@ use crate::{CallError, Error, TokenInfo};
 pub(crate) struct Module {
     pub(crate) path: PathBuf,
     pub(crate) pkcs11: Pkcs11,
-    pub(crate) raw: RawModule,
+    pub(crate) raw: Arc<RawModule>,
     /// Somebody else in the process had initialised it: then finalising is theirs, too.
     shared: bool,
 }
@@ -29,11 +30,15 @@ impl Module {
             Err(CryptokiError::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => true,
             Err(error) => return Err(failed(CallError::new(error))),
         };
-        Ok(Self { path: path.to_owned(), pkcs11, raw, shared })
+        Ok(Self { path: path.to_owned(), pkcs11, raw: Arc::new(raw), shared })
     }
 
     /// The slot of the token with that label, or of the only initialised token. No traffic with the chip.
-    pub(crate) fn single_token(&self, label: Option<&str>) -> Result<(Slot, TokenInfo), Error> {
+    pub(crate) fn single_token(
+        &self,
+        label: Option<&str>,
+        slot_id: Option<u64>,
+    ) -> Result<(Slot, TokenInfo), Error> {
         let slots = self.pkcs11.get_slots_with_token().map_err(listing_failed)?;
         let mut tokens = Vec::new();
         for slot in slots {
@@ -44,8 +49,10 @@ impl Module {
             }
         }
         let labels: Vec<String> = tokens.iter().map(|(_, info)| format!("{:?}", info.label)).collect();
-        let mut fitting: Vec<_> =
-            tokens.into_iter().filter(|(_, info)| label.is_none_or(|label| info.label == label)).collect();
+        let fits = |(slot, info): &(Slot, TokenInfo)| {
+            label.is_none_or(|label| info.label == label) && slot_id.is_none_or(|id| slot.id() == id)
+        };
+        let mut fitting: Vec<_> = tokens.into_iter().filter(fits).collect();
         match (fitting.pop(), fitting.is_empty()) {
             (Some(only), true) => Ok(only),
             (None, _) if labels.is_empty() => Err(self.no_single_token(
@@ -53,12 +60,12 @@ impl Module {
                 "initialise one, or check the environment variable that leads the module to it",
             )),
             (None, _) => Err(self.no_single_token(
-                format!("no token labelled {:?} (it has {})", label.unwrap_or_default(), labels.join(", ")),
-                "check the token's label",
+                format!("no token {} (it has {})", wanted(label, slot_id), labels.join(", ")),
+                "check the token's label and slot",
             )),
             (Some(_), false) => Err(self.no_single_token(
                 format!("several tokens ({})", labels.join(", ")),
-                "select one by its label",
+                "select one by its label or slot",
             )),
         }
     }
@@ -76,6 +83,12 @@ impl Drop for Module {
             tracing::debug!(module = %self.path.display(), %error, "the module was not finalised");
         }
     }
+}
+
+fn wanted(label: Option<&str>, slot_id: Option<u64>) -> String {
+    let label = label.map(|label| format!("labelled {label:?}"));
+    let slot = slot_id.map(|id| format!("in slot {id}"));
+    [label, slot].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 fn listing_failed(error: CryptokiError) -> Error {

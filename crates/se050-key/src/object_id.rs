@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::Error;
+use crate::{Error, FactoryKey};
 
 /// The 32-bit id of an object in the SE050, e.g. `0xF0000110`.
 ///
@@ -38,13 +38,9 @@ impl ObjectId {
 
     /// The id of the certificate that belongs to this key, if it is one of NXP's factory keys of variant C.
     ///
-    /// Each of them has its certificate in the object that follows it (NXP AN12436, and table 3.17 of the
-    /// middleware's documentation).
+    /// Each of them has its certificate in the object that follows it: see [`FactoryKey`].
     pub fn factory_certificate(self) -> Option<Self> {
-        /// EC P-256, RSA-2048 and RSA-4096: two cloud connection keys each.
-        const FACTORY_KEYS: [u32; 6] =
-            [0xF000_0100, 0xF000_0102, 0xF000_0110, 0xF000_0112, 0xF000_0120, 0xF000_0122];
-        FACTORY_KEYS.contains(&self.0).then_some(Self(self.0 | 1))
+        FactoryKey::ALL.iter().find(|preset| preset.key == self).map(|preset| preset.certificate)
     }
 }
 
@@ -74,6 +70,8 @@ impl FromStr for ObjectId {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -107,6 +105,27 @@ mod tests {
         assert_eq!(id.little_endian_label(), "sss:100100F0");
         assert_eq!(id.big_endian_label(), "sss:F0000110");
         assert_eq!(id.to_string(), "0xF0000110");
+    }
+
+    proptest! {
+        #[test]
+        fn every_id_comes_back_from_every_form_of_it(value in 1_u32..) {
+            let id = ObjectId::new(value);
+            for text in [id.to_string(), id.to_string()[2..].to_lowercase(), id.little_endian_label()] {
+                prop_assert_eq!(text.parse::<ObjectId>().unwrap(), id);
+            }
+            let swapped = ObjectId::new(value.swap_bytes());
+            prop_assert_eq!(id.big_endian_label(), swapped.little_endian_label());
+        }
+
+        #[test]
+        fn no_text_panics_and_only_eight_digits_are_an_id(text in "(sss:|0x|SSS:)?\\PC{0,12}") {
+            if text.parse::<ObjectId>().is_ok() {
+                let digits = text.trim_start_matches("sss:").trim_start_matches("0x");
+                prop_assert_eq!(digits.len(), 8);
+                prop_assert!(digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+            }
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use der::{Decode as _, Encode as _};
 use ring::{digest, signature};
 use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 
-use crate::{Scheme, der_integer};
+use crate::{Certificate, Error, Scheme, Selector, der_integer};
 
 /// rsaEncryption (RFC 8017, appendix C).
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
@@ -34,7 +34,7 @@ pub enum KeyKind {
 }
 
 /// A public key, as an X.509 SubjectPublicKeyInfo.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct PublicKey {
     kind: KeyKind,
     spki: Vec<u8>,
@@ -97,6 +97,24 @@ impl PublicKey {
         Ok(Self { kind, spki, bits })
     }
 
+    /// An RSA key's public exponent, big-endian.
+    pub(crate) fn rsa_exponent(&self) -> Option<Vec<u8>> {
+        let integers = Vec::<der::asn1::UintRef<'_>>::from_der(&self.bits).ok()?;
+        integers.get(1).map(|exponent| exponent.as_bytes().to_vec())
+    }
+
+    /// Whether the certificate was issued for this key, which is called so.
+    pub(crate) fn check_certificate(&self, key: &Selector, certificate: &Certificate) -> Result<(), Error> {
+        if self == certificate.public_key() {
+            return Ok(());
+        }
+        Err(Error::KeyMismatch {
+            key: key.to_string(),
+            key_fingerprint: self.fingerprint(),
+            certificate_fingerprint: certificate.public_key().fingerprint(),
+        })
+    }
+
     /// Whether that is a signature of the message, in the form in which PKCS#11 gives it.
     pub(crate) fn verifies(&self, scheme: Scheme, message: &[u8], signature: &[u8]) -> bool {
         signature::UnparsedPublicKey::new(scheme.verification(), &self.bits)
@@ -113,6 +131,15 @@ impl PublicKey {
         }
     }
 }
+
+/// Two keys are one when their numbers are: an RSA key's algorithm may be written with and without its empty parameters.
+impl PartialEq for PublicKey {
+    fn eq(&self, other: &Self) -> bool {
+        (self.kind, &self.bits) == (other.kind, &other.bits)
+    }
+}
+
+impl Eq for PublicKey {}
 
 impl fmt::Display for KeyKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -40,6 +40,10 @@ impl Scheme {
         }
     }
 
+    pub(crate) fn is_ecdsa(self) -> bool {
+        matches!(self, Self::EcdsaP256Sha256 | Self::EcdsaP384Sha384)
+    }
+
     /// The mechanism. Of all that NXP's module lists, CKM_RSA_PKCS, CKM_RSA_PKCS_PSS and CKM_ECDSA on a ready-made
     /// digest are the ones that work in every version of it.
     pub(crate) fn mechanism(self) -> Mechanism<'static> {

@@ -1,78 +1,88 @@
 //! The token: the chip behind the PKCS#11 module.
 
-use std::path::{Path, PathBuf};
+mod builder;
+pub(crate) mod info;
+
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+
+pub use builder::{SessionPolicy, TokenBuilder};
+pub use info::TokenInfo;
 
 use crate::owner::Owner;
-use crate::{Certificate, Error, Key, Pin, Selector};
-
-/// How long a caller waits for the chip by default: NXP's module 4.x comes back from a mute chip after 3.5 s.
-const DEADLINE: Duration = Duration::from_secs(10);
-
-/// The label of the one token of NXP's module.
-const SE050_TOKEN_LABEL: &str = "SSS_PKCS11";
+use crate::pulse::OwnerState;
+use crate::report::Report;
+use crate::uri::ObjectType;
+use crate::{Certificate, Error, Key, Pkcs11Uri, Selector};
 
 /// An open token. Cheap to clone; the session with the chip is closed with the last clone and the last [`Key`].
+///
+/// A process has one session with a module, however often it opens the token.
 #[derive(Clone)]
 pub struct Token {
     owner: Arc<Owner>,
-    info: Arc<TokenInfo>,
-}
-
-/// What the token says of itself. Read without traffic with the chip.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct TokenInfo {
-    /// The token's label: `SSS_PKCS11` for NXP's module.
-    pub label: String,
-    /// The manufacturer: `NXP`, or what a simulator says.
-    pub manufacturer: String,
-    /// On NXP's module: the version of the module itself, major and minor.
-    pub firmware_version: (u8, u8),
-    /// Whether the token wants a PIN. The SE050 does not.
-    pub login_required: bool,
-    /// Whether this is NXP's module (or its simulator), whose labels are object ids.
-    pub is_se050: bool,
-}
-
-/// How to open a token.
-#[derive(Debug, Clone)]
-pub struct TokenBuilder {
-    pub(crate) module: PathBuf,
-    pub(crate) token_label: Option<String>,
-    pub(crate) pin: Option<Pin>,
-    pub(crate) deadline: Duration,
 }
 
 impl Token {
     /// Opens the only token of a PKCS#11 module that wants no PIN, such as NXP's `/usr/lib/plug-and-trust/libsss_pkcs11.so`.
     ///
     /// # Errors
-    /// When the module cannot be loaded, has no token or several, or the chip does not answer.
+    /// When the module cannot be loaded, has no token or several, or the chip does not answer; [`Error::Busy`] when
+    /// another process uses the chip; [`Error::RestartNeeded`] when that failed twice in this process.
     pub fn open(module: impl AsRef<Path>) -> Result<Self, Error> {
         Self::builder(module).open()
     }
 
     /// How to open a token that needs more to be said.
     pub fn builder(module: impl AsRef<Path>) -> TokenBuilder {
-        TokenBuilder { module: module.as_ref().to_owned(), token_label: None, pin: None, deadline: DEADLINE }
+        TokenBuilder::new(module.as_ref().to_owned())
     }
 
     /// What the token says of itself.
     pub fn info(&self) -> &TokenInfo {
-        &self.info
+        self.owner.info()
     }
 
-    /// The private key of that name. Its public half is read from the token.
+    /// What the thread that owns the module is doing. Never waits.
+    pub fn state(&self) -> OwnerState {
+        self.owner.state()
+    }
+
+    /// The private key of that name. Its public half is read from the token; [`Token::identity`] is cheaper.
     ///
     /// # Errors
-    /// [`Error::NotFound`] and [`Error::Ambiguous`]; [`Error::UnsupportedKey`]; [`Error::Call`] when the chip fails.
+    /// [`Error::NotFound`] and [`Error::Ambiguous`]; [`Error::UnsupportedKey`]; those of [`Key::sign`] when the chip fails.
     pub fn key(&self, selector: &Selector) -> Result<Key, Error> {
         let wanted = selector.clone();
-        let (handle, public_key) =
-            self.owner.call("finding the key", move |session| session.find_key(&wanted))?;
-        Ok(Key::new(Arc::clone(&self.owner), selector.clone(), handle, public_key))
+        let public_key = self
+            .owner
+            .call("finding the key", move |link| link.run(|session| session.public_key(&wanted)))?;
+        Ok(Key::new(Arc::clone(&self.owner), selector.clone(), public_key))
+    }
+
+    /// The private key of that name, for which the certificate has to have been issued.
+    ///
+    /// One search, and one attribute to compare the two.
+    ///
+    /// # Errors
+    /// As [`Token::key`], and [`Error::KeyMismatch`].
+    pub fn key_of(&self, selector: &Selector, certificate: &Certificate) -> Result<Key, Error> {
+        let (wanted, expected) = (selector.clone(), certificate.clone());
+        self.owner.call("finding the key", move |link| {
+            link.run(|session| session.check_against(&wanted, &expected))
+        })?;
+        Ok(Key::new(Arc::clone(&self.owner), selector.clone(), certificate.public_key().clone()))
+    }
+
+    /// The private key of that name and the certificate that belongs to it, compared with each other.
+    ///
+    /// On the SE050: one search, one reading of the certificate, and one attribute to compare the two.
+    ///
+    /// # Errors
+    /// As [`Token::key_of`] and [`Token::certificate_of_key`].
+    pub fn identity(&self, selector: &Selector) -> Result<(Key, Certificate), Error> {
+        let certificate = self.certificate_of_key(selector)?;
+        Ok((self.key_of(selector, &certificate)?, certificate))
     }
 
     /// The certificate of that name.
@@ -81,63 +91,41 @@ impl Token {
     /// As [`Token::key`], and [`Error::NotACertificate`].
     pub fn certificate(&self, selector: &Selector) -> Result<Certificate, Error> {
         let wanted = selector.clone();
-        self.owner.call("reading the certificate", move |session| session.read_certificate(&wanted))
+        self.owner
+            .call("reading the certificate", move |link| link.run(|session| session.certificate(&wanted)))
     }
 
-    /// The certificate that belongs to the key of that name: for a factory key of the SE050 the object after it,
-    /// else the certificate with the key's own label.
+    /// The certificate that belongs to the key of that name: for a factory key of the SE050 the object after it; on
+    /// other tokens the certificate with the key's own label or id.
     ///
     /// # Errors
-    /// As [`Token::certificate`].
+    /// As [`Token::certificate`]; [`Error::NoCertificateKnown`] for other keys of the SE050.
     pub fn certificate_of_key(&self, key: &Selector) -> Result<Certificate, Error> {
-        let factory = key.object_id().filter(|_| self.info.is_se050).and_then(|id| id.factory_certificate());
-        self.certificate(&factory.map_or_else(|| key.clone(), Selector::from))
-    }
-}
-
-impl TokenBuilder {
-    /// Selects the token by its label, where the module has several.
-    #[must_use]
-    pub fn token_label(mut self, label: impl Into<String>) -> Self {
-        self.token_label = Some(label.into());
-        self
-    }
-
-    /// The user PIN. It is used only if the token asks for a login.
-    #[must_use]
-    pub fn pin(mut self, pin: Pin) -> Self {
-        self.pin = Some(pin);
-        self
+        if self.info().is_se050 {
+            let certificate = key.object_id().and_then(|id| id.factory_certificate());
+            let certificate =
+                certificate.ok_or_else(|| Error::NoCertificateKnown { key: key.to_string() })?;
+            return self.certificate(&Selector::from(certificate));
+        }
+        match key.uri() {
+            Some(uri) => self.certificate(&Selector::from(uri.with_type(ObjectType::Certificate))),
+            None => self.certificate(key),
+        }
     }
 
-    /// How long a caller waits for the chip at most. Default 10 s.
-    #[must_use]
-    pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
-        self
-    }
-
-    /// Opens the token.
+    /// A diagnosis: module, token, chip, session, and what its use costs. Partial where the chip does not answer.
     ///
     /// # Errors
-    /// As [`Token::open`]; [`Error::PinMissing`] when the token asks for a PIN.
-    pub fn open(self) -> Result<Token, Error> {
-        let module = self.module.clone();
-        let (owner, info) = Owner::start(self)?;
-        tracing::debug!(module = %module.display(), token = info.label, manufacturer = info.manufacturer, "token open");
-        Ok(Token { owner: Arc::new(owner), info: Arc::new(info) })
+    /// [`Error::Timeout`] and [`Error::Hanging`]; what else fails is in the report.
+    pub fn report(&self) -> Result<Report, Error> {
+        self.owner.call("making a report", |link| Ok(Report::of(link)))
     }
-}
 
-impl From<&cryptoki::slot::TokenInfo> for TokenInfo {
-    fn from(info: &cryptoki::slot::TokenInfo) -> Self {
-        let version = info.firmware_version();
-        Self {
-            label: info.label().to_owned(),
-            manufacturer: info.manufacturer_id().to_owned(),
-            firmware_version: (version.major(), version.minor()),
-            login_required: info.login_required(),
-            is_se050: info.label() == SE050_TOKEN_LABEL,
-        }
+    /// How to open the token that a PKCS#11 URI names, by its `module-path`, or by `module` where it has none.
+    ///
+    /// # Errors
+    /// Those of [`Pin::from_source`](crate::Pin::from_source).
+    pub fn builder_for(uri: &Pkcs11Uri, module: impl AsRef<Path>) -> Result<TokenBuilder, Error> {
+        Self::builder(uri.module_path().unwrap_or(module.as_ref())).select(uri)
     }
 }

@@ -37,7 +37,7 @@ impl AwsCli {
 }
 
 /// Where `cargo xtask test` installs the Python programs: named by `TEST_VENV`, or in the workspace's target directory.
-fn virtual_environment() -> PathBuf {
+pub(crate) fn virtual_environment() -> PathBuf {
     std::env::var_os("TEST_VENV")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/test-venv"), PathBuf::from)
 }

@@ -10,8 +10,14 @@ use crate::program::{output_of, program};
 pub enum KeyKind {
     /// RSA with a modulus of 2048 bits.
     Rsa2048,
+    /// RSA with a modulus of 3072 bits.
+    Rsa3072,
+    /// RSA with a modulus of 4096 bits.
+    Rsa4096,
     /// Elliptic curve P-256.
     EcP256,
+    /// Elliptic curve P-384.
+    EcP384,
 }
 
 /// A throwaway private key in a PEM file (PKCS#8), in a directory of the test's.
@@ -27,6 +33,9 @@ impl PrivateKeyFile {
         let path = directory.join(format!("{name}.key.pem"));
         let options: &[&str] = match kind {
             KeyKind::Rsa2048 => &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
+            KeyKind::Rsa3072 => &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:3072"],
+            KeyKind::Rsa4096 => &["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:4096"],
+            KeyKind::EcP384 => &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"],
             KeyKind::EcP256 => &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
         };
         output_of(Command::new(&openssl).args(["genpkey", "-quiet"]).args(options).arg("-out").arg(&path));

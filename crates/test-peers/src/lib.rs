@@ -1,4 +1,4 @@
-//! The parts that nobody here wrote, as the tests start them: mosquitto, SoftHSM2, OpenSC, OpenSSL, the AWS CLI.
+//! The parts that nobody here wrote, as the tests start them: mosquitto, SoftHSM2, OpenSC, OpenSSL, the AWS CLI, moto.
 //!
 //! Each part lives in a temporary directory of its own and ends with its value, so tests run in parallel.
 //! A part that is not installed gives `None`, after the skip was written down (see [`skip`]).
@@ -14,6 +14,8 @@
 mod aws_cli;
 mod keys;
 mod mosquitto;
+mod moto;
+mod openssl_server;
 mod pki;
 mod program;
 mod skip;
@@ -22,7 +24,9 @@ mod softhsm;
 pub use aws_cli::{AwsCli, aws_cli};
 pub use keys::{KeyKind, PrivateKeyFile};
 pub use mosquitto::{Mosquitto, TlsVersion};
+pub use moto::Moto;
+pub use openssl_server::OpensslServer;
 pub use pki::{Issued, Pki};
-pub use program::{output_of, program};
+pub use program::{output_of, program, this_program};
 pub use skip::skip;
 pub use softhsm::{SoftHsm, TOKEN_LABEL, USER_PIN};

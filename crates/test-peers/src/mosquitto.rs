@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
@@ -25,11 +25,12 @@ pub enum TlsVersion {
 
 /// A running broker; it ends with this value.
 pub struct Mosquitto {
+    program: PathBuf,
     child: Child,
     port: u16,
     server_ca_pem: String,
     log: Arc<Mutex<String>>,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Mosquitto {
@@ -56,6 +57,17 @@ impl Mosquitto {
     /// What the broker has logged so far.
     pub fn log(&self) -> String {
         self.log.lock().expect("no thread panics with the log").clone()
+    }
+
+    /// Kills the broker (SIGKILL). It knows nothing of its sessions afterwards.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("the broker is killed");
+        self.child.wait().expect("the broker has ended");
+    }
+
+    /// Starts the killed broker again: same port, same certificate, same log.
+    pub fn start_again(&mut self) {
+        self.child = spawn(&self.program, self.directory.path(), &self.log).expect("its port is still free");
     }
 
     /// `None` when the port was taken by somebody else in the meantime.
@@ -85,25 +97,31 @@ impl Mosquitto {
         );
         fs::write(at("openssl.cnf"), openssl_configuration).expect("a file");
 
-        let mut child = Command::new(mosquitto)
-            .arg("-c")
-            .arg(at("mosquitto.conf"))
-            .env("OPENSSL_CONF", at("openssl.cnf"))
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("mosquitto starts");
-        let mut lines = BufReader::new(child.stderr.take().expect("its standard error"));
         let log = Arc::new(Mutex::new(String::new()));
-        if !read_until_running(&mut lines, &log) {
-            child.wait().expect("mosquitto has ended");
-            let said = log.lock().expect("no thread panics with the log");
-            assert!(said.contains("Address already in use"), "mosquitto does not start:\n{said}");
-            return None;
-        }
-        let copy = Arc::clone(&log);
-        std::thread::spawn(move || while read_line(&mut lines, &copy).is_some() {});
-        Some(Self { child, port, server_ca_pem: pki.ca_pem(), log, _directory: directory })
+        let child = spawn(mosquitto, directory.path(), &log)?;
+        Some(Self { program: mosquitto.to_owned(), child, port, server_ca_pem: pki.ca_pem(), log, directory })
     }
+}
+
+/// `None` when the port is taken by somebody else.
+fn spawn(program: &Path, directory: &Path, log: &Arc<Mutex<String>>) -> Option<Child> {
+    let mut child = Command::new(program)
+        .arg("-c")
+        .arg(directory.join("mosquitto.conf"))
+        .env("OPENSSL_CONF", directory.join("openssl.cnf"))
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("mosquitto starts");
+    let mut lines = BufReader::new(child.stderr.take().expect("its standard error"));
+    if !read_until_running(&mut lines, log) {
+        child.wait().expect("mosquitto has ended");
+        let said = log.lock().expect("no thread panics with the log");
+        assert!(said.contains("Address already in use"), "mosquitto does not start:\n{said}");
+        return None;
+    }
+    let copy = Arc::clone(log);
+    std::thread::spawn(move || while read_line(&mut lines, &copy).is_some() {});
+    Some(child)
 }
 
 impl Drop for Mosquitto {

@@ -18,6 +18,27 @@ pub fn program(name: &str) -> Option<PathBuf> {
     found
 }
 
+/// The emulator under which the tests run, when they are built for the device: program and arguments, one a line.
+const RUNNER: &str = "TEST_RUNNER";
+
+/// The running test program, to be started once more: by the emulator, where that runs it (`cargo xtask cross --smoke`).
+///
+/// # Panics
+/// When the system does not tell the program's path.
+pub fn this_program() -> Command {
+    let program = std::env::current_exe().expect("a running program has a path");
+    let runner = std::env::var(RUNNER).unwrap_or_default();
+    let mut runner = runner.lines();
+    match runner.next() {
+        None => Command::new(program),
+        Some(emulator) => {
+            let mut command = Command::new(emulator);
+            command.args(runner).arg(program);
+            command
+        }
+    }
+}
+
 /// Runs a command that has to succeed, and returns its standard output.
 ///
 /// # Panics

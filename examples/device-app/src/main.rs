@@ -23,7 +23,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let token = Token::open(argument(4).unwrap_or("/usr/lib/plug-and-trust/libsss_pkcs11.so"))?;
     let selector: Selector = "sss:100100F0".parse()?; // cloud connection key 0, object 0xF0000110
-    let identity = ClientIdentity::new(token.key(&selector)?, &token.certificate_of_key(&selector)?)?;
+    let (key, certificate) = token.identity(&selector)?; // and its certificate, object 0xF0000111
+    let identity = ClientIdentity::new(key, &certificate)?;
     let tls = Arc::new(client_config(&identity, roots)?);
 
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;

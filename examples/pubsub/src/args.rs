@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, ValueEnum};
+use rustls_se050::TlsVersions;
 use se050_key::Selector;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -40,6 +41,9 @@ pub(crate) struct Args {
     /// Only the empty PIN is taken here, since the command line is no secret; others: --pin-file, or SE050_PIN
     #[arg(long, value_name = "\"\"")]
     pin: Option<String>,
+    /// Which TLS version to speak; auto spares the chip (see rustls-se050)
+    #[arg(long, alias = "tls_version", value_enum, default_value_t = TlsVersion::Auto)]
+    pub(crate) tls_version: TlsVersion,
     /// A file that holds the PIN (mode 600), for a token that asks for one; else SE050_PIN in the environment
     #[arg(long, alias = "pin_file", value_name = "FILE")]
     pub(crate) pin_file: Option<PathBuf>,
@@ -71,6 +75,26 @@ impl Args {
             Self::command().error(ErrorKind::InvalidValue, advice).exit();
         }
         args
+    }
+}
+
+/// The TLS versions by their numbers.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum TlsVersion {
+    Auto,
+    #[value(name = "1.2")]
+    V1_2,
+    #[value(name = "1.3")]
+    V1_3,
+}
+
+impl From<TlsVersion> for TlsVersions {
+    fn from(version: TlsVersion) -> Self {
+        match version {
+            TlsVersion::Auto => Self::Auto,
+            TlsVersion::V1_2 => Self::Tls12,
+            TlsVersion::V1_3 => Self::Tls13,
+        }
     }
 }
 

@@ -7,24 +7,36 @@ mod args;
 
 use std::collections::HashSet;
 use std::io::Write;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use args::Args;
 use aws_iot_mqtt::{Client, QoS};
-use rustls_se050::{ClientIdentity, client_config, roots_from_pem_file};
+use rustls_se050::{ClientConfigBuilder, ClientIdentity, exit_status, roots_from_pem_file};
 use se050_key::{Certificate, Pin, Token};
 
 /// How long the own messages may take to come back.
 const RETURN: Duration = Duration::from_secs(30);
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     let args = Args::from_command_line();
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(args.verbosity.level()).init();
+    match run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("Error: {error:?}");
+            // 75 when only a new process can open the chip again: for the supervisor.
+            ExitCode::from(exit_status(error.as_ref()))
+        }
+    }
+}
+
+fn run(args: &Args) -> anyhow::Result<()> {
     // NXP's module prints its log to standard output; ours shall be readable.
     let out = se050_key::stdout::set_aside()?;
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(args.verbosity.level()).init();
-    tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(pubsub(&args, out))
+    tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(pubsub(args, out))
 }
 
 async fn pubsub(args: &Args, mut out: impl Write) -> anyhow::Result<()> {
@@ -36,23 +48,31 @@ async fn pubsub(args: &Args, mut out: impl Write) -> anyhow::Result<()> {
         token = token.pin(pin);
     }
     let token = token.open()?;
-    let key = token.key(&args.key_label)?;
-    let certificate = match &args.cert {
-        Some(path) => Certificate::from_file(path)?,
-        None => token.certificate_of_key(&args.key_label)?,
+    let (key, certificate) = match &args.cert {
+        Some(path) => {
+            let certificate = Certificate::from_file(path)?;
+            (token.key_of(&args.key_label, &certificate)?, certificate)
+        }
+        None => token.identity(&args.key_label)?,
     };
+    let identity = ClientIdentity::new(key, &certificate)?;
     let roots = match &args.ca_file {
         Some(path) => roots_from_pem_file(path)?,
         None => aws_iot_mqtt::roots::amazon(),
     };
-    let tls = client_config(&ClientIdentity::new(key, &certificate)?, roots)?;
+    let tls = ClientConfigBuilder::new(&identity, roots).tls_versions(args.tls_version.into()).build()?;
 
     let client_id = match &args.client_id {
         Some(id) => id.clone(),
         None => format!("se050-{:.16}", certificate.fingerprint()),
     };
     let topic = args.topic.clone().unwrap_or_else(|| format!("{client_id}/pubsub"));
-    let client = Client::builder(&args.endpoint, &client_id, Arc::new(tls)).port(args.port).connect().await?;
+    let connected =
+        Client::builder(&args.endpoint, &client_id, Arc::new(tls)).port(args.port).connect().await;
+    let client = connected.map_err(|error| match identity.explain(&error) {
+        Some(explanation) => anyhow::Error::new(error).context(explanation),
+        None => error.into(),
+    })?;
     writeln!(out, "connected to {} port {} as {client_id}", args.endpoint, args.port)?;
     let mut messages = client.subscribe(&topic, QoS::AtLeastOnce).await?;
     writeln!(out, "subscribed to {topic}")?;

@@ -1,0 +1,157 @@
+//! The I2C bus on which the chip is, as far as it can be looked at without the module.
+
+use std::fmt;
+use std::fs::OpenOptions;
+use std::path::{Path, PathBuf};
+
+use i2cdev::core::I2CDevice as _;
+use i2cdev::linux::{LinuxI2CDevice, LinuxI2CError};
+
+use crate::Error;
+
+/// The environment variable from which NXP's module takes bus and address, at each opening of the chip.
+const PORT: &str = "EX_SSS_BOOT_SSS_PORT";
+/// What NXP's module takes without the variable (`sss/ex/src/ex_sss_boot_connectstring.c`).
+const DEFAULT_NODE: &str = "/dev/i2c-1";
+/// The SE050's address, where the variable has none (NXP AN12413).
+const DEFAULT_ADDRESS: u16 = 0x48;
+/// The manufacturer by which NXP's module is told from its simulator, which has no bus.
+const NXP: &str = "NXP";
+
+/// How often a silent address is asked: a chip that wakes up may miss the first.
+const TRIES: u32 = 3;
+
+/// Where the chip is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Bus {
+    I2c {
+        node: PathBuf,
+        address: u16,
+    },
+    /// Another way to the chip (the access manager's socket, a simulator), or no chip.
+    Unknown,
+}
+
+/// What can be seen from outside the module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SignOfLife {
+    /// Something acknowledges the chip's address.
+    Acknowledged,
+    /// Nothing does.
+    Silent,
+    /// The bus cannot be looked at.
+    Unknown,
+}
+
+impl Bus {
+    /// The bus that NXP's module will use.
+    pub(crate) fn of_module(manufacturer: &str) -> Self {
+        match std::env::var(PORT) {
+            Ok(port) => Self::from_port(&port),
+            Err(_) if manufacturer == NXP => {
+                Self::I2c { node: DEFAULT_NODE.into(), address: DEFAULT_ADDRESS }
+            }
+            Err(_) => Self::Unknown,
+        }
+    }
+
+    fn from_port(port: &str) -> Self {
+        if !port.starts_with("/dev/i2c") {
+            return Self::Unknown;
+        }
+        let (node, address) = port.rsplit_once(':').unwrap_or((port, ""));
+        let digits = address.strip_prefix("0x").unwrap_or(address);
+        let address = u16::from_str_radix(digits, 16).unwrap_or(DEFAULT_ADDRESS);
+        Self::I2c { node: node.into(), address }
+    }
+
+    /// Whether the device node is there, before an opening that would fail is spent on it.
+    pub(crate) fn check_node(&self) -> Result<(), Error> {
+        let Self::I2c { node, .. } = self else { return Ok(()) };
+        match OpenOptions::new().read(true).write(true).open(node) {
+            Ok(_) => Ok(()),
+            Err(source) => Err(Error::BusMissing { node: node.clone(), source }),
+        }
+    }
+
+    /// Whether something acknowledges the chip's address. Only where no session is in the middle of a command.
+    pub(crate) fn sign_of_life(&self) -> SignOfLife {
+        let Self::I2c { node, address } = self else { return SignOfLife::Unknown };
+        let signs = (0..TRIES).map(|_| ask(node, *address));
+        signs.into_iter().find(|sign| *sign != SignOfLife::Silent).unwrap_or(SignOfLife::Silent)
+    }
+
+    /// A name for the bus, for its lock file.
+    pub(crate) fn name(&self) -> Option<String> {
+        match self {
+            Self::I2c { node, .. } => {
+                let resolved = crate::registry::canonical(node);
+                Some(resolved.file_name()?.to_string_lossy().into_owned())
+            }
+            Self::Unknown => None,
+        }
+    }
+}
+
+impl fmt::Display for Bus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::I2c { node, address } => write!(f, "{}:{address:#x}", node.display()),
+            Self::Unknown => f.write_str("unknown"),
+        }
+    }
+}
+
+/// SMBus' quick command: the address and nothing else, as `i2cdetect` does it.
+fn ask(node: &Path, address: u16) -> SignOfLife {
+    match LinuxI2CDevice::new(node, address).and_then(|mut device| device.smbus_write_quick(false)) {
+        Ok(()) => SignOfLife::Acknowledged,
+        // The adapter cannot send an address alone, or a driver of the kernel has the address.
+        Err(error) if [libc_errno::EOPNOTSUPP, libc_errno::EBUSY].contains(&errno(&error)) => {
+            SignOfLife::Unknown
+        }
+        Err(_) => SignOfLife::Silent,
+    }
+}
+
+fn errno(error: &LinuxI2CError) -> i32 {
+    match error {
+        LinuxI2CError::Errno(number) => *number,
+        LinuxI2CError::Io(error) => error.raw_os_error().unwrap_or(0),
+    }
+}
+
+/// Linux' error numbers, by the names of rustix.
+mod libc_errno {
+    pub(super) const EOPNOTSUPP: i32 = rustix::io::Errno::OPNOTSUPP.raw_os_error();
+    pub(super) const EBUSY: i32 = rustix::io::Errno::BUSY.raw_os_error();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_port_is_read_as_nxps_module_reads_it() {
+        let i2c = |node: &str, address| Bus::I2c { node: node.into(), address };
+        for (port, expected) in [
+            ("/dev/i2c-2:0x48", i2c("/dev/i2c-2", 0x48)),
+            ("/dev/i2c-3", i2c("/dev/i2c-3", 0x48)),
+            ("/dev/i2c-3:0x4a", i2c("/dev/i2c-3", 0x4a)),
+            ("127.0.0.1:8050", Bus::Unknown),
+            ("", Bus::Unknown),
+        ] {
+            assert_eq!(Bus::from_port(port), expected, "{port}");
+        }
+    }
+
+    #[test]
+    fn a_node_that_is_missing_is_named_and_gives_no_sign_of_life() {
+        let bus = Bus::I2c { node: "/dev/i2c-990".into(), address: 0x48 };
+        let error = bus.check_node().unwrap_err().to_string();
+        assert!(error.contains("/dev/i2c-990") && error.contains(PORT), "{error}");
+        assert_eq!(bus.sign_of_life(), SignOfLife::Silent);
+        assert_eq!(bus.name().as_deref(), Some("i2c-990"));
+        assert_eq!(Bus::Unknown.sign_of_life(), SignOfLife::Unknown);
+    }
+}

@@ -1,0 +1,67 @@
+//! Logging in to a token that asks for it, without ever trying a wrong PIN twice.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use cryptoki::session::{Session, UserType};
+use ring::digest;
+use ring::rand::{SecureRandom as _, SystemRandom};
+
+use crate::{CallError, Error, Pin, TokenInfo};
+
+/// The PINs that a token refused in this process, hashed with a salt of the process's own.
+static REFUSED: LazyLock<Mutex<HashSet<Vec<u8>>>> = LazyLock::new(Mutex::default);
+
+static SALT: LazyLock<[u8; 32]> = LazyLock::new(|| {
+    let mut salt = [0; 32];
+    // Without it the hashes are worth no less for their purpose.
+    let _ = SystemRandom::new().fill(&mut salt);
+    salt
+});
+
+/// Logs the session in if the token's flags ask for that. The SE050's do not.
+pub(crate) fn log_in(
+    session: &Session,
+    module: &Path,
+    token: &TokenInfo,
+    pin: Option<&Pin>,
+) -> Result<(), Error> {
+    if !token.login_required {
+        return Ok(());
+    }
+    let pin = pin.ok_or_else(|| Error::PinMissing { label: token.label.clone() })?;
+    let attempt = attempt(module, token, pin);
+    // Not held while the token thinks: another module's login must not wait for it.
+    let refused = || REFUSED.lock().unwrap_or_else(PoisonError::into_inner);
+    if refused().contains(&attempt) {
+        return Err(Error::PinRefused { label: token.label.clone() });
+    }
+    let Err(error) = session.login(UserType::User, Some(pin.as_auth_pin())) else { return Ok(()) };
+    let error = CallError::new(error);
+    if error.says_logged_in_already() {
+        return Ok(());
+    }
+    if error.refuses_the_pin() {
+        refused().insert(attempt);
+    }
+    Err(Error::Call {
+        doing: format!("logging in to the token {:?}", token.label),
+        advice: "check the PIN; it was tried once and is not tried again",
+        source: error,
+    })
+}
+
+/// This PIN at this token.
+fn attempt(module: &Path, token: &TokenInfo, pin: &Pin) -> Vec<u8> {
+    let mut context = digest::Context::new(&digest::SHA256);
+    let module = crate::registry::canonical(module);
+    let parts = [module.as_os_str().as_encoded_bytes(), token.label.as_bytes(), token.serial.as_bytes()];
+    context.update(SALT.as_ref());
+    for part in parts {
+        context.update(&part.len().to_be_bytes());
+        context.update(part);
+    }
+    context.update(pin.as_bytes());
+    context.finish().as_ref().to_vec()
+}

@@ -1,0 +1,14 @@
+//! The key provider on simulated chips of every version, on SoftHSM2, and on the chip that `SE050_TEST_MODULE` names.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod bench;
+mod certificates;
+mod costs;
+mod hanging;
+mod matrix;
+mod outage;
+mod processes;
+mod report;
+mod selecting;
+mod signing;

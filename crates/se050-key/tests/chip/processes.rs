@@ -1,0 +1,133 @@
+//! Two processes and one chip.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use se050_key::{Error, Scheme, SessionPolicy, SessionState, Token};
+use se050_sim::Chip;
+
+use crate::bench::{EC_KEY, builder, calls, child, child_argument, eventually, new_chip, open, selector};
+
+/// The line by which a child says that it has the chip.
+const READY: &str = "the child has the chip";
+
+/// The child's part: opens the token, says so, and holds it until its standard input ends.
+fn hold_the_chip(module: &str) {
+    let token = Token::open(module).unwrap();
+    token.identity(&selector(EC_KEY)).unwrap();
+    println!("{READY}");
+    let _ = std::io::stdin().read_to_end(&mut Vec::new());
+}
+
+fn start_holder(test: &str, chip: &Chip) -> Child {
+    let mut holder = child(test, chip.module().to_str().unwrap()).spawn().unwrap();
+    let mut lines = BufReader::new(holder.stdout.as_mut().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains(READY)), "the child did not open the chip");
+    holder
+}
+
+#[test]
+fn the_second_process_hears_who_has_the_chip_and_gets_it_afterwards() {
+    if let Some(module) = child_argument() {
+        return hold_the_chip(&module);
+    }
+    let (chip, _directory) = new_chip();
+    // As on the real bus: two processes at one chip break each other's sessions.
+    chip.set_processes_disturb(true).unwrap();
+    let mut holder =
+        start_holder("processes::the_second_process_hears_who_has_the_chip_and_gets_it_afterwards", &chip);
+    let opened = calls(&chip, "C_OpenSession");
+    match builder(&chip).open().err().unwrap() {
+        Error::Busy { holder: named, .. } => assert_eq!(named.pid(), Some(holder.id())),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(calls(&chip, "C_OpenSession"), opened, "the chip was touched");
+    // However it ends, its lock ends with it.
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    let (key, _) = open(&chip).identity(&selector(EC_KEY)).unwrap();
+    key.sign(Scheme::EcdsaP256Sha256, b"a message").unwrap();
+}
+
+#[test]
+fn a_patient_process_waits_for_the_chip() {
+    if let Some(module) = child_argument() {
+        return hold_the_chip(&module);
+    }
+    let (chip, _directory) = new_chip();
+    let mut holder = start_holder("processes::a_patient_process_waits_for_the_chip", &chip);
+    std::thread::scope(|scope| {
+        let second = scope.spawn(|| builder(&chip).lock_patience(Duration::from_secs(60)).open().unwrap());
+        drop(holder.stdin.take());
+        holder.wait().unwrap();
+        second.join().unwrap().identity(&selector(EC_KEY)).unwrap();
+    });
+}
+
+#[test]
+fn an_idle_chip_is_let_go_and_taken_again() {
+    if let Some(module) = child_argument() {
+        return hold_the_chip(&module);
+    }
+    let (chip, _directory) = new_chip();
+    chip.set_processes_disturb(true).unwrap();
+    let idle = SessionPolicy::ReleaseAfterIdle(Duration::from_millis(1));
+    let token = builder(&chip).session_policy(idle).open().unwrap();
+    let (key, _) = token.identity(&selector(EC_KEY)).unwrap();
+    eventually(|| (calls(&chip, "C_OpenSession") == calls(&chip, "C_CloseSession")).then_some(()));
+
+    let test = "processes::an_idle_chip_is_let_go_and_taken_again";
+    // The session is closed a moment before the lock is let go.
+    let mut holder = eventually(|| {
+        token.report().ok();
+        std::panic::catch_unwind(|| start_holder(test, &chip)).ok()
+    });
+    let error = key.sign(Scheme::EcdsaP256Sha256, b"a message").unwrap_err();
+    assert!(matches!(error, Error::Busy { .. }) && error.is_transient(), "{error:?}");
+    let report = token.report().unwrap();
+    assert_eq!((report.session, report.lock.unwrap().1), (SessionState::Released, Some(holder.id())));
+    drop(holder.stdin.take());
+    holder.wait().unwrap();
+    key.sign(Scheme::EcdsaP256Sha256, b"a message").unwrap();
+    assert_eq!(token.report().unwrap().failed_openings.0, 0);
+}
+
+#[test]
+fn a_bus_that_is_missing_costs_no_opening() {
+    const PORT: &str = "EX_SSS_BOOT_SSS_PORT";
+    if let Some(module) = child_argument() {
+        for _ in 0..4 {
+            match Token::open(&module).err().unwrap() {
+                error @ Error::BusMissing { .. } => assert!(error.to_string().contains(PORT), "{error}"),
+                other => panic!("{other:?}"),
+            }
+        }
+        return;
+    }
+    let (chip, directory) = new_chip();
+    let mut command =
+        child("processes::a_bus_that_is_missing_costs_no_opening", chip.module().to_str().unwrap());
+    command.env(PORT, "/dev/i2c-977:0x48").env("SE050_LOCK_FILE", directory.path().join("lock"));
+    assert!(command.output().unwrap().status.success());
+    assert_eq!(calls(&chip, "C_OpenSession"), 0);
+    assert!(directory.path().join("lock").exists(), "the lock file of the environment was not used");
+}
+
+#[test]
+fn the_library_leaves_standard_output_alone_and_a_program_can_move_it_aside() {
+    if let Some(module) = child_argument() {
+        use std::io::Write as _;
+        let mut out = se050_key::stdout::set_aside().unwrap();
+        Token::open(module).unwrap().identity(&selector(EC_KEY)).unwrap();
+        writeln!(out, "{READY}").unwrap();
+        return;
+    }
+    let (chip, _directory) = new_chip();
+    chip.set_log_to_stdout(true).unwrap();
+    let test = "processes::the_library_leaves_standard_output_alone_and_a_program_can_move_it_aside";
+    let output = child(test, chip.module().to_str().unwrap()).stderr(Stdio::piped()).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    // What the test harness prints itself comes before and goes the same way afterwards.
+    assert!(text.contains(READY) && !text.contains("Communication channel"), "{text}");
+}
