@@ -1,11 +1,16 @@
-//! The project's own commands: `cargo xtask demo` and `cargo xtask test`.
+//! The project's own commands: `cargo xtask demo`, `test`, `cross` and `image`.
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
+mod command;
+mod cross;
+mod debian;
 mod demo;
+mod image;
 mod root;
+mod step;
 mod test;
 
 /// The project's own commands.
@@ -14,13 +19,25 @@ enum Command {
     /// From the bare chip to the first message, on a simulated chip and a local AWS IoT Core
     Demo,
     /// Everything that has to hold: formatting, clippy, docs, invariants, all tests
-    Test,
+    Test(test::TestOptions),
+    /// The programs for the device (aarch64, musl, able to load a PKCS#11 module), checked
+    Cross {
+        #[command(flatten)]
+        options: cross::ToolchainOptions,
+        /// Then run them under an emulator: on a simulated chip, against a local AWS IoT Core
+        #[arg(long)]
+        smoke: bool,
+    },
+    /// The programs as a container image for podman on the device, made without a daemon
+    Image(image::ImageOptions),
 }
 
 fn main() -> ExitCode {
     let result = match Command::parse() {
         Command::Demo => demo::run(),
-        Command::Test => test::run(),
+        Command::Test(options) => test::run(&options),
+        Command::Cross { options, smoke } => cross::run(&options, smoke),
+        Command::Image(options) => image::run(&options),
     };
     match result {
         Ok(code) => code,
@@ -28,5 +45,15 @@ fn main() -> ExitCode {
             eprintln!("\nerror: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_in_order() {
+        super::Command::command().debug_assert();
     }
 }

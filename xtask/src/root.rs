@@ -20,3 +20,8 @@ pub(crate) fn cargo() -> Command {
     command.current_dir(root());
     command
 }
+
+/// A path as it is shown: from the project's root.
+pub(crate) fn shown(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap_or(path).display().to_string()
+}

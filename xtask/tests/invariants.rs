@@ -6,27 +6,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What is on the device or the operator's machine: name, and the features to leave out.
-const SHIPPED: [(&str, &[&str]); 7] = [
-    ("se050-key", &[]),
-    ("rustls-se050", &[]),
-    ("aws-iot-mqtt", &[]),
-    ("aws-iot-provision", &[]),
-    ("se050-iot", &[]),
-    ("se050-iot", &["--no-default-features"]),
-    ("pubsub", &[]),
-];
-
-/// What runs on the device.
-const ON_THE_DEVICE: [(&str, &[&str]); 2] = [("se050-iot", &["--no-default-features"]), ("pubsub", &[])];
-
 /// Crates that exist for development and tests only.
 const DEVELOPMENT: [&str; 4] = ["se050-sim", "aws-iot-sim", "test-peers", "xtask"];
 
 #[test]
 fn nothing_shipped_depends_on_a_development_crate() {
-    for (package, options) in SHIPPED {
-        for crate_name in dependencies(package, options) {
+    for (package, options) in shipped() {
+        for crate_name in dependencies(&package, options) {
             assert!(!DEVELOPMENT.contains(&crate_name.as_str()), "{package} depends on {crate_name}");
         }
     }
@@ -34,11 +20,11 @@ fn nothing_shipped_depends_on_a_development_crate() {
 
 #[test]
 fn a_simulator_shares_no_code_with_what_it_tests() {
-    let ours: BTreeSet<&str> = SHIPPED.iter().map(|(package, _)| *package).chain(DEVELOPMENT).collect();
+    let ours: BTreeSet<String> = packages().into_iter().map(|(package, _)| package).collect();
     for simulator in ["se050-sim", "aws-iot-sim"] {
         for crate_name in dependencies(simulator, &[]) {
             assert!(
-                crate_name == simulator || !ours.contains(crate_name.as_str()),
+                crate_name == simulator || !ours.contains(&crate_name),
                 "{simulator} depends on {crate_name}"
             );
         }
@@ -47,10 +33,14 @@ fn a_simulator_shares_no_code_with_what_it_tests() {
 
 #[test]
 fn each_crate_knows_only_its_neighbours() {
-    let forbidden: [(&str, &[&str]); 4] = [
+    let forbidden: [(&str, &[&str]); 5] = [
         ("se050-key", &["rustls", "rumqttc", "tokio", "aws-sdk-iot", "aws-iot-mqtt", "aws-iot-provision"]),
         ("rustls-se050", &["rumqttc", "tokio", "aws-sdk-iot", "aws-iot-mqtt", "aws-iot-provision"]),
         ("aws-iot-mqtt", &["cryptoki", "cryptoki-sys", "se050-key", "rustls-se050", "aws-sdk-iot"]),
+        (
+            "device-identity",
+            &["cryptoki", "cryptoki-sys", "se050-key", "rustls", "rumqttc", "tokio", "aws-sdk-iot"],
+        ),
         ("aws-iot-provision", &["cryptoki", "cryptoki-sys", "se050-key", "rumqttc", "aws-iot-mqtt"]),
     ];
     for (package, strangers) in forbidden {
@@ -67,8 +57,8 @@ fn each_crate_knows_only_its_neighbours() {
 
 #[test]
 fn one_crypto_provider_and_one_rustls_in_each_shipped_program() {
-    for (package, options) in SHIPPED {
-        let packages = tree(package, options);
+    for (package, options) in shipped() {
+        let packages = tree(&package, options);
         let of = |name: &str| packages.iter().filter(|line| line.split(' ').next() == Some(name)).count();
         for other in ["aws-lc-rs", "aws-lc-sys", "openssl-sys", "native-tls"] {
             assert_eq!(of(other), 0, "{package} {options:?} has {other}");
@@ -80,8 +70,8 @@ fn one_crypto_provider_and_one_rustls_in_each_shipped_program() {
 
 #[test]
 fn the_device_programs_contain_no_aws_sdk() {
-    for (package, options) in ON_THE_DEVICE {
-        for crate_name in dependencies(package, options) {
+    for (package, options) in on_the_device() {
+        for crate_name in dependencies(&package, options) {
             let from_aws = crate_name.starts_with("aws-") && crate_name != "aws-iot-mqtt";
             assert!(!from_aws, "{package} {options:?} depends on {crate_name}");
         }
@@ -118,6 +108,34 @@ fn the_architecture_document_names_every_invariant_test() {
     }
 }
 
+/// Every package that is on the device or the operator's machine, and cargo's options for each way of building it.
+fn shipped() -> Vec<(String, &'static [&'static str])> {
+    let mut shipped = on_the_device();
+    let others = packages().into_iter().filter(|(name, _)| !DEVELOPMENT.contains(&name.as_str()));
+    shipped.extend(others.map(|(name, _)| (name, [].as_slice())));
+    shipped
+}
+
+/// What runs on the device: the examples, and `se050-iot` without the operator's half.
+fn on_the_device() -> Vec<(String, &'static [&'static str])> {
+    let mut programs: Vec<(String, &'static [&'static str])> =
+        vec![("se050-iot".into(), &["--no-default-features"])];
+    let examples =
+        packages().into_iter().filter(|(_, directory)| directory.starts_with(root().join("examples")));
+    programs.extend(examples.map(|(name, _)| (name, [].as_slice())));
+    assert!(programs.len() > 1, "no example was found");
+    programs
+}
+
+/// The workspace's packages, and where they are.
+fn packages() -> Vec<(String, PathBuf)> {
+    let metadata = cargo(&["metadata", "--no-deps", "--locked", "--format-version", "1"]);
+    let metadata: serde_json::Value = serde_json::from_str(&metadata).unwrap();
+    let packages = metadata.get("packages").and_then(serde_json::Value::as_array).unwrap();
+    let text = |package: &serde_json::Value, name| package.get(name).unwrap().as_str().unwrap().to_owned();
+    packages.iter().map(|package| (text(package, "name"), text(package, "manifest_path").into())).collect()
+}
+
 /// The names of everything that the package is built from, itself included. Development dependencies do not count.
 fn dependencies(package: &str, options: &[&str]) -> BTreeSet<String> {
     tree(package, options).iter().filter_map(|line| Some(line.split(' ').next()?.to_owned())).collect()
@@ -133,19 +151,18 @@ fn direct_dependencies(package: &str) -> BTreeSet<String> {
 
 /// The lines of `cargo tree` (name, version) for normal and build dependencies, without repetitions.
 fn tree(package: &str, options: &[&str]) -> BTreeSet<String> {
-    let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["tree", "--locked", "--package", package, "--edges", "normal,build", "--prefix", "none"])
-        .args(options)
-        .current_dir(root())
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut arguments =
+        vec!["tree", "--locked", "--package", package, "--edges", "normal,build", "--prefix", "none"];
+    arguments.extend(options);
     // A line that was printed before ends with " (*)".
-    String::from_utf8(output.stdout)
-        .unwrap()
-        .lines()
-        .map(|line| line.trim_end_matches(" (*)").to_owned())
-        .collect()
+    cargo(&arguments).lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect()
+}
+
+fn cargo(arguments: &[&str]) -> String {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo).args(arguments).current_dir(root()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
 }
 
 fn root() -> PathBuf {

@@ -1,20 +1,19 @@
 //! What a connection is made from.
 
+use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 
-use crate::connection::{Settings, start};
-use crate::{Client, Error, Limits};
+use crate::connection::{Settings, start, with_alpn};
+use crate::session::Hello;
+use crate::verdict::Classifier;
+use crate::{Client, Error, Limits, Outbox, Proxy, Reconnect, Verdict, Will};
 
 /// MQTT with a client certificate (AWS IoT Core developer guide, "Device communication protocols").
 const MQTT_PORT: u16 = 8883;
-/// The port that firewalls let through; there, ALPN tells AWS IoT Core what is meant (same page).
-const HTTPS_PORT: u16 = 443;
-/// MQTT with a client certificate on port 443 (same page).
-const ALPN: &[u8] = b"x-amzn-mqtt-ca";
 /// Short enough for the address translation of mobile networks, which forgets silent connections after minutes.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 /// Long enough for a chip that takes some seconds to sign, over a slow line.
@@ -28,9 +27,23 @@ pub struct Builder {
     client_id: String,
     tls: Arc<ClientConfig>,
     port: u16,
+    proxy: ProxyChoice,
     keep_alive: Duration,
     connect_timeout: Duration,
+    clean_start: bool,
+    session_expiry: Duration,
+    will: Option<Will>,
     limits: Limits,
+    outbox: Outbox,
+    reconnect: Reconnect,
+    classifier: Classifier,
+}
+
+#[derive(Debug, Clone)]
+enum ProxyChoice {
+    None,
+    Given(Proxy),
+    Environment,
 }
 
 impl Builder {
@@ -40,9 +53,16 @@ impl Builder {
             client_id: client_id.to_owned(),
             tls,
             port: MQTT_PORT,
+            proxy: ProxyChoice::None,
             keep_alive: KEEP_ALIVE,
             connect_timeout: CONNECT_TIMEOUT,
+            clean_start: true,
+            session_expiry: Duration::ZERO,
+            will: None,
             limits: Limits::aws_iot_core(),
+            outbox: Outbox::new(),
+            reconnect: Reconnect::new(),
+            classifier: Classifier::default(),
         }
     }
 
@@ -53,6 +73,18 @@ impl Builder {
         self
     }
 
+    /// Connects through an HTTP proxy. Many of them open tunnels to port 443 only.
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = ProxyChoice::Given(proxy);
+        self
+    }
+
+    /// Connects through the proxy that the environment names, if it names one: see [`Proxy::from_environment`].
+    pub fn proxy_from_environment(mut self) -> Self {
+        self.proxy = ProxyChoice::Environment;
+        self
+    }
+
     /// How long the connection may be silent before the server is asked whether it is still there: 60 s unless said
     /// otherwise, in whole seconds.
     pub fn keep_alive(mut self, interval: Duration) -> Self {
@@ -60,12 +92,32 @@ impl Builder {
         self
     }
 
-    /// How long [`connect`](Self::connect) may take, from the name's resolution to CONNACK: 30 s unless said otherwise.
+    /// How long one attempt to connect may take, from the name's resolution to CONNACK: 30 s unless said otherwise.
     ///
     /// It holds even while the key does not answer. A signature that is under way cannot be called back, though: its
     /// thread ends when the key lets it go.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
+        self
+    }
+
+    /// The server keeps the session, with its subscriptions and the messages for them, for so long after a connection
+    /// (AWS IoT Core: at most 7 days), also for another process with the same client id. Without it, the server
+    /// forgets the session with the connection.
+    pub fn persistent_session(mut self, expiry: Duration) -> Self {
+        (self.clean_start, self.session_expiry) = (false, expiry);
+        self
+    }
+
+    /// Whether the first connection throws away what the server has kept: yes, unless the session is persistent.
+    pub fn clean_start(mut self, clean_start: bool) -> Self {
+        self.clean_start = clean_start;
+        self
+    }
+
+    /// The message that the server publishes when the connection ends without a goodbye.
+    pub fn will(mut self, will: Will) -> Self {
+        self.will = Some(will);
         self
     }
 
@@ -75,59 +127,93 @@ impl Builder {
         self
     }
 
-    /// Connects, on a thread that then belongs to the session.
+    /// Whether messages are held back so as to keep to the server's rates, beyond which AWS IoT Core throttles or
+    /// disconnects: yes, unless switched off here.
+    pub fn pacing(mut self, paced: bool) -> Self {
+        if !paced {
+            (self.limits.publishes_per_second, self.limits.bytes_per_second) = (None, None);
+        }
+        self
+    }
+
+    /// How much may wait for the server, and what happens when it is more: [`Outbox::new`] unless said otherwise.
+    pub fn outbox(mut self, outbox: Outbox) -> Self {
+        self.outbox = outbox;
+        self
+    }
+
+    /// When to connect again: [`Reconnect::new`] unless said otherwise.
+    pub fn reconnect(mut self, reconnect: Reconnect) -> Self {
+        self.reconnect = reconnect;
+        self
+    }
+
+    /// Which errors of the signer may pass, and which stay: this crate does not know the chip. The function gets the
+    /// signer's own error, ready for a downcast. Without it, all of them may pass.
+    pub fn classify_signer_errors(
+        mut self,
+        classify: impl Fn(&(dyn StdError + 'static)) -> Verdict + Send + Sync + 'static,
+    ) -> Self {
+        self.classifier = Classifier::new(classify);
+        self
+    }
+
+    /// Connects, on a thread that then belongs to the session. The first connection has to stand, or it fails; later
+    /// ones are made again as [`reconnect`](Self::reconnect) says.
     ///
     /// # Errors
     /// When a limit is exceeded, and in each of the ways in which a connection may fail: see [`Error`].
     pub async fn connect(self) -> Result<Client, Error> {
+        let (client, connected) = start(self.settings()?, true)?;
+        match connected.await {
+            Ok(result) => result.map(|()| client),
+            // The thread died, which it says on standard error.
+            Err(_) => Err(client.closed().await.err().unwrap_or(Error::Closed)),
+        }
+    }
+
+    /// Returns a client at once, which connects on its own thread and tries again as [`reconnect`](Self::reconnect)
+    /// says; messages wait in the outbox meanwhile. [`Client::events`] tells how it goes.
+    ///
+    /// # Errors
+    /// When a limit is exceeded, and when there is no thread to be had.
+    pub fn start(self) -> Result<Client, Error> {
+        start(self.settings()?, false).map(|(client, _)| client)
+    }
+
+    fn settings(self) -> Result<Settings, Error> {
         self.limits.check_client_id(&self.client_id)?;
         let keep_alive = self.limits.check_keep_alive(self.keep_alive)?;
+        let session_expiry = self.limits.check_session_expiry(self.session_expiry)?;
+        if let Some(will) = &self.will {
+            self.limits.check_publication(&will.publication)?;
+        }
         let invalid = || Error::InvalidEndpoint { endpoint: self.endpoint.clone() };
         // Also what the server is told by SNI: AWS IoT Core finds the account by it.
         let server_name = ServerName::try_from(self.endpoint.clone()).map_err(|_| invalid())?;
-        start(Settings {
+        let proxy = match self.proxy {
+            ProxyChoice::None => None,
+            ProxyChoice::Given(proxy) => Some(proxy),
+            ProxyChoice::Environment => Proxy::from_environment(&self.endpoint)?,
+        };
+        Ok(Settings {
             tls: with_alpn(self.tls, self.port),
             endpoint: self.endpoint,
             port: self.port,
+            proxy,
             server_name,
-            client_id: self.client_id,
-            keep_alive,
+            hello: Hello {
+                client_id: self.client_id,
+                keep_alive,
+                clean_start: self.clean_start,
+                session_expiry,
+                will: self.will.as_ref().map(Will::to_wire),
+            },
             connect_timeout: self.connect_timeout,
             limits: Arc::new(self.limits),
+            outbox: self.outbox,
+            reconnect: self.reconnect,
+            classifier: self.classifier,
         })
-        .await
-    }
-}
-
-fn with_alpn(tls: Arc<ClientConfig>, port: u16) -> Arc<ClientConfig> {
-    if port != HTTPS_PORT || !tls.alpn_protocols.is_empty() {
-        return tls;
-    }
-    let mut tls = Arc::unwrap_or_clone(tls);
-    tls.alpn_protocols = vec![ALPN.to_vec()];
-    Arc::new(tls)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn configuration() -> Arc<ClientConfig> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder =
-            ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        Arc::new(builder.with_root_certificates(crate::roots::amazon()).with_no_client_auth())
-    }
-
-    #[test]
-    fn alpn_is_set_on_443_only_on_a_copy_and_never_over_the_callers_own() {
-        let given = configuration();
-        assert_eq!(with_alpn(Arc::clone(&given), 443).alpn_protocols, [ALPN.to_vec()]);
-        assert!(given.alpn_protocols.is_empty());
-        assert!(with_alpn(given, 8883).alpn_protocols.is_empty());
-
-        let mut own = ClientConfig::clone(&configuration());
-        own.alpn_protocols = vec![b"mqtt".to_vec()];
-        assert_eq!(with_alpn(Arc::new(own), 443).alpn_protocols, [b"mqtt".to_vec()]);
     }
 }

@@ -1,27 +1,47 @@
 //! The application's end of a session.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use rustls::ClientConfig;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::session::{Answer, Command};
-use crate::{Builder, Error, Filter, Limits, QoS, Subscription, Topic};
+use crate::connection::{Goodbye, Shared};
+use crate::queue::{Answer, Entry};
+use crate::session::{Command, Wanted};
+use crate::{
+    Builder, Cause, Error, Events, Filter, Publication, QoS, Receipt, Statistics, SubscribeOptions,
+    Subscription, Topic,
+};
 
 /// How a session ended: `Ok` when it was asked to.
 pub(crate) type Outcome = Result<(), Error>;
 
-/// A connection to AWS IoT Core. Cheap to clone; the clones share the connection, which ends in the ordinary way when
-/// the last one is dropped.
+/// How long [`Client::disconnect`] waits for acknowledgements.
+pub(crate) const DRAIN: Duration = Duration::from_secs(10);
+
+/// A client of AWS IoT Core. Cheap to clone; the clones share the connection, which ends in the ordinary way when the
+/// last one is dropped.
 ///
 /// Its futures run on any executor: the session has a thread and a runtime of its own.
 #[derive(Debug, Clone)]
 pub struct Client {
-    commands: mpsc::Sender<Command>,
-    closing: Arc<Notify>,
-    ended: watch::Receiver<Option<Outcome>>,
-    limits: Arc<Limits>,
+    pub(crate) commands: mpsc::Sender<Command>,
+    pub(crate) closing: Arc<watch::Sender<Option<Goodbye>>>,
+    pub(crate) ended: watch::Receiver<Option<Outcome>>,
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What the server is told at the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum DisconnectReason {
+    /// All is well: the server throws the will away.
+    #[default]
+    Normal,
+    /// The server shall publish the will.
+    WithWill,
 }
 
 impl Client {
@@ -31,79 +51,193 @@ impl Client {
         Builder::new(endpoint, client_id, tls.into())
     }
 
-    pub(crate) fn new(
-        commands: mpsc::Sender<Command>,
-        closing: Arc<Notify>,
-        ended: watch::Receiver<Option<Outcome>>,
-        limits: Arc<Limits>,
-    ) -> Self {
-        Self { commands, closing, ended, limits }
-    }
-
-    /// Publishes a message. At QoS 1 it returns when the server has acknowledged it; at QoS 0 when the message is in
-    /// the connection's buffer.
+    /// Publishes a message. At QoS 1 it returns when the server has acknowledged it, be it over a later connection; at
+    /// QoS 0 when the message is in the connection's buffer.
     ///
-    /// Dropping the future gives up the wait, not the message, once the session has accepted it.
+    /// Dropping the future gives up the wait, not the message, once the outbox has accepted it.
     ///
     /// # Errors
-    /// When a limit is exceeded (nothing is sent), when the server refuses the message, or when the connection ends
-    /// first: whether the message arrived is then not known.
+    /// When a limit is exceeded (nothing is sent), when the outbox does not accept it, when the server refuses it, or
+    /// when the client ends first: whether the message arrived is then not known.
     pub async fn publish<T>(&self, topic: T, qos: QoS, payload: impl Into<Bytes>) -> Result<(), Error>
     where
         T: TryInto<Topic>,
         Error: From<T::Error>,
     {
-        let (topic, payload) = (topic.try_into()?, payload.into());
-        self.limits.check_topic(&topic)?;
-        self.limits.check_payload(&topic, &payload)?;
-        self.ask(|answer| Command::Publish { topic, qos, payload, answer }).await
+        self.send(Publication::new(topic, qos, payload)?).await
     }
 
-    /// Subscribes to the topics of a filter, and returns when the server has agreed.
+    /// Publishes a message with all that MQTT 5 lets it carry; otherwise like [`publish`](Self::publish).
     ///
     /// # Errors
-    /// When a limit is exceeded (nothing is sent), when the server refuses, or when the connection ends first.
+    /// As for [`publish`](Self::publish).
+    pub async fn send(&self, publication: Publication) -> Result<(), Error> {
+        self.submit(publication).await?.await
+    }
+
+    /// Puts a message into the outbox, and returns the receipt to await, or not, later. It waits for room in the outbox
+    /// where that was chosen ([`WhenFull::Wait`](crate::WhenFull)).
+    ///
+    /// # Errors
+    /// When a limit is exceeded, or when the outbox does not accept the message.
+    pub async fn submit(&self, publication: Publication) -> Result<Receipt, Error> {
+        let (entry, receipt) = self.entry(publication)?;
+        self.shared.queue.put(entry).await?;
+        Ok(receipt)
+    }
+
+    /// The same without waiting, from any thread: where there is no room, it fails.
+    ///
+    /// # Errors
+    /// When a limit is exceeded, or when the outbox does not accept the message.
+    pub fn try_submit(&self, publication: Publication) -> Result<Receipt, Error> {
+        let (entry, receipt) = self.entry(publication)?;
+        self.shared.queue.try_put(entry)?;
+        Ok(receipt)
+    }
+
+    /// Subscribes to the topics of a filter, and returns when the server has agreed. A filter that begins with
+    /// `$share/NAME/` shares its messages with all other clients that subscribe to it under that name.
+    ///
+    /// # Errors
+    /// When a limit is exceeded (nothing is sent), when the server refuses, or when the client ends first.
     pub async fn subscribe<F>(&self, filter: F, qos: QoS) -> Result<Subscription, Error>
     where
         F: TryInto<Filter>,
         Error: From<F::Error>,
     {
-        let filter = filter.try_into()?;
-        self.limits.check_filter(&filter)?;
-        self.ask(|answer| Command::Subscribe { filter, qos, answer }).await
+        self.subscribe_with(SubscribeOptions::new(filter, qos)?).await
+    }
+
+    /// The same with all that can be said of a subscription.
+    ///
+    /// # Errors
+    /// As for [`subscribe`](Self::subscribe).
+    pub async fn subscribe_with(&self, options: SubscribeOptions) -> Result<Subscription, Error> {
+        let (command, mut answers) = self.wanted([options])?;
+        self.command(command).await?;
+        match answers.pop() {
+            Some(answer) => self.answer(answer).await,
+            None => Err(Error::Closed),
+        }
+    }
+
+    /// Makes several subscriptions with as few packets as the server's limits allow. All or none: where one is refused,
+    /// the others are ended again.
+    ///
+    /// # Errors
+    /// The first refusal; otherwise as for [`subscribe`](Self::subscribe).
+    pub async fn subscribe_all(
+        &self,
+        options: impl IntoIterator<Item = SubscribeOptions>,
+    ) -> Result<Vec<Subscription>, Error> {
+        let (command, answers) = self.wanted(options)?;
+        self.command(command).await?;
+        let mut subscriptions = Vec::with_capacity(answers.len());
+        for answer in answers {
+            subscriptions.push(self.answer(answer).await?);
+        }
+        Ok(subscriptions)
+    }
+
+    /// Ends the subscriptions to a filter, and returns when the server has confirmed it.
+    ///
+    /// # Errors
+    /// When the server refuses, or when the client ends first.
+    pub async fn unsubscribe<F>(&self, filter: F) -> Result<(), Error>
+    where
+        F: TryInto<Filter>,
+        Error: From<F::Error>,
+    {
+        let (answer, answered) = oneshot::channel();
+        self.command(Command::Unsubscribe(filter.try_into()?, answer)).await?;
+        self.answer(answered).await
+    }
+
+    /// What happens to the connection from now on. The first event is the state that holds now.
+    pub fn events(&self) -> Events {
+        self.shared.hub.listen()
+    }
+
+    /// What this client has done so far.
+    pub fn statistics(&self) -> Statistics {
+        self.shared.counters.read(self.shared.queue.depth())
     }
 
     /// Ends the connection in the ordinary way, for all clones: what was accepted is sent, acknowledgements are waited
     /// for (10 s at most), the server is told, TLS is closed.
     ///
     /// # Errors
-    /// [`Error::NotDrained`] when acknowledgements are missing, or the reason why the connection had ended before.
+    /// [`Error::NotDrained`] when acknowledgements are missing, or the reason why the client had ended before.
     pub async fn disconnect(&self) -> Result<(), Error> {
-        self.closing.notify_one();
+        self.disconnect_with(DisconnectReason::Normal, DRAIN).await
+    }
+
+    /// The same with a reason for the server, and a bound for the wait for acknowledgements.
+    ///
+    /// # Errors
+    /// As for [`disconnect`](Self::disconnect).
+    pub async fn disconnect_with(&self, reason: DisconnectReason, drain: Duration) -> Result<(), Error> {
+        // The first call counts.
+        self.closing.send_if_modified(|goodbye| {
+            let first = goodbye.is_none();
+            goodbye.get_or_insert(Goodbye { reason, drain });
+            first
+        });
         self.closed().await
     }
 
-    /// Waits until the connection has ended, and says why. A session that was asked to end gives `Ok`.
+    /// Waits until the client is at its end, and says why. One that was asked to end gives `Ok`.
     ///
     /// # Errors
-    /// The reason why the connection ended.
+    /// The reason why the client ended.
     pub async fn closed(&self) -> Result<(), Error> {
         let mut ended = self.ended.clone();
         match ended.wait_for(Option::is_some).await {
             Ok(outcome) => outcome.clone().unwrap_or(Ok(())),
             // The session's thread is gone without a word.
-            Err(gone) => Err(Error::Start { source: crate::Cause::new(gone) }),
+            Err(gone) => Err(Error::Start { source: Cause::new(gone) }),
         }
     }
 
-    async fn ask<T>(&self, command: impl FnOnce(Answer<T>) -> Command) -> Result<T, Error> {
-        let (answer, answered) = oneshot::channel();
-        if self.commands.send(command(answer)).await.is_ok()
-            && let Ok(result) = answered.await
-        {
-            return result;
+    fn entry(&self, publication: Publication) -> Result<(Entry, Receipt), Error> {
+        self.shared.limits.check_publication(&publication)?;
+        let (entry, answered) = Entry::new(publication);
+        Ok((entry, Receipt::new(answered)))
+    }
+
+    #[allow(clippy::type_complexity, reason = "a command and where its answers come")]
+    fn wanted(
+        &self,
+        options: impl IntoIterator<Item = SubscribeOptions>,
+    ) -> Result<(Command, Vec<oneshot::Receiver<Result<Subscription, Error>>>), Error> {
+        let (mut wanted, mut answers) = (Vec::new(), Vec::new());
+        for SubscribeOptions { filter, qos, manual } in options {
+            self.shared.limits.check_filter(&filter)?;
+            let (answer, answered): (Answer<Subscription>, _) = oneshot::channel();
+            wanted.push(Wanted::new(filter, qos, manual, answer));
+            answers.push(answered);
         }
-        // No answer: the session is at its end, and its end has a reason.
+        self.shared.limits.check_subscriptions(wanted.len())?;
+        Ok((Command::Subscribe(wanted), answers))
+    }
+
+    async fn command(&self, command: Command) -> Result<(), Error> {
+        if self.commands.send(command).await.is_ok() {
+            return Ok(());
+        }
+        self.ended().await
+    }
+
+    async fn answer<T>(&self, answered: oneshot::Receiver<Result<T, Error>>) -> Result<T, Error> {
+        match answered.await {
+            Ok(answer) => answer,
+            Err(_) => self.ended().await,
+        }
+    }
+
+    /// No answer: the session is at its end, and its end has a reason.
+    async fn ended<T>(&self) -> Result<T, Error> {
         self.closed().await?;
         Err(Error::Closed)
     }

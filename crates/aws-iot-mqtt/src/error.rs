@@ -4,7 +4,9 @@ use std::convert::Infallible;
 use std::fmt;
 use std::time::Duration;
 
-use crate::hint::{Said, Unanswered, connect_hint, disconnect_hint, publish_hint, subscribe_hint};
+use crate::hint::{
+    Said, Unanswered, certificate_hint, connect_hint, disconnect_hint, publish_hint, subscribe_hint,
+};
 use crate::{Cause, ReasonCode};
 
 /// Why something did not work: the likeliest cause first, and what to try.
@@ -38,6 +40,16 @@ pub enum Error {
     InvalidEndpoint {
         /// The text.
         endpoint: String,
+    },
+    /// The text is not the address of an HTTP proxy.
+    #[error(
+        "{place} is not the address of a proxy: {why}; it is written http://HOST:PORT or http://USER:PASSWORD@HOST:PORT"
+    )]
+    InvalidProxy {
+        /// Where the text stands; the text itself may hold a password.
+        place: String,
+        /// What is wrong with it.
+        why: &'static str,
     },
     /// Nothing was sent: the server would not take it.
     #[error("{item}: {actual} {unit}, but {whose} allows {allowed}")]
@@ -83,6 +95,16 @@ pub enum Error {
         /// The last answer.
         source: Cause,
     },
+    /// The HTTP proxy makes no connection to the endpoint.
+    #[error("the proxy {proxy} makes no connection to {endpoint}: {why}")]
+    Proxy {
+        /// The proxy's host and port.
+        proxy: String,
+        /// The endpoint and its port.
+        endpoint: String,
+        /// What it answered, and what to try.
+        why: String,
+    },
     /// The connection did not stand in time.
     #[error("no MQTT connection to {endpoint} within {} s: it got no further than {stage}", .after.as_secs_f32())]
     ConnectTimeout {
@@ -111,11 +133,23 @@ pub enum Error {
         /// The verifier's verdict.
         source: Cause,
     },
-    /// The server refused the device's certificate with a TLS alert.
+    /// By this device's clock, the server's certificate is not valid now.
     #[error(
-        "{endpoint} refused this device's certificate (TLS alert {alert}): either it is not registered with this AWS \
-         account and region, or it is INACTIVE, or the endpoint belongs to another account"
+        "{endpoint} is not trusted: its certificate is valid {validity}, but this device's clock says {clock}: set the \
+         clock (is a time server reached?)"
     )]
+    ClockOrCertificate {
+        /// The endpoint and its port.
+        endpoint: String,
+        /// From when or until when the certificate is valid.
+        validity: String,
+        /// What the clock says.
+        clock: String,
+        /// The verifier's verdict.
+        source: Cause,
+    },
+    /// The server refused the device's certificate with a TLS alert.
+    #[error("{endpoint} refused this device's certificate (TLS alert {alert}): {}", certificate_hint(.alert))]
     CertificateRefused {
         /// The endpoint and its port.
         endpoint: String,
@@ -220,6 +254,48 @@ pub enum Error {
         /// The server's own words, where it gave any.
         text: Option<String>,
     },
+    /// The server did not end the subscription.
+    #[error("the server refused to end the subscription to '{filter}': {reason}")]
+    UnsubscribeRefused {
+        /// The filter.
+        filter: String,
+        /// The server's reason.
+        reason: ReasonCode,
+    },
+    /// A message of QoS 0 while there is no connection: now or never, and it cannot be now.
+    #[error(
+        "the message to '{topic}' was not sent: there is no connection, and QoS 0 does not wait for one (see \
+         OfflineQos0::Queue)"
+    )]
+    Offline {
+        /// The topic.
+        topic: String,
+    },
+    /// The outbox has no room, and the call was not to wait.
+    #[error(
+        "the message to '{topic}' was not accepted: the outbox is full, with {messages} messages ({bytes} bytes) that \
+         the server has not acknowledged"
+    )]
+    OutboxFull {
+        /// The topic.
+        topic: String,
+        /// How many messages are in the outbox.
+        messages: usize,
+        /// What they take in memory.
+        bytes: usize,
+    },
+    /// The outbox had no room, and this message was the one that had to go.
+    #[error("the message to '{topic}' was dropped: the outbox was full")]
+    Dropped {
+        /// The topic.
+        topic: String,
+    },
+    /// The message's expiry was over before it could be sent.
+    #[error("the message to '{topic}' was dropped: it expired before it could be sent")]
+    Expired {
+        /// The topic.
+        topic: String,
+    },
     /// The connection ended before the server had acknowledged everything.
     #[error("disconnected with {messages} messages that the server had not acknowledged within {} s", .after.as_secs_f32())]
     NotDrained {
@@ -228,7 +304,7 @@ pub enum Error {
         /// How long was waited.
         after: Duration,
     },
-    /// This client was disconnected by its own program.
+    /// This client was disconnected by its own program, or all its clones were dropped.
     #[error("this client is disconnected: `disconnect()` was called")]
     Closed,
 }
@@ -241,6 +317,8 @@ pub enum Stage {
     Resolve,
     /// A TCP connection is being made.
     Tcp,
+    /// The proxy is reached, or asked for a tunnel.
+    Proxy,
     /// The TLS handshake is under way: the device's signature is made here.
     Tls,
     /// CONNECT was sent, CONNACK has not come.
@@ -252,6 +330,7 @@ impl fmt::Display for Stage {
         f.write_str(match self {
             Self::Resolve => "resolving the name (is a DNS server reached?)",
             Self::Tcp => "the TCP connection (does a firewall swallow it?)",
+            Self::Proxy => "the proxy (is it reached, and does it answer?)",
             Self::Tls => "the TLS handshake (does the key's chip answer, and is it the TLS port?)",
             Self::Mqtt => "waiting for the answer to CONNECT",
         })

@@ -24,12 +24,31 @@ impl fmt::Display for Unanswered<'_> {
     }
 }
 
+/// What the server's alert about the device's certificate means.
+pub(crate) fn certificate_hint(alert: &str) -> &'static str {
+    match alert {
+        "CertificateExpired" => {
+            "by the server's clock it has expired, or is not valid yet; a device certificate cannot be prolonged, so \
+             register the device with a new one"
+        }
+        "CertificateRevoked" => "it was revoked: activate it again, or register the device with another one",
+        "CertificateRequired" | "NoCertificate" => {
+            "none was sent: does the key's own certificate reach the client?"
+        }
+        _ => {
+            "either it is not registered with this AWS account and region, or it is INACTIVE, or the endpoint belongs \
+             to another account"
+        }
+    }
+}
+
 pub(crate) fn connect_hint(reason: ReasonCode) -> &'static str {
     match reason.code() {
         0x86 | 0x87 => {
             "a policy attached to the certificate has to allow iot:Connect on \
              arn:aws:iot:REGION:ACCOUNT:client/CLIENT_ID"
         }
+        0x84 => "the server does not speak MQTT 5",
         0x85 => "give another client id (at most 128 bytes)",
         0x88 | 0x89 | 0x9C | 0x9D => "try again later",
         0x97 | 0x9F => "connect less often: AWS IoT Core takes one CONNECT a second for each client id",
@@ -42,6 +61,9 @@ pub(crate) fn disconnect_hint(reason: ReasonCode) -> &'static str {
         0x8E => "; another client has connected with this id: each device needs an id of its own",
         0x87 => "; the policy does not allow what was sent last (iot:Publish, iot:Subscribe)",
         0x93 | 0x96 | 0x97 => "; send less at a time",
+        0x95 => "; a packet was larger than it takes (128 KiB of payload)",
+        0x8D => "; it heard nothing for one and a half keep-alive times",
+        0x98 => "; an operator has ended it, or the certificate or its policy was changed",
         _ => "",
     }
 }

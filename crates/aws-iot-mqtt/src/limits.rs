@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::topic::MQTT_TEXT_BYTES;
-use crate::{Error, Filter, Topic};
+use crate::{Error, Filter, Publication, Topic};
 
 /// Longest client id, in bytes (AWS IoT Core message broker quotas, "Client ID size").
 const AWS_CLIENT_ID_BYTES: usize = 128;
@@ -27,6 +27,20 @@ const AWS_IN_FLIGHT: u16 = 100;
 const AWS_KEEP_ALIVE_SECONDS: RangeInclusive<u64> = 30..=1200;
 /// Most subscriptions of one connection (AWS IoT Core message broker quotas, "Subscriptions per connection").
 const AWS_SUBSCRIPTIONS: usize = 50;
+/// Most filters of one SUBSCRIBE (AWS IoT Core message broker quotas, "Maximum subscriptions per subscribe request").
+const AWS_FILTERS_PER_SUBSCRIBE: usize = 8;
+/// Most publishes of one connection in a second (AWS IoT Core message broker quotas, "Publish requests per second per
+/// connection").
+const AWS_PUBLISHES_PER_SECOND: u32 = 100;
+/// Most bytes of one connection in a second (AWS IoT Core message broker quotas, "Throughput per second per
+/// connection").
+const AWS_BYTES_PER_SECOND: u32 = 512 * 1024;
+/// How far apart two CONNECTs of one client id are (AWS IoT Core message broker quotas, "Connect requests per second
+/// per client ID").
+const AWS_CONNECT_INTERVAL: Duration = Duration::from_secs(1);
+/// Longest that a session is kept, in seconds: 7 days (AWS IoT Core message broker quotas, "Persistent session expiry
+/// period").
+const AWS_SESSION_EXPIRY_SECONDS: u32 = 7 * 24 * 3600;
 
 /// The largest packet of MQTT, in bytes: fixed header and the largest remaining length (MQTT 5, section 2.1.4).
 const MQTT_PACKET_BYTES: u32 = 268_435_455 + 5;
@@ -54,6 +68,16 @@ pub struct Limits {
     pub keep_alive_seconds: RangeInclusive<u64>,
     /// Most subscriptions of one connection.
     pub subscriptions: usize,
+    /// Most filters of one SUBSCRIBE; more are spread over several.
+    pub filters_per_subscribe: usize,
+    /// Most publishes in a second, where that is limited: what is more waits here.
+    pub publishes_per_second: Option<u32>,
+    /// Most bytes of publishes in a second, where that is limited: what is more waits here.
+    pub bytes_per_second: Option<u32>,
+    /// How far apart two connections of one client id are at least.
+    pub connect_interval: Duration,
+    /// Longest that a session is kept, in seconds.
+    pub session_expiry_seconds: u32,
 }
 
 impl Limits {
@@ -69,6 +93,11 @@ impl Limits {
             in_flight: AWS_IN_FLIGHT,
             keep_alive_seconds: AWS_KEEP_ALIVE_SECONDS,
             subscriptions: AWS_SUBSCRIPTIONS,
+            filters_per_subscribe: AWS_FILTERS_PER_SUBSCRIBE,
+            publishes_per_second: Some(AWS_PUBLISHES_PER_SECOND),
+            bytes_per_second: Some(AWS_BYTES_PER_SECOND),
+            connect_interval: AWS_CONNECT_INTERVAL,
+            session_expiry_seconds: AWS_SESSION_EXPIRY_SECONDS,
         }
     }
 
@@ -84,6 +113,12 @@ impl Limits {
             in_flight: u16::MAX,
             keep_alive_seconds: MQTT_KEEP_ALIVE_SECONDS,
             subscriptions: usize::MAX,
+            // A packet that is always accepted, whatever the filters' length.
+            filters_per_subscribe: 64,
+            publishes_per_second: None,
+            bytes_per_second: None,
+            connect_interval: Duration::ZERO,
+            session_expiry_seconds: u32::MAX,
         }
     }
 
@@ -100,7 +135,7 @@ impl Limits {
             .ok_or_else(|| self.exceeded("keep-alive".to_owned(), seconds, "seconds", range(allowed)))
     }
 
-    pub(crate) fn check_topic(&self, topic: &Topic) -> Result<(), Error> {
+    fn check_topic(&self, topic: &Topic) -> Result<(), Error> {
         self.check_depth(|| format!("topic '{topic}'"), counted(topic.as_str()))
     }
 
@@ -108,8 +143,27 @@ impl Limits {
         self.check_depth(|| format!("topic filter '{filter}'"), counted(filter.topics()))
     }
 
-    pub(crate) fn check_payload(&self, topic: &Topic, payload: &[u8]) -> Result<(), Error> {
-        self.check(|| format!("the message to '{topic}'"), payload.len(), "bytes", 0..=self.payload_bytes)
+    /// Topic, payload and properties of a message.
+    pub(crate) fn check_publication(&self, publication: &Publication) -> Result<(), Error> {
+        let Publication { topic, payload, .. } = publication;
+        self.check_topic(topic)?;
+        self.check(|| format!("the message to '{topic}'"), payload.len(), "bytes", 0..=self.payload_bytes)?;
+        let properties = publication.properties();
+        if let Some(response) = &properties.response_topic {
+            self.check_topic(response)?;
+        }
+        properties.parts().try_for_each(|(name, bytes)| {
+            self.check(|| format!("{name} of the message to '{topic}'"), bytes, "bytes", 0..=MQTT_TEXT_BYTES)
+        })
+    }
+
+    /// How long the server keeps the session, as CONNECT carries it.
+    pub(crate) fn check_session_expiry(&self, expiry: Duration) -> Result<u32, Error> {
+        let (seconds, allowed) = (expiry.as_secs(), 0..=u64::from(self.session_expiry_seconds));
+        u32::try_from(seconds)
+            .ok()
+            .filter(|_| allowed.contains(&seconds))
+            .ok_or_else(|| self.exceeded("session expiry".to_owned(), seconds, "seconds", range(&allowed)))
     }
 
     pub(crate) fn check_subscriptions(&self, wanted: usize) -> Result<(), Error> {
@@ -152,13 +206,16 @@ fn range<T: std::fmt::Display + PartialEq + Default>(allowed: &RangeInclusive<T>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::QoS;
 
     #[test]
     fn each_limit_is_named_with_its_value() {
         let aws = Limits::aws_iot_core();
         let topic = |text: &str| aws.check_topic(&text.parse().unwrap());
         let filter = |text: &str| aws.check_filter(&text.parse().unwrap());
-        let payload = |bytes: usize| aws.check_payload(&"t".parse().unwrap(), &vec![0; bytes]);
+        let message = |bytes: usize| Publication::new("t", QoS::AtLeastOnce, vec![0; bytes]).unwrap();
+        let payload = |bytes| aws.check_publication(&message(bytes));
+        let expiry = |days: u64| aws.check_session_expiry(Duration::from_secs(days * 86_400)).map(drop);
         let keep_alive = |seconds| aws.check_keep_alive(Duration::from_secs(seconds)).map(drop);
         let long = |bytes: usize| "x".repeat(bytes);
         for (case, result, expected) in [
@@ -186,6 +243,17 @@ mod tests {
             ("keep-alive 30 s", keep_alive(30), ""),
             ("keep-alive 29 s", keep_alive(29), "keep-alive: 29 seconds, but AWS IoT Core allows 30 to 1200"),
             ("keep-alive 1201 s", keep_alive(1201), "1201 seconds"),
+            ("session of a week", expiry(7), ""),
+            (
+                "session of 8 days",
+                expiry(8),
+                "session expiry: 691200 seconds, but AWS IoT Core allows at most 604800",
+            ),
+            (
+                "content type of 65536",
+                aws.check_publication(&message(0).content_type(long(65_536))),
+                "the content type",
+            ),
             ("50 subscriptions", aws.check_subscriptions(50), ""),
             (
                 "51 subscriptions",

@@ -1,8 +1,11 @@
 //! What goes back and forth.
 
 use bytes::Bytes;
+use rumqttc::v5::mqttbytes::QoS as WireQoS;
 
-use crate::Topic;
+use crate::acknowledgement::Acknowledgement;
+use crate::properties::NONE;
+use crate::{Properties, Topic};
 
 /// How often a message arrives. There is no third level: AWS IoT Core knows no "exactly once".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -11,6 +14,15 @@ pub enum QoS {
     AtMostOnce,
     /// QoS 1: acknowledged by the receiver, and therefore possibly sent more than once.
     AtLeastOnce,
+}
+
+impl From<QoS> for WireQoS {
+    fn from(qos: QoS) -> Self {
+        match qos {
+            QoS::AtMostOnce => Self::AtMostOnce,
+            QoS::AtLeastOnce => Self::AtLeastOnce,
+        }
+    }
 }
 
 /// A message that arrived on a subscription.
@@ -26,4 +38,28 @@ pub struct Message {
     pub qos: QoS,
     /// The server had kept it, and sent it because of a new subscription.
     pub retain: bool,
+    /// The server says that it may have sent it before.
+    pub duplicate: bool,
+    pub(crate) properties: Option<Box<Properties>>,
+    pub(crate) acknowledgement: Option<Acknowledgement>,
+}
+
+impl Message {
+    /// What it carries beside its payload.
+    pub fn properties(&self) -> &Properties {
+        self.properties.as_deref().unwrap_or(&NONE)
+    }
+
+    /// Tells the server that this program has the message safe, on a subscription that was asked for
+    /// [`manual_acknowledgement`](crate::SubscribeOptions::manual_acknowledgement). Elsewhere, and the second time, it
+    /// does nothing.
+    ///
+    /// A message that is never acknowledged is sent again after the next connection, if the session is a persistent
+    /// one; until then it takes one of the places that the server has for messages under way. Acknowledgements go out
+    /// in the order in which the messages came (MQTT 5, section 4.6), so one that is missing holds back later ones.
+    pub fn acknowledge(&self) {
+        if let Some(acknowledgement) = &self.acknowledgement {
+            acknowledgement.give();
+        }
+    }
 }

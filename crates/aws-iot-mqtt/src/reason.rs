@@ -3,7 +3,7 @@
 use std::fmt;
 
 use rumqttc::v5::mqttbytes::v5::{
-    ConnectReturnCode, DisconnectReasonCode, PubAckReason, SubscribeReasonCode,
+    ConnectReturnCode, DisconnectReasonCode, PubAckReason, SubscribeReasonCode, UnsubAckReason,
 };
 
 /// Why the server says no: a reason code of MQTT 5 (section 2.4).
@@ -141,6 +141,21 @@ impl From<SubscribeReasonCode> for ReasonCode {
             S::SharedSubscriptionsNotSupported => 0x9E,
             S::SubscriptionIdNotSupported => 0xA1,
             S::WildcardSubscriptionsNotSupported => 0xA2,
+        })
+    }
+}
+
+impl From<UnsubAckReason> for ReasonCode {
+    fn from(code: UnsubAckReason) -> Self {
+        use UnsubAckReason as U;
+        Self(match code {
+            U::Success => 0x00,
+            U::NoSubscriptionExisted => 0x11,
+            U::UnspecifiedError => 0x80,
+            U::ImplementationSpecificError => 0x83,
+            U::NotAuthorized => 0x87,
+            U::TopicFilterInvalid => 0x8F,
+            U::PacketIdentifierInUse => 0x91,
         })
     }
 }

@@ -6,13 +6,17 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 
-use crate::{Filter, Message, QoS};
+use crate::acknowledgement::GivenOnes;
+use crate::{Error, Filter, Message, QoS};
 
 /// The messages of one filter, in the order in which they arrive. Also a [`Stream`].
 ///
-/// It ends when the connection does; [`Client::closed`](crate::Client::closed) says why. Dropping it unsubscribes.
+/// It outlives connections: after a reconnect, the client subscribes again where the server has forgotten. It ends when
+/// the client does ([`Client::closed`](crate::Client::closed) says why), when it is unsubscribed, or when the server
+/// refuses it after a reconnect ([`Event::SubscriptionLost`](crate::Event)). Dropping it unsubscribes.
+///
 /// Where two filters of a client overlap, both subscriptions get the message, each as often as the server sends it.
 #[derive(Debug)]
 pub struct Subscription {
@@ -23,7 +27,36 @@ pub struct Subscription {
     /// Reading from the socket never stops for it: acknowledgements for this same program come over that socket.
     pub(crate) queue: mpsc::Receiver<Message>,
     /// Tells the session that the queue has room again, or is gone.
-    pub(crate) room: Arc<Notify>,
+    pub(crate) given_ones: Arc<GivenOnes>,
+}
+
+/// What is asked for: a filter, and how its messages are delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "hand it to `Client::subscribe_with`"]
+pub struct SubscribeOptions {
+    pub(crate) filter: Filter,
+    pub(crate) qos: QoS,
+    pub(crate) manual: bool,
+}
+
+impl SubscribeOptions {
+    /// The topics of a filter, each message acknowledged once it is in the subscription's queue.
+    ///
+    /// # Errors
+    /// When the filter is none.
+    pub fn new<F>(filter: F, qos: QoS) -> Result<Self, Error>
+    where
+        F: TryInto<Filter>,
+        Error: From<F::Error>,
+    {
+        Ok(Self { filter: filter.try_into()?, qos, manual: false })
+    }
+
+    /// The application acknowledges each QoS 1 message itself ([`Message::acknowledge`]), once it has it safe.
+    pub fn manual_acknowledgement(mut self) -> Self {
+        self.manual = true;
+        self
+    }
 }
 
 impl Subscription {
@@ -37,7 +70,7 @@ impl Subscription {
         self.qos
     }
 
-    /// The next message, or `None` when the connection has ended.
+    /// The next message, or `None` when the subscription is at its end.
     pub async fn next(&mut self) -> Option<Message> {
         poll_fn(|context| self.poll(context)).await
     }
@@ -46,7 +79,7 @@ impl Subscription {
         let message = self.queue.poll_recv(context);
         // The session waits for room only after it has seen none at all, so the first free place is what it waits for.
         if matches!(message, Poll::Ready(Some(_))) && self.queue.capacity() <= 1 {
-            self.room.notify_one();
+            self.given_ones.bell.notify_one();
         }
         message
     }
@@ -63,6 +96,6 @@ impl Stream for Subscription {
 impl Drop for Subscription {
     fn drop(&mut self) {
         self.queue.close();
-        self.room.notify_one();
+        self.given_ones.bell.notify_one();
     }
 }

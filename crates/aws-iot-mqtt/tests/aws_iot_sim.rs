@@ -9,7 +9,7 @@
 
 mod support;
 
-use aws_iot_mqtt::{Client, Error, QoS, ReasonCode};
+use aws_iot_mqtt::{Client, Error, QoS, ReasonCode, Reconnect};
 use aws_iot_sim::AwsIotSim;
 use rustls::ClientConfig;
 use support::quiet::Complaints;
@@ -36,7 +36,8 @@ fn sim() -> (AwsIotSim, ClientConfig) {
 }
 
 async fn connect(sim: &AwsIotSim, client_id: &str, tls: &ClientConfig) -> Result<Client, Error> {
-    Client::builder(sim.endpoint(), client_id, tls.clone()).port(sim.port()).connect().await
+    let builder = Client::builder(sim.endpoint(), client_id, tls.clone()).port(sim.port());
+    builder.reconnect(Reconnect::never()).connect().await
 }
 
 #[test]

@@ -179,6 +179,24 @@ fn garbage_in_mid_session_is_an_error_and_the_server_is_told() {
 }
 
 #[test]
+fn a_packet_larger_than_this_client_takes_is_refused_by_its_header() {
+    let (told, tells) = mpsc::channel();
+    let server = Scripted::broker(move |stream| {
+        // A message of 2 MiB, of which no more than this comes.
+        stream.write_all(&[0x30, 0x80, 0x80, 0x80, 0x01]).unwrap();
+        told.send(read_to_end(stream)).unwrap();
+    });
+    block_on(async {
+        let client = device(&server).connect().await.unwrap();
+        let error = client.closed().await.unwrap_err();
+        assert!(matches!(error, Error::Protocol { .. }), "{error:?}");
+        let source = error.source().unwrap().to_string();
+        assert!(source.contains("more than the 149504 that this client said it takes"), "{source}");
+    });
+    assert_eq!(tells.recv().unwrap(), [0xE0, 1, 0x82], "DISCONNECT: protocol error");
+}
+
+#[test]
 fn disconnect_waits_for_acknowledgements_that_are_on_their_way() {
     let (arrived, arrives) = mpsc::channel();
     let (let_go, waits) = mpsc::channel();

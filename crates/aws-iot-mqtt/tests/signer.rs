@@ -15,64 +15,11 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use aws_iot_mqtt::{Error, QoS, Stage};
-use rustls::sign::{CertifiedKey, Signer, SigningKey};
-use rustls::{OtherError, SignatureAlgorithm, SignatureScheme};
+use rustls::OtherError;
+use support::key::{Before, Key};
 use support::server::{Scripted, read_to_end};
 use support::{BOTH_VERSIONS, EACH_VERSION, block_on, certified_key, client, tls_with};
 use tokio::sync::mpsc as async_mpsc;
-
-/// What happens before each signature.
-type Before = Arc<dyn Fn() -> Result<(), rustls::Error> + Send + Sync>;
-
-struct Key {
-    inner: Arc<dyn SigningKey>,
-    before: Before,
-}
-
-impl Key {
-    fn wrap(key: CertifiedKey, before: Before) -> CertifiedKey {
-        CertifiedKey::new(key.cert, Arc::new(Self { inner: key.key, before }))
-    }
-}
-
-impl SigningKey for Key {
-    fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
-        let inner = self.inner.choose_scheme(offered)?;
-        Some(Box::new(KeySigner { inner, before: Arc::clone(&self.before) }))
-    }
-
-    fn algorithm(&self) -> SignatureAlgorithm {
-        self.inner.algorithm()
-    }
-}
-
-impl fmt::Debug for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Key")
-    }
-}
-
-struct KeySigner {
-    inner: Box<dyn Signer>,
-    before: Before,
-}
-
-impl Signer for KeySigner {
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rustls::Error> {
-        (self.before)()?;
-        self.inner.sign(message)
-    }
-
-    fn scheme(&self) -> SignatureScheme {
-        self.inner.scheme()
-    }
-}
-
-impl fmt::Debug for KeySigner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("KeySigner")
-    }
-}
 
 /// A key that says when it is asked, and waits until it is let go.
 fn blocking() -> (Before, async_mpsc::UnboundedReceiver<()>, mpsc::Sender<()>) {

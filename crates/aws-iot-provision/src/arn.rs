@@ -12,6 +12,12 @@ pub struct ArnScope {
 }
 
 impl ArnScope {
+    /// The scope of an account in a region, for work without a call to AWS. `partition` is `aws`, but `aws-cn` in China
+    /// and `aws-us-gov` in GovCloud.
+    pub fn new(partition: &str, region: &str, account: &str) -> Self {
+        Self { partition: partition.to_owned(), region: region.to_owned(), account: account.to_owned() }
+    }
+
     /// The scope of an AWS IoT ARN, such as the one that CreateThing returns.
     ///
     /// # Errors

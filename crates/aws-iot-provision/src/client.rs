@@ -24,6 +24,8 @@ pub struct ClientOptions {
     pub profile: Option<String>,
     /// The control plane's URL, for a local one in development and tests.
     pub endpoint_url: Option<String>,
+    /// How long one attempt at one call may take; 30 seconds otherwise.
+    pub attempt_timeout: Option<Duration>,
 }
 
 /// A configuration of the AWS SDK: the standard credential chain, HTTPS by rustls and ring, proxies as the environment
@@ -31,7 +33,7 @@ pub struct ClientOptions {
 pub async fn aws_client_config(options: &ClientOptions) -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
-        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .operation_attempt_timeout(options.attempt_timeout.unwrap_or(ATTEMPT_TIMEOUT))
         .build();
     // Pinned, so that an update of the SDK changes retries and timeouts only when this line is changed.
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())

@@ -1,7 +1,7 @@
 use crate::certificate::CertificateId;
 use crate::failed_call::FailedCall;
 use crate::input_error::InputError;
-use crate::name::PolicyName;
+use crate::name::{PolicyName, ThingName};
 
 /// Why a device was not registered, or not wholly. Repeating the registration is safe: it goes on where it stopped.
 #[derive(Debug, thiserror::Error)]
@@ -60,24 +60,63 @@ pub enum Error {
     /// The thing's ARN cannot be understood.
     #[error("AWS IoT's answer to iot:CreateThing cannot be understood")]
     Arn(#[source] InputError),
-    /// A policy of that name exists and says something else.
+    /// The certificate is registered in another status than is wanted.
     #[error(
-        "policy {policy} exists with another document, and was left as it is; choose another policy name, or give the \
-         existing document (`aws iot get-policy --policy-name {policy}`)"
+        "certificate {id} is registered but {status}, and was left as it is, since somebody may have meant it; if it is to be \
+         {wanted}: `aws iot update-certificate --certificate-id {id} --new-status {wanted}`"
     )]
-    PolicyDiffers {
-        /// The policy.
-        policy: PolicyName,
-    },
-    /// The certificate is registered, but not for use.
-    #[error(
-        "certificate {id} is registered but {status}, so the device could not connect, and it was left as it is; if it \
-         is to be used: `aws iot update-certificate --certificate-id {id} --new-status ACTIVE`"
-    )]
-    CertificateNotActive {
+    CertificateStatus {
         /// The certificate.
         id: CertificateId,
         /// Its status in AWS's words.
         status: String,
+        /// The status that was asked for.
+        wanted: &'static str,
     },
+    /// The certificate is attached to another thing.
+    #[error(
+        "certificate {id} belongs to {others} already, and nothing was changed; if that device was renamed or replaced, \
+         deprovision it first, and if several things shall share the certificate, attach it as shared"
+    )]
+    CertificateElsewhere {
+        /// The certificate.
+        id: CertificateId,
+        /// The other things.
+        others: String,
+    },
+    /// The thing exists with another type.
+    #[error(
+        "thing {thing} exists with {found} instead of the type {wanted}, and nothing was changed; choose another name, or ask for that type"
+    )]
+    ThingType {
+        /// The thing.
+        thing: ThingName,
+        /// What it has.
+        found: String,
+        /// What was asked for.
+        wanted: String,
+    },
+    /// The policy has as many versions as AWS keeps, and all of them came back when they were deleted.
+    #[error(
+        "policy {policy} has as many versions as AWS keeps, and others are making new ones; run it again"
+    )]
+    PolicyVersions {
+        /// The policy.
+        policy: PolicyName,
+    },
+    /// Something that is to be taken away was not made by this program.
+    #[error(
+        "{what} was not made by se050-iot, and nothing was changed; look at it, and say --force if it is to go all the same"
+    )]
+    NotMadeHere {
+        /// What it is.
+        what: String,
+    },
+}
+
+impl Error {
+    /// Whether the same may succeed later, without anybody doing anything about it.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Throttled(_) | Self::Unreachable(_) | Self::Unavailable(_))
+    }
 }

@@ -14,28 +14,6 @@ pub enum InputError {
         /// Longest name in characters.
         max: usize,
     },
-    /// Something else than a certificate.
-    #[error("device certificate: found {found}; give the file that `se050-iot cert export` wrote")]
-    NotACertificate {
-        /// What was found in its place.
-        found: String,
-    },
-    /// More than one certificate.
-    #[error(
-        "device certificate: found {count} certificates; give the device's own alone, without its issuers"
-    )]
-    SeveralCertificates {
-        /// How many there are.
-        count: usize,
-    },
-    /// A private key, alone or beside a certificate.
-    #[error(
-        "device certificate: the file holds a private key, which is not wanted here; give the certificate alone"
-    )]
-    PrivateKey,
-    /// Not well-formed PEM.
-    #[error("device certificate: cannot read the PEM; export it again with `se050-iot cert export`")]
-    Pem(#[source] PemError),
     /// A policy that is not JSON.
     #[error("policy document: not valid JSON; correct the file")]
     PolicyNotJson(#[source] JsonError),
@@ -54,6 +32,15 @@ pub enum InputError {
         /// What AWS takes.
         max: usize,
     },
+    /// A prefix of topics by which devices are not kept apart.
+    #[error(
+        "topic prefix {prefix:?} is not usable; give levels without wildcards, one of them {{thing}}, such as \
+         \"plant7/{{thing}}\""
+    )]
+    TopicPrefix {
+        /// The prefix as given.
+        prefix: String,
+    },
     /// Not the ARN of an AWS IoT resource.
     #[error("{arn:?} is not the ARN of an AWS IoT resource (arn:PARTITION:iot:REGION:ACCOUNT:RESOURCE)")]
     Arn {
@@ -61,11 +48,6 @@ pub enum InputError {
         arn: String,
     },
 }
-
-/// Why PEM could not be read.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct PemError(pub(crate) pem::PemError);
 
 /// Why JSON could not be read.
 #[derive(Debug, thiserror::Error)]

@@ -1,14 +1,9 @@
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::arn::ArnScope;
 use crate::input_error::{InputError, JsonError};
 
 /// Longest policy document, in characters without white space ("AWS IoT Core endpoints and quotas", policy size).
 const MAX_DOCUMENT_CHARACTERS: usize = 2048;
-
-/// The name of the thing that is connecting. By this variable one policy serves every thing.
-/// AWS resolves it for certificates that are attached to a thing ("AWS IoT Core policy variables").
-const CONNECTED_THING: &str = "${iot:Connection.Thing.ThingName}";
 
 /// An AWS IoT policy document.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,27 +30,20 @@ impl PolicyDocument {
         Ok(Self { text: text.to_owned(), value })
     }
 
-    /// The least that a device needs: to connect under its thing's name as client id, and to publish, subscribe and
-    /// receive on the topics below `THING-NAME/`.
-    ///
-    /// The ARNs carry partition, region and account of the thing: a policy counts nowhere else, so nothing would be
-    /// gained by wildcards, and wildcards in place of the partition would be wrong in China and GovCloud.
-    pub fn least_privilege(scope: &ArnScope) -> Self {
-        let allow = |action: Value, resource: &str| json!({"Effect": "Allow", "Action": action, "Resource": scope.arn(resource)});
-        let value = json!({
-            "Version": "2012-10-17",
-            "Statement": [
-                allow(json!("iot:Connect"), &format!("client/{CONNECTED_THING}")),
-                allow(json!(["iot:Publish", "iot:Receive"]), &format!("topic/{CONNECTED_THING}/*")),
-                allow(json!("iot:Subscribe"), &format!("topicfilter/{CONNECTED_THING}/*")),
-            ],
-        });
+    /// A document that is made here.
+    pub(crate) fn of(value: Value) -> Self {
         Self { text: format!("{value:#}"), value }
     }
 
     /// The document as it is sent to AWS.
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// The SHA-256 of the document, so that two can be told apart in a line.
+    pub(crate) fn fingerprint(&self) -> String {
+        let digest = ring::digest::digest(&ring::digest::SHA256, self.text.as_bytes());
+        digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Whether both say the same; white space and the order of an object's members do not count.
@@ -93,22 +81,6 @@ fn one_or_many(value: Option<&Value>) -> &[Value] {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn least_privilege_names_the_thing_by_variable_and_the_account_by_arn() {
-        let scope = ArnScope::of("arn:aws-cn:iot:cn-north-1:123456789012:thing/dev1").unwrap();
-        let document = PolicyDocument::least_privilege(&scope);
-        let expected = r#"{"Version": "2012-10-17", "Statement": [
-            {"Effect": "Allow", "Action": "iot:Connect",
-             "Resource": "arn:aws-cn:iot:cn-north-1:123456789012:client/${iot:Connection.Thing.ThingName}"},
-            {"Effect": "Allow", "Action": ["iot:Publish", "iot:Receive"],
-             "Resource": "arn:aws-cn:iot:cn-north-1:123456789012:topic/${iot:Connection.Thing.ThingName}/*"},
-            {"Effect": "Allow", "Action": "iot:Subscribe",
-             "Resource": "arn:aws-cn:iot:cn-north-1:123456789012:topicfilter/${iot:Connection.Thing.ThingName}/*"}]}"#;
-        assert!(document.is_same_as(expected), "{}", document.as_str());
-        assert!(!document.allows_everything());
-        assert_eq!(PolicyDocument::from_json(document.as_str()).unwrap(), document);
-    }
 
     #[test]
     fn same_document_in_another_dress() {

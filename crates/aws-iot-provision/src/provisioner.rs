@@ -1,18 +1,29 @@
-use aws_config::SdkConfig;
+use std::collections::HashSet;
+use std::sync::Arc;
 
-use crate::arn::ArnScope;
+use aws_config::SdkConfig;
+use tokio::sync::Mutex;
+
 use crate::calls::{ControlPlane, RegisteredCertificate};
-use crate::certificate::{CertificateId, DeviceCertificate};
-use crate::device::Device;
+use crate::certificate::CertificateId;
+use crate::change::{Action, Change, Subject};
+use crate::device::{Device, Settings};
 use crate::error::Error;
 use crate::name::{PolicyName, ThingName};
+use crate::pace::Pace;
+use crate::plan::{Found, Plan, PolicyState, check_owner, check_status, policy_state, wanted_document};
 use crate::policy::PolicyDocument;
-use crate::step::{Outcome, Step, Subject};
 
-/// Registers devices with AWS IoT Core's control plane, in one account and region.
+/// How often a new policy version is tried while others make versions too.
+const VERSION_ATTEMPTS: usize = 5;
+
+/// Registers devices with AWS IoT Core's control plane, in one account and region. Clones share their pace.
 #[derive(Debug, Clone)]
 pub struct Provisioner {
-    aws: ControlPlane,
+    pub(crate) aws: ControlPlane,
+    /// The policies that are as they should be. Held while one is looked at and made, so that devices that are
+    /// registered at the same time make one version together and not one each.
+    policies: Arc<Mutex<HashSet<PolicyName>>>,
 }
 
 /// A registered device: what its configuration and the operator's records need.
@@ -31,8 +42,8 @@ pub struct Provisioned {
     pub policy: PolicyName,
     /// The host name where the device connects (`iot:Data-ATS`).
     pub endpoint: String,
-    /// The steps, in the order in which they were done.
-    pub steps: Vec<Step>,
+    /// What was done, in the order in which it was done.
+    pub changes: Vec<Change>,
 }
 
 impl Provisioner {
@@ -43,122 +54,179 @@ impl Provisioner {
     /// # Errors
     /// [`Error::NoRegion`]. Credentials are looked for by the first call.
     pub fn new(config: &SdkConfig) -> Result<Self, Error> {
-        Ok(Self { aws: ControlPlane::new(config)? })
+        Ok(Self { aws: ControlPlane::new(config)?, policies: Arc::default() })
     }
 
-    /// Registers a device. Safe to repeat, also after an error: what is there is left as it is.
-    ///
-    /// # Errors
-    /// Every call may fail; [`Error`] tells them apart. A policy with another document and a certificate that is not
-    /// ACTIVE are errors too: neither is changed.
-    pub async fn provision(&self, device: &Device) -> Result<Provisioned, Error> {
-        self.provision_with(device, |_| {}).await
+    /// Begins with that many calls a second for each operation, and tries each call up to so many times.
+    #[must_use]
+    pub fn paced(mut self, calls_per_second: f64, attempts: u32) -> Self {
+        self.aws = self.aws.paced(Pace::new(calls_per_second), attempts);
+        self
     }
 
-    /// As [`provision`](Self::provision), and tells each step when it is done.
+    /// What it does and where, in one line: two runs with the same line do the same.
+    pub fn describe(&self, settings: &Settings) -> String {
+        format!("{}, {}", settings.describe(), self.aws.place())
+    }
+
+    /// What would be done. Nothing is written.
     ///
     /// # Errors
-    /// As [`provision`](Self::provision).
-    pub async fn provision_with(
+    /// As [`apply`](Self::apply).
+    pub async fn plan(&self, device: &Device) -> Result<Plan, Error> {
+        Ok(self.look(device).await?.plan(device))
+    }
+
+    /// Registers a device. Safe to repeat, also after an error: what is there as it should be is left as it is.
+    ///
+    /// # Errors
+    /// Every call may fail; [`Error`] tells them apart. A certificate that belongs to another thing or is in another
+    /// status is refused before anything is written.
+    pub async fn apply(&self, device: &Device) -> Result<Provisioned, Error> {
+        self.apply_with(device, |_| {}).await
+    }
+
+    /// As [`apply`](Self::apply), and tells each change when it is done.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply).
+    pub async fn apply_with(
         &self,
         device: &Device,
-        on_step: impl FnMut(&Step),
+        on_change: impl FnMut(&Change),
     ) -> Result<Provisioned, Error> {
-        let mut steps = Steps { done: Vec::new(), on_step };
-        // Looked at before anything is written: a certificate that must not be used stops everything.
-        let known = self.usable_certificate(&device.certificate.id()).await?;
+        let found = self.look(device).await?;
+        let plan = found.plan(device);
+        let settings = &device.settings;
+        let mut done = Done { changes: Vec::new(), on_change };
 
-        let (thing_arn, outcome) = self.thing(&device.thing).await?;
-        steps.done(Subject::Thing(device.thing.clone()), outcome);
+        let thing_arn = self.thing(device, &found).await?;
+        for group in &found.missing_groups {
+            self.aws.add_to_group(&device.thing, group).await?;
+        }
+        let before_policy =
+            |change: &&Change| matches!(change.subject, Subject::Thing(_) | Subject::Group(_));
+        plan.changes.iter().filter(before_policy).for_each(|change| done.tell(change.clone()));
 
-        let outcome = self.policy(device, &thing_arn).await?;
-        steps.done(Subject::Policy(device.policy.clone()), outcome);
+        let action = self.policy(device, found.policy, &thing_arn).await?;
+        done.tell(Change::new(Subject::Policy(settings.policy.clone()), action));
 
-        let (certificate, outcome) = match known {
-            Some(known) => (known, Outcome::AlreadyThere),
-            None => self.register(&device.certificate).await?,
+        let (certificate, action) = match &found.certificate {
+            Some(known) => (known.registered.clone(), Action::Keep(format!("registered, {}", known.status))),
+            None => self.register(device).await?,
         };
-        steps.done(Subject::Certificate(certificate.id.clone()), outcome);
+        done.tell(Change::new(Subject::Certificate(certificate.id.clone()), action));
 
-        self.aws.attach_policy(&device.policy, &certificate).await?;
-        steps.done(Subject::PolicyAttachment(device.policy.clone()), Outcome::InPlace);
-
-        self.aws.attach_thing_principal(&device.thing, &certificate, device.attachment).await?;
-        steps.done(Subject::ThingAttachment(device.thing.clone()), Outcome::InPlace);
+        let made = |subject, was_there| {
+            if was_there { Change::keep(subject) } else { Change::new(subject, Action::Create) }
+        };
+        if !found.policy_attached {
+            self.aws.attach_policy(&settings.policy, &certificate).await?;
+        }
+        done.tell(made(Subject::PolicyAttachment(settings.policy.to_string()), found.policy_attached));
+        if !found.thing_attached {
+            self.aws.attach_thing_principal(&device.thing, &certificate, settings.attachment).await?;
+        }
+        done.tell(made(Subject::ThingAttachment(device.thing.clone()), found.thing_attached));
 
         let endpoint = self.aws.describe_endpoint().await?;
-        steps.done(Subject::Endpoint(endpoint.clone()), Outcome::Found);
+        done.tell(Change::new(Subject::Endpoint(endpoint.clone()), Action::Keep("looked up".to_owned())));
 
         Ok(Provisioned {
             thing: device.thing.clone(),
             thing_arn,
             certificate_id: certificate.id,
             certificate_arn: certificate.arn,
-            policy: device.policy.clone(),
+            policy: settings.policy.clone(),
             endpoint,
-            steps: steps.done,
+            changes: done.changes,
         })
     }
 
-    /// A thing that exists with attributes or a type answers ResourceAlreadyExists: it is used as it is.
-    async fn thing(&self, thing: &ThingName) -> Result<(String, Outcome), Error> {
-        match self.aws.create_thing(thing).await? {
-            Some(arn) => Ok((arn, Outcome::InPlace)),
-            None => Ok((self.aws.describe_thing(thing).await?, Outcome::AlreadyThere)),
+    async fn look(&self, device: &Device) -> Result<Found, Error> {
+        let policy_made = self.policies.lock().await.contains(&device.settings.policy);
+        Found::look(&self.aws, device, policy_made).await
+    }
+
+    /// The thing's ARN, once it is there with its attributes. The marker among them is written before the certificate is.
+    async fn thing(&self, device: &Device, found: &Found) -> Result<String, Error> {
+        let attributes = found.attributes_to_set(device);
+        match &found.thing {
+            None => {
+                let thing_type = device.settings.thing_type.as_deref();
+                self.aws.create_thing(&device.thing, thing_type, &attributes).await
+            }
+            Some(thing) => {
+                if !attributes.is_empty() {
+                    self.aws.set_attributes(&device.thing, &attributes).await?;
+                }
+                Ok(thing.arn.clone())
+            }
         }
     }
 
-    async fn policy(&self, device: &Device, thing_arn: &str) -> Result<Outcome, Error> {
-        let wanted = match &device.document {
-            Some(document) => document.clone(),
-            None => PolicyDocument::least_privilege(&ArnScope::of(thing_arn).map_err(Error::Arn)?),
-        };
-        if self.aws.create_policy(&device.policy, &wanted).await? {
-            return Ok(Outcome::Created);
+    async fn policy(&self, device: &Device, found: PolicyState, thing_arn: &str) -> Result<Action, Error> {
+        let policy = &device.settings.policy;
+        let mut made = self.policies.lock().await;
+        if made.contains(policy) {
+            return Ok(Action::Keep(String::new()));
         }
-        if wanted.is_same_as(&self.aws.get_policy(&device.policy).await?) {
-            Ok(Outcome::AlreadyThere)
+        let document = wanted_document(device, thing_arn)?;
+        let created = found == PolicyState::Missing && self.aws.create_policy(policy, &document).await?;
+        let state = if found == PolicyState::Missing && !created {
+            // Somebody else was faster, or the answer to our own call was lost.
+            policy_state(&self.aws, device).await?
         } else {
-            Err(Error::PolicyDiffers { policy: device.policy.clone() })
+            found
+        };
+        let action = match state {
+            _ if created => Action::Create,
+            PolicyState::Differs => self.new_version(policy, &document).await?,
+            _ => Action::Keep(String::new()),
+        };
+        made.insert(policy.clone());
+        Ok(action)
+    }
+
+    async fn new_version(&self, policy: &PolicyName, document: &PolicyDocument) -> Result<Action, Error> {
+        let mut how = "a new version, in force at once".to_owned();
+        for _ in 0..VERSION_ATTEMPTS {
+            if self.aws.create_policy_version(policy, document).await? {
+                return Ok(Action::Update(how));
+            }
+            let old = self.aws.old_policy_versions(policy).await?;
+            let Some(oldest) = old.first() else { break };
+            self.aws.delete_policy_version(policy, oldest).await?;
+            how = format!("a new version, in force at once; version {oldest}, the oldest, went for it");
         }
+        Err(Error::PolicyVersions { policy: policy.clone() })
     }
 
     /// What AWS returns or names is the certificate's id, and not what was computed here.
-    async fn register(
-        &self,
-        certificate: &DeviceCertificate,
-    ) -> Result<(RegisteredCertificate, Outcome), Error> {
-        match self.aws.register_certificate_without_ca(certificate).await? {
-            Ok(registered) => Ok((registered, Outcome::Created)),
-            Err(named) => match self.usable_certificate(&named).await? {
-                Some(known) => Ok((known, Outcome::AlreadyThere)),
-                None => Err(Error::Incomplete { action: "iot:DescribeCertificate", missing: "certificate" }),
-            },
-        }
-    }
-
-    /// The certificate of that id, if it is registered; an error if it is, but not ACTIVE.
-    async fn usable_certificate(&self, id: &CertificateId) -> Result<Option<RegisteredCertificate>, Error> {
-        match self.aws.describe_certificate(id).await? {
-            Some((known, status)) if status != "ACTIVE" => {
-                Err(Error::CertificateNotActive { id: known.id, status })
-            }
-            Some((known, _)) => Ok(Some(known)),
-            None => Ok(None),
-        }
+    async fn register(&self, device: &Device) -> Result<(RegisteredCertificate, Action), Error> {
+        let status = device.settings.status;
+        let named = match self.aws.register_certificate_without_ca(&device.certificate, status).await? {
+            Ok(registered) => return Ok((registered, Action::Create)),
+            Err(named) => named,
+        };
+        let missing = Error::Incomplete { action: "iot:DescribeCertificate", missing: "certificate" };
+        let found = self.aws.describe_certificate(&named).await?.ok_or(missing)?;
+        check_status(device, &found)?;
+        check_owner(device, &found, &self.aws.things_of(&found.registered).await?)?;
+        let note = format!("registered, {}", found.status);
+        Ok((found.registered, Action::Keep(note)))
     }
 }
 
-struct Steps<F> {
-    done: Vec<Step>,
-    on_step: F,
+struct Done<F> {
+    changes: Vec<Change>,
+    on_change: F,
 }
 
-impl<F: FnMut(&Step)> Steps<F> {
-    fn done(&mut self, subject: Subject, outcome: Outcome) {
-        let step = Step { subject, outcome };
-        tracing::debug!(%step, "done");
-        (self.on_step)(&step);
-        self.done.push(step);
+impl<F: FnMut(&Change)> Done<F> {
+    fn tell(&mut self, change: Change) {
+        tracing::debug!(%change, "done");
+        (self.on_change)(&change);
+        self.changes.push(change);
     }
 }

@@ -10,7 +10,8 @@
 mod support;
 
 use aws_iot_provision::{
-    Attachment, Device, Error, Outcome, PolicyDocument, Provisioned, Provisioner, Subject,
+    Attachment, CertificateId, Device, Error, PolicyDocument, Provisioned, Provisioner, Removal, Rights,
+    Settings, Subject,
 };
 use aws_iot_sim::AwsIotSim;
 use aws_sdk_iot::Client;
@@ -31,7 +32,7 @@ struct State {
 }
 
 async fn provision(sim: &AwsIotSim, device: &Device) -> Result<Provisioned, Error> {
-    Provisioner::new(&config(sim.control_plane_url()).await).unwrap().provision(device).await
+    Provisioner::new(&config(sim.control_plane_url()).await).unwrap().apply(device).await
 }
 
 async fn client(sim: &AwsIotSim) -> Client {
@@ -55,8 +56,15 @@ async fn read_back(aws: &Client, provisioned: &Provisioned) -> State {
     }
 }
 
-fn outcomes(provisioned: &Provisioned) -> Vec<Outcome> {
-    provisioned.steps.iter().map(|step| step.outcome).collect()
+fn outcomes(provisioned: &Provisioned) -> Vec<&'static str> {
+    provisioned.changes.iter().map(|change| change.action.kind()).collect()
+}
+
+fn with_document(thing: &str, text: &str) -> Device {
+    let mut settings = Settings::new("devices".parse().unwrap());
+    settings.rights = Rights::Document(PolicyDocument::from_json(text).unwrap());
+    settings.attachment = Attachment::Shared;
+    Device::with_settings(thing.parse().unwrap(), certificate(), settings)
 }
 
 #[test]
@@ -66,13 +74,12 @@ fn a_new_device_is_registered_whole() {
         let device = device("dev1");
         let mut told = Vec::new();
         let provisioner = Provisioner::new(&config(sim.control_plane_url()).await).unwrap();
-        let provisioned = provisioner.provision_with(&device, |step| told.push(step.clone())).await.unwrap();
+        let provisioned = provisioner.apply_with(&device, |change| told.push(change.clone())).await.unwrap();
 
         assert_eq!(provisioned.endpoint, sim.endpoint());
         assert_eq!(provisioned.thing_arn, "arn:aws:iot:us-east-1:123456789012:thing/dev1");
-        use Outcome::{Created, Found, InPlace};
-        assert_eq!(outcomes(&provisioned), [InPlace, Created, Created, InPlace, InPlace, Found]);
-        assert_eq!(told, provisioned.steps);
+        assert_eq!(outcomes(&provisioned), [["created"; 5].as_slice(), &["unchanged"]].concat());
+        assert_eq!(told, provisioned.changes);
         assert_eq!(told[2].subject, Subject::Certificate(provisioned.certificate_id.clone()));
 
         let state = read_back(&client(&sim).await, &provisioned).await;
@@ -97,8 +104,7 @@ fn a_second_run_changes_nothing_and_says_so() {
         let second = provision(&sim, &device).await.unwrap();
         assert_eq!(read_back(&aws, &second).await, before);
         assert_eq!(second.certificate_arn, first.certificate_arn);
-        use Outcome::{AlreadyThere, Found, InPlace};
-        assert_eq!(outcomes(&second), [InPlace, AlreadyThere, AlreadyThere, InPlace, InPlace, Found]);
+        assert_eq!(outcomes(&second), ["unchanged"; 6]);
     });
 }
 
@@ -114,7 +120,7 @@ fn a_run_that_was_interrupted_is_completed() {
             .send()
             .await
             .unwrap();
-        let id = certificate.id();
+        let id = CertificateId::of(&certificate);
         let device = Device::new("dev1".parse().unwrap(), certificate, "devices".parse().unwrap());
         let provisioned = provision(&sim, &device).await.unwrap();
         assert_eq!(provisioned.certificate_id, id);
@@ -129,7 +135,7 @@ fn devices_share_one_policy() {
     block_on(async {
         provision(&sim, &device("dev1")).await.unwrap();
         let second = provision(&sim, &device("dev2")).await.unwrap();
-        assert_eq!(second.steps[1].outcome, Outcome::AlreadyThere);
+        assert_eq!(second.changes[1].action.kind(), "unchanged");
         assert_eq!(read_back(&client(&sim).await, &second).await.policies, ["devices"]);
     });
 }
@@ -138,26 +144,70 @@ fn devices_share_one_policy() {
 fn a_document_of_ones_own_is_taken_as_it_is() {
     let sim = AwsIotSim::start().unwrap();
     block_on(async {
-        let document = PolicyDocument::from_json(FULL_ACCESS).unwrap();
-        let device = device("dev1").with_policy_document(document).with_attachment(Attachment::Shared);
-        let provisioned = provision(&sim, &device).await.unwrap();
+        let provisioned = provision(&sim, &with_document("dev1", FULL_ACCESS)).await.unwrap();
         assert_eq!(read_back(&client(&sim).await, &provisioned).await.document, FULL_ACCESS);
     });
 }
 
 #[test]
-fn a_policy_with_another_document_is_never_overwritten() {
+fn another_document_is_a_new_version_and_at_the_limit_the_oldest_goes() {
     let sim = AwsIotSim::start().unwrap();
     block_on(async {
         let first = provision(&sim, &device("dev1")).await.unwrap();
-        let other = device("dev2").with_policy_document(PolicyDocument::from_json(FULL_ACCESS).unwrap());
-        let error = provision(&sim, &other).await.unwrap_err();
-        assert!(
-            matches!(&error, Error::PolicyDiffers { policy } if policy.as_str() == "devices"),
-            "{error:?}"
-        );
-        assert!(error.to_string().contains("another policy name"), "{error}");
-        assert!(!read_back(&client(&sim).await, &first).await.document.contains("iot:*"));
+        for number in 2..=7_u32 {
+            let topic = format!("arn:aws:iot:us-east-1:123456789012:topic/{number}");
+            let text = FULL_ACCESS.replace("iot:*", "iot:Publish").replace("\"*\"", &format!("\"{topic}\""));
+            let changed = provision(&sim, &with_document("dev2", &text)).await.unwrap();
+            assert_eq!(changed.changes[1].action.kind(), "updated", "{number}");
+            let state = read_back(&client(&sim).await, &first).await;
+            assert_eq!((state.policy_version, state.document), (number.to_string(), text));
+        }
+        let versions = client(&sim).await.list_policy_versions().policy_name("devices").send().await.unwrap();
+        let mut ids: Vec<_> =
+            versions.policy_versions.unwrap().into_iter().filter_map(|version| version.version_id).collect();
+        ids.sort();
+        assert_eq!(ids, ["3", "4", "5", "6", "7"]);
+    });
+}
+
+#[test]
+fn what_was_made_is_taken_back_and_what_was_not_is_left() {
+    let sim = AwsIotSim::start().unwrap();
+    block_on(async {
+        let aws = client(&sim).await;
+        let provisioner = || async { Provisioner::new(&config(sim.control_plane_url()).await).unwrap() };
+        let removal = |thing: &str, force| Removal {
+            thing: thing.parse().unwrap(),
+            policy: "devices".parse().unwrap(),
+            keep_policy: false,
+            force,
+        };
+        let first = provision(&sim, &device("dev1")).await.unwrap();
+        provision(&sim, &device("dev2")).await.unwrap();
+        aws.create_thing().thing_name("foreign").send().await.unwrap();
+        let error = provisioner().await.plan_removal(removal("foreign", false)).await.unwrap_err();
+        assert!(matches!(error, Error::NotMadeHere { .. }), "{error:?}");
+
+        // Interrupted where it hurts most: the certificate is no longer on the thing, but not deleted yet.
+        let (id, arn) = (first.certificate_id.as_str(), first.certificate_arn.as_str());
+        aws.update_certificate()
+            .certificate_id(id)
+            .new_status(CertificateStatus::Inactive)
+            .send()
+            .await
+            .unwrap();
+        aws.detach_thing_principal().thing_name("dev1").principal(arn).send().await.unwrap();
+        let plan = provisioner().await.plan_removal(removal("dev1", false)).await.unwrap();
+        provisioner().await.remove(&plan, |_| {}).await.unwrap();
+        assert!(aws.describe_thing().thing_name("dev1").send().await.is_err());
+        assert!(aws.describe_certificate().certificate_id(id).send().await.is_err());
+        assert!(aws.get_policy().policy_name("devices").send().await.is_ok(), "dev2 has it");
+
+        let plan = provisioner().await.plan_removal(removal("dev2", false)).await.unwrap();
+        provisioner().await.remove(&plan, |_| {}).await.unwrap();
+        assert!(aws.get_policy().policy_name("devices").send().await.is_err());
+        assert!(aws.list_certificates().send().await.unwrap().certificates.unwrap().is_empty());
+        assert!(aws.describe_thing().thing_name("foreign").send().await.is_ok());
     });
 }
 
@@ -173,7 +223,7 @@ fn an_inactive_certificate_is_not_activated_silently() {
 
         let error = provision(&sim, &device).await.unwrap_err();
         let text = chain(&error);
-        assert!(matches!(error, Error::CertificateNotActive { .. }), "{text}");
+        assert!(matches!(error, Error::CertificateStatus { .. }), "{text}");
         assert!(text.contains("INACTIVE") && text.contains("update-certificate"), "{text}");
         assert_eq!(read_back(&aws, &first).await.status, "INACTIVE");
     });
@@ -190,9 +240,10 @@ fn a_certificate_that_belongs_to_another_thing_is_refused() {
         let first = provision(&sim, &of("dev1")).await.unwrap();
         let error = provision(&sim, &of("dev2")).await.unwrap_err();
         let text = chain(&error);
-        assert!(matches!(error, Error::Refused(_)), "{text}");
-        assert!(text.contains("iot:AttachThingPrincipal") && text.contains("on thing dev2"), "{text}");
+        assert!(matches!(error, Error::CertificateElsewhere { .. }), "{text}");
+        assert!(text.contains("the thing dev1"), "{text}");
         let aws = client(&sim).await;
+        assert!(aws.describe_thing().thing_name("dev2").send().await.is_err(), "nothing is half-done");
         let things = aws.list_thing_principals().thing_name("dev1").send().await.unwrap().principals.unwrap();
         assert_eq!(things, [first.certificate_arn]);
     });

@@ -45,6 +45,9 @@ pub(crate) const POLICY_CHARACTERS: usize = 2048;
 /// Source: AWS IoT Core quotas page, "Maximum number of policies that can be attached to a certificate".
 pub(crate) const POLICIES_PER_CERTIFICATE: usize = 10;
 
+/// Most versions of one policy. Source: AWS IoT Core quotas page, "Maximum number of named policy versions".
+pub(crate) const POLICY_VERSIONS: usize = 5;
+
 /// Most attributes of a thing without a thing type.
 /// Source: AWS IoT Core quotas page, "Maximum number of thing attributes for a thing without a thing type".
 pub(crate) const THING_ATTRIBUTES: usize = 3;

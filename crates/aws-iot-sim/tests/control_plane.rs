@@ -31,7 +31,7 @@ fn requests_must_be_signed_and_known() {
     let sim = sim();
     refused(&http::request(&sim, "GET", "/things/t", &[], None), 403, "MissingAuthenticationTokenException");
     refused(&call(&sim, "GET", "/jobs", None), 404, "UnknownOperationException");
-    refused(&call(&sim, "PATCH", "/things/t", None), 404, "UnknownOperationException");
+    refused(&call(&sim, "PUT", "/things/t", None), 404, "UnknownOperationException");
     refused(&call(&sim, "POST", "/policies/p", Some(&json!({ "other": 1 }))), 400, "InvalidRequestException");
 }
 
@@ -229,4 +229,46 @@ fn damaged(certificate_pem: &str) -> String {
     let mut der = pem::parse(certificate_pem).unwrap().contents().to_vec();
     der.truncate(der.len() - 1);
     pem::encode(&pem::Pem::new("CERTIFICATE", der))
+}
+
+#[test]
+fn attributes_are_merged_and_an_empty_one_goes() {
+    let sim = sim();
+    let of = |attributes: serde_json::Value, merge: bool| json!({ "attributePayload": { "attributes": attributes, "merge": merge } });
+    refused(&call(&sim, "PATCH", "/things/t", None), 404, "ResourceNotFoundException");
+    done(&call(&sim, "POST", "/things/t", Some(&of(json!({ "a": "1", "b": "2" }), false))));
+    done(&call(&sim, "PATCH", "/things/t", Some(&of(json!({ "a": "", "c": "3" }), true))));
+    assert_eq!(
+        call(&sim, "GET", "/things", None).body["things"][0]["attributes"],
+        json!({ "b": "2", "c": "3" })
+    );
+}
+
+#[test]
+fn a_policy_has_five_versions_at_most_and_the_one_in_force_stays() {
+    let sim = sim();
+    let document = |topic: &str| {
+        let resource = format!("arn:aws:iot:us-east-1:123456789012:topic/{topic}");
+        let statement = json!([{ "Effect": "Allow", "Action": "iot:Publish", "Resource": resource }]);
+        json!({ "policyDocument": json!({ "Version": "2012-10-17", "Statement": statement }).to_string() })
+    };
+    let version = "/policies/p/version?setAsDefault=true";
+    refused(&call(&sim, "POST", version, Some(&document("1"))), 404, "ResourceNotFoundException");
+    done(&call(&sim, "POST", "/policies/p", Some(&document("1"))));
+    for topic in ["2", "3", "4", "5"] {
+        done(&call(&sim, "POST", version, Some(&document(topic))));
+    }
+    refused(&call(&sim, "POST", version, Some(&document("6"))), 409, "VersionsLimitExceededException");
+    refused(&call(&sim, "DELETE", "/policies/p/version/5", None), 400, "InvalidRequestException");
+    refused(&call(&sim, "DELETE", "/policies/p", None), 409, "DeleteConflictException");
+    let found = call(&sim, "GET", "/policies/p", None).body;
+    assert_eq!(
+        (&found["defaultVersionId"], &found["policyDocument"]),
+        (&json!("5"), &document("5")["policyDocument"])
+    );
+    for number in 1..5 {
+        done(&call(&sim, "DELETE", &format!("/policies/p/version/{number}"), None));
+    }
+    assert_eq!(call(&sim, "POST", "/policy-targets/p", None).body, json!({ "targets": [] }));
+    done(&call(&sim, "DELETE", "/policies/p", None));
 }

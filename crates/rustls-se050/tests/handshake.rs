@@ -12,7 +12,10 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{
     ClientConfig, ClientConnection, ServerConfig, ServerConnection, SupportedProtocolVersion, version,
 };
-use rustls_se050::{ClientIdentity, Error, TlsVersions, chip_failure, chip_failure_in, roots_from_pem_file};
+use rustls_se050::{
+    ClientIdentity, Error, TlsVersions, chip_failure, chip_failure_in, intermediates_from_pem_file,
+    roots_from_pem_dir, roots_from_pem_file,
+};
 use se050_key::{Selector, Token};
 use support::{Device, EC_KEY, RSA_KEY};
 use test_peers::Pki;
@@ -120,4 +123,21 @@ fn a_file_without_a_ca_certificate_is_refused() {
         assert!(error.contains("roots.pem"), "{name}: {error}");
     }
     assert!(roots_from_pem_file(directory.path().join("absent.pem")).is_err());
+    assert!(intermediates_from_pem_file(directory.path().join("absent.pem")).is_err());
+}
+
+#[test]
+fn a_directory_of_ca_certificates_is_taken_whole_or_not_at_all() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let empty = roots_from_pem_dir(directory.path()).unwrap_err().to_string();
+    assert!(empty.contains("no file of CA certificates"), "{empty}");
+    for name in ["one.pem", "two.crt"] {
+        std::fs::write(at(name), Pki::new().ca_pem()).unwrap();
+    }
+    std::fs::write(at("README"), "not a certificate").unwrap();
+    assert_eq!(roots_from_pem_dir(directory.path()).unwrap().len(), 2);
+    std::fs::write(at("three.pem"), "not a certificate").unwrap();
+    let broken = roots_from_pem_dir(directory.path()).unwrap_err().to_string();
+    assert!(broken.contains("three.pem"), "{broken}");
 }

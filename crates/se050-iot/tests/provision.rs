@@ -73,12 +73,12 @@ fn each_step_the_result_and_the_next_command_are_printed() {
     let text = stdout(&output);
     assert!(output.status.success() && stderr(&output).is_empty(), "{text}{}", stderr(&output));
     for line in [
-        "thing dev1: in place",
-        "policy se050-device: created",
-        ": registered, active",
-        "policy se050-device on the certificate: in place",
-        "certificate on the thing dev1: in place",
-        "endpoint localhost: found",
+        "+ thing dev1",
+        "+ policy se050-device",
+        "+ certificate ",
+        "+ policy se050-device on the certificate",
+        "+ certificate on the thing dev1",
+        "identity     no proof, issuer not verified",
         "pubsub --endpoint localhost --client-id dev1 --key-label sss:100100F0",
     ] {
         assert!(text.contains(line), "{line:?} not in\n{text}");
@@ -87,8 +87,8 @@ fn each_step_the_result_and_the_next_command_are_printed() {
     let again = operator.run(&["--certificate", "device.pem", "--thing-name", "dev1"]);
     let text = stdout(&again);
     assert!(again.status.success(), "{}", stderr(&again));
-    assert!(text.contains("policy se050-device: already there, left as it is"), "{text}");
-    assert!(text.contains(": already registered, active"), "{text}");
+    assert!(text.contains("policy se050-device: unchanged"), "{text}");
+    assert!(text.contains("Nothing was changed"), "{text}");
 }
 
 #[test]
@@ -140,11 +140,12 @@ fn a_policy_that_allows_everything_is_taken_with_a_warning() {
     assert_eq!(warning.lines().count(), 1, "{warning}");
     assert!(warning.contains("policy.json allows iot:* on *"), "{warning}");
 
-    // The same name without the file means the least: another document, so nothing is overwritten.
-    let arguments = ["--certificate", "device.pem", "--thing-name", "dev1", "--policy-name", "everything"];
+    // The same name without the file means the least: a new version, which plan shows before it is made.
+    let arguments =
+        ["plan", "--certificate", "device.pem", "--thing-name", "dev1", "--policy-name", "everything"];
     let output = operator.run(&arguments);
-    assert!(!output.status.success());
-    assert!(stderr(&output).contains("another document"), "{}", stderr(&output));
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stdout(&output).contains("~ policy everything: a new version"), "{}", stdout(&output));
 }
 
 /// The AWS SDK's HTTPS connector asserts in debug builds that the system has root certificates.

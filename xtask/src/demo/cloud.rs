@@ -25,7 +25,6 @@ pub(crate) struct Cloud {
 
 impl Cloud {
     pub(crate) fn start(program: &Program, directory: &Path) -> anyhow::Result<Self> {
-        step::announce(3, "a local AWS IoT Core on loopback: control plane and MQTT broker");
         let started = Instant::now();
         fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
         let log_file = directory.join("aws-iot-sim.log");

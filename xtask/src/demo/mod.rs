@@ -9,8 +9,8 @@ use anyhow::{Context as _, ensure};
 
 use crate::root::{cargo, root, target};
 
-mod cloud;
-mod step;
+pub(crate) mod cloud;
+pub(crate) mod step;
 
 use cloud::Cloud;
 use step::Program;
@@ -25,6 +25,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     let demo = Demo::prepare().context("step 1, building the parts")?;
     demo.make_chip().context("step 2, the chip")?;
+    step::announce(3, "a local AWS IoT Core on loopback: control plane and MQTT broker");
     let cloud = Cloud::start(&demo.program("aws-iot-sim"), &demo.directory.join("aws"))
         .context("step 3, the cloud")?;
     demo.export_certificate().context("step 4, the certificate")?;

@@ -1,15 +1,19 @@
-//! `cargo xtask test`: everything that has to hold before a change lands. CI runs exactly this.
+//! `cargo xtask test`: everything that has to hold before a change lands. CI runs exactly this, with `--cross`.
 
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Context as _;
+use clap::Args;
 
 use crate::root::cargo;
+use crate::{cross, image};
 
 mod count;
-mod debian;
+mod programs;
 mod python;
+
+pub(crate) use count::{Counts, counted};
 
 /// The exit status when something that the tests need is missing and cannot be installed here.
 const CANNOT_INSTALL: u8 = 3;
@@ -26,10 +30,19 @@ const CHECKS: [(&str, &[&str]); 5] = [
     ("building the tests", &["test", "--workspace", "--locked", "--no-run"]),
 ];
 
-pub(crate) fn run() -> anyhow::Result<ExitCode> {
+#[derive(Args)]
+pub(crate) struct TestOptions {
+    /// Then build for the device (`cargo xtask cross`), run that under an emulator, and check the container image
+    #[arg(long)]
+    cross: bool,
+    #[command(flatten)]
+    options: cross::ToolchainOptions,
+}
+
+pub(crate) fn run(options: &TestOptions) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     println!("== what the tests need");
-    if let Err(error) = debian::install_missing().and_then(|()| python::install_missing()) {
+    if let Err(error) = programs::install_missing().and_then(|()| python::install_missing()) {
         eprintln!("\n{error:#}");
         return Ok(ExitCode::from(CANNOT_INSTALL));
     }
@@ -44,11 +57,26 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
         }
     }
     println!("== all tests");
-    let counts = count::run_tests()?;
-    for skip in &counts.skips {
-        println!("skipped: {skip}");
+    let mut tests = cargo();
+    tests.args(["test", "--workspace", "--locked", "--no-fail-fast"]);
+    let mut counts = counted(tests)?;
+    if options.cross {
+        let run = || {
+            let (artifacts, mut counts) =
+                cross::build_and_test(&options.options, cross::ThisPc::BuiltByTests)?;
+            counts.add(image::check_on_the_emulator(&artifacts)?);
+            anyhow::Ok(counts)
+        };
+        match run() {
+            Ok(on_the_device) => counts.add(on_the_device),
+            Err(error) => {
+                println!("FAILED: the device's programs: {error:#}");
+                counts.failed += 1;
+            }
+        }
     }
+    counts.print_skips();
     println!("{:.0} s in all", started.elapsed().as_secs_f32());
-    println!("{} passed, {} failed, {} skipped", counts.passed, counts.failed, counts.skips.len());
-    Ok(if counts.all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    println!("{}", counts.line());
+    Ok(if counts.all_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -1,6 +1,6 @@
-//! The loop between the socket, the application and the session: all of the I/O, and none of the protocol.
+//! The loop between the socket, the application and the session: all of the I/O of one connection, and none of the
+//! protocol.
 
-use std::future::pending;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,132 +8,170 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::sync::{Notify, mpsc};
-use tokio::time::{sleep_until, timeout};
+use tokio::time::timeout;
 use tracing::debug;
 
+use super::alarm::Alarm;
+use super::shared::{Closing, Shared};
 use super::tls;
 use crate::client::Outcome;
 use crate::session::{Command, Session};
 use crate::{Cause, Error};
 
-/// How long `disconnect` waits for acknowledgements.
-const DRAIN: Duration = Duration::from_secs(10);
 /// How long the last bytes may take, and the server's last words.
 const GOODBYE: Duration = Duration::from_secs(2);
 /// Room for one read from the socket: as much as one TLS record carries (RFC 8446, section 5.1).
 const READ: usize = 16 * 1024;
-/// Most commands that are taken together, to go out with one write.
-const BATCH: usize = 64;
+/// Most messages that are taken from the outbox together, to go out with one write.
+const BATCH: usize = 256;
 
-pub(super) struct Driver<S> {
+pub(super) struct Driver<'a, S> {
     reader: ReadHalf<S>,
     writer: WriteHalf<S>,
-    session: Session,
     received: BytesMut,
-    commands: mpsc::Receiver<Command>,
-    closing: Arc<Notify>,
+    session: &'a mut Session,
+    commands: &'a mut mpsc::Receiver<Command>,
+    closing: &'a mut Closing,
+    shared: &'a Shared,
     /// The server, as errors name it.
     server: String,
     /// Written, but maybe still in TLS's own buffer.
     flush: bool,
-    /// Set when the session is to end: the time until which it waits for acknowledgements.
-    draining: Option<Instant>,
+    /// Commands may still come.
+    commands_come: bool,
 }
 
-impl<S: AsyncRead + AsyncWrite> Driver<S> {
+/// How a connection ended.
+pub(super) enum Ended {
+    /// The application wanted it.
+    Asked(Outcome),
+    /// It was lost.
+    Lost(Error),
+}
+
+impl<'a, S: AsyncRead + AsyncWrite> Driver<'a, S> {
     pub(super) fn new(
         stream: S,
-        session: Session,
         received: BytesMut,
-        commands: mpsc::Receiver<Command>,
-        closing: Arc<Notify>,
+        session: &'a mut Session,
+        commands: &'a mut mpsc::Receiver<Command>,
+        closing: &'a mut Closing,
+        shared: &'a Shared,
         server: String,
     ) -> Self {
         let (reader, writer) = tokio::io::split(stream);
-        Self { reader, writer, session, received, commands, closing, server, flush: false, draining: None }
+        Self {
+            reader,
+            writer,
+            received,
+            session,
+            commands,
+            closing,
+            shared,
+            server,
+            flush: false,
+            commands_come: true,
+        }
     }
 
     /// Runs until the application or the server ends it.
-    pub(super) async fn run(mut self) -> Outcome {
+    pub(super) async fn run(mut self) -> Ended {
         let outcome = self.drive().await;
         match &outcome {
             Ok(()) | Err(Error::NotDrained { .. } | Error::Protocol { .. }) => {
-                self.say_goodbye(&outcome).await
+                self.say_goodbye(&outcome).await;
             }
             // Nobody is there any more to be told.
             Err(_) => {}
         }
-        outcome
+        match outcome {
+            Ok(()) | Err(Error::NotDrained { .. }) => Ended::Asked(outcome),
+            Err(error) => Ended::Lost(error),
+        }
     }
 
     async fn drive(&mut self) -> Outcome {
-        let room = Arc::clone(self.session.room_notice());
-        let mut batch = Vec::with_capacity(BATCH);
+        let bell: Arc<Notify> = self.session.bell();
+        let mut batch = Vec::new();
+        let mut alarm = Alarm::new();
         // What came together with CONNACK.
         self.session.received(&mut self.received, Instant::now())?;
         loop {
-            if self.draining.is_some() && self.commands.is_empty() && self.session.unacknowledged() == 0 {
+            let now = Instant::now();
+            self.feed(now);
+            if self.closing.has_begun() && self.is_drained(now)? {
                 return Ok(());
             }
             if self.received.capacity() - self.received.len() < READ / 4 {
                 self.received.reserve(READ);
             }
-            let wants_commands = self.session.room().min(BATCH);
             let writes = self.session.has_output() || self.flush;
-            let deadline = self.session.deadline().into_iter().chain(self.draining).min();
+            let takes = self.session.room() > 0;
+            alarm.not_later_than(self.session.deadline().into_iter().chain(self.closing.until()).min());
             // Reading goes on whatever else waits: the acknowledgements that make room come this way.
             tokio::select! {
                 read = self.reader.read_buf(&mut self.received) => self.read(read)?,
                 written = write_some(&mut self.writer, self.session.out()), if writes => match written {
-                    Ok(flushed) => {
-                        self.flush = !flushed;
+                    Ok(count) => {
+                        self.flush = count > 0;
+                        self.shared.counters.bytes_sent.add(count);
                         self.session.written(Instant::now());
                     }
                     Err(error) => return Err(self.last_words(error).await),
                 },
-                count = self.commands.recv_many(&mut batch, wants_commands), if self.takes(wants_commands) => {
-                    if count == 0 {
-                        self.drain();
-                    }
+                () = self.shared.queue.filled(), if takes => {}
+                count = self.commands.recv_many(&mut batch, 16), if self.commands_come => {
+                    self.commands_come = count > 0;
                     batch.drain(..).for_each(|command| self.session.command(command));
                 }
-                () = room.notified() => self.session.room_in_queues(),
-                () = self.closing.notified() => self.drain(),
-                () = until(deadline) => self.timer(Instant::now())?,
+                () = bell.notified() => self.session.room_in_queues(),
+                () = self.closing.asked() => {
+                    self.commands.close();
+                    self.shared.queue.close();
+                }
+                () = alarm.rings() => self.session.timer(Instant::now())?,
             }
         }
     }
 
-    /// After the last command was taken from a closed queue, `recv_many` would return at once, for ever.
-    fn takes(&self, wants_commands: usize) -> bool {
-        wants_commands > 0 && !(self.draining.is_some() && self.commands.is_empty())
+    /// Takes what may go out now, and tells the outbox what has left it.
+    fn feed(&mut self, now: Instant) {
+        loop {
+            let room = self.session.room().min(BATCH);
+            if room > 0 {
+                self.shared.queue.take(room, self.session.outgoing());
+            }
+            self.session.send(now);
+            if !self.shared.settle(self.session) {
+                return;
+            }
+        }
+    }
+
+    fn is_drained(&self, now: Instant) -> Result<bool, Error> {
+        let messages = self.shared.queue.depth().0;
+        if messages == 0 && self.commands.is_empty() {
+            return Ok(true);
+        }
+        match self.closing.overdue(now) {
+            Some(after) => Err(Error::NotDrained { messages, after }),
+            None => Ok(false),
+        }
     }
 
     fn read(&mut self, read: io::Result<usize>) -> Result<(), Error> {
         match read {
             Ok(0) => Err(self.lost(tls::hung_up())),
-            Ok(_) => self.session.received(&mut self.received, Instant::now()),
+            Ok(count) => {
+                self.shared.counters.bytes_received.add(count);
+                self.session.received(&mut self.received, Instant::now())
+            }
             Err(error) => Err(self.lost(error)),
         }
     }
 
-    fn timer(&mut self, now: Instant) -> Result<(), Error> {
-        if self.draining.is_some_and(|until| now >= until) {
-            return Err(Error::NotDrained { messages: self.session.unacknowledged(), after: DRAIN });
-        }
-        self.session.timer(now)
-    }
-
-    /// Takes no further commands, and waits for the answers to those that were accepted.
-    fn drain(&mut self) {
-        if self.draining.is_none() {
-            self.commands.close();
-            self.draining = Some(Instant::now() + DRAIN);
-        }
-    }
-
     async fn say_goodbye(&mut self, outcome: &Outcome) {
-        self.session.goodbye(outcome);
+        self.session.goodbye(outcome, self.closing.reason());
         let farewell = async {
             self.writer.write_all_buf(self.session.out()).await?;
             self.writer.shutdown().await?;
@@ -178,21 +216,14 @@ impl<S: AsyncRead + AsyncWrite> Driver<S> {
     }
 }
 
-/// One step of writing: what is there, all together, then the flush. True when everything is with the socket.
-async fn write_some<W: AsyncWrite + Unpin>(writer: &mut W, out: &mut BytesMut) -> io::Result<bool> {
+/// One step of writing: what is there, all together, then the flush, for which it returns 0.
+async fn write_some<W: AsyncWrite + Unpin>(writer: &mut W, out: &mut BytesMut) -> io::Result<usize> {
     if out.is_empty() {
         writer.flush().await?;
-        return Ok(true);
+        return Ok(0);
     }
-    if writer.write_buf(out).await? == 0 {
-        return Err(io::ErrorKind::WriteZero.into());
-    }
-    Ok(false)
-}
-
-async fn until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline.into()).await,
-        None => pending().await,
+    match writer.write_buf(out).await? {
+        0 => Err(io::ErrorKind::WriteZero.into()),
+        count => Ok(count),
     }
 }

@@ -1,11 +1,18 @@
 //! From a name to a session: dial, TLS, CONNECT, and then the loop that moves the bytes.
 
+mod alarm;
+mod alpn;
 mod dial;
 mod driver;
+mod proxy;
+mod shared;
+mod supervisor;
 mod thread;
 mod tls;
+mod validity;
 
 use std::cell::Cell;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,14 +21,17 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep_until, timeout};
 use tokio_rustls::client::TlsStream;
 use tracing::info;
 
+pub(crate) use self::alpn::with_alpn;
+pub(crate) use self::shared::{Goodbye, Shared};
 pub(crate) use self::thread::start;
 use crate::codec::decode;
-use crate::session::{Granted, Session, connect_packet, protocol};
-use crate::{Cause, Error, Limits, Stage};
+use crate::session::{Granted, Hello, protocol};
+use crate::verdict::Classifier;
+use crate::{Cause, Error, Limits, Outbox, Proxy, Reconnect, Stage};
 
 /// What the builder has put together and checked.
 pub(crate) struct Settings {
@@ -29,11 +39,13 @@ pub(crate) struct Settings {
     pub(crate) endpoint: String,
     pub(crate) port: u16,
     pub(crate) server_name: ServerName<'static>,
-    pub(crate) client_id: String,
-    /// In seconds.
-    pub(crate) keep_alive: u16,
+    pub(crate) proxy: Option<Proxy>,
+    pub(crate) hello: Hello,
     pub(crate) connect_timeout: Duration,
     pub(crate) limits: Arc<Limits>,
+    pub(crate) outbox: Outbox,
+    pub(crate) reconnect: Reconnect,
+    pub(crate) classifier: Classifier,
 }
 
 impl Settings {
@@ -46,15 +58,16 @@ impl Settings {
 /// A connection that the server has agreed to.
 struct Established {
     stream: TlsStream<TcpStream>,
-    session: Session,
+    granted: Granted,
     /// What came right behind CONNACK.
     received: BytesMut,
 }
 
-/// Connects within the bound, which covers everything from the name to CONNACK.
-async fn establish(settings: &Settings) -> Result<Established, Error> {
+/// Connects within the bound, which covers everything from the name to CONNACK. `first` where no connection of this
+/// client has stood before.
+async fn establish(settings: &Settings, first: bool) -> Result<Established, Error> {
     let stage = Cell::new(Stage::Resolve);
-    timeout(settings.connect_timeout, connect(settings, &stage)).await.unwrap_or_else(|_| {
+    timeout(settings.connect_timeout, connect(settings, first, &stage)).await.unwrap_or_else(|_| {
         Err(Error::ConnectTimeout {
             endpoint: settings.server(),
             stage: stage.get(),
@@ -63,33 +76,41 @@ async fn establish(settings: &Settings) -> Result<Established, Error> {
     })
 }
 
-async fn connect(settings: &Settings, stage: &Cell<Stage>) -> Result<Established, Error> {
-    let addresses = dial::resolve(&settings.endpoint, settings.port).await?;
-    stage.set(Stage::Tcp);
-    let socket = dial::dial(addresses, &settings.server()).await?;
+async fn connect(settings: &Settings, first: bool, stage: &Cell<Stage>) -> Result<Established, Error> {
+    let socket = match &settings.proxy {
+        Some(proxy) => {
+            stage.set(Stage::Proxy);
+            proxy::tunnel(proxy, &settings.server()).await?
+        }
+        None => {
+            let addresses = dial::resolve(&settings.endpoint, settings.port).await?;
+            stage.set(Stage::Tcp);
+            dial::dial(addresses, &settings.server()).await?
+        }
+    };
     stage.set(Stage::Tls);
     let mut stream = tls::handshake(Arc::clone(&settings.tls), settings.server_name.clone(), socket)
         .await
         .map_err(|error| tls::handshake_error(error, &settings.server()))?;
     stage.set(Stage::Mqtt);
     let mut received = BytesMut::new();
-    let granted = log_in(settings, &mut stream, &mut received).await?;
+    let granted = log_in(settings, first, &mut stream, &mut received).await?;
     let version = stream.get_ref().1.protocol_version();
     info!(tls = ?version, keep_alive = ?granted.keep_alive, "connected");
-    let session =
-        Session::new(Arc::clone(&settings.limits), granted, settings.client_id.clone(), Instant::now());
-    Ok(Established { stream, session, received })
+    Ok(Established { stream, granted, received })
 }
 
 /// CONNECT and its answer.
 async fn log_in(
     settings: &Settings,
+    first: bool,
     stream: &mut TlsStream<TcpStream>,
     received: &mut BytesMut,
 ) -> Result<Granted, Error> {
-    let Settings { client_id, keep_alive, limits, .. } = settings;
+    let Settings { hello, limits, .. } = settings;
     let mut out = BytesMut::new();
-    connect_packet(client_id, *keep_alive, limits)
+    hello
+        .packet(limits, first)
         .write(&mut out, None)
         .map_err(|error| Error::Protocol { source: Cause::new(error) })?;
     // A server that does not want us hangs up, so that writing may fail; why it did is there to be read.
@@ -100,7 +121,7 @@ async fn log_in(
     let written = written.await;
     loop {
         if let Some(packet) = decode(received, limits.packet_bytes).map_err(protocol)? {
-            return Granted::from_answer(packet, &settings.server(), client_id, *keep_alive, limits);
+            return Granted::from_answer(packet, &settings.server(), hello, limits);
         }
         match stream.read_buf(received).await {
             Ok(0) => return Err(closed_after_connect(settings, written.err().unwrap_or_else(tls::hung_up))),
@@ -117,7 +138,14 @@ async fn log_in(
 fn closed_after_connect(settings: &Settings, error: std::io::Error) -> Error {
     Error::ClosedAfterConnect {
         endpoint: settings.server(),
-        client_id: settings.client_id.clone(),
+        client_id: settings.hello.client_id.clone(),
         source: Cause::new(error),
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline.into()).await,
+        None => pending().await,
     }
 }

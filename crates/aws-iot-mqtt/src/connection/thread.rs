@@ -4,68 +4,88 @@ use std::sync::Arc;
 use std::thread;
 
 use tokio::runtime::{Builder as RuntimeBuilder, Runtime};
-use tokio::sync::{Notify, mpsc, oneshot, watch};
-use tracing::{Instrument as _, dispatcher, info, info_span, warn};
+use tokio::sync::{mpsc, oneshot, watch};
+use tracing::{Instrument as _, dispatcher, info_span};
 
-use super::driver::Driver;
-use super::{Established, Settings, establish};
+use super::shared::{Closing, Shared};
+use super::supervisor::Supervisor;
+use super::{Goodbye, Settings};
 use crate::client::Outcome;
+use crate::session::{Command, Session};
 use crate::{Cause, Client, Error};
 
 /// How many commands wait for the session; who brings more waits for a place.
 const COMMANDS: usize = 64;
 
-/// Connects, on a new thread with a runtime of its own.
+/// Where the fate of the first connection is told.
+pub(crate) type Connected = oneshot::Receiver<Result<(), Error>>;
+
+/// Starts the session, on a new thread with a runtime of its own. With `must_stand`, it ends when the first connection
+/// does not stand.
 ///
 /// It is not the application's runtime, because a TLS handshake asks the key for its signature synchronously: with a
 /// key in a chip that takes a tenth of a second, and minutes when its bus hangs.
-pub(crate) async fn start(settings: Settings) -> Result<Client, Error> {
+pub(crate) fn start(settings: Settings, must_stand: bool) -> Result<(Client, Connected), Error> {
     let failed = |error| Error::Start { source: Cause::new(error) };
-    let (connected, answer) = oneshot::channel();
     let runtime = RuntimeBuilder::new_current_thread().enable_io().enable_time().build().map_err(failed)?;
+    let (connected, connects) = oneshot::channel();
+    let (commands, to_do) = mpsc::channel(COMMANDS);
+    let (closing, asked) = watch::channel(None);
+    let (end, ended) = watch::channel(None);
+    let shared = Arc::new(Shared::new(settings.outbox, Arc::clone(&settings.limits)));
+    let client = Client { commands, closing: Arc::new(closing), ended, shared: Arc::clone(&shared) };
     let log = dispatcher::get_default(Clone::clone);
+    let work = Work { settings, shared, to_do, asked, first: must_stand.then_some(connected) };
     thread::Builder::new()
         .name("aws-iot-mqtt".to_owned())
-        .spawn(move || dispatcher::with_default(&log, || run(runtime, settings, connected)))
+        .spawn(move || dispatcher::with_default(&log, || run(runtime, work, end)))
         .map_err(failed)?;
-    // No answer: the thread died, which it says on standard error.
-    answer.await.unwrap_or_else(|gone| Err(Error::Start { source: Cause::new(gone) }))
+    Ok((client, connects))
 }
 
-fn run(runtime: Runtime, settings: Settings, connected: oneshot::Sender<Result<Client, Error>>) {
-    let span = info_span!("mqtt", endpoint = %settings.endpoint, client_id = %settings.client_id);
-    runtime.block_on(session(settings, connected).instrument(span));
+struct Work {
+    settings: Settings,
+    shared: Arc<Shared>,
+    to_do: mpsc::Receiver<Command>,
+    asked: watch::Receiver<Option<Goodbye>>,
+    first: Option<oneshot::Sender<Result<(), Error>>>,
+}
+
+fn run(runtime: Runtime, work: Work, end: watch::Sender<Option<Outcome>>) {
+    let Work { settings, shared, to_do, asked, first } = work;
+    // Should this thread die, nobody waits in vain.
+    let _guard = EndGuard(Arc::clone(&shared));
+    let span = info_span!("mqtt", endpoint = %settings.endpoint, client_id = %settings.hello.client_id);
+    let session = Session::new(
+        Arc::clone(&settings.limits),
+        settings.hello.client_id.clone(),
+        Arc::clone(&shared.hub),
+        Arc::clone(&shared.counters),
+    );
+    let mut supervisor = Supervisor {
+        settings: &settings,
+        shared: &shared,
+        session,
+        commands: to_do,
+        closing: Closing::new(asked),
+        first,
+    };
+    let outcome = runtime.block_on(supervisor.run().instrument(span.clone()));
+    span.in_scope(|| supervisor.finish(&outcome));
+    end.send_replace(Some(outcome));
+    drop(supervisor);
     // Does not wait for a handshake that still hangs in the key, or for the resolver.
     runtime.shutdown_background();
 }
 
-async fn session(settings: Settings, mut connected: oneshot::Sender<Result<Client, Error>>) {
-    let established = tokio::select! {
-        established = establish(&settings) => established,
-        () = connected.closed() => return,
-    };
-    let Established { stream, session, received } = match established {
-        Ok(established) => established,
-        Err(error) => {
-            let _ = connected.send(Err(error));
-            return;
+struct EndGuard(Arc<Shared>);
+
+impl Drop for EndGuard {
+    fn drop(&mut self) {
+        // The ordinary end has left nothing to do.
+        if thread::panicking() {
+            self.0.queue.end(&Error::Closed);
+            self.0.hub.end();
         }
-    };
-    let (commands, to_do) = mpsc::channel(COMMANDS);
-    let (end, ended) = watch::channel(None);
-    let closing = Arc::new(Notify::new());
-    let client = Client::new(commands, Arc::clone(&closing), ended, Arc::clone(&settings.limits));
-    // Where nobody waits for the client any more, it is dropped here, and the driver says goodbye at once.
-    drop(connected.send(Ok(client)));
-
-    let outcome = Driver::new(stream, session, received, to_do, closing, settings.server()).run().await;
-    report(&outcome);
-    end.send_replace(Some(outcome));
-}
-
-fn report(outcome: &Outcome) {
-    match outcome {
-        Ok(()) => info!("disconnected"),
-        Err(error) => warn!(%error, "the connection has ended"),
     }
 }

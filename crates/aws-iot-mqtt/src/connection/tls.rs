@@ -12,6 +12,7 @@ use tokio::task::spawn_blocking;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::validity;
 use crate::{Cause, Error};
 
 /// The handshake, on a thread of its own for as long as it lasts: rustls asks for the signature synchronously, and a
@@ -45,9 +46,12 @@ pub(super) fn handshake_error(error: io::Error, server: &str) -> Error {
     match tls_error(&error) {
         // The signer's own error, unwrapped: rustls hides it from `source()`.
         Some(TlsError::Other(other)) => Error::Signer { endpoint, source: Cause::from(Arc::clone(&other.0)) },
-        Some(TlsError::InvalidCertificate(verdict)) => {
-            Error::ServerNotTrusted { endpoint, why: distrust(verdict), source: Cause::new(error) }
-        }
+        Some(TlsError::InvalidCertificate(verdict)) => match validity::of(verdict) {
+            Some((validity, clock)) => {
+                Error::ClockOrCertificate { endpoint, validity, clock, source: Cause::new(error) }
+            }
+            None => Error::ServerNotTrusted { endpoint, why: distrust(verdict), source: Cause::new(error) },
+        },
         Some(TlsError::InvalidMessage(_)) => Error::NotTls { endpoint, source: Cause::new(error) },
         Some(TlsError::PeerIncompatible(_)) => Error::Tls {
             endpoint,
@@ -115,12 +119,6 @@ fn distrust(verdict: &CertificateError) -> &'static str {
         }
         C::NotValidForName | C::NotValidForNameContext { .. } => {
             "the server's certificate is for another name: is the endpoint spelt in full?"
-        }
-        C::Expired | C::ExpiredContext { .. } => {
-            "the server's certificate has expired: is this device's clock right?"
-        }
-        C::NotValidYet | C::NotValidYetContext { .. } => {
-            "the server's certificate is not valid yet: is this device's clock right?"
         }
         _ => "the server's certificate does not pass the check",
     }

@@ -2,15 +2,30 @@
 
 use std::time::Duration;
 
-use rumqttc::v5::mqttbytes::v5::{ConnAck, Connect, ConnectProperties, ConnectReturnCode, Packet};
+use rumqttc::v5::mqttbytes::v5::{ConnAck, Connect, ConnectProperties, ConnectReturnCode, LastWill, Packet};
 
 use super::protocol;
 use crate::codec::Malformed;
 use crate::{Error, Limits};
 
+/// What a client says of itself in CONNECT.
+#[derive(Debug, Clone)]
+pub(crate) struct Hello {
+    pub(crate) client_id: String,
+    /// In seconds.
+    pub(crate) keep_alive: u16,
+    /// Whether the first connection of this client throws away what the server has kept of an earlier one.
+    pub(crate) clean_start: bool,
+    /// How long the server keeps the session after a connection, in seconds.
+    pub(crate) session_expiry: u32,
+    pub(crate) will: Option<LastWill>,
+}
+
 /// What the server granted for this connection.
 #[derive(Debug, Clone)]
 pub(crate) struct Granted {
+    /// It has kept the session of an earlier connection.
+    pub(super) session_present: bool,
     /// Most QoS 1 messages that may be unacknowledged.
     pub(super) receive_maximum: u16,
     /// Largest packet that the server takes, in bytes.
@@ -19,20 +34,23 @@ pub(crate) struct Granted {
     pub(crate) keep_alive: Duration,
 }
 
-/// The first packet of a connection.
-pub(crate) fn connect_packet(client_id: &str, keep_alive: u16, limits: &Limits) -> Packet {
-    let properties = ConnectProperties {
-        receive_maximum: Some(limits.in_flight),
-        max_packet_size: Some(limits.packet_bytes),
-        ..ConnectProperties::new()
-    };
-    let connect = Connect {
-        keep_alive,
-        client_id: client_id.to_owned(),
-        clean_start: true,
-        properties: Some(properties),
-    };
-    Packet::Connect(connect, None, None)
+impl Hello {
+    /// The first packet of a connection; `first` where no connection of this client has stood before.
+    pub(crate) fn packet(&self, limits: &Limits, first: bool) -> Packet {
+        let properties = ConnectProperties {
+            receive_maximum: Some(limits.in_flight),
+            max_packet_size: Some(limits.packet_bytes),
+            session_expiry_interval: Some(self.session_expiry).filter(|expiry| *expiry > 0),
+            ..ConnectProperties::new()
+        };
+        let connect = Connect {
+            keep_alive: self.keep_alive,
+            client_id: self.client_id.clone(),
+            clean_start: if first { self.clean_start } else { self.session_expiry == 0 },
+            properties: Some(properties),
+        };
+        Packet::Connect(connect, self.will.clone(), None)
+    }
 }
 
 impl Granted {
@@ -40,16 +58,16 @@ impl Granted {
     pub(crate) fn from_answer(
         answer: Packet,
         endpoint: &str,
-        client_id: &str,
-        keep_alive: u16,
+        hello: &Hello,
         limits: &Limits,
     ) -> Result<Self, Error> {
+        let Hello { client_id, keep_alive, .. } = hello;
         let connack = match answer {
             Packet::ConnAck(connack) => connack,
             Packet::Disconnect(packet) => {
                 return Err(Error::ConnectRefused {
                     endpoint: endpoint.to_owned(),
-                    client_id: client_id.to_owned(),
+                    client_id: client_id.clone(),
                     reason: packet.reason_code.into(),
                     text: packet.properties.and_then(|properties| properties.reason_string),
                 });
@@ -60,12 +78,12 @@ impl Granted {
         if connack.code != ConnectReturnCode::Success {
             return Err(Error::ConnectRefused {
                 endpoint: endpoint.to_owned(),
-                client_id: client_id.to_owned(),
+                client_id: client_id.clone(),
                 reason: connack.code.into(),
                 text: connack.properties.and_then(|properties| properties.reason_string),
             });
         }
-        Self::from_connack(&connack, keep_alive, limits).map_err(protocol)
+        Self::from_connack(&connack, *keep_alive, limits).map_err(protocol)
     }
 
     fn from_connack(connack: &ConnAck, keep_alive: u16, limits: &Limits) -> Result<Self, Malformed> {
@@ -78,6 +96,7 @@ impl Granted {
         let packet_bytes = properties.and_then(|p| p.max_packet_size).unwrap_or(u32::MAX);
         let keep_alive = properties.and_then(|p| p.server_keep_alive).unwrap_or(keep_alive);
         Ok(Self {
+            session_present: connack.session_present,
             receive_maximum: receive_maximum.min(limits.in_flight),
             packet_bytes: packet_bytes.min(limits.packet_bytes),
             keep_alive: Duration::from_secs(keep_alive.into()),
@@ -104,6 +123,11 @@ pub(super) mod tests {
     use rumqttc::v5::mqttbytes::v5::ConnAckProperties;
 
     use super::*;
+
+    /// The same from a server that has kept the session.
+    pub(in super::super) fn resumed(receive_maximum: u16, limits: &Limits) -> Granted {
+        Granted { session_present: true, ..granted(receive_maximum, limits) }
+    }
 
     /// What a server grants that names this receive maximum and nothing else.
     pub(in super::super) fn granted(receive_maximum: u16, limits: &Limits) -> Granted {
@@ -159,8 +183,14 @@ pub(super) mod tests {
     fn a_refusal_names_client_id_reason_and_policy() {
         let refused = ConnAck { code: ConnectReturnCode::NotAuthorized, ..connack(None, None, None) };
         let answer = Packet::ConnAck(refused);
-        let error =
-            Granted::from_answer(answer, "host:8883", "device-1", 60, &Limits::aws_iot_core()).unwrap_err();
+        let hello = Hello {
+            client_id: "device-1".to_owned(),
+            keep_alive: 60,
+            clean_start: true,
+            session_expiry: 0,
+            will: None,
+        };
+        let error = Granted::from_answer(answer, "host:8883", &hello, &Limits::aws_iot_core()).unwrap_err();
         let words = error.to_string();
         for word in ["host:8883", "'device-1'", "not authorized (0x87)", "iot:Connect"] {
             assert!(words.contains(word), "{word} in {words}");

@@ -1,124 +1,168 @@
-//! The protocol as a state machine without I/O: commands and packets in, bytes and answers out.
+//! The protocol as a state machine without I/O: commands, messages and packets in, bytes and answers out.
 //!
-//! It lives from CONNACK to the end of one connection. Time is a parameter, so that no test waits for a clock.
+//! It outlives connections: what was accepted and not answered is here until it is. Time is a parameter, so that no
+//! test waits for a clock.
 
 mod granted;
 mod inbox;
 mod incoming;
 mod keep_alive;
+mod pace;
 mod pending;
+mod requests;
+mod routes;
+mod sending;
 #[cfg(test)]
 mod tests;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::{Bytes, BytesMut};
-use rumqttc::v5::mqttbytes::QoS as WireQoS;
-use rumqttc::v5::mqttbytes::v5::{
-    Filter as WireFilter, Packet, PingReq, PubAck, Publish, Subscribe, Unsubscribe,
-};
-use tokio::sync::{Notify, mpsc, oneshot};
+use bytes::BytesMut;
+use rumqttc::v5::mqttbytes::v5::{Packet, PingReq};
+use tokio::sync::Notify;
 use tracing::debug;
 
-pub(crate) use self::granted::{Granted, connect_packet};
-use self::inbox::{Inbox, Taken};
+pub(crate) use self::granted::{Granted, Hello};
+use self::inbox::Inbox;
 use self::keep_alive::{Due, KeepAlive};
-use self::pending::{Pending, PendingPublish, PendingSubscribe, PendingTable};
+use self::pace::Pace;
+use self::pending::PendingTable;
+use self::requests::Unsubscribe;
+pub(crate) use self::requests::{Command, Wanted};
+pub(crate) use self::sending::Left;
 use crate::codec::{Malformed, decode};
-use crate::{Cause, Error, Filter, Limits, QoS, Subscription, Topic};
-
-/// How many messages wait for a slow reader, for each subscription: some dozen are a burst, more is a backlog.
-const QUEUE: usize = 64;
-
-/// Where no further commands are taken until the socket has taken some of what is written, in bytes.
-const HIGH_WATER: usize = 256 * 1024;
-
-/// The answer to a command. Dropped without an answer, it means that the session has ended, and the session's end
-/// says why.
-pub(crate) type Answer<T> = oneshot::Sender<Result<T, Error>>;
-
-/// What the application asks of the session.
-pub(crate) enum Command {
-    Publish { topic: Topic, qos: QoS, payload: Bytes, answer: Answer<()> },
-    Subscribe { filter: Filter, qos: QoS, answer: Answer<Subscription> },
-}
+use crate::event::Hub;
+use crate::queue::{Answer, Entry};
+use crate::statistics::Counters;
+use crate::{Cause, DisconnectReason, Error, Event, Limits};
 
 pub(crate) struct Session {
     limits: Arc<Limits>,
-    granted: Granted,
     client_id: String,
+    /// What holds for the connection of now; `None` between two.
+    link: Option<Link>,
+    /// Messages that are to go next. The rest is in the outbox, where they may still be dropped.
+    to_send: VecDeque<Entry>,
+    /// How many messages were sent for the first time: gives them their order.
+    sent_first: u64,
+    /// The rates hold back what is in `to_send` until then.
+    not_before: Option<Instant>,
+    wanted: Vec<Wanted>,
+    unwanted: Vec<Unsubscribe>,
     pending: PendingTable,
     inbox: Inbox,
-    keep_alive: KeepAlive,
+    /// How many SUBSCRIBEs for subscriptions of an earlier connection are unanswered.
+    resubscribing: usize,
+    /// A reconnect, of which it is not yet told that all is as before.
+    resuming: bool,
     /// What goes out with the next write: everything that is ready, together. The payload is copied once, to here.
     out: BytesMut,
+    left: Left,
+    hub: Arc<Hub>,
+    counters: Arc<Counters>,
+}
+
+struct Link {
+    granted: Granted,
+    keep_alive: KeepAlive,
+    pace: Pace,
 }
 
 impl Session {
-    pub(crate) fn new(limits: Arc<Limits>, granted: Granted, client_id: String, now: Instant) -> Self {
-        let keep_alive = KeepAlive::new(granted.keep_alive, now);
+    pub(crate) fn new(
+        limits: Arc<Limits>,
+        client_id: String,
+        hub: Arc<Hub>,
+        counters: Arc<Counters>,
+    ) -> Self {
         // What this client says in CONNECT that it takes.
-        let inbox = Inbox::new(u64::from(limits.in_flight) * u64::from(limits.packet_bytes));
+        let most_waiting = u64::from(limits.in_flight) * u64::from(limits.packet_bytes);
         Self {
             limits,
-            granted,
             client_id,
+            link: None,
+            to_send: VecDeque::new(),
+            sent_first: 0,
+            not_before: None,
+            wanted: Vec::new(),
+            unwanted: Vec::new(),
             pending: PendingTable::default(),
-            inbox,
-            keep_alive,
+            inbox: Inbox::new(most_waiting, Arc::clone(&counters)),
+            resubscribing: 0,
+            resuming: false,
             out: BytesMut::new(),
+            left: Left::default(),
+            hub,
+            counters,
         }
     }
 
-    /// How many commands may come in now. QoS 1 messages beyond the server's window stay in the caller's queue.
-    pub(crate) fn room(&self) -> usize {
-        if self.out.len() >= HIGH_WATER {
-            return 0;
-        }
-        let window = usize::from(self.granted.receive_maximum).saturating_sub(self.pending.publishes());
-        window.min(self.pending.free_ids())
+    /// The server has agreed to a connection. Everything that an earlier one left open goes out again.
+    pub(crate) fn connected(&mut self, granted: Granted, now: Instant) {
+        let session_present = granted.session_present;
+        self.link = Some(Link {
+            keep_alive: KeepAlive::new(granted.keep_alive, now),
+            pace: Pace::new(&self.limits, now),
+            granted,
+        });
+        self.counters.connects.add(1);
+        self.resuming = self.counters.connects.get() > 1;
+        self.hub.tell(Event::Connected { session_present });
+        self.number_again(session_present);
+        self.inbox.connected(session_present);
+        self.resubscribe();
+        self.send_requests();
+        self.room_in_queues();
+        self.send(now);
     }
 
-    pub(crate) fn command(&mut self, command: Command) {
-        match command {
-            Command::Publish { topic, qos, payload, answer } => self.publish(topic, qos, payload, answer),
-            Command::Subscribe { filter, qos, answer } => self.subscribe(filter, qos, answer),
-        }
+    /// The connection is gone.
+    pub(crate) fn disconnected(&mut self) {
+        self.link = None;
+        self.not_before = None;
+        self.resubscribing = 0;
+        self.out.clear();
+        self.take_back();
     }
 
     /// Takes all whole packets out of `buffer`.
     pub(crate) fn received(&mut self, buffer: &mut BytesMut, now: Instant) -> Result<(), Error> {
-        self.keep_alive.heard(now);
+        if let Some(link) = &mut self.link {
+            link.keep_alive.heard(now);
+        }
         while let Some(packet) = decode(buffer, self.limits.packet_bytes).map_err(protocol)? {
             self.packet(packet)?;
         }
         Ok(())
     }
 
-    /// A subscription's queue has room again, or is gone.
+    /// A subscription's queue has room again, or is gone, or the application has acknowledged a message.
     pub(crate) fn room_in_queues(&mut self) {
-        for taken in self.inbox.retry() {
-            self.acknowledge(taken);
+        if self.link.is_none() {
+            return;
         }
-        for filter in self.inbox.abandoned() {
-            if let Some(id) = self.pending.insert(Pending::Unsubscribe) {
-                let packet = Unsubscribe { pkid: id, ..Unsubscribe::new(filter.as_str(), None) };
-                self.write(Packet::Unsubscribe(packet), "unsubscribe");
-            }
+        for id in self.inbox.retry() {
+            self.acknowledge(id);
         }
+        let abandoned = self.inbox.abandoned().into_iter();
+        self.unwanted.extend(abandoned.map(|filter| Unsubscribe { filter, answer: None }));
+        self.send_requests();
     }
 
     /// When [`Self::timer`] has to be called next.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.keep_alive.deadline()
+        let keep_alive = self.link.as_ref().and_then(|link| link.keep_alive.deadline());
+        keep_alive.into_iter().chain(self.not_before).min()
     }
 
     pub(crate) fn timer(&mut self, now: Instant) -> Result<(), Error> {
-        match self.keep_alive.due(now) {
+        let Some(link) = &mut self.link else { return Ok(()) };
+        match link.keep_alive.due(now) {
             Due::Nothing => Ok(()),
             Due::Ping => {
-                self.write(Packet::PingReq(PingReq), "ping");
+                self.write(Packet::PingReq(PingReq));
                 Ok(())
             }
             Due::Dead(after) => Err(Error::KeepAlive { after }),
@@ -136,12 +180,9 @@ impl Session {
 
     /// Some of the output went to the socket.
     pub(crate) fn written(&mut self, now: Instant) {
-        self.keep_alive.sent(now);
-    }
-
-    /// How many QoS 1 messages the server has not acknowledged.
-    pub(crate) fn unacknowledged(&self) -> usize {
-        self.pending.publishes()
+        if let Some(link) = &mut self.link {
+            link.keep_alive.sent(now);
+        }
     }
 
     /// What the server still has to answer, the oldest first, for the error of a lost connection.
@@ -150,68 +191,24 @@ impl Session {
     }
 
     /// The last packet.
-    pub(crate) fn goodbye(&mut self, outcome: &Result<(), Error>) {
+    pub(crate) fn goodbye(&mut self, outcome: &Result<(), Error>, reason: DisconnectReason) {
         // By hand: rumqttc 0.25.1 writes a wrong length for a DISCONNECT with nothing but a reason.
-        self.out.extend_from_slice(match outcome {
-            Err(Error::Protocol { .. }) => &[0xE0, 1, 0x82],
-            _ => &[0xE0, 0],
+        self.out.extend_from_slice(match (outcome, reason) {
+            (Err(Error::Protocol { .. }), _) => &[0xE0, 1, 0x82],
+            (_, DisconnectReason::Normal) => &[0xE0, 0],
+            (_, DisconnectReason::WithWill) => &[0xE0, 1, 0x04],
         });
     }
 
-    fn publish(&mut self, topic: Topic, qos: QoS, payload: Bytes, answer: Answer<()>) {
-        let mut packet = Publish {
-            qos: wire_qos(qos),
-            topic: Bytes::from(topic.into_string()),
-            payload,
-            // Stands for the id while the size is asked for: without one, two bytes would be missing.
-            pkid: 1,
-            ..Publish::default()
-        };
-        if let Err(error) = self.granted.check_packet(packet.size(), "message", &packet.topic) {
-            reply(answer, Err(error));
-            return;
-        }
-        match qos {
-            QoS::AtMostOnce => {
-                packet.pkid = 0;
-                reply(answer, Ok(()));
-            }
-            QoS::AtLeastOnce => {
-                let pending = PendingPublish { topic: packet.topic.clone(), answer };
-                let Some(id) = self.pending.insert(Pending::Publish(pending)) else { return };
-                packet.pkid = id;
-            }
-        }
-        self.write(Packet::Publish(packet), "publish");
-    }
-
-    fn subscribe(&mut self, filter: Filter, qos: QoS, answer: Answer<Subscription>) {
-        if let Err(error) = self.limits.check_subscriptions(self.inbox.subscriptions() + 1) {
-            reply(answer, Err(error));
-            return;
-        }
-        let (sender, queue) = mpsc::channel(QUEUE);
-        let wire = WireFilter::new(filter.as_str(), wire_qos(qos));
-        let pending = PendingSubscribe { filter: filter.clone(), queue, sender: sender.clone(), answer };
-        let Some(id) = self.pending.insert(Pending::Subscribe(pending)) else { return };
-        // From now on, not from SUBACK on: the server may send the first messages before it (MQTT 5, section 3.8.4).
-        self.inbox.add(filter, sender);
-        self.write(Packet::Subscribe(Subscribe { pkid: id, ..Subscribe::new(wire, None) }), "subscribe");
-    }
-
-    fn acknowledge(&mut self, Taken(id): Taken) {
-        self.write(Packet::PubAck(PubAck::new(id, None)), "acknowledge");
-    }
-
     /// What subscriptions ring when their queue has room again.
-    pub(crate) fn room_notice(&self) -> &Arc<Notify> {
-        self.inbox.room()
+    pub(crate) fn bell(&self) -> Arc<Notify> {
+        Arc::clone(&self.inbox.given_ones().bell)
     }
 
-    fn write(&mut self, packet: Packet, what: &'static str) {
+    fn write(&mut self, packet: Packet) {
         // Sizes were checked on the way in, and packet ids are never 0, so the codec has nothing to refuse.
         if let Err(error) = packet.write(&mut self.out, None) {
-            debug!(what, %error, "a packet could not be encoded");
+            debug!(%error, "a packet could not be encoded");
         }
     }
 }
@@ -223,11 +220,4 @@ fn reply<T>(answer: Answer<T>, result: Result<T, Error>) {
 
 pub(crate) fn protocol(what: Malformed) -> Error {
     Error::Protocol { source: Cause::new(what) }
-}
-
-fn wire_qos(qos: QoS) -> WireQoS {
-    match qos {
-        QoS::AtMostOnce => WireQoS::AtMostOnce,
-        QoS::AtLeastOnce => WireQoS::AtLeastOnce,
-    }
 }

@@ -1,33 +1,20 @@
 //! What the server has to answer, by packet id.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
 
-use bytes::Bytes;
-use tokio::sync::mpsc;
-
-use super::Answer;
-use crate::{Filter, Message, Subscription};
+use super::requests::{Resubscribe, Unsubscribe, Wanted};
+use crate::queue::Entry;
 
 /// Packet ids are 1 to 65535 (MQTT 5, section 2.2.1).
 const IDS: usize = 65_535;
 
 pub(super) enum Pending {
-    Publish(PendingPublish),
-    Subscribe(PendingSubscribe),
-    Unsubscribe,
-}
-
-pub(super) struct PendingPublish {
-    pub(super) topic: Bytes,
-    pub(super) answer: Answer<()>,
-}
-
-pub(super) struct PendingSubscribe {
-    pub(super) filter: Filter,
-    pub(super) queue: mpsc::Receiver<Message>,
-    pub(super) sender: mpsc::Sender<Message>,
-    pub(super) answer: Answer<Subscription>,
+    Publish(Entry),
+    /// The id of a message that an earlier connection sent: the server may know it, so nobody else gets it.
+    Reserved,
+    Subscribe(Vec<Wanted>),
+    Resubscribe(Vec<Resubscribe>),
+    Unsubscribe(Vec<Unsubscribe>),
 }
 
 /// Ids are given out round and round, whatever the window: an id that was answered late is not given out at once
@@ -40,41 +27,49 @@ pub(super) struct PendingTable {
 }
 
 impl PendingTable {
-    /// Gives the packet its id. `None` when all are taken, which the caller prevents with [`Self::free_ids`].
-    pub(super) fn insert(&mut self, pending: Pending) -> Option<u16> {
+    /// An id that nobody has. `None` when all are taken.
+    pub(super) fn free_id(&mut self) -> Option<u16> {
         if self.free_ids() == 0 {
             return None;
         }
         loop {
             self.last_id = self.last_id.checked_add(1).unwrap_or(1);
             if !self.by_id.contains_key(&self.last_id) {
-                break;
+                return Some(self.last_id);
             }
         }
+    }
+
+    pub(super) fn insert(&mut self, id: u16, pending: Pending) {
         self.publishes += usize::from(matches!(pending, Pending::Publish(_)));
-        self.by_id.insert(self.last_id, pending);
-        Some(self.last_id)
+        self.by_id.insert(id, pending);
     }
 
-    pub(super) fn take_publish(&mut self, id: u16) -> Option<PendingPublish> {
+    pub(super) fn take_publish(&mut self, id: u16) -> Option<Entry> {
         match self.take_if(id, |pending| matches!(pending, Pending::Publish(_)))? {
-            Pending::Publish(publish) => {
+            Pending::Publish(entry) => {
                 self.publishes -= 1;
-                Some(publish)
+                Some(entry)
             }
             _ => None,
         }
     }
 
-    pub(super) fn take_subscribe(&mut self, id: u16) -> Option<PendingSubscribe> {
-        match self.take_if(id, |pending| matches!(pending, Pending::Subscribe(_)))? {
-            Pending::Subscribe(subscribe) => Some(subscribe),
+    /// A subscription, first or repeated.
+    pub(super) fn take_subscribe(&mut self, id: u16) -> Option<Pending> {
+        self.take_if(id, |pending| matches!(pending, Pending::Subscribe(_) | Pending::Resubscribe(_)))
+    }
+
+    pub(super) fn take_unsubscribe(&mut self, id: u16) -> Option<Vec<Unsubscribe>> {
+        match self.take_if(id, |pending| matches!(pending, Pending::Unsubscribe(_)))? {
+            Pending::Unsubscribe(requests) => Some(requests),
             _ => None,
         }
     }
 
-    pub(super) fn take_unsubscribe(&mut self, id: u16) {
-        self.take_if(id, |pending| matches!(pending, Pending::Unsubscribe));
+    /// The message that it was kept for is not sent again.
+    pub(super) fn release(&mut self, id: u16) {
+        self.take_if(id, |pending| matches!(pending, Pending::Reserved));
     }
 
     pub(super) fn publishes(&self) -> usize {
@@ -85,15 +80,34 @@ impl PendingTable {
         IDS - self.by_id.len()
     }
 
+    /// Everything, the oldest first.
+    pub(super) fn take_all(&mut self) -> Vec<(u16, Pending)> {
+        self.publishes = 0;
+        let mut older = std::mem::take(&mut self.by_id);
+        // The ids up to the one that was given out last are the younger ones.
+        let younger = match self.last_id.checked_add(1) {
+            Some(next) => {
+                let rest = older.split_off(&next);
+                std::mem::replace(&mut older, rest)
+            }
+            None => BTreeMap::new(),
+        };
+        older.into_iter().chain(younger).collect()
+    }
+
     /// The oldest, in words: the first behind the id that was given out last.
     pub(super) fn oldest(&self) -> Option<String> {
-        let older = self.by_id.range((Bound::Excluded(self.last_id), Bound::Unbounded));
+        let next = self.last_id.saturating_add(1);
+        let older = self.by_id.range(next..).filter(|(id, _)| **id > self.last_id);
         older.chain(self.by_id.range(..=self.last_id)).find_map(|(_, pending)| match pending {
-            Pending::Publish(publish) => {
-                Some(format!("the message to '{}'", String::from_utf8_lossy(&publish.topic)))
+            Pending::Publish(entry) => Some(format!("the message to '{}'", entry.topic())),
+            Pending::Subscribe(wanted) => {
+                wanted.first().map(|one| format!("the subscription to '{}'", one.filter))
             }
-            Pending::Subscribe(subscribe) => Some(format!("the subscription to '{}'", subscribe.filter)),
-            Pending::Unsubscribe => None,
+            Pending::Resubscribe(again) => {
+                again.first().map(|one| format!("the subscription to '{}'", one.filter))
+            }
+            Pending::Reserved | Pending::Unsubscribe(_) => None,
         })
     }
 

@@ -1,6 +1,8 @@
 //! What the tests share: identities, a TLS server that follows a script, an executor that is not tokio.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub(crate) mod cutter;
+pub(crate) mod key;
 pub(crate) mod quiet;
 pub(crate) mod server;
 
@@ -8,8 +10,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
+use std::time::Duration;
 
-use aws_iot_mqtt::{Builder, Client};
+use aws_iot_mqtt::{Builder, Client, Limits, Reconnect};
 use rustls::client::{ResolvesClientCert, WebPkiServerVerifier};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
@@ -39,9 +42,17 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// Settings for a client on `localhost`.
+/// Settings for a client on `localhost` that ends with its connection, and does not keep to AWS's rates.
 pub(crate) fn client(port: u16, client_id: &str, tls: impl Into<Arc<ClientConfig>>) -> Builder {
-    Client::builder("localhost", client_id, tls).port(port)
+    Client::builder("localhost", client_id, tls).port(port).reconnect(Reconnect::never()).pacing(false)
+}
+
+/// The same for one that connects again, and quickly.
+pub(crate) fn lasting(port: u16, client_id: &str, tls: impl Into<Arc<ClientConfig>>) -> Builder {
+    let reconnect = Reconnect::new().delays(Duration::from_millis(20), Duration::from_millis(200));
+    let mut limits = Limits::aws_iot_core();
+    limits.connect_interval = Duration::ZERO;
+    client(port, client_id, tls).reconnect(reconnect).limits(limits).pacing(false)
 }
 
 /// A client that trusts `ca_pem` and proves itself with `device`.

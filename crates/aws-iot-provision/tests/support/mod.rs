@@ -16,6 +16,7 @@ pub(crate) async fn config(control_plane_url: &str) -> SdkConfig {
         region: Some("us-east-1".to_owned()),
         profile: None,
         endpoint_url: Some(control_plane_url.to_owned()),
+        attempt_timeout: None,
     };
     let credentials = Credentials::new("AKIAFAKE", "fake-secret", None, None, "test");
     aws_client_config(&options)

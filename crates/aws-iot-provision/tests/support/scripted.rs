@@ -18,7 +18,11 @@ pub(crate) struct Answer(pub(crate) u16, pub(crate) &'static str, pub(crate) &'s
 
 pub(crate) const ID: &str = "00000000000000000000000000000000000000000000000000000000000000aa";
 
-const GOOD: [(&str, Answer); 7] = [
+const GOOD: [(&str, Answer); 11] = [
+    ("GET /things/", Answer(404, "ResourceNotFoundException", r#"{"message":"no such thing"}"#)),
+    ("GET /policies/", Answer(404, "ResourceNotFoundException", r#"{"message":"no such policy"}"#)),
+    ("GET /principals/things", Answer(200, "", r#"{"things":[]}"#)),
+    ("POST /attached-policies/", Answer(200, "", r#"{"policies":[]}"#)),
     ("GET /certificates/", Answer(404, "ResourceNotFoundException", r#"{"message":"no such certificate"}"#)),
     (
         "POST /things/",

@@ -1,4 +1,4 @@
-//! RegisterCertificateWithoutCA, DescribeCertificate, UpdateCertificate, DeleteCertificate.
+//! RegisterCertificateWithoutCA, DescribeCertificate, ListCertificates, UpdateCertificate, DeleteCertificate.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Extension, Path, Query, State};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::request::body;
 use super::respond::{Answer, done};
@@ -67,6 +67,23 @@ pub(super) async fn describe(State(registry): State<Arc<Registry>>, Path(id): Pa
             },
         }
     })))
+}
+
+pub(super) async fn list(State(registry): State<Arc<Registry>>) -> Answer {
+    let certificates: Vec<Value> = registry
+        .certificates()
+        .iter()
+        .map(|certificate| {
+            json!({
+                "certificateArn": certificate.arn,
+                "certificateId": certificate.id.as_str(),
+                "status": certificate.status.as_str(),
+                "creationDate": certificate.created,
+                "certificateMode": "SNI_ONLY",
+            })
+        })
+        .collect();
+    Ok(Json(json!({ "certificates": certificates })))
 }
 
 pub(super) async fn update(

@@ -3,6 +3,7 @@
 mod certificates;
 mod endpoint;
 mod policies;
+mod policy_versions;
 mod request;
 mod respond;
 mod things;
@@ -11,21 +12,30 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware;
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 
 use crate::registry::Registry;
 
 /// The routes of the control plane (paths: AWS IoT API reference).
 pub(crate) fn router(registry: Arc<Registry>) -> Router {
     Router::new()
-        .route("/things/{name}", post(things::create).get(things::describe).delete(things::delete))
+        .route("/things", get(things::list))
+        .route(
+            "/things/{name}",
+            post(things::create).get(things::describe).patch(things::update).delete(things::delete),
+        )
         .route(
             "/things/{name}/principals",
             put(things::attach_principal).delete(things::detach_principal).get(things::list_principals),
         )
+        .route("/principals/things", get(things::list_of_principal))
         .route("/policies/{name}", post(policies::create).get(policies::get).delete(policies::delete))
+        .route("/policies/{name}/version", post(policy_versions::create).get(policy_versions::list))
+        .route("/policies/{name}/version/{number}", delete(policy_versions::delete))
+        .route("/policy-targets/{name}", post(policies::list_targets))
         .route("/target-policies/{name}", put(policies::attach).post(policies::detach))
         .route("/attached-policies/{target}", post(policies::list_attached))
+        .route("/certificates", get(certificates::list))
         .route("/certificate/register-no-ca", post(certificates::register))
         .route(
             "/certificates/{id}",

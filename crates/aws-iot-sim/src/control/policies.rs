@@ -1,4 +1,4 @@
-//! CreatePolicy, GetPolicy, DeletePolicy, and the policies of a certificate.
+//! CreatePolicy, GetPolicy, DeletePolicy, the policies of a certificate and the certificates of a policy.
 
 use std::sync::Arc;
 
@@ -12,9 +12,6 @@ use super::request::body;
 use super::respond::{Answer, done};
 use crate::arn::Region;
 use crate::registry::{CertificateId, PolicyName, Registry};
-
-/// Each policy has one version here, numbered as AWS numbers the first.
-const VERSION_ID: &str = "1";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -39,7 +36,7 @@ pub(super) async fn create(
         "policyName": policy.name.as_str(),
         "policyArn": policy.arn,
         "policyDocument": policy.document,
-        "policyVersionId": VERSION_ID,
+        "policyVersionId": policy.versions.in_force().to_string(),
     })))
 }
 
@@ -49,16 +46,21 @@ pub(super) async fn get(State(registry): State<Arc<Registry>>, Path(name): Path<
         "policyName": policy.name.as_str(),
         "policyArn": policy.arn,
         "policyDocument": policy.document,
-        "defaultVersionId": VERSION_ID,
+        "defaultVersionId": policy.versions.in_force().to_string(),
         "creationDate": policy.created,
         "lastModifiedDate": policy.created,
-        "generationId": VERSION_ID,
+        "generationId": policy.versions.in_force().to_string(),
     })))
 }
 
 pub(super) async fn delete(State(registry): State<Arc<Registry>>, Path(name): Path<String>) -> Answer {
     registry.delete_policy(&PolicyName::parse(&name)?)?;
     done()
+}
+
+pub(super) async fn list_targets(State(registry): State<Arc<Registry>>, Path(name): Path<String>) -> Answer {
+    let targets = registry.policy_targets(&PolicyName::parse(&name)?)?;
+    Ok(Json(json!({ "targets": targets })))
 }
 
 pub(super) async fn attach(

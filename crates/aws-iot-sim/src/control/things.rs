@@ -1,4 +1,4 @@
-//! CreateThing, DescribeThing, DeleteThing, and a thing's principals.
+//! CreateThing, DescribeThing, ListThings, UpdateThing, DeleteThing, a thing's principals and a principal's things.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use axum::body::Bytes;
 use axum::extract::{Extension, Path, Query, State};
 use axum::http::HeaderMap;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::request::{body, principal};
 use super::respond::{Answer, done};
@@ -28,6 +28,15 @@ struct CreateThing {
 struct AttributePayload {
     #[serde(default)]
     attributes: BTreeMap<String, String>,
+    #[serde(default)]
+    merge: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct UpdateThing {
+    #[serde(default)]
+    attribute_payload: AttributePayload,
 }
 
 #[derive(Deserialize)]
@@ -73,6 +82,37 @@ pub(super) async fn describe(State(registry): State<Arc<Registry>>, Path(name): 
         "attributes": thing.attributes,
         "version": thing.version,
     })))
+}
+
+pub(super) async fn list(State(registry): State<Arc<Registry>>) -> Answer {
+    let things: Vec<Value> = registry
+        .things()
+        .iter()
+        .map(|thing| {
+            json!({
+                "thingName": thing.name.as_str(),
+                "thingArn": thing.arn,
+                "attributes": thing.attributes,
+                "version": thing.version,
+            })
+        })
+        .collect();
+    Ok(Json(json!({ "things": things })))
+}
+
+pub(super) async fn update(
+    State(registry): State<Arc<Registry>>,
+    Path(name): Path<String>,
+    bytes: Bytes,
+) -> Answer {
+    let UpdateThing { attribute_payload: payload } = body(&bytes)?;
+    registry.update_thing(&ThingName::parse(&name)?, payload.attributes, payload.merge)?;
+    done()
+}
+
+pub(super) async fn list_of_principal(State(registry): State<Arc<Registry>>, headers: HeaderMap) -> Answer {
+    let things = registry.principal_things(&principal(&headers)?)?;
+    Ok(Json(json!({ "things": things })))
 }
 
 pub(super) async fn delete(

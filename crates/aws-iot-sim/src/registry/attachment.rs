@@ -85,6 +85,14 @@ impl Registry {
         Ok(())
     }
 
+    /// The names of the things to which a certificate is attached.
+    pub(crate) fn principal_things(&self, principal: &CertificateId) -> Result<Vec<String>, Fault> {
+        let state = self.state();
+        let certificate =
+            state.certificates.get(principal).ok_or_else(|| certificate::not_found(principal))?;
+        Ok(certificate.things.keys().map(ToString::to_string).collect())
+    }
+
     /// The ARNs of the certificates that are attached to a thing.
     pub(crate) fn thing_principals(&self, thing: &ThingName) -> Result<Vec<String>, Fault> {
         let state = self.state();

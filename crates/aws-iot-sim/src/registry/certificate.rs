@@ -94,6 +94,11 @@ impl Registry {
         self.state().certificates.get(id).cloned().ok_or_else(|| not_found(id))
     }
 
+    /// All certificates.
+    pub(crate) fn certificates(&self) -> Vec<Certificate> {
+        self.state().certificates.values().cloned().collect()
+    }
+
     /// Sets a certificate's status.
     pub(crate) fn update_certificate(&self, id: &CertificateId, status: Status) -> Result<(), Fault> {
         let mut state = self.state();

@@ -26,6 +26,7 @@ pub(crate) enum FaultKind {
     ResourceNotFound,
     UnknownOperation,
     VersionConflict,
+    VersionsLimitExceeded,
 }
 
 impl Fault {
@@ -65,6 +66,7 @@ impl FaultKind {
             Self::ResourceNotFound => "ResourceNotFoundException",
             Self::UnknownOperation => "UnknownOperationException",
             Self::VersionConflict => "VersionConflictException",
+            Self::VersionsLimitExceeded => "VersionsLimitExceededException",
         }
     }
 
@@ -75,7 +77,10 @@ impl FaultKind {
             Self::MissingAuthenticationToken => 403,
             Self::ResourceNotFound | Self::UnknownOperation => 404,
             Self::CertificateState => 406,
-            Self::DeleteConflict | Self::ResourceAlreadyExists | Self::VersionConflict => 409,
+            Self::DeleteConflict
+            | Self::ResourceAlreadyExists
+            | Self::VersionConflict
+            | Self::VersionsLimitExceeded => 409,
             Self::LimitExceeded => 410,
         }
     }

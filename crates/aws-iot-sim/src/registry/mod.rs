@@ -8,6 +8,7 @@ mod fault;
 mod key;
 mod names;
 mod policy;
+mod policy_version;
 mod thing;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,6 @@
-//! Policies, each with its one version.
+//! Policies.
 
+use super::policy_version::Versions;
 use super::{Fault, FaultKind, PolicyName, Registry, now};
 use crate::arn::Region;
 use crate::limits::POLICY_CHARACTERS;
@@ -10,10 +11,11 @@ use crate::policy::Policy;
 pub(crate) struct StoredPolicy {
     pub(crate) name: PolicyName,
     pub(crate) arn: String,
-    /// The document as it was sent.
+    /// The document of the version in force, as it was sent.
     pub(crate) document: String,
     pub(crate) policy: Policy,
     pub(crate) created: f64,
+    pub(crate) versions: Versions,
 }
 
 impl Registry {
@@ -24,14 +26,7 @@ impl Registry {
         document: &str,
         region: &Region,
     ) -> Result<StoredPolicy, Fault> {
-        let malformed = |message: String| Fault::new(FaultKind::MalformedPolicy, message);
-        let characters = document.chars().filter(|character| !character.is_whitespace()).count();
-        if characters > POLICY_CHARACTERS {
-            return Err(malformed(format!(
-                "the policy document has {characters} characters without white space, {POLICY_CHARACTERS} are allowed"
-            )));
-        }
-        let policy = Policy::parse(document).map_err(|reason| malformed(reason.to_string()))?;
+        let policy = parse(document)?;
         let mut state = self.state();
         if let Some(existing) = state.policies.get(&name) {
             let message = format!("Policy cannot be created - name already exists (name={name})");
@@ -42,6 +37,7 @@ impl Registry {
             document: document.to_owned(),
             policy,
             created: now(),
+            versions: Versions::first(),
             name: name.clone(),
         };
         state.policies.insert(name, stored.clone());
@@ -65,9 +61,27 @@ impl Registry {
             );
             return Err(Fault::new(FaultKind::DeleteConflict, message));
         }
+        if state.policies.get(name).is_some_and(|policy| policy.versions.count() > 1) {
+            let message = format!(
+                "Cannot delete the policy because it has one or more policy versions attached to it (name={name})"
+            );
+            return Err(Fault::new(FaultKind::DeleteConflict, message));
+        }
         state.policies.remove(name);
         Ok(())
     }
+}
+
+/// A document that AWS would take.
+pub(super) fn parse(document: &str) -> Result<Policy, Fault> {
+    let malformed = |message: String| Fault::new(FaultKind::MalformedPolicy, message);
+    let characters = document.chars().filter(|character| !character.is_whitespace()).count();
+    if characters > POLICY_CHARACTERS {
+        return Err(malformed(format!(
+            "the policy document has {characters} characters without white space, {POLICY_CHARACTERS} are allowed"
+        )));
+    }
+    Policy::parse(document).map_err(|reason| malformed(reason.to_string()))
 }
 
 pub(super) fn not_found(name: &PolicyName) -> Fault {

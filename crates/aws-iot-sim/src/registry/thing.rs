@@ -58,6 +58,30 @@ impl Registry {
         Ok(thing)
     }
 
+    /// Sets a thing's attributes: all of them, or with `merge` only these, of which an empty value removes one.
+    pub(crate) fn update_thing(
+        &self,
+        name: &ThingName,
+        attributes: BTreeMap<String, String>,
+        merge: bool,
+    ) -> Result<(), Fault> {
+        let mut state = self.state();
+        let missing = || Fault::not_found(format_args!("thing {name}"));
+        let thing = state.things.get_mut(name).ok_or_else(missing)?;
+        let mut updated = if merge { thing.attributes.clone() } else { BTreeMap::new() };
+        updated.extend(attributes);
+        updated.retain(|_, value| !value.is_empty());
+        check_attributes(&updated)?;
+        thing.attributes = updated;
+        thing.version += 1;
+        Ok(())
+    }
+
+    /// All things.
+    pub(crate) fn things(&self) -> Vec<Thing> {
+        self.state().things.values().cloned().collect()
+    }
+
     /// The thing of that name.
     pub(crate) fn thing(&self, name: &ThingName) -> Result<Thing, Fault> {
         self.state().things.get(name).cloned().ok_or_else(|| Fault::not_found(format_args!("thing {name}")))

@@ -1,58 +1,95 @@
-//! What `se050-iot provision` says.
+//! What `se050-iot provision` says of one device.
 
 use std::io::{self, Write};
 use std::path::Path;
 
-use aws_iot_provision::{ClientOptions, Provisioned, Step};
+use aws_iot_provision::{Action, Change, Device, Plan, Provisioned};
+use device_identity::Checked;
 use serde_json::{Value, json};
 
-/// The factory key "cloud connection key 0, RSA2048", object 0xF0000110, as that module wants it named.
-const KEY_LABEL: &str = "sss:100100F0";
-
-pub(super) fn step(out: &mut impl Write, step: &Step) -> io::Result<()> {
-    writeln!(out, "{step}")?;
+pub(super) fn change(out: &mut impl Write, change: &Change) -> io::Result<()> {
+    writeln!(out, "{change}")?;
     out.flush()
+}
+
+pub(super) fn plan(
+    out: &mut impl Write,
+    as_json: bool,
+    device: &Device,
+    checked: &Checked,
+    plan: &Plan,
+) -> io::Result<()> {
+    if as_json {
+        let steps: Vec<Value> = plan.changes.iter().map(change_json).collect();
+        let object = json!({
+            "thingName": device.thing().as_str(),
+            "certificateId": device.certificate().fingerprint(),
+            "identity": checked.summary(),
+            "changes": plan.changes_anything(),
+            "steps": steps,
+        });
+        return writeln!(out, "{object}");
+    }
+    writeln!(out, "identity: {}", checked.summary())?;
+    write!(out, "{plan}")?;
+    let count = plan.changes.iter().filter(|change| change.is_change()).count();
+    match count {
+        0 => writeln!(out, "nothing to do"),
+        count => writeln!(out, "{count} to do; nothing was written"),
+    }
 }
 
 pub(super) fn text(
     out: &mut impl Write,
     provisioned: &Provisioned,
-    options: &ClientOptions,
+    checked: &Checked,
+    key_label: &str,
+    is_local: bool,
 ) -> io::Result<()> {
-    let Provisioned { thing, certificate_id, policy, endpoint, .. } = provisioned;
+    let Provisioned { thing, certificate_id, policy, endpoint, changes, .. } = provisioned;
     writeln!(out)?;
+    if !changes.iter().any(Change::is_change) {
+        writeln!(out, "Nothing was changed: everything was there as it should be.")?;
+        writeln!(out)?;
+    }
     writeln!(out, "thing        {thing}")?;
     writeln!(out, "certificate  {certificate_id}")?;
+    writeln!(out, "identity     {}", checked.summary())?;
     writeln!(out, "policy       {policy}")?;
     writeln!(out, "endpoint     {endpoint}")?;
     writeln!(out)?;
-    writeln!(out, "The device may connect now. On the device:")?;
-    writeln!(out, "  pubsub --endpoint {endpoint} --client-id {thing} --key-label {KEY_LABEL}")?;
-    if options.endpoint_url.is_some() {
+    writeln!(out, "On the device:")?;
+    writeln!(out, "  pubsub --endpoint {endpoint} --client-id {thing} --key-label {key_label}")?;
+    if is_local {
         writeln!(out, "A local AWS IoT Core also needs --ca-file and --port, as it printed them.")?;
     }
     out.flush()
 }
 
-pub(super) fn json(out: &mut impl Write, provisioned: &Provisioned) -> io::Result<()> {
-    let steps: Vec<Value> = provisioned
-        .steps
-        .iter()
-        .map(|Step { subject, outcome, .. }| {
-            json!({"step": subject.kind(), "name": subject.name(), "outcome": outcome.kind()})
-        })
-        .collect();
+pub(super) fn json(out: &mut impl Write, provisioned: &Provisioned, checked: &Checked) -> io::Result<()> {
+    let steps: Vec<Value> = provisioned.changes.iter().map(change_json).collect();
     let object = json!({
         "thingName": provisioned.thing.as_str(),
         "thingArn": provisioned.thing_arn,
         "certificateId": provisioned.certificate_id.as_str(),
         "certificateArn": provisioned.certificate_arn,
+        "identity": checked.summary(),
         "policyName": provisioned.policy.as_str(),
         "endpoint": provisioned.endpoint,
         "steps": steps,
     });
     writeln!(out, "{object}")?;
     out.flush()
+}
+
+pub(crate) fn change_json(change: &Change) -> Value {
+    let note = match &change.action {
+        Action::Update(note) | Action::Keep(note) => note.as_str(),
+        _ => "",
+    };
+    json!({
+        "step": change.subject.kind(), "name": change.subject.name(), "outcome": change.action.kind(), "note": note,
+    })
 }
 
 pub(super) fn warn_of_everything(path: &Path) {

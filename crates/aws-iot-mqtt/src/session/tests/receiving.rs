@@ -89,18 +89,6 @@ fn a_message_that_nobody_wants_is_acknowledged_all_the_same() {
 }
 
 #[test]
-fn the_same_filter_twice_is_unsubscribed_once_both_are_gone() {
-    let mut wire = Wire::new(100);
-    let (one, two) = (wire.subscribed("a"), wire.subscribed("a"));
-    drop(one);
-    wire.session.room_in_queues();
-    assert_eq!(wire.sent(), []);
-    drop(two);
-    wire.session.room_in_queues();
-    assert!(matches!(&wire.sent()[..], [Packet::Unsubscribe(_)]));
-}
-
-#[test]
 fn the_servers_disconnect_is_told_with_its_reason() {
     let mut wire = Wire::new(100);
     let error = wire.session.received(&mut BytesMut::from(&[0xE0, 1, 0x8E][..]), wire.now).unwrap_err();

@@ -70,18 +70,6 @@ fn a_refused_message_tells_topic_and_reason() {
 }
 
 #[test]
-fn a_refused_subscription_names_the_filter_and_the_policy_and_leaves_nothing_behind() {
-    let mut wire = Wire::new(100);
-    let mut answer = wire.subscribe("a/#");
-    wire.receive(suback(1, SubscribeReasonCode::NotAuthorized)).unwrap();
-    let words = answer.try_recv().unwrap().unwrap_err().to_string();
-    assert!(words.contains("'a/#'") && words.contains("iot:Subscribe"), "{words}");
-    wire.sent();
-    wire.session.room_in_queues();
-    assert_eq!(wire.sent(), [], "what was refused is not unsubscribed");
-}
-
-#[test]
 fn qos_0_is_done_when_it_is_in_the_buffer_and_takes_no_id() {
     let mut wire = Wire::new(1);
     assert!(wire.publish("t", QoS::AtMostOnce, b"x").try_recv().unwrap().is_ok());
@@ -92,7 +80,7 @@ fn qos_0_is_done_when_it_is_in_the_buffer_and_takes_no_id() {
 #[test]
 fn a_packet_that_the_server_would_not_take_is_not_sent() {
     let mut wire = Wire::new(100);
-    wire.session.granted = granted::tests::small_packets(100);
+    wire.session.connected(granted::tests::small_packets(100), wire.now);
     // 1 type, 1 length, 2 + 1 topic, 2 id, 1 properties: 92 bytes are left of the 100.
     let mut fits = wire.publish("t", QoS::AtLeastOnce, &[0; 92]);
     let mut too_large = wire.publish("t", QoS::AtLeastOnce, &[0; 93]);
@@ -100,15 +88,6 @@ fn a_packet_that_the_server_would_not_take_is_not_sent() {
     assert!(fits.try_recv().is_err());
     let words = too_large.try_recv().unwrap().unwrap_err().to_string();
     assert!(words.contains("101 bytes, but the server allows at most 100"), "{words}");
-}
-
-#[test]
-fn the_51st_subscription_is_refused_here() {
-    let mut wire = Wire::new(100);
-    let _held: Vec<_> = (0..50).map(|n| wire.subscribed(&format!("t/{n}"))).collect();
-    let words = wire.subscribe("one/more").try_recv().unwrap().unwrap_err().to_string();
-    assert!(words.contains("51 subscriptions, but AWS IoT Core allows at most 50"), "{words}");
-    assert_eq!(wire.sent(), []);
 }
 
 #[test]
@@ -161,8 +140,73 @@ fn packet_ids_go_round_and_step_over_those_in_use() {
 #[test]
 fn the_last_packet_says_why() {
     let mut wire = Wire::new(100);
-    wire.session.goodbye(&Ok(()));
+    wire.session.goodbye(&Ok(()), DisconnectReason::Normal);
     assert_eq!(&wire.session.out().split()[..], [0xE0, 0]);
-    wire.session.goodbye(&Err(protocol(Malformed::Qos2)));
+    wire.session.goodbye(&Ok(()), DisconnectReason::WithWill);
+    assert_eq!(&wire.session.out().split()[..], [0xE0, 1, 0x04]);
+    wire.session.goodbye(&Err(protocol(Malformed::Qos2)), DisconnectReason::Normal);
     assert_eq!(&wire.session.out().split()[..], [0xE0, 1, 0x82]);
+}
+
+#[test]
+fn all_that_a_message_can_carry_goes_out() {
+    let mut wire = Wire::new(100);
+    let publication = Publication::new("t", QoS::AtLeastOnce, "x")
+        .unwrap()
+        .retain(true)
+        .content_type("text/plain")
+        .response_topic("answers".parse().unwrap())
+        .correlation_data("7")
+        .user_property("a", "1")
+        .user_property("a", "2")
+        .expiry(std::time::Duration::from_secs(3600));
+    let _answer = wire.put(publication);
+    let sent = wire.sent();
+    let [Packet::Publish(packet)] = &sent[..] else { panic!("{sent:?}") };
+    assert!(packet.retain && !packet.dup);
+    let properties = packet.properties.as_ref().unwrap();
+    assert_eq!(properties.content_type.as_deref(), Some("text/plain"));
+    assert_eq!(properties.response_topic.as_deref(), Some("answers"));
+    assert_eq!(properties.correlation_data.as_deref(), Some(&b"7"[..]));
+    assert_eq!(properties.user_properties.len(), 2);
+    assert!((3599..=3600).contains(&properties.message_expiry_interval.unwrap()));
+}
+
+#[test]
+fn an_expired_message_is_not_sent_but_told() {
+    let mut wire = Wire::offline(unpaced());
+    let mut events = wire.events();
+    let publication = Publication::new("t", QoS::AtLeastOnce, "x").unwrap();
+    let mut answer = wire.put(publication.expiry(std::time::Duration::from_secs(60)));
+    wire.now += std::time::Duration::from_secs(61);
+    wire.session.connected(granted::tests::granted(100, &unpaced()), wire.now);
+    wire.settle();
+    assert_eq!(wire.sent(), []);
+    assert!(matches!(answer.try_recv().unwrap(), Err(Error::Expired { .. })));
+    assert!(matches!(events.try_next(), Some(Event::Connected { session_present: false })));
+    assert!(matches!(events.try_next(), Some(Event::MessageDropped { .. })));
+    assert_eq!(wire.left, (1, wire_bytes()));
+}
+
+/// What a message of one byte with an expiry takes.
+fn wire_bytes() -> usize {
+    let publication = Publication::new("t", QoS::AtLeastOnce, "x").unwrap();
+    Entry::new(publication.expiry(std::time::Duration::from_secs(60))).0.bytes()
+}
+
+#[test]
+fn the_rates_hold_back_what_is_too_much_and_say_until_when() {
+    let mut wire = Wire::with(Limits::aws_iot_core(), 100);
+    let _answers: Vec<_> = (0..50).map(|_| wire.publish("t", QoS::AtLeastOnce, b"x")).collect();
+    assert_eq!(wire.sent().len(), 10, "a burst of a tenth of a second");
+    assert_eq!(wire.session.room(), 0, "the rest stays in the outbox");
+    let mut rounds = 0;
+    while !wire.session.outgoing().is_empty() {
+        wire.now = wire.session.deadline().unwrap();
+        wire.session.send(wire.now);
+        rounds += 1;
+    }
+    assert_eq!(wire.sent().len(), 40);
+    assert!((20..=41).contains(&rounds), "{rounds}");
+    assert!(wire.session.room() > 0);
 }

@@ -1,0 +1,275 @@
+//! The outbox itself: every accepted message, from `publish` until the server has acknowledged it.
+//!
+//! Shared between the application's threads and the session's: a message that is in here is accepted, whatever becomes
+//! of the call that brought it.
+
+use std::collections::VecDeque;
+use std::mem::size_of;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::sync::{Notify, oneshot};
+
+use crate::event::Hub;
+use crate::outbox::{OfflineQos0, Outbox, WhenFull};
+use crate::statistics::Counters;
+use crate::{Error, Event, Properties, Publication, QoS};
+
+/// Where the fate of a message is told. Dropped without an answer, it means that the session has ended.
+pub(crate) type Answer<T> = oneshot::Sender<Result<T, Error>>;
+
+/// An accepted message.
+pub(crate) struct Entry {
+    pub(crate) topic: Bytes,
+    pub(crate) qos: QoS,
+    pub(crate) payload: Bytes,
+    pub(crate) retain: bool,
+    pub(crate) properties: Option<Box<Properties>>,
+    pub(crate) answer: Answer<()>,
+    /// Set where an expiry is: since when it counts.
+    accepted: Option<Instant>,
+    /// The order in which it was first sent; set by the session.
+    pub(crate) number: u64,
+    /// The packet id under which an earlier connection of the same server session sent it.
+    pub(crate) sent_as: Option<u16>,
+}
+
+impl Entry {
+    pub(crate) fn new(publication: Publication) -> (Self, oneshot::Receiver<Result<(), Error>>) {
+        let (answer, answered) = oneshot::channel();
+        let expires = publication.properties().expiry.is_some();
+        let entry = Self {
+            topic: Bytes::from(publication.topic.into_string()),
+            qos: publication.qos,
+            payload: publication.payload,
+            retain: publication.retain,
+            properties: publication.properties,
+            answer,
+            accepted: expires.then(Instant::now),
+            number: 0,
+            sent_as: None,
+        };
+        (entry, answered)
+    }
+
+    pub(crate) fn topic(&self) -> String {
+        String::from_utf8_lossy(&self.topic).into_owned()
+    }
+
+    /// What it takes in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        let properties =
+            self.properties.as_ref().map_or(0, |properties| size_of::<Properties>() + properties.bytes());
+        size_of::<Self>() + self.topic.len() + self.payload.len() + properties
+    }
+
+    /// What is left of its expiry, `Some(None)` where it has none, and `None` when it is over.
+    pub(crate) fn expiry_left(&self, now: Instant) -> Option<Option<Duration>> {
+        let expiry = self.properties.as_ref().and_then(|properties| properties.expiry);
+        match expiry.zip(self.accepted) {
+            None => Some(None),
+            Some((expiry, accepted)) => {
+                let waited = now.saturating_duration_since(accepted);
+                expiry.checked_sub(waited).filter(|left| !left.is_zero()).map(Some)
+            }
+        }
+    }
+
+    /// Whoever asked may have stopped waiting for the answer.
+    pub(crate) fn answer(self, result: Result<(), Error>) {
+        let _ = self.answer.send(result);
+    }
+}
+
+/// The messages that are not yet under way, and the count of all that are accepted.
+pub(crate) struct Queue {
+    settings: Outbox,
+    state: Mutex<State>,
+    /// Rung when a message comes in.
+    filled: Notify,
+    /// Rung when there is room again.
+    room: Notify,
+    hub: Arc<Hub>,
+    counters: Arc<Counters>,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Entry>,
+    messages: usize,
+    bytes: usize,
+    online: bool,
+    ended: Option<Error>,
+}
+
+/// What became of a message that was offered.
+enum Offered {
+    Taken,
+    NoRoom(Entry),
+}
+
+impl Queue {
+    pub(crate) fn new(settings: Outbox, hub: Arc<Hub>, counters: Arc<Counters>) -> Self {
+        let (filled, room) = (Notify::new(), Notify::new());
+        Self { settings, state: Mutex::default(), filled, room, hub, counters }
+    }
+
+    /// Takes the message, or fails. It waits only where that was chosen.
+    pub(crate) async fn put(&self, entry: Entry) -> Result<(), Error> {
+        let mut entry = match self.offer(entry)? {
+            Offered::Taken => return Ok(()),
+            Offered::NoRoom(entry) if self.settings.when_full == WhenFull::Wait => entry,
+            Offered::NoRoom(entry) => return Err(self.full(&entry)),
+        };
+        loop {
+            let mut room = pin!(self.room.notified());
+            // Before the question, or a bell between question and wait would go unheard.
+            room.as_mut().enable();
+            entry = match self.offer(entry)? {
+                Offered::Taken => return Ok(()),
+                Offered::NoRoom(entry) => entry,
+            };
+            room.await;
+        }
+    }
+
+    /// Takes the message now, or fails.
+    pub(crate) fn try_put(&self, entry: Entry) -> Result<(), Error> {
+        match self.offer(entry)? {
+            Offered::Taken => Ok(()),
+            Offered::NoRoom(entry) => Err(self.full(&entry)),
+        }
+    }
+
+    /// At most `most` of the messages that wait, the oldest first.
+    pub(crate) fn take(&self, most: usize, into: &mut VecDeque<Entry>) {
+        let mut state = self.state();
+        let count = most.min(state.waiting.len());
+        into.extend(state.waiting.drain(..count));
+    }
+
+    /// Messages have left: acknowledged, refused, or given up.
+    pub(crate) fn left(&self, messages: usize, bytes: usize) {
+        let mut state = self.state();
+        state.messages = state.messages.saturating_sub(messages);
+        state.bytes = state.bytes.saturating_sub(bytes);
+        drop(state);
+        self.room.notify_waiters();
+    }
+
+    /// Waits for a message to come in.
+    pub(crate) async fn filled(&self) {
+        self.filled.notified().await;
+    }
+
+    /// There is a connection, or there is none any more.
+    pub(crate) fn set_online(&self, online: bool) {
+        let mut state = self.state();
+        state.online = online;
+        if online || self.settings.offline_qos0 == OfflineQos0::Queue {
+            return;
+        }
+        let (now_or_never, kept): (VecDeque<Entry>, VecDeque<Entry>) =
+            std::mem::take(&mut state.waiting).into_iter().partition(|entry| entry.qos == QoS::AtMostOnce);
+        state.waiting = kept;
+        state.messages -= now_or_never.len();
+        state.bytes -= now_or_never.iter().map(Entry::bytes).sum::<usize>();
+        drop(state);
+        for entry in now_or_never {
+            let topic = entry.topic();
+            entry.answer(Err(Error::Offline { topic }));
+        }
+        self.room.notify_waiters();
+    }
+
+    /// No message comes in from now on; those that wait are still to be sent.
+    pub(crate) fn close(&self) {
+        self.state().ended.get_or_insert(Error::Closed);
+        self.room.notify_waiters();
+    }
+
+    /// No message comes in from now on, and those that wait are told why.
+    pub(crate) fn end(&self, why: &Error) {
+        let mut state = self.state();
+        let waiting = std::mem::take(&mut state.waiting);
+        state.ended = Some(why.clone());
+        drop(state);
+        waiting.into_iter().for_each(|entry| entry.answer(Err(why.clone())));
+        self.room.notify_waiters();
+    }
+
+    /// How many messages are accepted and not acknowledged, and what they take.
+    pub(crate) fn depth(&self) -> (usize, usize) {
+        let state = self.state();
+        (state.messages, state.bytes)
+    }
+
+    fn offer(&self, entry: Entry) -> Result<Offered, Error> {
+        let mut state = self.state();
+        if let Some(ended) = &state.ended {
+            return Err(ended.clone());
+        }
+        let offline_refused = !state.online && self.settings.offline_qos0 == OfflineQos0::Refuse;
+        if entry.qos == QoS::AtMostOnce && offline_refused {
+            return Err(Error::Offline { topic: entry.topic() });
+        }
+        let bytes = entry.bytes();
+        let mut dropped = Vec::new();
+        while !self.has_room(&state, bytes) {
+            let oldest = match self.settings.when_full {
+                WhenFull::Wait | WhenFull::Refuse => None,
+                WhenFull::DropOldest => state.waiting.pop_front(),
+                WhenFull::DropNewest => None,
+            };
+            let Some(oldest) = oldest else {
+                drop(state);
+                self.report(dropped);
+                if matches!(self.settings.when_full, WhenFull::Wait | WhenFull::Refuse) {
+                    return Ok(Offered::NoRoom(entry));
+                }
+                self.report(vec![entry]);
+                return Ok(Offered::Taken);
+            };
+            state.messages -= 1;
+            state.bytes -= oldest.bytes();
+            dropped.push(oldest);
+        }
+        state.messages += 1;
+        state.bytes += bytes;
+        state.waiting.push_back(entry);
+        drop(state);
+        self.filled.notify_one();
+        self.report(dropped);
+        Ok(Offered::Taken)
+    }
+
+    fn has_room(&self, state: &State, bytes: usize) -> bool {
+        let Outbox { messages, bytes: most_bytes, .. } = self.settings;
+        state.messages == 0 || (state.messages < messages && state.bytes + bytes <= most_bytes)
+    }
+
+    fn full(&self, entry: &Entry) -> Error {
+        let (messages, bytes) = self.depth();
+        Error::OutboxFull { topic: entry.topic(), messages, bytes }
+    }
+
+    fn report(&self, dropped: Vec<Entry>) {
+        for entry in dropped {
+            let error = Error::Dropped { topic: entry.topic() };
+            self.counters.dropped.add(1);
+            self.hub.tell(Event::MessageDropped { topic: entry.topic(), error: error.clone() });
+            entry.answer(Err(error));
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing in here panics while it holds the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+#[path = "queue/tests.rs"]
+mod tests;

@@ -1,0 +1,183 @@
+//! When the client tries again, when it gives up, and what it says.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failing test may panic"
+)]
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use aws_iot_mqtt::{
+    AfterRefusals, Builder, Client, Error, Event, Events, Limits, QoS, ReasonCode, Reconnect, Verdict,
+};
+use aws_iot_sim::AwsIotSim;
+use rustls::{ClientConfig, OtherError};
+use support::key::{Before, Key};
+use support::{BOTH_VERSIONS, EACH_VERSION, block_on, certified_key, tls, tls_with};
+use test_peers::{Issued, Pki};
+
+const ALLOW_ALL: &str =
+    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:*","Resource":"*"}]}"#;
+
+fn sim() -> (AwsIotSim, Issued) {
+    let sim = AwsIotSim::start().unwrap();
+    let device = Pki::new().client("device-1");
+    sim.admit(&device.certificate_pem, "device-1", ALLOW_ALL).unwrap();
+    (sim, device)
+}
+
+/// Quick attempts, and the end after `refusals` of them.
+fn builder(sim: &AwsIotSim, tls: ClientConfig, refusals: u32) -> Builder {
+    let mut limits = Limits::aws_iot_core();
+    limits.connect_interval = Duration::ZERO;
+    let reconnect = Reconnect::new()
+        .delays(Duration::from_millis(1), Duration::from_millis(10))
+        .after_refusals(refusals, AfterRefusals::GiveUp);
+    Client::builder(sim.endpoint(), "device-1", tls).port(sim.port()).limits(limits).reconnect(reconnect)
+}
+
+/// How many attempts failed before the client gave up, and why it did.
+async fn until_given_up(mut events: Events) -> (usize, Error) {
+    let mut failed = 0;
+    loop {
+        match events.next().await.expect("an event before the end") {
+            Event::ConnectFailed { .. } | Event::Disconnected { .. } => failed += 1,
+            Event::GaveUp { error } => return (failed, error),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_refused_certificate_ends_it_after_the_chosen_number_of_attempts() {
+    let (sim, _) = sim();
+    let stranger = Pki::new().client("stranger");
+    for version in EACH_VERSION {
+        let client = builder(&sim, tls(&stranger, sim.ca_pem(), &[version]), 3).start().unwrap();
+        let events = client.events();
+        let error = block_on(client.publish("t", QoS::AtLeastOnce, "x")).unwrap_err();
+        assert!(matches!(error, Error::CertificateRefused { .. }), "{error:?}");
+        let (_, why) = block_on(until_given_up(events));
+        assert_eq!(why.to_string(), error.to_string());
+        assert_eq!(client.statistics().failed_attempts, 3);
+        assert!(matches!(block_on(client.closed()), Err(Error::CertificateRefused { .. })));
+    }
+}
+
+#[test]
+fn a_device_that_is_registered_while_it_tries_gets_in() {
+    let (sim, _) = sim();
+    let late = Pki::new().client("late");
+    let tls = tls(&late, sim.ca_pem(), BOTH_VERSIONS);
+    let client = builder(&sim, tls, 1_000_000).start().unwrap();
+    block_on(async {
+        let mut events = client.events();
+        while !matches!(events.next().await, Some(Event::ConnectFailed { retry_in: Some(_), .. })) {}
+        sim.admit(&late.certificate_pem, "device-1", ALLOW_ALL).unwrap();
+        client.publish("t", QoS::AtLeastOnce, "at last").await.unwrap();
+        client.disconnect().await.unwrap();
+    });
+}
+
+#[test]
+fn two_clients_with_one_id_are_told_and_one_gives_way() {
+    let (sim, device) = sim();
+    let tls = tls(&device, sim.ca_pem(), BOTH_VERSIONS);
+    let one = block_on(builder(&sim, tls.clone(), 3).connect()).unwrap();
+    let other = block_on(builder(&sim, tls, 1_000_000).connect()).unwrap();
+    let (lost, error) = block_on(until_given_up(one.events()));
+    let taken_over = ReasonCode::SESSION_TAKEN_OVER;
+    assert!(matches!(&error, Error::Disconnected { reason, .. } if *reason == taken_over), "{error:?}");
+    assert!(error.to_string().contains("another client has connected with this id"), "{error}");
+    assert!(lost <= 3, "{lost}");
+    block_on(async {
+        other.publish("t", QoS::AtLeastOnce, "mine now").await.unwrap();
+        other.disconnect().await.unwrap();
+    });
+}
+
+#[derive(Debug)]
+struct ChipError(&'static str);
+
+impl std::fmt::Display for ChipError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for ChipError {}
+
+fn fails(error: &'static str, times: usize) -> Before {
+    let left = AtomicUsize::new(times);
+    Arc::new(move || {
+        match left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)) {
+            Ok(_) => Err(OtherError(Arc::new(ChipError(error))).into()),
+            Err(_) => Ok(()),
+        }
+    })
+}
+
+fn classify(error: &(dyn std::error::Error + 'static)) -> Verdict {
+    match error.downcast_ref() {
+        Some(ChipError("busy")) => Verdict::Transient,
+        _ => Verdict::Permanent,
+    }
+}
+
+#[test]
+fn a_chip_that_fails_for_a_while_is_tried_again_and_a_wrong_key_is_not() {
+    let (sim, device) = sim();
+    let with = |before| tls_with(Key::wrap(certified_key(&device), before), sim.ca_pem(), BOTH_VERSIONS);
+    block_on(async {
+        let busy = builder(&sim, with(fails("busy", 5)), 1).classify_signer_errors(classify).start().unwrap();
+        busy.publish("t", QoS::AtLeastOnce, "x").await.unwrap();
+        assert_eq!(busy.statistics().failed_attempts, 5);
+        busy.disconnect().await.unwrap();
+
+        let wrong =
+            builder(&sim, with(fails("wrong key", 9)), 2).classify_signer_errors(classify).start().unwrap();
+        let (_, error) = until_given_up(wrong.events()).await;
+        assert!(matches!(error, Error::Signer { .. }), "{error:?}");
+        assert_eq!(wrong.statistics().failed_attempts, 2);
+    });
+}
+
+#[test]
+fn a_client_that_never_got_through_says_so_to_all_who_wait() {
+    let (sim, device) = sim();
+    let tls = tls(&device, &Pki::new().ca_pem(), BOTH_VERSIONS);
+    let client = builder(&sim, tls, 2).start().unwrap();
+    block_on(async {
+        let error = client.subscribe("t", QoS::AtLeastOnce).await.unwrap_err();
+        assert!(matches!(error, Error::ServerNotTrusted { .. }), "{error:?}");
+        let offline = client.publish("t", QoS::AtMostOnce, "x").await.unwrap_err();
+        assert!(matches!(offline, Error::ServerNotTrusted { .. }), "{offline:?}");
+    });
+}
+
+#[test]
+fn awss_pause_between_two_connections_of_one_id_is_kept() {
+    let (sim, device) = sim();
+    let tls = tls(&device, sim.ca_pem(), BOTH_VERSIONS);
+    let reconnect = Reconnect::new().delays(Duration::ZERO, Duration::ZERO);
+    let client =
+        block_on(builder(&sim, tls, 9).limits(Limits::aws_iot_core()).reconnect(reconnect).connect())
+            .unwrap();
+    let mut events = client.events();
+    assert!(sim.disconnect("device-1"));
+    block_on(async {
+        loop {
+            if let Some(Event::Disconnected { retry_in, .. }) = events.next().await {
+                let retry_in = retry_in.unwrap();
+                assert!(Duration::ZERO < retry_in && retry_in <= Duration::from_secs(1), "{retry_in:?}");
+                return;
+            }
+        }
+    });
+}

@@ -1,0 +1,92 @@
+//! Who signed a certificate: from the device's up to one that the operator trusts.
+
+use der::Encode as _;
+use der::asn1::ObjectIdentifier;
+use ring::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
+
+use crate::certificate::DeviceCertificate;
+use crate::key::KeyKind;
+
+/// More issuers above each other than any maker has; it only bounds a file that was made to keep us busy.
+const LONGEST: usize = 5;
+
+/// Signature algorithms that AWS IoT takes, by the object identifiers of RFC 8017, RFC 5758.
+const RSA_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.11");
+const RSA_SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.12");
+const RSA_SHA512: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.13");
+const ECDSA_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2");
+const ECDSA_SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.3");
+const ECDSA_SHA512: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.4");
+/// RSASSA-PSS: the hash stands in its parameters.
+const RSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
+
+const STRONG: [ObjectIdentifier; 6] =
+    [RSA_SHA256, RSA_SHA384, RSA_SHA512, ECDSA_SHA256, ECDSA_SHA384, ECDSA_SHA512];
+
+/// Signature algorithms that are told by name, because they are met.
+const WEAK: [(&str, &str); 4] = [
+    ("1.2.840.113549.1.1.5", "SHA-1 with RSA"),
+    ("1.2.840.10045.4.1", "SHA-1 with ECDSA"),
+    ("1.2.840.113549.1.1.4", "MD5 with RSA"),
+    ("1.2.840.113549.1.1.14", "SHA-224 with RSA"),
+];
+
+/// The name of the certificate's signature algorithm where it is not SHA-256 or better with RSA or ECDSA.
+pub(crate) fn weak_signature(certificate: &DeviceCertificate) -> Option<String> {
+    let oid = certificate.parsed.signature_algorithm().oid;
+    if STRONG.contains(&oid) {
+        return None;
+    }
+    if oid == RSA_PSS {
+        return Some("RSASSA-PSS, which AWS IoT does not list for client certificates".to_owned());
+    }
+    let oid = oid.to_string();
+    Some(WEAK.iter().find(|(weak, _)| *weak == oid).map_or(oid, |(_, name)| (*name).to_owned()))
+}
+
+/// The name of the trusted authority below which the certificate was issued, possibly through `intermediates`.
+pub(crate) fn verify(
+    certificate: &DeviceCertificate,
+    intermediates: &[DeviceCertificate],
+    trusted: &[DeviceCertificate],
+    is_valid_now: impl Fn(&DeviceCertificate) -> bool,
+) -> Result<String, String> {
+    let mut current = certificate;
+    for _ in 0..LONGEST {
+        if let Some(issuer) = trusted.iter().find(|issuer| issued(issuer, current)) {
+            return Ok(issuer.subject());
+        }
+        // Only a certificate that may issue others counts: otherwise any chip could vouch for any key.
+        let next = intermediates.iter().find(|issuer| {
+            *issuer != current && issuer.is_authority() && is_valid_now(issuer) && issued(issuer, current)
+        });
+        match next {
+            Some(issuer) => current = issuer,
+            None => break,
+        }
+    }
+    Err(format!("no given authority signed for the issuer {}", current.issuer()))
+}
+
+fn issued(issuer: &DeviceCertificate, certificate: &DeviceCertificate) -> bool {
+    let named = issuer.parsed.tbs_certificate().subject() == certificate.parsed.tbs_certificate().issuer();
+    named && signed(issuer, certificate).unwrap_or(false)
+}
+
+fn signed(issuer: &DeviceCertificate, certificate: &DeviceCertificate) -> Option<bool> {
+    let parsed = &certificate.parsed;
+    let oid = parsed.signature_algorithm().oid;
+    let algorithm: &dyn VerificationAlgorithm = match (oid, issuer.key_kind()) {
+        (RSA_SHA256, KeyKind::Rsa { .. }) => &signature::RSA_PKCS1_2048_8192_SHA256,
+        (RSA_SHA384, KeyKind::Rsa { .. }) => &signature::RSA_PKCS1_2048_8192_SHA384,
+        (RSA_SHA512, KeyKind::Rsa { .. }) => &signature::RSA_PKCS1_2048_8192_SHA512,
+        (ECDSA_SHA256, KeyKind::EcP256) => &signature::ECDSA_P256_SHA256_ASN1,
+        (ECDSA_SHA384, KeyKind::EcP256) => &signature::ECDSA_P256_SHA384_ASN1,
+        (ECDSA_SHA256, KeyKind::EcP384) => &signature::ECDSA_P384_SHA256_ASN1,
+        (ECDSA_SHA384, KeyKind::EcP384) => &signature::ECDSA_P384_SHA384_ASN1,
+        _ => return None,
+    };
+    let signed = parsed.tbs_certificate().to_der().ok()?;
+    let key = UnparsedPublicKey::new(algorithm, issuer.public_key());
+    Some(key.verify(&signed, parsed.signature().as_bytes()?).is_ok())
+}

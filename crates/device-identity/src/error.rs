@@ -1,0 +1,163 @@
+//! What may be wrong with a file or an identity. One line each, and what to do.
+
+/// The bytes are not one usable certificate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CertificateError {
+    /// Something else than a certificate.
+    #[error("device certificate: found {found}; give the file that `se050-iot cert export` wrote")]
+    NotACertificate {
+        /// What was found in its place.
+        found: String,
+    },
+    /// More than one certificate.
+    #[error(
+        "device certificate: found {count} certificates; give the device's own alone, without its issuers"
+    )]
+    SeveralCertificates {
+        /// How many there are.
+        count: usize,
+    },
+    /// A private key, alone or beside a certificate.
+    #[error(
+        "device certificate: the file holds a private key, which is not wanted here; give the certificate alone"
+    )]
+    PrivateKey,
+    /// Not well-formed PEM.
+    #[error("device certificate: cannot read the PEM; export it again with `se050-iot cert export`")]
+    Pem(#[source] FormatError),
+}
+
+/// The file is not what it should be.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileError {
+    /// Neither bundle nor certificate, or cut short.
+    #[error("identity bundle: cannot be read, it may be cut short; export it again with `se050-iot enroll`")]
+    Json(#[source] FormatError),
+    /// JSON, but another file.
+    #[error(
+        "identity bundle: \"format\" is {found:?} instead of {expected:?}; give the file that `se050-iot enroll` wrote"
+    )]
+    Format {
+        /// What it says it is.
+        found: String,
+        /// What it should say.
+        expected: &'static str,
+    },
+    /// From a later version of this program.
+    #[error("{file}: version {found} is not known here, only {known}; use a newer se050-iot")]
+    Version {
+        /// Which kind of file.
+        file: &'static str,
+        /// Its version.
+        found: u64,
+        /// The version that is known.
+        known: u64,
+    },
+    /// A value that cannot be.
+    #[error("{file}: {field} is not usable: {reason}; make the file again with se050-iot")]
+    Field {
+        /// Which kind of file.
+        file: &'static str,
+        /// Where.
+        field: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// A certificate in it is none.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// Not TOML, or a member is missing.
+    #[error(
+        "device configuration: cannot be read; write it again with `se050-iot provision --device-config`"
+    )]
+    Toml(#[source] FormatError),
+}
+
+/// The identity must not be registered.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckError {
+    /// Its time has not come.
+    #[error("certificate {id} is valid only from {from}; check this machine's clock, or wait")]
+    NotYetValid {
+        /// The certificate's SHA-256.
+        id: String,
+        /// When it begins.
+        from: String,
+    },
+    /// Its time is over.
+    #[error(
+        "certificate {id} has expired on {until}; AWS IoT would not let the device in: it needs another certificate"
+    )]
+    Expired {
+        /// The certificate's SHA-256.
+        id: String,
+        /// When it ended.
+        until: String,
+    },
+    /// A key that AWS does not take.
+    #[error(
+        "certificate {id} has a key that is too weak or not supported: {key}; use RSA from 2048 bits, or EC P-256, P-384 or P-521"
+    )]
+    WeakKey {
+        /// The certificate's SHA-256.
+        id: String,
+        /// What kind of key it is.
+        key: String,
+    },
+    /// A signature algorithm that AWS does not take.
+    #[error("certificate {id} is signed with {algorithm}; use SHA-256 or better, with RSA or ECDSA")]
+    WeakSignature {
+        /// The certificate's SHA-256.
+        id: String,
+        /// The algorithm's name or object identifier.
+        algorithm: String,
+    },
+    /// Not issued below the given certificate authorities.
+    #[error(
+        "certificate {id} was not issued by one of the given certificate authorities: {reason}; check --nxp-ca, and where the device came from"
+    )]
+    IssuerNotVerified {
+        /// The certificate's SHA-256.
+        id: String,
+        /// What is missing.
+        reason: String,
+    },
+    /// The signature does not fit.
+    #[error(
+        "proof of possession: the signature does not match the certificate {id}: the file was changed on its way, or the certificate is another device's; export it again with `se050-iot enroll`"
+    )]
+    ProofWrong {
+        /// The certificate's SHA-256.
+        id: String,
+    },
+    /// A bare certificate where a proof is wanted.
+    #[error("certificate {id} comes without a proof of possession; export a bundle with `se050-iot enroll`")]
+    ProofMissing {
+        /// The certificate's SHA-256.
+        id: String,
+    },
+    /// Not the operator's nonce.
+    #[error(
+        "proof of possession: its nonce is {found:?} and not the {expected:?} that was issued; export it again with that --nonce"
+    )]
+    NonceDiffers {
+        /// What is in the proof.
+        found: String,
+        /// What was issued.
+        expected: String,
+    },
+}
+
+/// Why a file cannot be read, in the words of the reader.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct FormatError(pub(crate) String);
+
+impl FormatError {
+    pub(crate) fn of(error: impl std::fmt::Display) -> Self {
+        Self(error.to_string().trim_end().replace('\n', " "))
+    }
+}

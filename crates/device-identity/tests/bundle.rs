@@ -1,0 +1,183 @@
+//! Bundles as a device would write them, with keys in software: what holds, and every way in which it does not.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+use std::time::{Duration, SystemTime};
+
+use device_identity::{
+    CheckError, DeviceCertificate, Identity, IdentityBundle, KeyKind, Objects, Proof, ProofScheme,
+    Requirements, Statement, Subject,
+};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, SigningKey as _};
+
+struct Device {
+    certificate: DeviceCertificate,
+    key: KeyPair,
+}
+
+fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
+    let mut params = named(name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+fn named(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params
+}
+
+fn device_below(issuer: &CertifiedIssuer<'static, KeyPair>, params: CertificateParams) -> Device {
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.signed_by(&key, issuer).unwrap();
+    Device { certificate: DeviceCertificate::from_der(certificate.der()).unwrap(), key }
+}
+
+fn device() -> Device {
+    device_below(&authority("maker"), named("device"))
+}
+
+fn bundle(device: &Device, nonce: Option<&str>) -> IdentityBundle {
+    let subject = Subject::Serial("0001".to_owned());
+    let statement = Statement::new(subject, nonce.map(str::to_owned), SystemTime::now()).unwrap();
+    let signature = device.key.sign(&statement.to_bytes(&device.certificate)).unwrap();
+    let proof = Proof::new(statement, ProofScheme::EcdsaP256Sha256, signature);
+    let objects = Objects { key: "sss:100100F0".to_owned(), certificate: None };
+    IdentityBundle::new(device.certificate.clone(), objects, proof)
+}
+
+fn check(bundle: &IdentityBundle, wanted: &Requirements) -> Result<bool, CheckError> {
+    let read = Identity::from_bytes(bundle.to_json().unwrap().as_bytes()).unwrap();
+    read.check(wanted, SystemTime::now()).map(|checked| checked.proven)
+}
+
+#[test]
+fn what_a_device_wrote_is_read_and_proven() {
+    let device = device();
+    let bundle = bundle(&device, Some("order 7"));
+    let json = bundle.to_json().unwrap();
+    let identity = Identity::from_bytes(json.as_bytes()).unwrap();
+    let checked = identity.check(&Requirements::default(), SystemTime::now()).unwrap();
+    assert_eq!(checked.summary(), "proof of possession holds, issuer not verified");
+    assert_eq!(identity.subject(), Some(&Subject::Serial("0001".to_owned())));
+    assert_eq!(identity.key_label(), Some("sss:100100F0"));
+    assert_eq!(identity.certificate().key_kind(), KeyKind::EcP256);
+    // What it says besides the certificate is as it was: to the second, which is what the file holds.
+    let Identity::Bundle(read) = identity else { panic!("a bundle") };
+    assert_eq!(read.to_json().unwrap(), json);
+}
+
+#[test]
+fn a_bundle_that_was_changed_is_noticed() {
+    let (device, other) = (device(), device());
+    let json = bundle(&device, Some("n1")).to_json().unwrap();
+    let pem = |device: &Device| device.certificate.to_pem().replace('\n', "\\n");
+    for (name, changed) in [
+        ("another serial number", json.replace("\"0001\"", "\"0002\"")),
+        ("serial made a thing", json.replace("\"serial\"", "\"thing\"")),
+        ("another nonce", json.replace("\"n1\"", "\"n2\"")),
+        ("without its nonce", json.replace("\"nonce\": \"n1\",", "")),
+        ("another time", json.replace("\"time\": \"2", "\"time\": \"3")),
+        ("another device's certificate", json.replace(&pem(&device), &pem(&other))),
+        ("another scheme", json.replace("ecdsa_secp256r1_sha256", "rsa_pkcs1_sha256")),
+        ("another signature", json.replace("\"signature\": \"30", "\"signature\": \"31")),
+    ] {
+        assert_ne!(changed, json, "{name}: the test changes nothing");
+        let identity = Identity::from_bytes(changed.as_bytes()).unwrap();
+        let result = identity.check(&Requirements::default(), SystemTime::now());
+        assert!(matches!(result, Err(CheckError::ProofWrong { .. })), "{name}: {result:?}");
+    }
+}
+
+#[test]
+fn what_is_no_bundle_is_told_by_name() {
+    let json = bundle(&device(), None).to_json().unwrap();
+    for (name, text, says) in [
+        ("cut short", json[..json.len() / 2].to_owned(), "cut short"),
+        ("another file", json.replace("identity-bundle", "shopping-list"), "shopping-list"),
+        ("later version", json.replace("\"version\": 1", "\"version\": 2"), "newer"),
+        ("no certificate", json.replace("certificates", "certs"), "cannot be read"),
+        ("bad time", json.replace("\"time\": \"2", "\"time\": \"x"), "proof.time"),
+        ("bad hex", json.replace("\"signature\": \"3", "\"signature\": \"g"), "proof.signature"),
+        ("bad PEM", json.replace("BEGIN CERTIFICATE", "BEGIN NONSENSE"), "PEM"),
+        ("a private key", KeyPair::generate().unwrap().serialize_pem(), "private key"),
+        ("empty", String::new(), "no PEM block"),
+    ] {
+        let error = Identity::from_bytes(text.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains(says), "{name}: {error}");
+    }
+}
+
+#[test]
+fn a_proof_is_only_good_for_the_nonce_that_was_issued() {
+    let device = device();
+    let wanted = |nonce: &str| Requirements { nonce: Some(nonce.to_owned()), ..Requirements::default() };
+    assert!(check(&bundle(&device, Some("n1")), &wanted("n1")).unwrap());
+    for other in [Some("n2"), None] {
+        let result = check(&bundle(&device, other), &wanted("n1"));
+        assert!(matches!(result, Err(CheckError::NonceDiffers { .. })), "{result:?}");
+    }
+}
+
+#[test]
+fn a_bare_certificate_passes_as_such_unless_a_proof_is_wanted() {
+    let device = device();
+    for bytes in [device.certificate.der().to_vec(), device.certificate.to_pem().into_bytes()] {
+        let identity = Identity::from_bytes(&bytes).unwrap();
+        let checked = identity.check(&Requirements::default(), SystemTime::now()).unwrap();
+        assert_eq!(checked.summary(), "no proof, issuer not verified");
+        let wanted = Requirements { proof_required: true, ..Requirements::default() };
+        let result = identity.check(&wanted, SystemTime::now());
+        assert!(matches!(result, Err(CheckError::ProofMissing { .. })), "{result:?}");
+    }
+}
+
+#[test]
+fn a_certificate_counts_only_within_its_validity() {
+    let mut params = named("device");
+    let day = Duration::from_hours(24);
+    params.not_before = (SystemTime::now() - 2 * day).into();
+    params.not_after = (SystemTime::now() + 2 * day).into();
+    let identity = Identity::Bare(Box::new(device_below(&authority("maker"), params).certificate));
+    let at = |time| identity.check(&Requirements::default(), time);
+    assert!(at(SystemTime::now()).is_ok());
+    assert!(matches!(at(SystemTime::now() - 3 * day), Err(CheckError::NotYetValid { .. })));
+    assert!(matches!(at(SystemTime::now() + 3 * day), Err(CheckError::Expired { .. })));
+}
+
+#[test]
+fn the_issuer_is_one_of_the_given_authorities_or_below_one() {
+    let (root, stranger) = (authority("root"), authority("root"));
+    let mut params = named("intermediate");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let intermediate = CertifiedIssuer::signed_by(params, KeyPair::generate().unwrap(), &root).unwrap();
+    let leaf_as_issuer =
+        CertifiedIssuer::signed_by(named("no authority"), KeyPair::generate().unwrap(), &root).unwrap();
+    let certificate = |der: &[u8]| DeviceCertificate::from_der(der).unwrap();
+    let trust = |issuer: &CertifiedIssuer<'static, KeyPair>| Requirements {
+        authorities: vec![certificate(issuer.der())],
+        ..Requirements::default()
+    };
+
+    let direct = bundle(&device_below(&root, named("device")), None);
+    assert!(check(&direct, &trust(&root)).unwrap());
+    let below = bundle(&device_below(&intermediate, named("device")), None);
+    let mut with_chain = below.clone();
+    with_chain.issuers = vec![certificate(intermediate.der())];
+    assert!(check(&with_chain, &trust(&root)).unwrap());
+    let mut vouched_by_a_leaf = bundle(&device_below(&leaf_as_issuer, named("device")), None);
+    vouched_by_a_leaf.issuers = vec![certificate(leaf_as_issuer.der())];
+    for (name, bundle, trusted) in [
+        ("the link is missing", &below, &root),
+        ("same name, other key", &direct, &stranger),
+        ("issuer that is no authority", &vouched_by_a_leaf, &root),
+    ] {
+        let result = check(bundle, &trust(trusted));
+        assert!(matches!(result, Err(CheckError::IssuerNotVerified { .. })), "{name}: {result:?}");
+    }
+}

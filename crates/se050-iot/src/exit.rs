@@ -1,0 +1,34 @@
+use std::process::ExitCode;
+
+/// How the command ended, for scripts. 2 is a wrong command line (clap's own).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Everything is as it was asked for.
+    Good,
+    /// It was not done; standard error says why.
+    Failed,
+    /// The identity was refused; nothing was asked of AWS.
+    #[cfg(feature = "provision")]
+    Refused,
+    /// Of a fleet, some devices are not registered; the report says which.
+    #[cfg(feature = "provision")]
+    Incomplete,
+    /// The question was not answered with yes; nothing was changed.
+    #[cfg(feature = "provision")]
+    Declined,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Good => 0,
+            Exit::Failed => 1,
+            #[cfg(feature = "provision")]
+            Exit::Refused => 3,
+            #[cfg(feature = "provision")]
+            Exit::Incomplete => 4,
+            #[cfg(feature = "provision")]
+            Exit::Declined => 5,
+        })
+    }
+}

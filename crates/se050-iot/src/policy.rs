@@ -1,0 +1,47 @@
+//! `se050-iot policy`: the policy that devices get, without asking AWS.
+
+use std::io::Write;
+
+use aws_iot_provision::{ArnScope, operator_iam_policy};
+use clap::{Args, Subcommand};
+
+use crate::provision::GrantArgs;
+
+#[derive(Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Prints the policy that `provision` gives to devices, to be read or changed.
+    Generate(GenerateArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct GenerateArgs {
+    #[command(flatten)]
+    grants: GrantArgs,
+    #[command(flatten)]
+    scope: ScopeArgs,
+}
+
+/// Where the policy is to count. For the operator's IAM policy, wildcards do as well.
+#[derive(Args)]
+pub(crate) struct ScopeArgs {
+    /// The AWS account: 12 digits
+    #[arg(long, value_name = "ID")]
+    account: String,
+    /// AWS region
+    #[arg(long)]
+    region: String,
+    /// aws-cn in China, aws-us-gov in GovCloud
+    #[arg(long, default_value = "aws")]
+    partition: String,
+}
+
+pub(crate) fn run(command: PolicyCommand, out: &mut impl Write) -> anyhow::Result<()> {
+    let PolicyCommand::Generate(GenerateArgs { grants, scope }) = command;
+    let scope = ArnScope::new(&scope.partition, &scope.region, &scope.account);
+    Ok(writeln!(out, "{}", grants.grants()?.document(&scope).as_str())?)
+}
+
+/// The operator's own IAM policy, good for every account and region until it is narrowed.
+pub(crate) fn print_operator_policy(out: &mut impl Write) -> anyhow::Result<()> {
+    Ok(writeln!(out, "{}", operator_iam_policy(&ArnScope::new("*", "*", "*")))?)
+}

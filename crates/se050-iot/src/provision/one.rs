@@ -1,0 +1,61 @@
+//! One device.
+
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::Context as _;
+use aws_iot_provision::fleet::Entry;
+use aws_iot_provision::{Provisioner, aws_client_config};
+
+use super::args::DeviceArgs;
+use super::intake::intake;
+use super::{config, report, runtime};
+use crate::exit::Exit;
+
+pub(super) fn run(args: &DeviceArgs, apply: bool, out: &mut impl Write) -> anyhow::Result<Exit> {
+    let Some(file) = &args.certificate else { anyhow::bail!("say what to register: --certificate FILE") };
+    let intake = intake(args)?;
+    let named = args.thing_name.clone().filter(|_| intake.template.is_none());
+    let candidate = intake.take(&Entry::of_file(standard_input_or(file), named));
+    let (device, checked) = match candidate.result {
+        Ok(taken) => taken,
+        Err(error) => {
+            let error = anyhow::Error::from(error).context(format!("{} is refused", file.display()));
+            eprintln!("Error: {error:?}");
+            return Ok(Exit::Refused);
+        }
+    };
+    let runtime = runtime()?;
+    let provisioner =
+        runtime.block_on(async { Provisioner::new(&aws_client_config(&args.aws.options()).await) })?;
+    if !apply {
+        let plan = runtime.block_on(provisioner.plan(&device))?;
+        report::plan(out, args.json, &device, &checked, &plan)?;
+        return Ok(Exit::Good);
+    }
+
+    let mut printed = Ok(());
+    let provisioned = runtime.block_on(provisioner.apply_with(&device, |change| {
+        if !args.json && printed.is_ok() {
+            printed = report::change(out, change);
+        }
+    }))?;
+    if let Some(path) = &args.config.device_config {
+        config::write(path, &args.config, &intake.settings, &provisioned, candidate.key_label.as_deref())?;
+    }
+    printed
+        .and_then(|()| {
+            if args.json {
+                report::json(out, &provisioned, &checked)
+            } else {
+                let key_label = candidate.key_label.as_deref().unwrap_or(config::FACTORY_KEY);
+                report::text(out, &provisioned, &checked, key_label, args.aws.is_local())
+            }
+        })
+        .context("cannot print the result; the device is registered")?;
+    Ok(Exit::Good)
+}
+
+fn standard_input_or(path: &Path) -> &Path {
+    if path == Path::new("-") { Path::new("/dev/stdin") } else { path }
+}

@@ -1,0 +1,108 @@
+//! What the tests of provisioning share: devices with keys in software, the operator's directory, the command.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::SystemTime;
+
+use device_identity::{DeviceCertificate, IdentityBundle, Objects, Proof, ProofScheme, Statement, Subject};
+use rcgen::{CertificateParams, DnType, KeyPair, SigningKey as _};
+use serde_json::Value;
+use tempfile::TempDir;
+use test_peers::{AwsCli, output_of};
+
+pub(crate) mod fault_proxy;
+
+/// A device whose key is in software.
+pub(crate) struct Device {
+    pub(crate) certificate: DeviceCertificate,
+    pub(crate) key: KeyPair,
+}
+
+impl Device {
+    pub(crate) fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    pub(crate) fn with(change: impl FnOnce(&mut CertificateParams)) -> Self {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, "device");
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        Self { certificate: DeviceCertificate::from_der(certificate.der()).unwrap(), key }
+    }
+
+    pub(crate) fn bundle(&self, serial: &str) -> String {
+        let statement = Statement::new(Subject::Serial(serial.to_owned()), None, SystemTime::now()).unwrap();
+        let signature = self.key.sign(&statement.to_bytes(&self.certificate)).unwrap();
+        let proof = Proof::new(statement, ProofScheme::EcdsaP256Sha256, signature);
+        let objects = Objects { key: "sss:100100F0".to_owned(), certificate: None };
+        IdentityBundle::new(self.certificate.clone(), objects, proof).to_json().unwrap()
+    }
+}
+
+/// A directory, and an AWS account that the command reaches and nothing else.
+pub(crate) struct Operator {
+    directory: TempDir,
+    environment: Vec<(String, String)>,
+}
+
+impl Operator {
+    pub(crate) fn new(environment: Vec<(String, String)>) -> Self {
+        Self { directory: TempDir::new().unwrap(), environment }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap_or(Path::new("/"))).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    /// The command, each call of which is tried once only.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_se050-iot"));
+        command.current_dir(self.directory.path()).args(arguments);
+        command.env_clear().envs(self.environment.clone()).env("AWS_MAX_ATTEMPTS", "1");
+        command
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// Runs a command that has to succeed, and returns what it printed.
+    #[track_caller]
+    pub(crate) fn good(&self, arguments: &[&str]) -> String {
+        text(&output_of(&mut self.command(arguments)))
+    }
+}
+
+/// What the AWS CLI answers.
+#[track_caller]
+pub(crate) fn aws(cli: &AwsCli, arguments: &[&str]) -> Value {
+    let mut command = cli.command(["iot"].iter().chain(arguments).chain(&["--output", "json"]));
+    serde_json::from_slice(&output_of(&mut command)).unwrap()
+}
+
+/// The strings at `member` of each object in the list at `list`, sorted.
+pub(crate) fn strings(answer: &Value, list: &str, member: &str) -> Vec<String> {
+    let mut strings: Vec<String> = answer[list]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|each| if member.is_empty() { each } else { &each[member] })
+        .map(|value| value.as_str().unwrap().to_owned())
+        .collect();
+    strings.sort();
+    strings
+}
+
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

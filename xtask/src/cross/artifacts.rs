@@ -1,0 +1,106 @@
+//! What comes out: checked, stripped programs with their symbols beside them, sizes and checksums.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail, ensure};
+use sha2::{Digest as _, Sha256};
+
+use super::build;
+use super::elf::{Elf, Role};
+use super::toolchain::Toolchain;
+use crate::command::output_of;
+use crate::root::{shown, target};
+
+/// The most that a stripped program may take, in bytes; an example that is not named here may take as much as `se050-iot`.
+const BUDGET: [(&str, u64); 2] = [("pubsub", 3_000_000), ("se050-iot", 5_000_000)];
+const OTHERS: u64 = 5_000_000;
+
+/// A program for the device.
+pub(crate) struct Artifact {
+    pub(crate) name: String,
+    pub(crate) file: PathBuf,
+}
+
+/// Where the programs for the device lie.
+pub(crate) fn artifacts_directory() -> PathBuf {
+    target().join("device")
+}
+
+/// Builds, checks, strips and lists everything.
+pub(crate) fn make(toolchain: &Toolchain) -> anyhow::Result<Vec<Artifact>> {
+    let directory = artifacts_directory();
+    fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    let mut artifacts = Vec::new();
+    for package in build::packages()? {
+        for built in build::build(toolchain, &package)? {
+            let name = built.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            check(&built, Role::Program, toolchain)?;
+            let file = strip(toolchain, &built, &directory.join(&name))?;
+            check(&file, Role::Program, toolchain)?;
+            artifacts.push(Artifact { name, file });
+        }
+    }
+    println!(
+        "== {}: loader {}, nothing needed but {}",
+        shown(&directory),
+        toolchain.device.loader,
+        toolchain.compiler.libraries.join(", ")
+    );
+    let mut sums = String::new();
+    for artifact in &artifacts {
+        let (size, sum) = measure(artifact)?;
+        sums.push_str(&format!("{sum}  {}\n", artifact.name));
+        println!("{:>9} bytes of {:>9}  {sum}  {}", size, budget(&artifact.name), artifact.name);
+    }
+    let list = directory.join("SHA256SUMS");
+    fs::write(&list, sums).with_context(|| format!("cannot write {}", list.display()))?;
+    Ok(artifacts)
+}
+
+/// Fails if the file could not run on the device, or could not load a module there.
+pub(crate) fn check(file: &Path, role: Role, toolchain: &Toolchain) -> anyhow::Result<()> {
+    let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let elf = Elf::read(&bytes).with_context(|| file.display().to_string())?;
+    let faults = elf.faults(role, toolchain.device, toolchain.compiler.libraries);
+    if !faults.is_empty() {
+        bail!("{} would not work on the device: {}\n({elf:?})", file.display(), faults.join("; "));
+    }
+    Ok(())
+}
+
+/// The program without symbols; with them it lies beside, as NAME.debug.
+///
+/// No .gnu_debuglink joins the two: its checksum is of the symbols, which hold this PC's paths to zig's sources, and the program
+/// would be another one on each PC.
+fn strip(toolchain: &Toolchain, built: &Path, stripped: &Path) -> anyhow::Result<PathBuf> {
+    // Moved into place at the end: the file may just be running under the emulator.
+    let partial = stripped.with_added_extension("partial");
+    let objcopy = || toolchain.rustc.objcopy();
+    output_of(objcopy()?.arg("--only-keep-debug").arg(built).arg(stripped.with_added_extension("debug")))?;
+    output_of(objcopy()?.arg("--strip-all").arg(built).arg(&partial))?;
+    fs::rename(&partial, stripped).with_context(|| format!("cannot write {}", stripped.display()))?;
+    Ok(stripped.to_owned())
+}
+
+fn measure(artifact: &Artifact) -> anyhow::Result<(usize, String)> {
+    let bytes =
+        fs::read(&artifact.file).with_context(|| format!("cannot read {}", artifact.file.display()))?;
+    let budget = budget(&artifact.name);
+    ensure!(
+        bytes.len() as u64 <= budget,
+        "{} has {} bytes, its budget is {budget}: see what has come in (cargo tree, cargo bloat)",
+        artifact.file.display(),
+        bytes.len()
+    );
+    Ok((bytes.len(), sha256(&bytes)))
+}
+
+fn budget(name: &str) -> u64 {
+    BUDGET.iter().find(|(program, _)| *program == name).map_or(OTHERS, |(_, bytes)| *bytes)
+}
+
+/// The SHA-256 in hexadecimal digits.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,83 @@
+//! `cargo xtask cross`: the programs for the device, linked dynamically to musl so that they can load the PKCS#11 module.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use clap::Args;
+
+use crate::root::shown;
+use crate::test::Counts;
+
+mod artifacts;
+mod build;
+mod compiler;
+mod device;
+mod elf;
+mod emulator;
+mod rustc;
+mod smoke;
+mod standard_library;
+mod toolchain;
+mod zig;
+
+pub(crate) use artifacts::{Artifact, artifacts_directory, sha256};
+use device::workshop;
+pub(crate) use device::{ARMADILLO_G4, Device};
+pub(crate) use emulator::Emulator;
+pub(crate) use smoke::{ThisPc, smoke_chip};
+use toolchain::Toolchain;
+
+#[derive(Args)]
+pub(crate) struct ToolchainOptions {
+    /// Your own cross compiler (a gcc or clang driver for musl), to be used in place of zig
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) linker: Option<PathBuf>,
+    /// Do not ask rustup for the target; build its standard library from rust-src
+    #[arg(long)]
+    pub(crate) no_rustup: bool,
+}
+
+/// Builds the programs, and with `smoke` runs them under an emulator.
+pub(crate) fn run(options: &ToolchainOptions, smoke: bool) -> anyhow::Result<ExitCode> {
+    let started = Instant::now();
+    let mut code = ExitCode::SUCCESS;
+    if smoke {
+        let (_, counts) = build_and_test(options, ThisPc::ToBeBuilt)?;
+        counts.print_skips();
+        println!("{}", counts.line());
+        if !counts.all_well() {
+            code = ExitCode::FAILURE;
+        }
+    } else {
+        build(options)?;
+    }
+    println!(
+        "{:.1} s in all; everything is in {}",
+        started.elapsed().as_secs_f32(),
+        shown(&artifacts_directory())
+    );
+    Ok(code)
+}
+
+/// Builds and checks everything that goes onto the device.
+pub(crate) fn build(options: &ToolchainOptions) -> anyhow::Result<Vec<Artifact>> {
+    artifacts::make(&prepare(options)?).context("building for the device")
+}
+
+/// The same, and runs it under an emulator, with the tests of the crates next to the chip.
+pub(crate) fn build_and_test(
+    options: &ToolchainOptions,
+    this_pc: ThisPc,
+) -> anyhow::Result<(Vec<Artifact>, Counts)> {
+    let toolchain = prepare(options)?;
+    let artifacts = artifacts::make(&toolchain).context("building for the device")?;
+    let counts = smoke::run(&toolchain, &artifacts, this_pc).context("running the device's programs")?;
+    Ok((artifacts, counts))
+}
+
+fn prepare(options: &ToolchainOptions) -> anyhow::Result<Toolchain> {
+    println!("== cross: {}, linked dynamically to musl", ARMADILLO_G4.triple);
+    Toolchain::prepare(&ARMADILLO_G4, options)
+}

@@ -1,0 +1,200 @@
+//! Runs the device's programs under an emulator: on a simulated chip whose PKCS#11 module is built for the device, too, against
+//! a local AWS IoT Core on this PC.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, ensure};
+
+use super::artifacts::{Artifact, check};
+use super::elf::Role;
+use super::emulator::Emulator;
+use super::toolchain::Toolchain;
+use super::{build, workshop};
+use crate::command::run_shown;
+use crate::demo::cloud::Cloud;
+use crate::demo::step::Program;
+use crate::root::{cargo, target};
+use crate::step::Step;
+use crate::test::{Counts, counted};
+
+const MESSAGES: u32 = 10;
+/// Cloud connection key 0 of the chip, RSA-2048.
+const KEY_LABEL: &str = "sss:100100F0";
+const THING: &str = "emulated-device";
+/// The crates next to the chip: their tests run on the device's processor, too.
+const TESTED: [&str; 2] = ["se050-key", "rustls-se050"];
+
+/// The simulated chip of the last run, whose module is the device's.
+pub(crate) fn smoke_chip() -> Option<PathBuf> {
+    Some(directory().join("chip")).filter(|chip| chip.join("libsss_pkcs11.so").exists())
+}
+
+pub(crate) fn run(toolchain: &Toolchain, artifacts: &[Artifact], this_pc: ThisPc) -> anyhow::Result<Counts> {
+    println!("== the device's programs under qemu");
+    let smoke = Smoke::prepare(toolchain, artifacts, this_pc)?;
+    let mut counts = Counts::default();
+    counts.check("every program starts", || smoke.every_program_starts());
+    counts.check("from the chip to the cloud and back, signatures made in the device's module", || {
+        smoke.chip_to_cloud()
+    });
+    counts.check("a module for glibc is refused, and the error says so", || smoke.glibc_module());
+    counts.add(smoke.tests_on_the_device(toolchain)?);
+    Ok(counts)
+}
+
+/// Whether this PC's programs are there already. After `cargo test --workspace`, building them would build the AWS SDK again, with
+/// other features.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ThisPc {
+    ToBeBuilt,
+    BuiltByTests,
+}
+
+struct Smoke<'a> {
+    artifacts: &'a [Artifact],
+    emulator: Emulator,
+    /// The simulated chip's module, built for the device.
+    module: PathBuf,
+    /// This PC's programs.
+    programs: PathBuf,
+    directory: PathBuf,
+}
+
+impl<'a> Smoke<'a> {
+    fn prepare(toolchain: &Toolchain, artifacts: &'a [Artifact], this_pc: ThisPc) -> anyhow::Result<Self> {
+        let emulator = Emulator::prepare(toolchain.device)?;
+        let module = build::simulated_module(toolchain)?;
+        check(&module, Role::Module, toolchain)?;
+        if this_pc == ThisPc::ToBeBuilt {
+            let step = Step::begin("this PC's side", "building aws-iot-sim, se050-sim, se050-iot");
+            let packages = ["-p", "se050-sim", "-p", "aws-iot-sim", "-p", "se050-iot", "-p", "pubsub"];
+            run_shown(cargo().args(["build", "--quiet", "--locked"]).args(packages))?;
+            step.done();
+        }
+        let directory = directory();
+        if directory.exists() {
+            fs::remove_dir_all(&directory)
+                .with_context(|| format!("cannot empty {}", directory.display()))?;
+        }
+        fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
+        Ok(Self { artifacts, emulator, module, programs: target().join("debug"), directory })
+    }
+
+    fn every_program_starts(&self) -> anyhow::Result<()> {
+        for artifact in self.artifacts {
+            let output = self.emulator.program(&artifact.file).arg("--help").command().output()?;
+            let said = String::from_utf8_lossy(&output.stderr);
+            ensure!(output.status.success(), "{} --help ended with {}: {said}", artifact.name, output.status);
+            println!("      {} starts", artifact.name);
+        }
+        Ok(())
+    }
+
+    fn chip_to_cloud(&self) -> anyhow::Result<()> {
+        let chip = self.directory.join("chip");
+        self.host("se050-sim").arg("new").path(&chip).run()?;
+        // The chip is a directory: the device's module, put in place of this PC's, finds the same keys.
+        let module = chip.join("libsss_pkcs11.so");
+        fs::copy(&self.module, &module).context("putting the device's module into the chip")?;
+        let cloud = Cloud::start(&self.host("aws-iot-sim"), &self.directory.join("aws"))?;
+        let certificate = self.directory.join("device_cert.pem");
+        self.device("se050-iot")?
+            .args(["cert", "export", "--pkcs11-lib"])
+            .path(&module)
+            .args(["--key-label", KEY_LABEL, "--output"])
+            .path(&certificate)
+            .run()?;
+        self.host("se050-iot")
+            .args(["provision", "--certificate"])
+            .path(&certificate)
+            .args(["--thing-name", THING])
+            .environment(cloud.aws_environment())
+            .run()?;
+        let before = self.signatures(&chip)?;
+        let output = self
+            .device("pubsub")?
+            .args(["--endpoint", cloud.endpoint(), "--port", &cloud.port().to_string(), "--ca-file"])
+            .path(cloud.ca_file())
+            .arg("--pkcs11-lib")
+            .path(&module)
+            .args(["--key-label", KEY_LABEL, "--client-id", THING, "--count", &MESSAGES.to_string()])
+            .run()?;
+        let expected = format!("sent {MESSAGES}, received {MESSAGES}");
+        ensure!(
+            output.contains("connected to") && output.contains(&expected),
+            "pubsub did not say {expected:?}; aws-iot-sim's log is {}",
+            cloud.log_file().display()
+        );
+        let made = self.signatures(&chip)? - before;
+        ensure!(made == 1, "a connection takes one signature of the chip, the device's module made {made}");
+        Ok(())
+    }
+
+    fn glibc_module(&self) -> anyhow::Result<()> {
+        let module = self.emulator.glibc_module()?;
+        let program = self
+            .device("se050-iot")?
+            .args(["cert", "export", "--pkcs11-lib"])
+            .path(&module)
+            .args(["--key-label", KEY_LABEL, "--output"])
+            .path(&self.directory.join("never.pem"));
+        program.show();
+        let output = program.command().output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        println!("      | {}", said.trim_end());
+        ensure!(!output.status.success(), "it was loaded");
+        ensure!(said.contains("musl or glibc"), "the error does not mention the C library");
+        Ok(())
+    }
+
+    /// The crates' own tests, built for the device. Documentation tests are left to this PC: rustdoc knows no other library.
+    fn tests_on_the_device(&self, toolchain: &Toolchain) -> anyhow::Result<Counts> {
+        println!("-- the tests of {} on the device's processor", TESTED.join(" and "));
+        let runner = self.emulator.runner();
+        let quoted: Vec<String> = runner.iter().map(|part| format!("{part:?}")).collect();
+        let mut command = toolchain.cargo();
+        command
+            .args([
+                "test",
+                "--locked",
+                "--no-fail-fast",
+                "--lib",
+                "--tests",
+                "--target",
+                toolchain.device.triple,
+            ])
+            .arg("--config")
+            .arg(format!("target.{}.runner=[{}]", toolchain.device.triple, quoted.join(", ")))
+            // Emulated and unoptimised, a signature takes so long that a test's deadline may pass.
+            .args(["--config", "profile.dev.opt-level=1"])
+            // For a test that starts its own program once more: this PC's kernel cannot.
+            .env("TEST_RUNNER", runner.join("\n"));
+        for name in TESTED {
+            command.args(["-p", name]);
+        }
+        counted(command)
+    }
+
+    fn signatures(&self, chip: &Path) -> anyhow::Result<u64> {
+        let output = self.host("se050-sim").arg("calls").path(chip).arg("--json").run()?;
+        let calls: serde_json::Value = serde_json::from_str(&output).context("se050-sim calls --json")?;
+        calls
+            .get("chip_signatures")
+            .and_then(serde_json::Value::as_u64)
+            .context("the signatures are not counted")
+    }
+
+    fn host(&self, name: &str) -> Program {
+        Program::new(self.programs.join(name))
+    }
+
+    fn device(&self, name: &str) -> anyhow::Result<Program> {
+        let artifact = self.artifacts.iter().find(|artifact| artifact.name == name);
+        Ok(self.emulator.program(&artifact.with_context(|| format!("{name} was not built"))?.file))
+    }
+}
+
+fn directory() -> PathBuf {
+    workshop().join("smoke")
+}

@@ -1,0 +1,41 @@
+//! The programs that the tests need, from Debian's packages.
+
+use std::process::Command;
+
+use crate::command::installed;
+use crate::debian;
+
+/// A file that a package brings, and the package.
+const NEEDED: [(&str, &str); 6] = [
+    ("softhsm2-util", "softhsm2"),
+    ("pkcs11-tool", "opensc"),
+    ("mosquitto", "mosquitto"),
+    ("mosquitto_pub", "mosquitto-clients"),
+    ("openssl", "openssl"),
+    ("python3", "python3"),
+];
+
+/// Installs what is missing, where that is possible.
+pub(crate) fn install_missing() -> anyhow::Result<()> {
+    let mut missing: Vec<&str> = NEEDED
+        .iter()
+        .filter(|(program, _)| installed(&[program]).is_none())
+        .map(|(_, package)| *package)
+        .collect();
+    if !has_venv() {
+        missing.push("python3-venv");
+    }
+    if missing.is_empty() {
+        println!("programs: all there");
+        return Ok(());
+    }
+    debian::install(&missing)
+}
+
+/// Debian keeps part of Python's venv in a package of its own.
+fn has_venv() -> bool {
+    Command::new("python3")
+        .args(["-c", "import ensurepip, venv"])
+        .output()
+        .is_ok_and(|output| output.status.success())
+}
