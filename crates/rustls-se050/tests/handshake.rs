@@ -16,7 +16,7 @@ use rustls_se050::{
     ClientIdentity, Error, TlsVersions, chip_failure, chip_failure_in, intermediates_from_pem_file,
     roots_from_pem_dir, roots_from_pem_file,
 };
-use se050_key::{Selector, Token};
+use se050_key::Selector;
 use support::{Device, EC_KEY, RSA_KEY};
 use test_peers::Pki;
 
@@ -102,7 +102,7 @@ fn a_failure_of_the_chip_comes_out_of_the_handshake_as_ours() {
 #[test]
 fn an_identity_is_built_only_of_key_and_certificate_that_belong_together() {
     let device = Device::new();
-    let token = Token::open(device.chip.module()).unwrap();
+    let token = &device.token;
     let (rsa, ec): (Selector, Selector) = (RSA_KEY.parse().unwrap(), EC_KEY.parse().unwrap());
     let error =
         ClientIdentity::new(token.key(&rsa).unwrap(), &token.certificate_of_key(&ec).unwrap()).unwrap_err();

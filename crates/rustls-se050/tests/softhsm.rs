@@ -1,4 +1,4 @@
-//! Handshakes with OpenSSL's `s_server` and a key in SoftHSM2: every kind of key, TLS 1.2 and 1.3.
+//! Handshakes with OpenSSL's `s_server` and a key in SoftHSM2: every kind of key, every scheme, TLS 1.2 and 1.3.
 //!
 //! SoftHSM2 reads where its token lies from the process's environment, so the client is a process of its own: the
 //! example `tls_client`.
@@ -11,7 +11,7 @@ use std::process::Command;
 use test_peers::{KeyKind, OpensslServer, Pki, PrivateKeyFile, SoftHsm, USER_PIN, output_of};
 
 #[test]
-fn every_kind_of_key_over_both_versions() {
+fn every_kind_of_key_with_every_scheme_over_both_versions() {
     let Some(token) = SoftHsm::new() else { return };
     let directory = tempfile::tempdir().unwrap();
     let pki = Pki::new();
@@ -27,24 +27,33 @@ fn every_kind_of_key_over_both_versions() {
         token.import_key(key.path(), label, id);
         token.import_certificate(&pki.certify(&key.public_key(), label), label, id);
     }
-    for (option, version, spoken) in [("-tls1_2", "1.2", "TLSv1_2"), ("-tls1_3", "1.3", "TLSv1_3")] {
-        let Some(server) = OpensslServer::start(Some(&pki.ca_pem()), &[option]) else { return };
-        let ca_file = directory.path().join("server-ca.pem");
-        std::fs::write(&ca_file, server.ca_pem()).unwrap();
-        for (_, label, _) in kinds {
-            let (variable, value) = token.environment();
-            let mut client = Command::new(example());
-            client.env_clear().env(variable, value).env("SE050_PIN", USER_PIN);
-            client
-                .args(["localhost", &server.port().to_string()])
-                .arg(&ca_file)
-                .arg(token.module())
-                .args([label, version]);
-            assert_eq!(
-                String::from_utf8(output_of(&mut client)).unwrap(),
-                format!("Some({spoken}): olleh\n"),
-                "{label}"
-            );
+    // Each scheme that the server may force, and the keys that can make it.
+    let rsa: &[&str] = &["rsa-2048", "rsa-3072", "rsa-4096"];
+    let pkcs1 = ["RSA+SHA256", "RSA+SHA384", "RSA+SHA512"].map(|scheme| (scheme, "RSA", rsa));
+    let pss = ["RSA-PSS+SHA256", "RSA-PSS+SHA384", "RSA-PSS+SHA512"].map(|scheme| (scheme, "RSA-PSS", rsa));
+    let ecdsa: [(&str, &str, &[&str]); 2] =
+        [("ECDSA+SHA256", "ECDSA", &["ec-p256"]), ("ECDSA+SHA384", "ECDSA", &["ec-p384"])];
+    let tls12 = [&pkcs1[..], &pss, &ecdsa].concat();
+    let tls13 = [&pss[..], &ecdsa].concat();
+    for (option, version, cases) in [("-tls1_2", "1.2", tls12), ("-tls1_3", "1.3", tls13)] {
+        for (scheme, kind, labels) in cases {
+            let options = [option, "-client_sigalgs", scheme];
+            let Some(server) = OpensslServer::start(Some(&pki.ca_pem()), &options) else { return };
+            let ca_file = directory.path().join("server-ca.pem");
+            std::fs::write(&ca_file, server.ca_pem()).unwrap();
+            for label in labels {
+                let (variable, value) = token.environment();
+                let mut client = Command::new(example());
+                client.env_clear().env(variable, value).env("SE050_PIN", USER_PIN);
+                client.args(["localhost", &server.port().to_string()]).arg(&ca_file);
+                client.arg(token.module()).args([label, version]);
+                let said = String::from_utf8(output_of(&mut client)).unwrap();
+                let spoken = version.replace('.', "_");
+                assert_eq!(said, format!("Some(TLSv{spoken}): olleh\n"), "{label} {scheme}");
+            }
+            let said = server.finish();
+            let signed = format!("Signature type: {kind}\n");
+            assert_eq!(said.matches(&signed).count(), labels.len(), "{option} {scheme}\n{said}");
         }
     }
 }

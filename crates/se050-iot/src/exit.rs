@@ -1,12 +1,11 @@
 use std::process::ExitCode;
 
-/// How the command ended, for scripts. 2 is a wrong command line (clap's own).
+/// How the command ended, for scripts. 2 is a wrong command line (clap's own), 1 and 75 are errors
+/// ([`se050_key::Error::exit_status`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// Everything is as it was asked for.
     Good,
-    /// It was not done; standard error says why.
-    Failed,
     /// The identity was refused; nothing was asked of AWS.
     #[cfg(feature = "provision")]
     Refused,
@@ -22,7 +21,6 @@ impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(match exit {
             Exit::Good => 0,
-            Exit::Failed => 1,
             #[cfg(feature = "provision")]
             Exit::Refused => 3,
             #[cfg(feature = "provision")]

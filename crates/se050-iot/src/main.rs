@@ -51,12 +51,13 @@ fn main() -> ExitCode {
     let ended = se050_key::stdout::set_aside()
         .map_err(anyhow::Error::from)
         .and_then(|mut out| run(cli.command, &mut out));
-    ended
-        .unwrap_or_else(|error| {
+    match ended {
+        Ok(exit) => exit.into(),
+        Err(error) => {
             eprintln!("Error: {error:?}");
-            Exit::Failed
-        })
-        .into()
+            ExitCode::from(se050_key::Error::exit_status(error.as_ref()))
+        }
+    }
 }
 
 fn run(command: Command, out: &mut impl Write) -> anyhow::Result<Exit> {

@@ -64,8 +64,8 @@ async fn telemetry(args: &Args, mut out: impl Write) -> anyhow::Result<()> {
 /// Connects in the background, for as long as it takes.
 fn client(args: &Args) -> anyhow::Result<Client> {
     let token = Token::open(&args.pkcs11_lib)?;
-    let identity =
-        ClientIdentity::new(token.key(&args.key_label)?, &token.certificate_of_key(&args.key_label)?)?;
+    let (key, certificate) = token.identity(&args.key_label)?;
+    let identity = ClientIdentity::new(key, &certificate)?;
     let roots = match &args.ca_file {
         Some(path) => roots_from_pem_file(path)?,
         None => aws_iot_mqtt::roots::amazon(),

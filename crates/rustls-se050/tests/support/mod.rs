@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Device {
     directory: tempfile::TempDir,
     pub(crate) chip: Chip,
-    token: Token,
+    pub(crate) token: Token,
 }
 
 impl Device {
