@@ -21,7 +21,7 @@ pub(crate) const RSA_KEY: &str = "sss:100100F0";
 pub(crate) const EC_KEY: &str = "sss:000100F0";
 
 /// How long a server may take that has to answer: for a fault of the test, never waited out in a good run.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A device with a simulated chip.
 pub(crate) struct Device {
