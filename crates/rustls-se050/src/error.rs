@@ -49,10 +49,8 @@ pub fn chip_failure_in<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e se
 /// The status with which a program ends because of this error: [`se050_key::RESTART_EXIT_STATUS`] where only a new
 /// process can open the chip again, so that its supervisor starts one; else 1.
 pub fn exit_status(error: &(dyn StdError + 'static)) -> u8 {
-    match chip_failure_in(error) {
-        Some(failure) if failure.needs_restart() => se050_key::RESTART_EXIT_STATUS,
-        _ => 1,
-    }
+    // What a failure of the chip means is the key provider's to say; here it is only found in TLS's errors.
+    chip_failure_in(error).map_or(1, |failure| se050_key::Error::exit_status(failure))
 }
 
 /// Looks through the causes of an error: through `source()`, and into `std::io::Error`, whose `source()` passes over what
