@@ -37,10 +37,19 @@ impl Mosquitto {
     /// Starts a broker for `localhost` that lets in clients whose certificate is issued below `client_ca_pem`, or gives
     /// `None` after writing down the skip.
     pub fn start(client_ca_pem: &str, version: TlsVersion) -> Option<Self> {
+        Self::start_logging("all", client_ca_pem, version)
+    }
+
+    /// The same without a line of log for each packet, which would cost more than the packet: for benchmarks.
+    pub fn start_quiet(client_ca_pem: &str, version: TlsVersion) -> Option<Self> {
+        Self::start_logging("information", client_ca_pem, version)
+    }
+
+    fn start_logging(log_type: &str, client_ca_pem: &str, version: TlsVersion) -> Option<Self> {
         let mosquitto = program("mosquitto")?;
         // A free port is found by binding it and letting it go: another process may take it before mosquitto does.
         (0..5)
-            .find_map(|_| Self::try_start(&mosquitto, client_ca_pem, version))
+            .find_map(|_| Self::try_start(&mosquitto, log_type, client_ca_pem, version))
             .or_else(|| panic!("no port to be had"))
     }
 
@@ -71,7 +80,7 @@ impl Mosquitto {
     }
 
     /// `None` when the port was taken by somebody else in the meantime.
-    fn try_start(mosquitto: &Path, client_ca_pem: &str, version: TlsVersion) -> Option<Self> {
+    fn try_start(mosquitto: &Path, log_type: &str, client_ca_pem: &str, version: TlsVersion) -> Option<Self> {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let at = |name: &str| directory.path().join(name);
         let pki = Pki::new();
@@ -87,7 +96,7 @@ impl Mosquitto {
         let configuration = format!(
             "listener {port} 127.0.0.1\ncafile {place}/client-ca.pem\ncertfile {place}/server.pem\n\
              keyfile {place}/server.key.pem\nrequire_certificate true\nallow_anonymous true\n{minimum}\
-             user root\nlog_dest stderr\nlog_type all\nmax_inflight_messages 100\nset_tcp_nodelay true\n",
+             user root\nlog_dest stderr\nlog_type {log_type}\nmax_inflight_messages 100\nset_tcp_nodelay true\n",
         );
         fs::write(at("mosquitto.conf"), configuration).expect("a file");
         // mosquitto's tls_version is a minimum; the maximum is OpenSSL's own setting.

@@ -2,6 +2,7 @@
 //! against mosquitto on loopback, over TLS, in turn, so that a noisy machine is noisy for all of them.
 //!
 //! `cargo bench -p aws-iot-mqtt`; `BENCH_ROUNDS` sets how often each case is run (5), of which the medians are shown.
+//! `cargo bench -p aws-iot-mqtt -- "QoS 1"` runs only the cases whose name holds these words.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -33,6 +34,15 @@ pub(crate) struct Case {
     pub(crate) messages: usize,
 }
 
+impl Case {
+    fn name(&self) -> String {
+        match self.acknowledged {
+            true => format!("QoS 1 {:>5} B, {:>3} open", self.bytes, self.in_flight),
+            false => format!("QoS 0 {:>5} B", self.bytes),
+        }
+    }
+}
+
 pub(crate) struct Bench {
     pub(crate) broker: Mosquitto,
     pub(crate) ca_pem: String,
@@ -47,7 +57,7 @@ fn main() {
     }
     let rounds = std::env::var("BENCH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5);
     let pki = Pki::new();
-    let Some(broker) = Mosquitto::start(&pki.ca_pem(), TlsVersion::Any) else { return };
+    let Some(broker) = Mosquitto::start_quiet(&pki.ca_pem(), TlsVersion::Any) else { return };
     let (ca_pem, device) = (broker.server_ca_pem().to_owned(), pki.client("bench"));
     let tls = Arc::new(tls(&device, &ca_pem));
     let bench = Bench { broker, ca_pem, device, tls };
@@ -59,7 +69,8 @@ fn main() {
         "{:<22} {:>10} {:>6}   {:>10} {:>6}   {:>10} {:>6}   {:>7} {:>7}",
         "case", "ours/s", "us", "rumqttc/s", "us", "C/s", "us", "speed x", "CPU x"
     );
-    for case in cases() {
+    let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
+    for case in cases().filter(|case| case.name().contains(&wanted)) {
         run(&bench, case, rounds);
     }
     println!(
@@ -94,12 +105,9 @@ fn run(bench: &Bench, case: Case, rounds: usize) {
         }
     }
     let ratio = |of: fn(&Measured) -> f64| median(ours.iter().zip(&bare).map(|(a, b)| of(a) / of(b)));
-    let name = match case.acknowledged {
-        true => format!("QoS 1 {:>5} B, {:>3} open", case.bytes, case.in_flight),
-        false => format!("QoS 0 {:>5} B", case.bytes),
-    };
     println!(
-        "{name:<22} {}   {}   {}   {:>7.2} {:>7.2}",
+        "{:<22} {}   {}   {}   {:>7.2} {:>7.2}",
+        case.name(),
         measure::show(&ours),
         measure::show(&bare),
         measure::show(&c),

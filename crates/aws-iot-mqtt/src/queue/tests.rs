@@ -1,6 +1,11 @@
 //! What is accepted, what is dropped, and who is told.
 
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
 use super::*;
+use crate::Publication;
 
 const TOPICS: [&str; 4] = ["t/0", "t/1", "t/2", "t/3"];
 
