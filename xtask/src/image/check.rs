@@ -23,7 +23,7 @@ const JUDGES: [&str; 3] = ["skopeo", "umoci", "podman"];
 const MODULE: &str = "usr/lib/plug-and-trust/libsss_pkcs11.so";
 
 /// Installs the judges that are missing, where that is possible.
-pub(super) fn install_judges() -> anyhow::Result<()> {
+fn install_judges() -> anyhow::Result<()> {
     let missing: Vec<&str> = JUDGES.into_iter().filter(|program| installed(&[program]).is_none()).collect();
     if missing.is_empty() || !rustix::process::geteuid().is_root() || installed(&["apt-get"]).is_none() {
         return Ok(());
@@ -32,6 +32,7 @@ pub(super) fn install_judges() -> anyhow::Result<()> {
 }
 
 pub(super) fn run(made: &Made, artifacts: &[Artifact]) -> anyhow::Result<Counts> {
+    install_judges()?;
     let scratch = tempfile::tempdir()?;
     let mut counts = Counts::default();
     judge(&mut counts, "skopeo", "skopeo reads the image in both formats", || skopeo(made));

@@ -58,7 +58,6 @@ pub(crate) fn run(options: &ImageOptions) -> anyhow::Result<ExitCode> {
 
 /// For `cargo xtask test --cross`: the image on the emulator's root file system, judged by all there is.
 pub(crate) fn check_on_the_emulator(artifacts: &[Artifact]) -> anyhow::Result<Counts> {
-    check::install_judges()?;
     let options = ImageOptions {
         base: Some(Emulator::prepare(&ARMADILLO_G4)?.root),
         i2c: "/dev/i2c-1".into(),
