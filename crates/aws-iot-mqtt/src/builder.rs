@@ -18,6 +18,8 @@ const MQTT_PORT: u16 = 8883;
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 /// Long enough for a chip that takes some seconds to sign, over a slow line.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// A round trip of a slow line, some times over; short enough for whoever waits for the program's end.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Settings of a [`Client`] that is not connected yet.
 #[derive(Debug, Clone)]
@@ -30,6 +32,7 @@ pub struct Builder {
     proxy: ProxyChoice,
     keep_alive: Duration,
     connect_timeout: Duration,
+    drain_timeout: Duration,
     clean_start: bool,
     session_expiry: Duration,
     will: Option<Will>,
@@ -56,6 +59,7 @@ impl Builder {
             proxy: ProxyChoice::None,
             keep_alive: KEEP_ALIVE,
             connect_timeout: CONNECT_TIMEOUT,
+            drain_timeout: DRAIN_TIMEOUT,
             clean_start: true,
             session_expiry: Duration::ZERO,
             will: None,
@@ -101,9 +105,31 @@ impl Builder {
         self
     }
 
+    /// How long the end may wait for acknowledgements, after [`Client::disconnect`] and after the last client is dropped:
+    /// 10 s unless said otherwise.
+    pub fn drain_timeout(mut self, timeout: Duration) -> Self {
+        self.drain_timeout = timeout;
+        self
+    }
+
     /// The server keeps the session, with its subscriptions and the messages for them, for so long after a connection
     /// (AWS IoT Core: at most 7 days), also for another process with the same client id. Without it, the server
     /// forgets the session with the connection.
+    ///
+    /// ```no_run
+    /// # use std::{sync::Arc, time::Duration};
+    /// # use aws_iot_mqtt::{Client, Error, QoS};
+    /// # async fn device(endpoint: &str, tls: Arc<rustls::ClientConfig>) -> Result<(), Error> {
+    /// let hour = Duration::from_secs(3600);
+    /// let client = Client::builder(endpoint, "device-1", tls).persistent_session(hour).start()?;
+    /// // Asked for at once, so that what the server has stored finds its subscription.
+    /// let mut orders = client.subscribe("device-1/orders", QoS::AtLeastOnce).await?;
+    /// while let Some(order) = orders.next().await {
+    ///     println!("{:?}", order.payload);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn persistent_session(mut self, expiry: Duration) -> Self {
         (self.clean_start, self.session_expiry) = (false, expiry);
         self
@@ -116,6 +142,16 @@ impl Builder {
     }
 
     /// The message that the server publishes when the connection ends without a goodbye.
+    ///
+    /// ```no_run
+    /// # use std::sync::Arc;
+    /// # use aws_iot_mqtt::{Client, Error, Publication, QoS, Will};
+    /// # async fn device(endpoint: &str, tls: Arc<rustls::ClientConfig>) -> Result<(), Error> {
+    /// let gone = Publication::new("device-1/state", QoS::AtLeastOnce, "gone")?.retain(true);
+    /// let client = Client::builder(endpoint, "device-1", tls).will(Will::new(gone)).connect().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn will(mut self, will: Will) -> Self {
         self.will = Some(will);
         self
@@ -150,6 +186,28 @@ impl Builder {
 
     /// Which errors of the signer may pass, and which stay: this crate does not know the chip. The function gets the
     /// signer's own error, ready for a downcast. Without it, all of them may pass.
+    ///
+    /// ```
+    /// # use std::{error::Error, fmt};
+    /// # use aws_iot_mqtt::{Builder, Verdict};
+    /// # #[derive(Debug)]
+    /// # enum KeyError { Busy, WrongPin, NeedsRestart }
+    /// # impl fmt::Display for KeyError {
+    /// #     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str("the key") }
+    /// # }
+    /// # impl Error for KeyError {}
+    /// fn verdict(error: &(dyn Error + 'static)) -> Verdict {
+    ///     match error.downcast_ref() {
+    ///         Some(KeyError::WrongPin) => Verdict::Permanent,
+    ///         Some(KeyError::NeedsRestart) => Verdict::Final,
+    ///         Some(KeyError::Busy) | None => Verdict::Transient,
+    ///     }
+    /// }
+    ///
+    /// fn with_key(builder: Builder) -> Builder {
+    ///     builder.classify_signer_errors(verdict)
+    /// }
+    /// ```
     pub fn classify_signer_errors(
         mut self,
         classify: impl Fn(&(dyn StdError + 'static)) -> Verdict + Send + Sync + 'static,
@@ -210,6 +268,7 @@ impl Builder {
                 will: self.will.as_ref().map(Will::to_wire),
             },
             connect_timeout: self.connect_timeout,
+            drain_timeout: self.drain_timeout,
             limits: Arc::new(self.limits),
             outbox: self.outbox,
             reconnect: self.reconnect,

@@ -15,10 +15,8 @@ impl Cause {
     pub(crate) fn new(error: impl StdError + Send + Sync + 'static) -> Self {
         Self(Arc::new(error))
     }
-}
 
-impl From<Arc<dyn StdError + Send + Sync>> for Cause {
-    fn from(error: Arc<dyn StdError + Send + Sync>) -> Self {
+    pub(crate) fn shared(error: Arc<dyn StdError + Send + Sync>) -> Self {
         Self(error)
     }
 }

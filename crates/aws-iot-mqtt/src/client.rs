@@ -1,34 +1,30 @@
 //! The application's end of a session.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use rustls::ClientConfig;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::connection::{Goodbye, Shared};
+use crate::connection::{Shared, died};
 use crate::queue::{Answer, Entry};
 use crate::session::{Command, Wanted};
 use crate::{
-    Builder, Cause, Error, Events, Filter, Publication, QoS, Receipt, Statistics, SubscribeOptions,
-    Subscription, Topic,
+    Builder, Error, Events, Filter, Publication, QoS, Receipt, Statistics, SubscribeOptions, Subscription,
+    Topic,
 };
 
 /// How a session ended: `Ok` when it was asked to.
 pub(crate) type Outcome = Result<(), Error>;
 
-/// How long [`Client::disconnect`] waits for acknowledgements.
-pub(crate) const DRAIN: Duration = Duration::from_secs(10);
-
 /// A client of AWS IoT Core. Cheap to clone; the clones share the connection, which ends in the ordinary way when the
-/// last one is dropped.
+/// last one is dropped. A program that ends with it does not wait for that: [`disconnect`](Self::disconnect) does.
 ///
 /// Its futures run on any executor: the session has a thread and a runtime of its own.
 #[derive(Debug, Clone)]
 pub struct Client {
     pub(crate) commands: mpsc::Sender<Command>,
-    pub(crate) closing: Arc<watch::Sender<Option<Goodbye>>>,
+    pub(crate) closing: Arc<watch::Sender<Option<DisconnectReason>>>,
     pub(crate) ended: watch::Receiver<Option<Outcome>>,
     pub(crate) shared: Arc<Shared>,
 }
@@ -78,6 +74,22 @@ impl Client {
     /// Puts a message into the outbox, and returns the receipt to await, or not, later. It waits for room in the outbox
     /// where that was chosen ([`WhenFull::Wait`](crate::WhenFull)).
     ///
+    /// ```no_run
+    /// # use aws_iot_mqtt::{Client, Error, Publication, QoS};
+    /// # async fn readings(client: &Client) -> Result<(), Error> {
+    /// let mut receipts = Vec::new();
+    /// for n in 0..100 {
+    ///     let reading = Publication::new("device-1/readings", QoS::AtLeastOnce, n.to_string())?;
+    ///     receipts.push(client.submit(reading).await?);
+    /// }
+    /// // All are on their way by now; this waits for the acknowledgements.
+    /// for receipt in receipts {
+    ///     receipt.await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// When a limit is exceeded, or when the outbox does not accept the message.
     pub async fn submit(&self, publication: Publication) -> Result<Receipt, Error> {
@@ -98,6 +110,21 @@ impl Client {
 
     /// Subscribes to the topics of a filter, and returns when the server has agreed. A filter that begins with
     /// `$share/NAME/` shares its messages with all other clients that subscribe to it under that name.
+    ///
+    /// With AWS IoT Core, the policy has to allow two actions: `iot:Subscribe` on the filter, without which the server
+    /// refuses, and `iot:Receive` on the topics, without which it agrees and then stays silent.
+    ///
+    /// ```no_run
+    /// # use aws_iot_mqtt::{Client, Error, QoS};
+    /// # async fn worker(client: &Client) -> Result<(), Error> {
+    /// // Each order goes to one of the clients that share the name "workers".
+    /// let mut orders = client.subscribe("$share/workers/orders/+", QoS::AtLeastOnce).await?;
+    /// while let Some(order) = orders.next().await {
+    ///     println!("{}: {:?}", order.topic, order.payload);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// When a limit is exceeded (nothing is sent), when the server refuses, or when the client ends first.
@@ -154,7 +181,23 @@ impl Client {
         self.answer(answered).await
     }
 
-    /// What happens to the connection from now on. The first event is the state that holds now.
+    /// What happens to the connection from now on. The first event is the state that holds now, the last one says how it
+    /// ended.
+    ///
+    /// ```no_run
+    /// # use aws_iot_mqtt::{Client, Event};
+    /// # async fn watch(client: &Client) {
+    /// let mut events = client.events();
+    /// while let Some(event) = events.next().await {
+    ///     match event {
+    ///         Event::Connected { session_present } => println!("online, session kept: {session_present}"),
+    ///         Event::Disconnected { error, retry_in: Some(delay) } => println!("{error}; again in {delay:?}"),
+    ///         Event::GaveUp { error } => println!("for good: {error}"),
+    ///         other => println!("{other:?}"),
+    ///     }
+    /// }
+    /// # }
+    /// ```
     pub fn events(&self) -> Events {
         self.shared.hub.listen()
     }
@@ -165,23 +208,16 @@ impl Client {
     }
 
     /// Ends the connection in the ordinary way, for all clones: what was accepted is sent, acknowledgements are waited
-    /// for (10 s at most), the server is told, TLS is closed.
+    /// for as long as [`Builder::drain_timeout`] says, the server is told the reason, TLS is closed. Of several calls,
+    /// the first one's reason counts. When it returns, the session holds the TLS configuration, and with it the key, no
+    /// longer.
     ///
     /// # Errors
     /// [`Error::NotDrained`] when acknowledgements are missing, or the reason why the client had ended before.
-    pub async fn disconnect(&self) -> Result<(), Error> {
-        self.disconnect_with(DisconnectReason::Normal, DRAIN).await
-    }
-
-    /// The same with a reason for the server, and a bound for the wait for acknowledgements.
-    ///
-    /// # Errors
-    /// As for [`disconnect`](Self::disconnect).
-    pub async fn disconnect_with(&self, reason: DisconnectReason, drain: Duration) -> Result<(), Error> {
-        // The first call counts.
-        self.closing.send_if_modified(|goodbye| {
-            let first = goodbye.is_none();
-            goodbye.get_or_insert(Goodbye { reason, drain });
+    pub async fn disconnect(&self, reason: DisconnectReason) -> Result<(), Error> {
+        self.closing.send_if_modified(|asked| {
+            let first = asked.is_none();
+            asked.get_or_insert(reason);
             first
         });
         self.closed().await
@@ -195,8 +231,7 @@ impl Client {
         let mut ended = self.ended.clone();
         match ended.wait_for(Option::is_some).await {
             Ok(outcome) => outcome.clone().unwrap_or(Ok(())),
-            // The session's thread is gone without a word.
-            Err(gone) => Err(Error::Start { source: Cause::new(gone) }),
+            Err(_) => Err(died()),
         }
     }
 

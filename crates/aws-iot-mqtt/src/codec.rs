@@ -16,6 +16,8 @@ const DISCONNECT: u8 = 0xE0;
 pub(crate) enum Malformed {
     #[error("a packet that cannot be read: {0}")]
     Packet(String),
+    #[error("a packet whose first byte is {0:#04x}, which none has")]
+    Flags(u8),
     #[error("a packet of {0} bytes, more than the {1} that this client said it takes")]
     TooLarge(usize, u32),
     #[error("a packet that only a client sends: {0}")]
@@ -45,7 +47,21 @@ pub(crate) fn decode(buffer: &mut BytesMut, max_bytes: u32) -> Result<Option<Pac
         }
         Err(error) => return Err(unreadable(&error)),
     };
-    read(frame).map(Some).map_err(|error| unreadable(&error))
+    match frame.first() {
+        Some(first) if !flags_are_valid(*first) => Err(Malformed::Flags(*first)),
+        _ => read(frame).map(Some).map_err(|error| unreadable(&error)),
+    }
+}
+
+/// The low four bits are fixed for all packets but PUBLISH, which is no duplicate at QoS 0 (MQTT 5, sections 2.1.3 and
+/// 3.3.1). rumqttc 0.25.1 does not look at them.
+fn flags_are_valid(first: u8) -> bool {
+    let (packet_type, flags) = (first >> 4, first & 0x0F);
+    match packet_type {
+        3 => !matches!(flags & 0b1110, 0b1000 | 0b0110 | 0b1110),
+        6 | 8 | 10 => flags == 0b0010,
+        _ => flags == 0,
+    }
 }
 
 fn read(mut frame: BytesMut) -> Result<Packet, mqttbytes::Error> {
@@ -105,8 +121,18 @@ mod tests {
             ("a packet type that does not exist", &[0x00, 1, 0]),
             ("a message whose topic goes past the end", &[0x30, 3, 0, 9, b'a']),
             ("more than we take", &[0x30, 0xFF, 0x7F]),
+            ("a PUBACK with flags", &[0x42, 2, 0, 1]),
+            ("a SUBACK with the flags of a SUBSCRIBE", &[0x92, 4, 0, 1, 0, 0]),
+            ("a duplicate at QoS 0", &[0x38, 4, 0, 1, b't', 0]),
+            ("QoS 3", &[0x36, 6, 0, 1, b't', 0, 1, 0]),
+            ("a message at QoS 1 with the packet id 0", &[0x32, 6, 0, 1, b't', 0, 0, 0]),
         ] {
             assert!(decoded(bytes).is_err(), "{case}: {:?}", decoded(bytes));
+        }
+        for first in 0..=255_u8 {
+            // PINGREQ, PINGRESP and DISCONNECT are the only ones without a body.
+            let empty = decoded(&[first, 0]);
+            assert_eq!(empty.is_ok(), matches!(first, 0xC0 | 0xD0 | 0xE0), "{first:#x}: {empty:?}");
         }
         // A cheap stand-in for fuzzing: a fixed sequence, every short frame length, every packet type.
         let mut state = 1_u32;

@@ -1,13 +1,13 @@
 //! Everything that can go wrong, in the words of the person who has to put it right.
 
 use std::convert::Infallible;
-use std::fmt;
 use std::time::Duration;
 
 use crate::hint::{
     Said, Unanswered, certificate_hint, connect_hint, disconnect_hint, publish_hint, subscribe_hint,
+    unreachable_hint,
 };
-use crate::{Cause, ReasonCode};
+use crate::{Cause, ReasonCode, Stage};
 
 /// Why something did not work: the likeliest cause first, and what to try.
 ///
@@ -83,10 +83,7 @@ pub enum Error {
         source: Cause,
     },
     /// Nobody accepts a TCP connection there.
-    #[error(
-        "no connection to {endpoint}, tried {tried}: is the port right (8883, or 443), and does a firewall let it \
-         through?"
-    )]
+    #[error("no connection to {endpoint}, tried {tried}: {}", unreachable_hint(.source))]
     Unreachable {
         /// The endpoint and its port.
         endpoint: String,
@@ -136,7 +133,7 @@ pub enum Error {
     /// By this device's clock, the server's certificate is not valid now.
     #[error(
         "{endpoint} is not trusted: its certificate is valid {validity}, but this device's clock says {clock}: set the \
-         clock (is a time server reached?)"
+         clock (is a time server reached?); if it is right, the server needs another certificate"
     )]
     ClockOrCertificate {
         /// The endpoint and its port.
@@ -307,34 +304,6 @@ pub enum Error {
     /// This client was disconnected by its own program, or all its clones were dropped.
     #[error("this client is disconnected: `disconnect()` was called")]
     Closed,
-}
-
-/// How far a connection got.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Stage {
-    /// The name is being resolved.
-    Resolve,
-    /// A TCP connection is being made.
-    Tcp,
-    /// The proxy is reached, or asked for a tunnel.
-    Proxy,
-    /// The TLS handshake is under way: the device's signature is made here.
-    Tls,
-    /// CONNECT was sent, CONNACK has not come.
-    Mqtt,
-}
-
-impl fmt::Display for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Resolve => "resolving the name (is a DNS server reached?)",
-            Self::Tcp => "the TCP connection (does a firewall swallow it?)",
-            Self::Proxy => "the proxy (is it reached, and does it answer?)",
-            Self::Tls => "the TLS handshake (does the key's chip answer, and is it the TLS port?)",
-            Self::Mqtt => "waiting for the answer to CONNECT",
-        })
-    }
 }
 
 impl From<Infallible> for Error {

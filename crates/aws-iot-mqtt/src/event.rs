@@ -53,19 +53,23 @@ pub enum Event {
         /// Why.
         error: Error,
     },
-    /// There will be no further attempt. Whoever waits gets the same error.
+    /// The client has ended by itself, and makes no further attempt. Whoever waits gets the same error. The last event.
     GaveUp {
         /// Why.
         error: Error,
     },
     /// The client was disconnected by its own program. The last event.
-    Closed,
+    Closed {
+        /// How many messages of the outbox the server had not acknowledged when the time for it was over.
+        undelivered: usize,
+    },
 }
 
 /// The events of a client, in order. Also a [`Stream`].
 ///
-/// It begins with the state that holds when it is made, and ends with the client. A reader that falls 256 events
-/// behind misses some.
+/// It begins with the state that holds when it is made, and ends with the client: the last event is
+/// [`GaveUp`](Event::GaveUp) or [`Closed`](Event::Closed). A reader that falls 256 events behind misses some, but never
+/// the last.
 #[derive(Debug)]
 pub struct Events {
     queue: mpsc::Receiver<Event>,
@@ -110,29 +114,34 @@ struct State {
 impl Hub {
     pub(crate) fn tell(&self, event: Event) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        // Whoever is too slow misses it, whoever is gone is forgotten.
-        state.listeners.retain(|listener| {
-            !matches!(listener.try_send(event.clone()), Err(mpsc::error::TrySendError::Closed(_)))
-        });
+        // Whoever is gone is forgotten, whoever is too slow misses it: the last place is for the last event.
+        state.listeners.retain(|listener| !listener.is_closed());
+        for listener in state.listeners.iter().filter(|listener| listener.capacity() > 1) {
+            let _ = listener.try_send(event.clone());
+        }
         match event {
             Event::Connected { .. }
             | Event::Disconnected { .. }
             | Event::ConnectFailed { .. }
             | Event::GaveUp { .. }
-            | Event::Closed => state.standing = Some(event),
+            | Event::Closed { .. } => state.standing = Some(event),
             Event::Resumed | Event::SubscriptionLost { .. } | Event::MessageDropped { .. } => {}
         }
     }
 
-    /// No more events.
-    pub(crate) fn end(&self) {
+    /// The end, and the only place where a stream gets its last event.
+    pub(crate) fn end(&self, last: Event) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.ended = true;
-        state.listeners.clear();
+        for listener in state.listeners.drain(..) {
+            // It has a place left, unless nobody listens any more.
+            let _ = listener.try_send(last.clone());
+        }
+        state.standing = Some(last);
     }
 
     pub(crate) fn listen(&self) -> Events {
-        let (listener, queue) = mpsc::channel(QUEUE);
+        let (listener, queue) = mpsc::channel(QUEUE + 1);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(standing) = state.standing.clone() {
             let _ = listener.try_send(standing);
@@ -141,5 +150,30 @@ impl Hub {
             state.listeners.push(listener);
         }
         Events { queue }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn last(mut events: Events) -> Option<Event> {
+        std::iter::from_fn(|| events.queue.try_recv().ok()).last()
+    }
+
+    #[test]
+    fn the_last_event_reaches_also_those_who_do_not_read_and_those_who_come_late() {
+        let hub = Hub::default();
+        let slow = hub.listen();
+        drop(hub.listen());
+        for _ in 0..2 * QUEUE {
+            hub.tell(Event::Resumed);
+        }
+        hub.end(Event::Closed { undelivered: 3 });
+        assert_eq!(slow.queue.len(), QUEUE + 1);
+        for events in [slow, hub.listen()] {
+            assert!(events.queue.is_closed());
+            assert!(matches!(last(events), Some(Event::Closed { undelivered: 3 })));
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! What to try, by the server's reason: the second half of an error's sentence.
 
-use std::fmt;
+use std::{fmt, io};
 
-use crate::ReasonCode;
+use crate::{Cause, ReasonCode};
 
 /// The server's own words, in brackets.
 pub(crate) struct Said<'a>(pub(crate) &'a Option<String>);
@@ -24,6 +24,22 @@ impl fmt::Display for Unanswered<'_> {
     }
 }
 
+/// The device itself has no way to that address.
+pub(crate) fn no_route(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(kind, Kind::NetworkUnreachable | Kind::HostUnreachable | Kind::NetworkDown)
+}
+
+/// What to look at when nobody accepts a connection.
+pub(crate) fn unreachable_hint(source: &Cause) -> &'static str {
+    match source.downcast_ref::<io::Error>() {
+        Some(error) if no_route(error.kind()) => {
+            "this device has no route there: is its network up, and has it a default gateway?"
+        }
+        _ => "is the port right (8883, or 443), and does a firewall let it through?",
+    }
+}
+
 /// What the server's alert about the device's certificate means.
 pub(crate) fn certificate_hint(alert: &str) -> &'static str {
     match alert {
@@ -37,7 +53,7 @@ pub(crate) fn certificate_hint(alert: &str) -> &'static str {
         }
         _ => {
             "either it is not registered with this AWS account and region, or it is INACTIVE, or the endpoint belongs \
-             to another account"
+             to another account, or it has expired"
         }
     }
 }
@@ -71,7 +87,8 @@ pub(crate) fn disconnect_hint(reason: ReasonCode) -> &'static str {
 pub(crate) fn publish_hint(reason: ReasonCode) -> &'static str {
     match reason {
         ReasonCode::NOT_AUTHORIZED => {
-            "; the policy has to allow iot:Publish on arn:aws:iot:REGION:ACCOUNT:topic/TOPIC"
+            "; the policy has to allow iot:Publish on arn:aws:iot:REGION:ACCOUNT:topic/TOPIC, and iot:RetainPublish if \
+             the message is to be retained"
         }
         _ => "",
     }

@@ -16,11 +16,12 @@ pub enum QoS {
     AtLeastOnce,
 }
 
-impl From<QoS> for WireQoS {
-    fn from(qos: QoS) -> Self {
-        match qos {
-            QoS::AtMostOnce => Self::AtMostOnce,
-            QoS::AtLeastOnce => Self::AtLeastOnce,
+impl QoS {
+    // No `From`: the codec's types stay out of the public API.
+    pub(crate) fn to_wire(self) -> WireQoS {
+        match self {
+            Self::AtMostOnce => WireQoS::AtMostOnce,
+            Self::AtLeastOnce => WireQoS::AtLeastOnce,
         }
     }
 }

@@ -1,10 +1,10 @@
 //! MQTT 5's reason codes, and what each means on AWS IoT Core.
 
+mod wire;
+
 use std::fmt;
 
-use rumqttc::v5::mqttbytes::v5::{
-    ConnectReturnCode, DisconnectReasonCode, PubAckReason, SubscribeReasonCode, UnsubAckReason,
-};
+pub(crate) use self::wire::Reason;
 
 /// Why the server says no: a reason code of MQTT 5 (section 2.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -71,91 +71,5 @@ impl ReasonCode {
 impl fmt::Display for ReasonCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} (0x{:02x})", self.name().unwrap_or("unknown reason"), self.0)
-    }
-}
-
-impl From<DisconnectReasonCode> for ReasonCode {
-    fn from(code: DisconnectReasonCode) -> Self {
-        Self(code as u8)
-    }
-}
-
-impl From<ConnectReturnCode> for ReasonCode {
-    fn from(code: ConnectReturnCode) -> Self {
-        use ConnectReturnCode as C;
-        Self(match code {
-            C::Success => 0x00,
-            C::UnspecifiedError => 0x80,
-            C::MalformedPacket => 0x81,
-            C::ProtocolError => 0x82,
-            C::ImplementationSpecificError => 0x83,
-            C::RefusedProtocolVersion | C::UnsupportedProtocolVersion => 0x84,
-            C::BadClientId | C::ClientIdentifierNotValid => 0x85,
-            C::BadUserNamePassword => 0x86,
-            C::NotAuthorized => 0x87,
-            C::ServiceUnavailable | C::ServerUnavailable => 0x88,
-            C::ServerBusy => 0x89,
-            C::Banned => 0x8A,
-            C::BadAuthenticationMethod => 0x8C,
-            C::TopicNameInvalid => 0x90,
-            C::PacketTooLarge => 0x95,
-            C::QuotaExceeded => 0x97,
-            C::PayloadFormatInvalid => 0x99,
-            C::RetainNotSupported => 0x9A,
-            C::QoSNotSupported => 0x9B,
-            C::UseAnotherServer => 0x9C,
-            C::ServerMoved => 0x9D,
-            C::ConnectionRateExceeded => 0x9F,
-        })
-    }
-}
-
-impl From<PubAckReason> for ReasonCode {
-    fn from(code: PubAckReason) -> Self {
-        use PubAckReason as P;
-        Self(match code {
-            P::Success => 0x00,
-            P::NoMatchingSubscribers => 0x10,
-            P::UnspecifiedError => 0x80,
-            P::ImplementationSpecificError => 0x83,
-            P::NotAuthorized => 0x87,
-            P::TopicNameInvalid => 0x90,
-            P::PacketIdentifierInUse => 0x91,
-            P::QuotaExceeded => 0x97,
-            P::PayloadFormatInvalid => 0x99,
-        })
-    }
-}
-
-impl From<SubscribeReasonCode> for ReasonCode {
-    fn from(code: SubscribeReasonCode) -> Self {
-        use SubscribeReasonCode as S;
-        Self(match code {
-            S::Success(_) => 0x00,
-            S::Failure | S::Unspecified => 0x80,
-            S::ImplementationSpecific => 0x83,
-            S::NotAuthorized => 0x87,
-            S::TopicFilterInvalid => 0x8F,
-            S::PkidInUse => 0x91,
-            S::QuotaExceeded => 0x97,
-            S::SharedSubscriptionsNotSupported => 0x9E,
-            S::SubscriptionIdNotSupported => 0xA1,
-            S::WildcardSubscriptionsNotSupported => 0xA2,
-        })
-    }
-}
-
-impl From<UnsubAckReason> for ReasonCode {
-    fn from(code: UnsubAckReason) -> Self {
-        use UnsubAckReason as U;
-        Self(match code {
-            U::Success => 0x00,
-            U::NoSubscriptionExisted => 0x11,
-            U::UnspecifiedError => 0x80,
-            U::ImplementationSpecificError => 0x83,
-            U::NotAuthorized => 0x87,
-            U::TopicFilterInvalid => 0x8F,
-            U::PacketIdentifierInUse => 0x91,
-        })
     }
 }

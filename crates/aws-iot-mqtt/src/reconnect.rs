@@ -104,7 +104,7 @@ impl Backoff {
     /// A connection ended after it was up for `up`, which is zero where it never stood. `random` decides the jitter.
     pub(crate) fn next(&mut self, verdict: Verdict, up: Duration, random: u64) -> Next {
         let policy = self.policy;
-        if !policy.enabled {
+        if !policy.enabled || verdict == Verdict::Final {
             return Next::GiveUp;
         }
         if up >= policy.stable {
@@ -114,7 +114,7 @@ impl Backoff {
             Verdict::Permanent => self.refusals = self.refusals.saturating_add(1),
             // A connection that stood was not refused.
             Verdict::Transient if up > Duration::ZERO => self.refusals = 0,
-            Verdict::Transient => {}
+            Verdict::Transient | Verdict::Final => {}
         }
         let bound = policy.minimum.saturating_mul(2_u32.saturating_pow(self.failures)).min(policy.maximum);
         self.failures = self.failures.saturating_add(1);
@@ -195,5 +195,6 @@ mod tests {
     #[test]
     fn never_is_never() {
         assert_eq!(Backoff::new(Reconnect::never()).next(Verdict::Transient, SECOND, 0), Next::GiveUp);
+        assert_eq!(Backoff::new(Reconnect::new()).next(Verdict::Final, SECOND, 0), Next::GiveUp);
     }
 }

@@ -53,6 +53,19 @@ impl SubscribeOptions {
     }
 
     /// The application acknowledges each QoS 1 message itself ([`Message::acknowledge`]), once it has it safe.
+    ///
+    /// ```no_run
+    /// # use aws_iot_mqtt::{Client, Error, QoS, SubscribeOptions};
+    /// # async fn store(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let options = SubscribeOptions::new("device-1/orders", QoS::AtLeastOnce)?.manual_acknowledgement();
+    /// let mut orders = client.subscribe_with(options).await?;
+    /// while let Some(order) = orders.next().await {
+    ///     std::fs::write("order", &order.payload)?;
+    ///     order.acknowledge();
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn manual_acknowledgement(mut self) -> Self {
         self.manual = true;
         self

@@ -11,8 +11,13 @@ use crate::{Cause, Error, ReasonCode};
 pub enum Verdict {
     /// It may pass: a network that is away, a chip that was busy.
     Transient,
-    /// It stays until somebody changes something: a policy, a certificate, a key.
+    /// It stays until somebody changes something: a policy, a certificate, a key. The client tries again as
+    /// [`Reconnect::after_refusals`](crate::Reconnect::after_refusals) says.
     Permanent,
+    /// No attempt of this process can succeed, whatever somebody changes: the client gives up at once. Only for
+    /// [`Builder::classify_signer_errors`](crate::Builder::classify_signer_errors) to say, of a key that only a new
+    /// process can use again.
+    Final,
 }
 
 /// What the application knows of its signer's errors.

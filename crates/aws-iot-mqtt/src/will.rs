@@ -35,7 +35,7 @@ impl Will {
         LastWill {
             topic: Bytes::copy_from_slice(topic.as_str().as_bytes()),
             message: payload.clone(),
-            qos: (*qos).into(),
+            qos: qos.to_wire(),
             retain: *retain,
             properties: Some(LastWillProperties {
                 delay_interval: self.delay.map(seconds),

@@ -11,9 +11,11 @@ mod support;
 
 use std::thread;
 
+use aws_iot_mqtt::DisconnectReason::Normal;
 use aws_iot_mqtt::{Client, Error, QoS};
 use rustls::SupportedProtocolVersion;
 use rustls::version::{TLS12, TLS13};
+use support::bench::Bench;
 use support::quiet::Complaints;
 use support::{BOTH_VERSIONS, block_on, client, self_signed, tls};
 use test_peers::{Mosquitto, Pki, TlsVersion};
@@ -29,13 +31,11 @@ fn ten_messages_there_and_back_on_tls_1_3() {
 }
 
 fn ten_messages(version: TlsVersion) {
-    let pki = Pki::new();
-    let Some(mosquitto) = Mosquitto::start(&pki.ca_pem(), version) else { return };
-    let tls = tls(&pki.client("device-1"), mosquitto.server_ca_pem(), BOTH_VERSIONS);
+    let Some(bench) = Bench::with(version) else { return };
     let complaints = Complaints::default();
     tracing::subscriber::with_default(complaints.clone(), || {
         block_on(async {
-            let client = client(mosquitto.port(), "device-1", tls).connect().await.unwrap();
+            let client = bench.connect("device-1").await;
             let mut subscription = client.subscribe("test/+", QoS::AtLeastOnce).await.unwrap();
             assert_eq!(subscription.qos(), QoS::AtLeastOnce);
             for n in 1..=10 {
@@ -47,7 +47,7 @@ fn ten_messages(version: TlsVersion) {
                 assert_eq!(message.payload, format!("message {n}"));
                 assert_eq!(message.qos, QoS::AtLeastOnce);
             }
-            client.disconnect().await.unwrap();
+            client.disconnect(Normal).await.unwrap();
             assert!(subscription.next().await.is_none());
         });
     });
@@ -83,10 +83,8 @@ fn a_server_that_the_roots_do_not_vouch_for_is_not_trusted() {
 
 #[test]
 fn a_server_of_another_name_is_not_trusted() {
-    let pki = Pki::new();
-    let Some(mosquitto) = Mosquitto::start(&pki.ca_pem(), TlsVersion::Any) else { return };
-    let tls = tls(&pki.client("device-1"), mosquitto.server_ca_pem(), BOTH_VERSIONS);
-    let builder = Client::builder("127.0.0.1", "device-1", tls).port(mosquitto.port());
+    let Some(bench) = Bench::new() else { return };
+    let builder = Client::builder("127.0.0.1", "device-1", bench.tls).port(bench.broker.port());
     let error = block_on(builder.connect()).unwrap_err();
     assert!(matches!(error, Error::ServerNotTrusted { .. }), "{error:?}");
     assert!(error.to_string().contains("another name"), "{error}");
@@ -104,13 +102,11 @@ fn no_tls_version_in_common_is_said_so() {
 
 #[test]
 fn the_newer_client_of_an_id_takes_the_place_of_the_older() {
-    let pki = Pki::new();
-    let Some(mosquitto) = Mosquitto::start(&pki.ca_pem(), TlsVersion::Any) else { return };
-    let tls = tls(&pki.client("device-1"), mosquitto.server_ca_pem(), BOTH_VERSIONS);
+    let Some(bench) = Bench::new() else { return };
     block_on(async {
-        let older = client(mosquitto.port(), "same", tls.clone()).connect().await.unwrap();
+        let older = bench.connect("same").await;
         let mut subscription = older.subscribe("#", QoS::AtMostOnce).await.unwrap();
-        let newer = client(mosquitto.port(), "same", tls).connect().await.unwrap();
+        let newer = bench.connect("same").await;
 
         // mosquitto 2.0.11 just hangs up; the reason, where a server gives one, is tested elsewhere.
         let error = older.closed().await.unwrap_err();
@@ -119,7 +115,7 @@ fn the_newer_client_of_an_id_takes_the_place_of_the_older() {
         // Whoever comes later learns the same reason.
         let late = older.publish("t", QoS::AtLeastOnce, "x").await.unwrap_err();
         assert_eq!(late.to_string(), error.to_string());
-        newer.disconnect().await.unwrap();
+        newer.disconnect(Normal).await.unwrap();
     });
 }
 
@@ -127,10 +123,8 @@ fn the_newer_client_of_an_id_takes_the_place_of_the_older() {
 fn many_publishers_share_one_connection_and_nothing_is_lost() {
     const THREADS: usize = 8;
     const EACH: usize = 50;
-    let pki = Pki::new();
-    let Some(mosquitto) = Mosquitto::start(&pki.ca_pem(), TlsVersion::Any) else { return };
-    let tls = tls(&pki.client("device-1"), mosquitto.server_ca_pem(), BOTH_VERSIONS);
-    let client = block_on(client(mosquitto.port(), "device-1", tls).connect()).unwrap();
+    let Some(bench) = Bench::new() else { return };
+    let client = block_on(bench.connect("device-1"));
     let mut subscription = block_on(client.subscribe("load/#", QoS::AtLeastOnce)).unwrap();
     let publishers: Vec<_> = (0..THREADS)
         .map(|thread| {
@@ -150,18 +144,16 @@ fn many_publishers_share_one_connection_and_nothing_is_lost() {
     topics.sort();
     topics.dedup();
     assert_eq!(topics.len(), THREADS * EACH);
-    block_on(client.disconnect()).unwrap();
+    block_on(client.disconnect(Normal)).unwrap();
 }
 
 #[test]
 fn a_reader_that_is_far_behind_gets_every_qos_1_message() {
     // More than the subscription's queue and the window together.
     const MESSAGES: usize = 400;
-    let pki = Pki::new();
-    let Some(mosquitto) = Mosquitto::start(&pki.ca_pem(), TlsVersion::Any) else { return };
-    let tls = tls(&pki.client("device-1"), mosquitto.server_ca_pem(), BOTH_VERSIONS);
+    let Some(bench) = Bench::new() else { return };
     block_on(async {
-        let client = client(mosquitto.port(), "device-1", tls).connect().await.unwrap();
+        let client = bench.connect("device-1").await;
         let mut subscription = client.subscribe("slow", QoS::AtLeastOnce).await.unwrap();
         for n in 0..MESSAGES {
             client.publish("slow", QoS::AtLeastOnce, n.to_string()).await.unwrap();
@@ -169,17 +161,15 @@ fn a_reader_that_is_far_behind_gets_every_qos_1_message() {
         for n in 0..MESSAGES {
             assert_eq!(subscription.next().await.unwrap().payload, n.to_string());
         }
-        client.disconnect().await.unwrap();
+        client.disconnect(Normal).await.unwrap();
     });
 }
 
 #[test]
 fn the_largest_message_goes_through_and_a_larger_one_is_not_sent() {
-    let pki = Pki::new();
-    let Some(mosquitto) = Mosquitto::start(&pki.ca_pem(), TlsVersion::Any) else { return };
-    let tls = tls(&pki.client("device-1"), mosquitto.server_ca_pem(), BOTH_VERSIONS);
+    let Some(bench) = Bench::new() else { return };
     block_on(async {
-        let client = client(mosquitto.port(), "device-1", tls).connect().await.unwrap();
+        let client = bench.connect("device-1").await;
         let mut subscription = client.subscribe("large", QoS::AtLeastOnce).await.unwrap();
         let error = client.publish("large", QoS::AtLeastOnce, vec![7; 131_073]).await.unwrap_err();
         assert!(
@@ -188,17 +178,15 @@ fn the_largest_message_goes_through_and_a_larger_one_is_not_sent() {
         );
         client.publish("large", QoS::AtLeastOnce, vec![7; 131_072]).await.unwrap();
         assert_eq!(subscription.next().await.unwrap().payload, vec![7; 131_072]);
-        client.disconnect().await.unwrap();
+        client.disconnect(Normal).await.unwrap();
     });
 }
 
 #[test]
 fn dropping_the_last_client_ends_the_session_in_the_ordinary_way() {
-    let pki = Pki::new();
-    let Some(mosquitto) = Mosquitto::start(&pki.ca_pem(), TlsVersion::Any) else { return };
-    let tls = tls(&pki.client("device-1"), mosquitto.server_ca_pem(), BOTH_VERSIONS);
+    let Some(bench) = Bench::new() else { return };
     block_on(async {
-        let client = client(mosquitto.port(), "device-1", tls.clone()).connect().await.unwrap();
+        let client = bench.connect("device-1").await;
         let mut subscription = client.subscribe("t", QoS::AtLeastOnce).await.unwrap();
         drop(client.clone());
         client.publish("t", QoS::AtLeastOnce, "still there").await.unwrap();
@@ -210,27 +198,18 @@ fn dropping_the_last_client_ends_the_session_in_the_ordinary_way() {
 
 #[test]
 fn after_disconnect_there_is_nothing_more_to_be_had() {
-    let pki = Pki::new();
-    let Some(mosquitto) = Mosquitto::start(&pki.ca_pem(), TlsVersion::Any) else { return };
-    let tls = tls(&pki.client("device-1"), mosquitto.server_ca_pem(), BOTH_VERSIONS);
+    let Some(bench) = Bench::new() else { return };
     block_on(async {
-        let client = client(mosquitto.port(), "device-1", tls).connect().await.unwrap();
+        let client = bench.connect("device-1").await;
         let other = client.clone();
-        client.disconnect().await.unwrap();
-        other.disconnect().await.unwrap();
+        client.disconnect(Normal).await.unwrap();
+        other.disconnect(Normal).await.unwrap();
         let error = other.publish("t", QoS::AtLeastOnce, "x").await.unwrap_err();
         assert!(matches!(error, Error::Closed), "{error:?}");
         let error = other.subscribe("t", QoS::AtLeastOnce).await.unwrap_err();
         assert!(matches!(error, Error::Closed), "{error:?}");
     });
-    // Its log comes through a pipe; one of the two lines comes for certain.
-    let log = loop {
-        let log = mosquitto.log();
-        if log.contains("Client device-1 disconnected") || log.contains("Client device-1 closed") {
-            break log;
-        }
-        thread::yield_now();
-    };
+    let log = bench.log_until_one_of(&["Client device-1 disconnected", "Client device-1 closed"]);
     assert!(log.contains("Received DISCONNECT from device-1"), "{log}");
     assert!(!log.contains("protocol error") && !log.contains("closed its connection"), "{log}");
 }

@@ -14,48 +14,34 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use aws_iot_mqtt::DisconnectReason::Normal;
 use aws_iot_mqtt::{Client, Error, Event, Limits, OfflineQos0, Outbox, Publication, QoS, Receipt};
-use rustls::ClientConfig;
+use support::bench::Bench;
+use support::block_on;
 use support::cutter::{Cutter, Trouble};
-use support::{BOTH_VERSIONS, block_on, client, lasting, tls};
-use test_peers::{Mosquitto, Pki, TlsVersion};
 
 const MESSAGES: usize = 1000;
 
-struct Bench {
-    broker: Mosquitto,
-    tls: ClientConfig,
-}
-
-impl Bench {
-    fn new() -> Option<Self> {
-        let pki = Pki::new();
-        let broker = Mosquitto::start(&pki.ca_pem(), TlsVersion::Any)?;
-        let tls = tls(&pki.client("device"), broker.server_ca_pem(), BOTH_VERSIONS);
-        Some(Self { broker, tls })
-    }
-
-    /// A subscriber that no trouble reaches: sends each number that arrives.
-    fn witness(&self, filter: &'static str) -> mpsc::Receiver<usize> {
-        let (seen, sees) = mpsc::channel();
-        let (ready, waits) = mpsc::channel();
-        let builder = client(self.broker.port(), "witness", self.tls.clone());
-        thread::spawn(move || {
-            block_on(async {
-                let client = builder.connect().await.unwrap();
-                let mut subscription = client.subscribe(filter, QoS::AtLeastOnce).await.unwrap();
-                ready.send(()).unwrap();
-                while let Some(message) = subscription.next().await {
-                    let number = std::str::from_utf8(&message.payload).unwrap().parse().unwrap();
-                    if seen.send(number).is_err() {
-                        return;
-                    }
+/// A subscriber that no trouble reaches: sends each number that arrives.
+fn witness(bench: &Bench, filter: &'static str) -> mpsc::Receiver<usize> {
+    let (seen, sees) = mpsc::channel();
+    let (ready, waits) = mpsc::channel();
+    let builder = bench.client("witness");
+    thread::spawn(move || {
+        block_on(async {
+            let client = builder.connect().await.unwrap();
+            let mut subscription = client.subscribe(filter, QoS::AtLeastOnce).await.unwrap();
+            ready.send(()).unwrap();
+            while let Some(message) = subscription.next().await {
+                let number = std::str::from_utf8(&message.payload).unwrap().parse().unwrap();
+                if seen.send(number).is_err() {
+                    return;
                 }
-            });
+            }
         });
-        waits.recv().unwrap();
-        sees
-    }
+    });
+    waits.recv().unwrap();
+    sees
 }
 
 fn numbered(topic: &str, number: usize) -> Publication {
@@ -82,7 +68,7 @@ fn a_broker_that_is_killed_and_restarted_in_mid_stream() {
         let mut limits = Limits::aws_iot_core();
         (limits.publishes_per_second, limits.bytes_per_second) = (Some(2000), None);
         limits.connect_interval = Duration::ZERO;
-        let builder = lasting(bench.broker.port(), "device", bench.tls.clone()).limits(limits);
+        let builder = bench.lasting("device").limits(limits);
         let client = builder.connect().await.unwrap();
         for (number, receipt) in submit_all(&client, |n| format!("stream/{n}")).into_iter().enumerate() {
             if number % 300 == 150 {
@@ -96,10 +82,10 @@ fn a_broker_that_is_killed_and_restarted_in_mid_stream() {
         assert_eq!(statistics.acknowledged, MESSAGES as u64);
         assert_eq!((statistics.outbox_messages, statistics.outbox_bytes, statistics.in_flight), (0, 0, 0));
         assert!(statistics.reconnects >= 1, "{statistics:?}");
-        client.disconnect().await.unwrap();
+        client.disconnect(Normal).await.unwrap();
     });
     // What a broker has acknowledged and not delivered when it is killed is its own loss; its log tells what it had.
-    let log = bench.broker.log();
+    let log = bench.log_until("Received DISCONNECT from device");
     let missing: Vec<usize> = (0..MESSAGES).filter(|n| !log.contains(&format!("'stream/{n}'"))).collect();
     assert_eq!(missing, [0; 0]);
 }
@@ -116,13 +102,13 @@ fn points(count: usize, most: usize) -> impl Iterator<Item = usize> {
 
 fn through(trouble: impl Iterator<Item = Trouble>, keep_alive: u64) {
     let Some(bench) = Bench::new() else { return };
-    let sees = bench.witness("cut");
+    let sees = witness(&bench, "cut");
     let cutter = Cutter::start(bench.broker.port(), trouble);
     let client = {
         let mut limits = Limits::aws_iot_core();
         limits.connect_interval = Duration::ZERO;
         limits.keep_alive_seconds = 1..=60;
-        let builder = lasting(cutter.port, "device", bench.tls.clone()).limits(limits).pacing(false);
+        let builder = bench.lasting_through(cutter.port, "device").limits(limits).pacing(false);
         let builder = builder.keep_alive(Duration::from_secs(keep_alive));
         builder.connect_timeout(Duration::from_secs(if keep_alive < 60 { 2 } else { 30 })).start().unwrap()
     };
@@ -138,7 +124,7 @@ fn through(trouble: impl Iterator<Item = Trouble>, keep_alive: u64) {
         wait_for_all(&sees);
         rounds += 1;
     }
-    block_on(client.disconnect()).unwrap();
+    block_on(client.disconnect(Normal)).unwrap();
     assert_eq!(client.statistics().acknowledged, (rounds * MESSAGES) as u64);
     assert_eq!(client.statistics().dropped, 0);
 }
@@ -175,7 +161,7 @@ fn a_server_that_falls_silent_is_told_as_that() {
     let mut limits = Limits::aws_iot_core();
     limits.keep_alive_seconds = 1..=60;
     let builder =
-        lasting(cutter.port, "device", bench.tls.clone()).limits(limits).keep_alive(Duration::from_secs(1));
+        bench.lasting_through(cutter.port, "device").limits(limits).keep_alive(Duration::from_secs(1));
     block_on(async {
         let client = builder.connect().await.unwrap();
         let mut events = client.events();
@@ -187,7 +173,7 @@ fn a_server_that_falls_silent_is_told_as_that() {
             Some(Event::Disconnected { error: Error::KeepAlive { .. }, retry_in: Some(_) }) => {}
             other => panic!("{other:?}"),
         }
-        client.disconnect().await.unwrap();
+        client.disconnect(Normal).await.unwrap();
     });
 }
 
@@ -196,10 +182,10 @@ fn a_message_whose_call_was_given_up_stays_accepted() {
     use std::pin::pin;
     use std::task::{Context, Waker};
     let Some(bench) = Bench::new() else { return };
-    let sees = bench.witness("given/up");
+    let sees = witness(&bench, "given/up");
     // Nothing can be sent yet: the client has no connection.
     let cutter = Cutter::start(bench.broker.port(), [Trouble::Close { after: 0 }]);
-    let client = lasting(cutter.port, "device", bench.tls.clone()).start().unwrap();
+    let client = bench.lasting_through(cutter.port, "device").start().unwrap();
     let mut context = Context::from_waker(Waker::noop());
     {
         let mut publishing = pin!(client.publish("given/up", QoS::AtLeastOnce, "7"));
@@ -216,8 +202,10 @@ fn a_message_whose_call_was_given_up_stays_accepted() {
 fn disconnect_without_a_connection_ends_within_its_bound_and_says_what_was_left() {
     let Some(mut bench) = Bench::new() else { return };
     block_on(async {
-        let client = lasting(bench.broker.port(), "device", bench.tls.clone())
+        let client = bench
+            .lasting("device")
             .outbox(Outbox::new().offline_qos0(OfflineQos0::Queue))
+            .drain_timeout(Duration::from_millis(1))
             .connect()
             .await
             .unwrap();
@@ -226,12 +214,19 @@ fn disconnect_without_a_connection_ends_within_its_bound_and_says_what_was_left(
         while !matches!(events.next().await, Some(Event::Disconnected { .. })) {}
         let kept = client.try_submit(numbered("t", 1)).unwrap();
         let kept_too = client.try_submit(Publication::new("t", QoS::AtMostOnce, "x").unwrap()).unwrap();
-        let reason = aws_iot_mqtt::DisconnectReason::Normal;
-        let error = client.disconnect_with(reason, Duration::from_millis(1)).await.unwrap_err();
+        let error = client.disconnect(Normal).await.unwrap_err();
         assert!(matches!(error, Error::NotDrained { messages: 2, .. }), "{error:?}");
         assert!(matches!(kept.await, Err(Error::NotDrained { .. })));
         assert!(matches!(kept_too.await, Err(Error::NotDrained { .. })));
         let late = client.publish("t", QoS::AtLeastOnce, "x").await.unwrap_err();
         assert!(matches!(late, Error::NotDrained { .. }), "{late:?}");
+        // Whoever has listened is told in the end, and so is whoever listens only now.
+        for mut events in [events, client.events()] {
+            let mut last = None;
+            while let Some(event) = events.next().await {
+                last = Some(event);
+            }
+            assert!(matches!(last, Some(Event::Closed { undelivered: 2 })), "{last:?}");
+        }
     });
 }

@@ -9,61 +9,25 @@
 
 mod support;
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpStream;
-use std::sync::mpsc;
-use std::thread;
-
+use aws_iot_mqtt::DisconnectReason::Normal;
 use aws_iot_mqtt::{Error, Proxy, QoS};
-use aws_iot_sim::AwsIotSim;
+use support::cloud::{ALLOW_ALL, Cloud};
+use support::proxy::proxy;
 use support::server::plain;
-use support::{BOTH_VERSIONS, block_on, client, tls};
-use test_peers::Pki;
-
-const ALLOW_ALL: &str =
-    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:*","Resource":"*"}]}"#;
-
-/// A proxy for one connection, which answers with that head; opens the tunnel if it says 200. Tells what it was asked.
-fn proxy(head: &'static str) -> (u16, mpsc::Receiver<Vec<String>>) {
-    let (asked, asks) = mpsc::channel();
-    let port = plain(move |mut client| {
-        let reader = BufReader::new(client.try_clone().unwrap());
-        let request: Vec<String> =
-            reader.lines().map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
-        let target = request[0].split(' ').nth(1).unwrap_or_default().replace("localhost", "127.0.0.1");
-        asked.send(request).unwrap();
-        client.write_all(head.as_bytes()).unwrap();
-        if head.contains(" 200 ") {
-            let server = TcpStream::connect(target).unwrap();
-            let (mut from_server, mut to_client) = (server.try_clone().unwrap(), client.try_clone().unwrap());
-            thread::spawn(move || std::io::copy(&mut from_server, &mut to_client));
-            let (mut from_client, mut to_server) = (client, server);
-            let _ = std::io::copy(&mut from_client, &mut to_server);
-        }
-    });
-    (port, asks)
-}
-
-fn sim() -> (AwsIotSim, rustls::ClientConfig) {
-    let sim = AwsIotSim::start().unwrap();
-    let device = Pki::new().client("device-1");
-    sim.admit(&device.certificate_pem, "device-1", ALLOW_ALL).unwrap();
-    let tls = tls(&device, sim.ca_pem(), BOTH_VERSIONS);
-    (sim, tls)
-}
+use support::{block_on, client};
 
 #[test]
 fn the_tunnel_carries_the_connection_and_the_credentials_are_shown_to_the_proxy() {
-    let (sim, tls) = sim();
+    let cloud = Cloud::new(ALLOW_ALL);
     let (port, asks) = proxy("HTTP/1.1 200 Connection established\r\nVia: test\r\n\r\n");
     let proxy = Proxy::new("127.0.0.1", port).credentials("Aladdin", "open sesame");
     block_on(async {
-        let client = client(sim.port(), "device-1", tls).proxy(proxy).connect().await.unwrap();
+        let client = cloud.client("device-1").proxy(proxy).connect().await.unwrap();
         client.publish("t", QoS::AtLeastOnce, "through").await.unwrap();
-        client.disconnect().await.unwrap();
+        client.disconnect(Normal).await.unwrap();
     });
     let request = asks.recv().unwrap();
-    assert_eq!(request[0], format!("CONNECT localhost:{} HTTP/1.1", sim.port()));
+    assert_eq!(request[0], format!("CONNECT localhost:{} HTTP/1.1", cloud.sim.port()));
     assert!(request.contains(&"Proxy-Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==".to_owned()));
 }
 
@@ -76,7 +40,7 @@ fn refusals_and_nonsense() {
         ("SSH-2.0-OpenSSH_9.2\r\n\r\n", "not HTTP"),
         ("", "does not answer as a proxy does"),
     ] {
-        let (_sim, tls) = sim();
+        let tls = Cloud::new(ALLOW_ALL).tls();
         let (port, _asks) = proxy(head);
         let builder = client(8883, "device-1", tls).proxy(Proxy::new("127.0.0.1", port));
         let error = block_on(builder.connect()).unwrap_err();
@@ -88,7 +52,7 @@ fn refusals_and_nonsense() {
 
 #[test]
 fn wrong_credentials_and_a_proxy_that_is_not_there() {
-    let (_sim, tls) = sim();
+    let tls = Cloud::new(ALLOW_ALL).tls();
     let (port, _asks) = proxy("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n");
     let with = Proxy::new("127.0.0.1", port).credentials("Aladdin", "secret");
     let error = block_on(client(8883, "device-1", tls.clone()).proxy(with).connect()).unwrap_err();

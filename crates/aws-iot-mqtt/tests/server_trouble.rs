@@ -11,17 +11,17 @@ mod support;
 
 use std::error::Error as _;
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpListener};
 use std::pin::pin;
 use std::sync::mpsc;
 use std::task::{Context, Waker};
 use std::thread;
 use std::time::Duration;
 
-use aws_iot_mqtt::{Client, Error, QoS, ReasonCode, Stage};
+use aws_iot_mqtt::DisconnectReason::Normal;
+use aws_iot_mqtt::{Client, DisconnectReason, Error, Event, Publication, QoS, ReasonCode, Stage};
 use rustls::version::TLS13;
-use support::server::{Scripted, plain, read_packet, read_to_end};
-use support::{BOTH_VERSIONS, block_on, client, tls};
+use support::server::{Scripted, plain, read_packet, read_to_end, welcome};
+use support::{BOTH_VERSIONS, block_on, client, lasting, tls};
 use test_peers::Pki;
 
 /// For ports where nothing depends on who the client is.
@@ -32,21 +32,6 @@ fn anybody(port: u16) -> aws_iot_mqtt::Builder {
 
 fn device(server: &Scripted) -> aws_iot_mqtt::Builder {
     client(server.port, "device-1", tls(&server.device, &server.ca_pem, BOTH_VERSIONS))
-}
-
-#[test]
-fn a_port_where_nobody_listens() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let port = listener.local_addr().unwrap().port();
-    drop(listener);
-    let error = block_on(anybody(port).connect()).unwrap_err();
-    assert!(matches!(error, Error::Unreachable { .. }), "{error:?}");
-    let words = error.to_string();
-    assert!(
-        words.contains(&format!("localhost:{port}")) && words.contains("127.0.0.1 (connection refused)"),
-        "{words}"
-    );
-    assert!(error.source().unwrap().downcast_ref::<std::io::Error>().is_some());
 }
 
 #[test]
@@ -159,7 +144,7 @@ fn a_connection_that_breaks_answers_everybody_who_waits() {
         assert!(matches!(error, Error::Lost { .. }), "{error:?}");
         assert!(error.to_string().contains("the message to 'some/topic'"), "{error}");
         assert!(error.source().is_some());
-        assert_eq!(client.disconnect().await.unwrap_err().to_string(), error.to_string());
+        assert_eq!(client.disconnect(Normal).await.unwrap_err().to_string(), error.to_string());
     });
 }
 
@@ -176,6 +161,40 @@ fn garbage_in_mid_session_is_an_error_and_the_server_is_told() {
         assert!(matches!(error, Error::Protocol { .. }), "{error:?}");
     });
     assert_eq!(tells.recv().unwrap(), [0xE0, 1, 0x82], "DISCONNECT: protocol error");
+}
+
+#[test]
+fn after_garbage_the_client_connects_again_and_what_was_under_way_goes_through() {
+    let server = Scripted::in_turn(vec![
+        Box::new(|stream| {
+            welcome(stream);
+            assert_eq!(read_packet(stream).0, 0x32, "PUBLISH");
+            stream.write_all(&[0xFF; 20]).unwrap();
+            assert_eq!(read_to_end(stream), [0xE0, 1, 0x82], "DISCONNECT: protocol error");
+        }),
+        Box::new(|stream| {
+            welcome(stream);
+            let (first, body) = read_packet(stream);
+            assert_eq!(first, 0x32, "PUBLISH, and no duplicate: the session is a new one");
+            // Its packet id is behind the topic of one letter.
+            stream.write_all(&[0x40, 2, body[3], body[4]]).unwrap();
+            read_to_end(stream);
+        }),
+    ]);
+    block_on(async {
+        let tls = tls(&server.device, &server.ca_pem, BOTH_VERSIONS);
+        let client = lasting(server.port, "device-1", tls).connect().await.unwrap();
+        let mut events = client.events();
+        client.publish("t", QoS::AtLeastOnce, "x").await.unwrap();
+        assert!(matches!(events.next().await, Some(Event::Connected { .. })));
+        let broke = events.next().await;
+        assert!(
+            matches!(broke, Some(Event::Disconnected { error: Error::Protocol { .. }, retry_in: Some(_) })),
+            "{broke:?}"
+        );
+        assert!(matches!(events.next().await, Some(Event::Connected { .. })));
+        client.disconnect(Normal).await.unwrap();
+    });
 }
 
 #[test]
@@ -212,12 +231,34 @@ fn disconnect_waits_for_acknowledgements_that_are_on_their_way() {
     let publishing = thread::spawn(move || block_on(publisher.publish("t", QoS::AtLeastOnce, "x")));
     arrives.recv().unwrap();
 
-    let mut disconnecting = pin!(client.disconnect());
+    let mut disconnecting = pin!(client.disconnect(Normal));
     let mut context = Context::from_waker(Waker::noop());
     assert!(disconnecting.as_mut().poll(&mut context).is_pending());
     let_go.send(()).unwrap();
     block_on(disconnecting).unwrap();
     publishing.join().unwrap().unwrap();
+}
+
+#[test]
+fn disconnect_waits_no_longer_than_its_bound_and_the_server_is_told_all_the_same() {
+    let (told, tells) = mpsc::channel();
+    let server = Scripted::broker(move |stream| {
+        assert_eq!(read_packet(stream).0 >> 4, 3, "PUBLISH");
+        told.send(read_to_end(stream)).unwrap();
+    });
+    block_on(async {
+        let builder = device(&server).drain_timeout(Duration::from_millis(100));
+        let client = builder.connect().await.unwrap();
+        let mut events = client.events();
+        let receipt = client.try_submit(Publication::new("t", QoS::AtLeastOnce, "x").unwrap()).unwrap();
+        let error = client.disconnect(DisconnectReason::WithWill).await.unwrap_err();
+        assert!(matches!(error, Error::NotDrained { messages: 1, .. }), "{error:?}");
+        assert!(matches!(receipt.await, Err(Error::NotDrained { .. })));
+        assert!(matches!(events.next().await, Some(Event::Connected { .. })));
+        assert!(matches!(events.next().await, Some(Event::Closed { undelivered: 1 })));
+        assert!(events.next().await.is_none());
+    });
+    assert_eq!(tells.recv().unwrap(), [0xE0, 1, 0x04], "DISCONNECT with will message");
 }
 
 #[test]
@@ -230,7 +271,7 @@ fn the_server_name_goes_out_in_sni_and_alpn_only_where_it_is_needed() {
     });
     let client = block_on(device(&server).connect()).unwrap();
     assert_eq!(tells.recv().unwrap(), (Some("localhost".to_owned()), None));
-    block_on(client.disconnect()).unwrap();
+    block_on(client.disconnect(Normal)).unwrap();
 }
 
 #[test]

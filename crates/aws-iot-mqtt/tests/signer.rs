@@ -14,11 +14,12 @@ use std::fmt;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
+use aws_iot_mqtt::DisconnectReason::Normal;
 use aws_iot_mqtt::{Error, QoS, Stage};
 use rustls::OtherError;
 use support::key::{Before, Key};
 use support::server::{Scripted, read_to_end};
-use support::{BOTH_VERSIONS, EACH_VERSION, block_on, certified_key, client, tls_with};
+use support::{BOTH_VERSIONS, EACH_VERSION, block_on, certified_key, client, tls, tls_with};
 use tokio::sync::mpsc as async_mpsc;
 
 /// A key that says when it is asked, and waits until it is let go.
@@ -58,7 +59,7 @@ fn a_signature_that_takes_for_ever_does_not_stall_the_applications_only_thread()
             let_go.send(()).unwrap();
             let client = connecting.await.unwrap().unwrap();
             client.publish("t", QoS::AtMostOnce, "x").await.unwrap();
-            client.disconnect().await.unwrap();
+            client.disconnect(Normal).await.unwrap();
         });
     }
 }
@@ -72,6 +73,23 @@ fn the_connect_timeout_holds_while_the_key_does_not_answer() {
     let error = block_on(builder.connect()).unwrap_err();
     assert!(matches!(error, Error::ConnectTimeout { stage: Stage::Tls, .. }), "{error:?}");
     assert!(error.to_string().contains("chip"), "{error}");
+}
+
+#[test]
+fn the_key_is_let_go_before_disconnect_returns() {
+    for _ in 0..20 {
+        let server = Scripted::broker(|stream| drop(read_to_end(stream)));
+        let tls = Arc::new(tls(&server.device, &server.ca_pem, BOTH_VERSIONS));
+        let held = Arc::downgrade(&tls);
+        block_on(async {
+            let client = client(server.port, "device-1", tls).connect().await.unwrap();
+            client.disconnect(Normal).await.unwrap();
+        });
+        assert!(
+            held.upgrade().is_none(),
+            "a module that is unloaded while it works takes the process with it"
+        );
+    }
 }
 
 #[test]

@@ -9,37 +9,32 @@
 
 mod support;
 
+use std::error::Error as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use aws_iot_mqtt::DisconnectReason::Normal;
 use aws_iot_mqtt::{
-    AfterRefusals, Builder, Client, Error, Event, Events, Limits, QoS, ReasonCode, Reconnect, Verdict,
+    AfterRefusals, Builder, Error, Event, Events, Limits, QoS, ReasonCode, Reconnect, Verdict,
 };
-use aws_iot_sim::AwsIotSim;
 use rustls::{ClientConfig, OtherError};
+use support::cloud::{ALLOW_ALL, Cloud};
 use support::key::{Before, Key};
-use support::{BOTH_VERSIONS, EACH_VERSION, block_on, certified_key, tls, tls_with};
-use test_peers::{Issued, Pki};
-
-const ALLOW_ALL: &str =
-    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:*","Resource":"*"}]}"#;
-
-fn sim() -> (AwsIotSim, Issued) {
-    let sim = AwsIotSim::start().unwrap();
-    let device = Pki::new().client("device-1");
-    sim.admit(&device.certificate_pem, "device-1", ALLOW_ALL).unwrap();
-    (sim, device)
-}
+use support::{BOTH_VERSIONS, EACH_VERSION, block_on, certified_key, lasting, tls, tls_with};
+use test_peers::Pki;
 
 /// Quick attempts, and the end after `refusals` of them.
-fn builder(sim: &AwsIotSim, tls: ClientConfig, refusals: u32) -> Builder {
-    let mut limits = Limits::aws_iot_core();
-    limits.connect_interval = Duration::ZERO;
+fn builder(cloud: &Cloud, tls: ClientConfig, refusals: u32) -> Builder {
     let reconnect = Reconnect::new()
         .delays(Duration::from_millis(1), Duration::from_millis(10))
         .after_refusals(refusals, AfterRefusals::GiveUp);
-    Client::builder(sim.endpoint(), "device-1", tls).port(sim.port()).limits(limits).reconnect(reconnect)
+    lasting(cloud.sim.port(), "device-1", tls).reconnect(reconnect)
+}
+
+/// The device's key, which does something before each signature.
+fn with_key(cloud: &Cloud, before: Before) -> ClientConfig {
+    tls_with(Key::wrap(certified_key(&cloud.device), before), cloud.sim.ca_pem(), BOTH_VERSIONS)
 }
 
 /// How many attempts failed before the client gave up, and why it did.
@@ -56,10 +51,10 @@ async fn until_given_up(mut events: Events) -> (usize, Error) {
 
 #[test]
 fn a_refused_certificate_ends_it_after_the_chosen_number_of_attempts() {
-    let (sim, _) = sim();
+    let cloud = Cloud::new(ALLOW_ALL);
     let stranger = Pki::new().client("stranger");
     for version in EACH_VERSION {
-        let client = builder(&sim, tls(&stranger, sim.ca_pem(), &[version]), 3).start().unwrap();
+        let client = builder(&cloud, cloud.tls_of(&stranger, &[version]), 3).start().unwrap();
         let events = client.events();
         let error = block_on(client.publish("t", QoS::AtLeastOnce, "x")).unwrap_err();
         assert!(matches!(error, Error::CertificateRefused { .. }), "{error:?}");
@@ -72,25 +67,25 @@ fn a_refused_certificate_ends_it_after_the_chosen_number_of_attempts() {
 
 #[test]
 fn a_device_that_is_registered_while_it_tries_gets_in() {
-    let (sim, _) = sim();
+    let cloud = Cloud::new(ALLOW_ALL);
     let late = Pki::new().client("late");
-    let tls = tls(&late, sim.ca_pem(), BOTH_VERSIONS);
-    let client = builder(&sim, tls, 1_000_000).start().unwrap();
+    let tls = cloud.tls_of(&late, BOTH_VERSIONS);
+    let client = builder(&cloud, tls, 1_000_000).start().unwrap();
     block_on(async {
         let mut events = client.events();
         while !matches!(events.next().await, Some(Event::ConnectFailed { retry_in: Some(_), .. })) {}
-        sim.admit(&late.certificate_pem, "device-1", ALLOW_ALL).unwrap();
+        cloud.sim.admit(&late.certificate_pem, "device-1", ALLOW_ALL).unwrap();
         client.publish("t", QoS::AtLeastOnce, "at last").await.unwrap();
-        client.disconnect().await.unwrap();
+        client.disconnect(Normal).await.unwrap();
     });
 }
 
 #[test]
 fn two_clients_with_one_id_are_told_and_one_gives_way() {
-    let (sim, device) = sim();
-    let tls = tls(&device, sim.ca_pem(), BOTH_VERSIONS);
-    let one = block_on(builder(&sim, tls.clone(), 3).connect()).unwrap();
-    let other = block_on(builder(&sim, tls, 1_000_000).connect()).unwrap();
+    let cloud = Cloud::new(ALLOW_ALL);
+    let tls = cloud.tls();
+    let one = block_on(builder(&cloud, tls.clone(), 3).connect()).unwrap();
+    let other = block_on(builder(&cloud, tls, 1_000_000).connect()).unwrap();
     let (lost, error) = block_on(until_given_up(one.events()));
     let taken_over = ReasonCode::SESSION_TAKEN_OVER;
     assert!(matches!(&error, Error::Disconnected { reason, .. } if *reason == taken_over), "{error:?}");
@@ -98,7 +93,7 @@ fn two_clients_with_one_id_are_told_and_one_gives_way() {
     assert!(lost <= 3, "{lost}");
     block_on(async {
         other.publish("t", QoS::AtLeastOnce, "mine now").await.unwrap();
-        other.disconnect().await.unwrap();
+        other.disconnect(Normal).await.unwrap();
     });
 }
 
@@ -126,22 +121,25 @@ fn fails(error: &'static str, times: usize) -> Before {
 fn classify(error: &(dyn std::error::Error + 'static)) -> Verdict {
     match error.downcast_ref() {
         Some(ChipError("busy")) => Verdict::Transient,
+        Some(ChipError("needs a new process")) => Verdict::Final,
+        Some(ChipError("unheard of")) => panic!("the test's own fault in the application's code"),
         _ => Verdict::Permanent,
     }
 }
 
 #[test]
 fn a_chip_that_fails_for_a_while_is_tried_again_and_a_wrong_key_is_not() {
-    let (sim, device) = sim();
-    let with = |before| tls_with(Key::wrap(certified_key(&device), before), sim.ca_pem(), BOTH_VERSIONS);
+    let cloud = Cloud::new(ALLOW_ALL);
+    let with = |before| with_key(&cloud, before);
     block_on(async {
-        let busy = builder(&sim, with(fails("busy", 5)), 1).classify_signer_errors(classify).start().unwrap();
+        let busy =
+            builder(&cloud, with(fails("busy", 5)), 1).classify_signer_errors(classify).start().unwrap();
         busy.publish("t", QoS::AtLeastOnce, "x").await.unwrap();
         assert_eq!(busy.statistics().failed_attempts, 5);
-        busy.disconnect().await.unwrap();
+        busy.disconnect(Normal).await.unwrap();
 
         let wrong =
-            builder(&sim, with(fails("wrong key", 9)), 2).classify_signer_errors(classify).start().unwrap();
+            builder(&cloud, with(fails("wrong key", 9)), 2).classify_signer_errors(classify).start().unwrap();
         let (_, error) = until_given_up(wrong.events()).await;
         assert!(matches!(error, Error::Signer { .. }), "{error:?}");
         assert_eq!(wrong.statistics().failed_attempts, 2);
@@ -149,10 +147,45 @@ fn a_chip_that_fails_for_a_while_is_tried_again_and_a_wrong_key_is_not() {
 }
 
 #[test]
+fn a_chip_that_only_a_new_process_can_open_ends_it_at_once() {
+    let cloud = Cloud::new(ALLOW_ALL);
+    let builder = builder(&cloud, with_key(&cloud, fails("needs a new process", 9)), 1_000_000);
+    let client = builder.classify_signer_errors(classify).start().unwrap();
+    block_on(async {
+        let error = client.publish("t", QoS::AtLeastOnce, "x").await.unwrap_err();
+        // The supervisor's answer is found through the error's sources.
+        assert_eq!(error.source().unwrap().to_string(), "needs a new process");
+        assert_eq!(client.closed().await.unwrap_err().to_string(), error.to_string());
+        let (failed, why) = until_given_up(client.events()).await;
+        assert_eq!(
+            (failed, why.to_string()),
+            (0, error.to_string()),
+            "a late listener hears the last word alone"
+        );
+        assert_eq!(client.statistics().failed_attempts, 1);
+    });
+}
+
+#[test]
+fn a_session_that_dies_of_the_applications_own_code_is_told_to_everybody() {
+    let cloud = Cloud::new(ALLOW_ALL);
+    let builder = builder(&cloud, with_key(&cloud, fails("unheard of", 9)), 1_000_000);
+    let client = builder.classify_signer_errors(classify).start().unwrap();
+    block_on(async {
+        let events = client.events();
+        assert!(matches!(client.closed().await, Err(Error::Start { .. })));
+        let (_, why) = until_given_up(events).await;
+        assert!(matches!(why, Error::Start { .. }), "{why:?}");
+        let late = client.publish("t", QoS::AtLeastOnce, "x").await.unwrap_err();
+        assert!(matches!(late, Error::Start { .. }), "{late:?}");
+    });
+}
+
+#[test]
 fn a_client_that_never_got_through_says_so_to_all_who_wait() {
-    let (sim, device) = sim();
-    let tls = tls(&device, &Pki::new().ca_pem(), BOTH_VERSIONS);
-    let client = builder(&sim, tls, 2).start().unwrap();
+    let cloud = Cloud::new(ALLOW_ALL);
+    let tls = tls(&cloud.device, &Pki::new().ca_pem(), BOTH_VERSIONS);
+    let client = builder(&cloud, tls, 2).start().unwrap();
     block_on(async {
         let error = client.subscribe("t", QoS::AtLeastOnce).await.unwrap_err();
         assert!(matches!(error, Error::ServerNotTrusted { .. }), "{error:?}");
@@ -163,14 +196,14 @@ fn a_client_that_never_got_through_says_so_to_all_who_wait() {
 
 #[test]
 fn awss_pause_between_two_connections_of_one_id_is_kept() {
-    let (sim, device) = sim();
-    let tls = tls(&device, sim.ca_pem(), BOTH_VERSIONS);
+    let cloud = Cloud::new(ALLOW_ALL);
+    let tls = cloud.tls();
     let reconnect = Reconnect::new().delays(Duration::ZERO, Duration::ZERO);
     let client =
-        block_on(builder(&sim, tls, 9).limits(Limits::aws_iot_core()).reconnect(reconnect).connect())
+        block_on(builder(&cloud, tls, 9).limits(Limits::aws_iot_core()).reconnect(reconnect).connect())
             .unwrap();
     let mut events = client.events();
-    assert!(sim.disconnect("device-1"));
+    assert!(cloud.sim.disconnect("device-1"));
     block_on(async {
         loop {
             if let Some(Event::Disconnected { retry_in, .. }) = events.next().await {

@@ -119,6 +119,8 @@ impl fmt::Display for Change {
         match &self.action {
             Action::Create => write!(f, "+ {subject}"),
             Action::Update(how) => write!(f, "~ {subject}: {how}"),
+            // It is asked for, and never changed.
+            Action::Keep(_) if matches!(subject, Subject::Endpoint(_)) => write!(f, "  {subject}"),
             Action::Keep(note) if note.is_empty() => write!(f, "  {subject}: unchanged"),
             Action::Keep(note) => write!(f, "  {subject}: unchanged, {note}"),
             Action::Delete => write!(f, "- {subject}"),

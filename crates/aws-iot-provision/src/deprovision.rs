@@ -1,13 +1,15 @@
 //! Takes back what was made: first the way in (the certificate), then the attachments, the certificate, the thing, and
 //! the policy when nothing else has it. In this order a run that was interrupted can be repeated.
 
+use std::collections::BTreeMap;
+
 use crate::arn::ArnScope;
 use crate::calls::FoundCertificate;
 use crate::certificate::CertificateId;
 use crate::change::{Action, Change, Subject};
 use crate::error::Error;
 use crate::grants::Grants;
-use crate::marker::Marker;
+use crate::marker::{ATTRIBUTE, Marker};
 use crate::name::{PolicyName, ThingName};
 use crate::provisioner::Provisioner;
 
@@ -29,6 +31,9 @@ pub struct Removal {
 pub struct RemovalPlan {
     removal: Removal,
     thing_exists: bool,
+    /// What the thing's marker has to say before a certificate is detached: that one has to be found again, should the
+    /// run end before it is deleted.
+    marker: Option<Marker>,
     certificates: Vec<OnThing>,
     policy_goes: bool,
     old_versions: Vec<String>,
@@ -55,11 +60,22 @@ impl Provisioner {
         if thing.is_some() && marker.is_none() && !removal.force {
             return Err(Error::NotMadeHere { what: format!("thing {}", removal.thing) });
         }
-        let certificates = self.certificates_of(&removal, &marker.unwrap_or_default()).await?;
+        let noted = marker.clone().unwrap_or_default();
+        let certificates = self.certificates_of(&removal, &noted).await?;
+        let ids = certificates.iter().map(|certificate| certificate.found.registered.id.as_str());
+        let all = ids.fold(noted.clone(), Marker::with_id);
+        let marker = marker.filter(|_| all != noted).map(|_| all);
         let policy_goes = !removal.keep_policy && self.policy_is_ours(&removal, &certificates).await?;
         let old_versions =
             if policy_goes { self.aws.old_policy_versions(&removal.policy).await? } else { Vec::new() };
-        Ok(RemovalPlan { thing_exists: thing.is_some(), certificates, policy_goes, old_versions, removal })
+        Ok(RemovalPlan {
+            thing_exists: thing.is_some(),
+            marker,
+            certificates,
+            policy_goes,
+            old_versions,
+            removal,
+        })
     }
 
     /// Takes it back, and tells each change when it is done. Safe to repeat after an error, with a new plan.
@@ -68,6 +84,10 @@ impl Provisioner {
     /// Every call may fail.
     pub async fn remove(&self, plan: &RemovalPlan, mut on_change: impl FnMut(&Change)) -> Result<(), Error> {
         let removal = &plan.removal;
+        if let Some(marker) = &plan.marker {
+            let attributes = BTreeMap::from([(ATTRIBUTE.to_owned(), marker.value())]);
+            self.aws.set_attributes(&removal.thing, &attributes).await?;
+        }
         for certificate in &plan.certificates {
             let registered = &certificate.found.registered;
             if !certificate.shared {
@@ -127,7 +147,7 @@ impl Provisioner {
             found.push(OnThing {
                 policies: self.aws.policies_of(&certificate.registered).await?,
                 attached: index < attached,
-                shared: things.iter().any(|thing| thing != removal.thing.as_str()),
+                shared: things.iter().any(|thing| thing.name != removal.thing.as_str()),
                 found: certificate,
             });
         }

@@ -26,7 +26,7 @@ pub enum Error {
     /// The operator lacks a permission.
     #[error(
         "{} denied {} for {}; allow {} on {} in the operator's IAM policy (AWS's AWSIoTConfigAccess contains it)",
-        .0.place(), .0.action(), .0.subject(), .0.action(), .0.resource()
+        .0.place(), .0.action(), .0.subject(), .0.denied_action(), .0.denied_resource()
     )]
     AccessDenied(#[source] FailedCall),
     /// Too many calls.
@@ -76,7 +76,7 @@ pub enum Error {
     /// The certificate is attached to another thing.
     #[error(
         "certificate {id} belongs to {others} already, and nothing was changed; if that device was renamed or replaced, \
-         deprovision it first, and if several things shall share the certificate, attach it as shared"
+         deprovision it first; if several things shall have the certificate, register each of them as shared (--shared)"
     )]
     CertificateElsewhere {
         /// The certificate.

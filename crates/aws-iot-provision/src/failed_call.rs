@@ -49,6 +49,20 @@ impl FailedCall {
         &self.0.call.resource
     }
 
+    /// The IAM action that is not allowed: as AWS names it, since for some calls IAM knows another name than the API.
+    pub fn denied_action(&self) -> &str {
+        self.said_after("not authorized to perform: ").unwrap_or(self.action())
+    }
+
+    /// The resource on which it is not allowed: as AWS names it, or as it is known here.
+    pub fn denied_resource(&self) -> &str {
+        self.said_after("on resource: ").unwrap_or(self.resource())
+    }
+
+    fn said_after(&self, words: &str) -> Option<&str> {
+        self.message()?.split_once(words)?.1.split_whitespace().next()
+    }
+
     /// Who was called: the control plane with its region or URL.
     pub fn place(&self) -> &str {
         &self.0.place
@@ -126,7 +140,10 @@ pub(crate) fn is_throttled<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool
 pub(crate) fn is_transient<E>(error: &SdkError<E>) -> bool {
     match error {
         SdkError::TimeoutError(_) | SdkError::ResponseError(_) => true,
-        SdkError::DispatchFailure(failure) => failure.is_io() || failure.is_timeout(),
+        // A connection that ends before its answer has no kind of its own, but the connector says that it may be repeated.
+        SdkError::DispatchFailure(failure) => {
+            failure.is_io() || failure.is_timeout() || failure.as_other().is_some()
+        }
         SdkError::ServiceError(answer) => answer.raw().status().as_u16() >= 500,
         _ => false,
     }

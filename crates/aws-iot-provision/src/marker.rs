@@ -19,7 +19,7 @@ const MOST: usize = 12;
 /// What was made here, as it stands in the attribute.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Marker {
-    /// The SHA-256 of the certificates.
+    /// The SHA-256 of the certificates, which is their id on AWS; and the id beside it where a server gave another.
     certificates: Vec<String>,
 }
 
@@ -39,9 +39,14 @@ impl Marker {
     }
 
     /// With this certificate, and without the oldest where there is no room.
-    pub(crate) fn with(mut self, certificate: &DeviceCertificate) -> Self {
-        if !self.names(certificate) {
-            self.certificates.push(certificate.fingerprint());
+    pub(crate) fn with(self, certificate: &DeviceCertificate) -> Self {
+        self.with_id(&certificate.fingerprint())
+    }
+
+    /// With the certificate of that id.
+    pub(crate) fn with_id(mut self, id: &str) -> Self {
+        if !self.certificates.iter().any(|noted| noted == id) {
+            self.certificates.push(id.to_owned());
             let surplus = self.certificates.len().saturating_sub(MOST);
             self.certificates.drain(..surplus);
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::arn::ArnScope;
-use crate::calls::{ControlPlane, FoundCertificate, FoundThing};
+use crate::calls::{AttachedThing, ControlPlane, FoundCertificate, FoundThing};
 use crate::certificate::CertificateId;
 use crate::change::{Action, Change, Subject};
 use crate::device::{Attachment, Device, Rights};
@@ -24,14 +24,15 @@ pub struct Plan {
 pub(crate) struct Found {
     pub(crate) thing: Option<FoundThing>,
     pub(crate) missing_groups: Vec<String>,
-    pub(crate) policy: PolicyState,
+    pub(crate) policy: Presence,
     pub(crate) certificate: Option<FoundCertificate>,
     pub(crate) policy_attached: bool,
-    pub(crate) thing_attached: bool,
+    pub(crate) thing_attachment: Presence,
 }
 
+/// Whether something is there as it should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PolicyState {
+pub(crate) enum Presence {
     Missing,
     Differs,
     Same,
@@ -58,12 +59,11 @@ impl Found {
             check_type(device, thing, wanted)?;
         }
         let certificate = find_certificate(aws, device, thing.is_some()).await?;
-        let (mut policy_attached, mut thing_attached) = (false, false);
+        let (mut policy_attached, mut thing_attachment) = (false, Presence::Missing);
         if let Some(found) = &certificate {
             check_status(device, found)?;
             let things = aws.things_of(&found.registered).await?;
-            thing_attached = things.iter().any(|thing| thing == device.thing.as_str());
-            check_owner(device, found, &things)?;
+            thing_attachment = check_owner(device, found, &things)?;
             let policies = aws.policies_of(&found.registered).await?;
             policy_attached = policies.iter().any(|policy| policy == device.settings.policy.as_str());
         }
@@ -74,8 +74,8 @@ impl Found {
             let present = aws.groups_of(&device.thing).await?;
             wanted.iter().filter(|group| !present.contains(group)).cloned().collect()
         };
-        let policy = if policy_made { PolicyState::Same } else { policy_state(aws, device).await? };
-        Ok(Self { thing, missing_groups, policy, certificate, policy_attached, thing_attached })
+        let policy = if policy_made { Presence::Same } else { policy_state(aws, device).await? };
+        Ok(Self { thing, missing_groups, policy, certificate, policy_attached, thing_attachment })
     }
 
     /// The attributes that the thing lacks or has otherwise.
@@ -96,11 +96,29 @@ impl Found {
         wanted
     }
 
-    pub(crate) fn plan(&self, device: &Device) -> Plan {
+    /// What is to be done. A new version of the policy reaches `others` that have it too.
+    pub(crate) fn plan(&self, device: &Device, others: usize) -> Plan {
         let policy = &device.settings.policy;
-        let made = |subject, is_there| {
-            if is_there { Change::keep(subject) } else { Change::new(subject, Action::Create) }
-        };
+        let mut changes = self.changes_of_thing(device);
+        let subject = Subject::Policy(policy.clone());
+        changes.push(match self.policy {
+            Presence::Differs => Change::new(subject, Action::Update(new_version(others))),
+            state => made(subject, state == Presence::Same),
+        });
+        changes.push(match &self.certificate {
+            Some(found) => Change::new(
+                Subject::Certificate(found.registered.id.clone()),
+                Action::Keep(found.status.clone()),
+            ),
+            None => made(Subject::Certificate(CertificateId::of(&device.certificate)), false),
+        });
+        changes.push(made(Subject::PolicyAttachment(policy.to_string()), self.policy_attached));
+        changes.push(change_of_attachment(device, self.thing_attachment));
+        Plan { changes }
+    }
+
+    /// Of the thing itself and its groups.
+    pub(crate) fn changes_of_thing(&self, device: &Device) -> Vec<Change> {
         let attributes = self.attributes_to_set(device);
         let thing = Subject::Thing(device.thing.clone());
         let mut changes = vec![if self.thing.is_some() && !attributes.is_empty() {
@@ -112,23 +130,33 @@ impl Found {
         for group in &device.settings.groups {
             changes.push(made(Subject::Group(group.clone()), !self.missing_groups.contains(group)));
         }
-        let subject = Subject::Policy(policy.clone());
-        changes.push(match self.policy {
-            PolicyState::Differs => {
-                Change::new(subject, Action::Update("a new version, in force at once".to_owned()))
-            }
-            state => made(subject, state == PolicyState::Same),
-        });
-        changes.push(match &self.certificate {
-            Some(found) => Change::new(
-                Subject::Certificate(found.registered.id.clone()),
-                Action::Keep(format!("registered, {}", found.status)),
-            ),
-            None => made(Subject::Certificate(CertificateId::of(&device.certificate)), false),
-        });
-        changes.push(made(Subject::PolicyAttachment(policy.to_string()), self.policy_attached));
-        changes.push(made(Subject::ThingAttachment(device.thing.clone()), self.thing_attached));
-        Plan { changes }
+        changes
+    }
+}
+
+pub(crate) fn made(subject: Subject, is_there: bool) -> Change {
+    if is_there { Change::keep(subject) } else { Change::new(subject, Action::Create) }
+}
+
+pub(crate) fn change_of_attachment(device: &Device, found: Presence) -> Change {
+    let subject = Subject::ThingAttachment(device.thing.clone());
+    match found {
+        Presence::Differs => {
+            let how = match device.settings.attachment {
+                Attachment::Exclusive => "exclusive instead of shared",
+                Attachment::Shared => "shared instead of exclusive",
+            };
+            Change::new(subject, Action::Update(how.to_owned()))
+        }
+        found => made(subject, found == Presence::Same),
+    }
+}
+
+fn new_version(others: usize) -> String {
+    match others {
+        0 => "a new version, in force at once".to_owned(),
+        1 => "a new version, in force at once, also for 1 other that has this policy".to_owned(),
+        others => format!("a new version, in force at once, also for {others} others that have this policy"),
     }
 }
 
@@ -140,11 +168,11 @@ pub(crate) fn wanted_document(device: &Device, arn: &str) -> Result<PolicyDocume
     }
 }
 
-pub(crate) async fn policy_state(aws: &ControlPlane, device: &Device) -> Result<PolicyState, Error> {
+pub(crate) async fn policy_state(aws: &ControlPlane, device: &Device) -> Result<Presence, Error> {
     Ok(match aws.get_policy(&device.settings.policy).await? {
-        None => PolicyState::Missing,
-        Some(found) if wanted_document(device, &found.arn)?.is_same_as(&found.document) => PolicyState::Same,
-        Some(_) => PolicyState::Differs,
+        None => Presence::Missing,
+        Some(found) if wanted_document(device, &found.arn)?.is_same_as(&found.document) => Presence::Same,
+        Some(_) => Presence::Differs,
     })
 }
 
@@ -188,12 +216,26 @@ pub(crate) fn check_status(device: &Device, found: &FoundCertificate) -> Result<
     Err(Error::CertificateStatus { id: found.registered.id.clone(), status: found.status.clone(), wanted })
 }
 
-pub(crate) fn check_owner(device: &Device, found: &FoundCertificate, things: &[String]) -> Result<(), Error> {
-    let others: Vec<&str> =
-        things.iter().map(String::as_str).filter(|thing| *thing != device.thing.as_str()).collect();
-    if others.is_empty() || device.settings.attachment == Attachment::Shared {
-        return Ok(());
+/// How the certificate is on the device's thing. Refused where others have it and one of them would be alone with it.
+pub(crate) fn check_owner(
+    device: &Device,
+    found: &FoundCertificate,
+    things: &[AttachedThing],
+) -> Result<Presence, Error> {
+    let wanted = device.settings.attachment;
+    let (own, others): (Vec<_>, Vec<_>) =
+        things.iter().partition(|thing| thing.name == device.thing.as_str());
+    let exclusively = others.iter().any(|thing| thing.attachment == Some(Attachment::Exclusive));
+    if !others.is_empty() && (wanted == Attachment::Exclusive || exclusively) {
+        let names: Vec<&str> = others.iter().map(|thing| thing.name.as_str()).collect();
+        return Err(Error::CertificateElsewhere {
+            id: found.registered.id.clone(),
+            others: format!("the thing {}", names.join(", ")),
+        });
     }
-    let others = format!("the thing {}", others.join(", "));
-    Err(Error::CertificateElsewhere { id: found.registered.id.clone(), others })
+    // Where AWS does not say how, it is left as it is.
+    Ok(own.first().map_or(Presence::Missing, |thing| match thing.attachment {
+        Some(attachment) if attachment != wanted => Presence::Differs,
+        _ => Presence::Same,
+    }))
 }

@@ -2,9 +2,6 @@ use serde_json::Value;
 
 use crate::input_error::{InputError, JsonError};
 
-/// Longest policy document, in characters without white space ("AWS IoT Core endpoints and quotas", policy size).
-const MAX_DOCUMENT_CHARACTERS: usize = 2048;
-
 /// An AWS IoT policy document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyDocument {
@@ -13,6 +10,10 @@ pub struct PolicyDocument {
 }
 
 impl PolicyDocument {
+    /// Longest document that AWS takes, in characters without white space ("AWS IoT Core endpoints and quotas", policy
+    /// size).
+    pub const MAX_CHARACTERS: usize = 2048;
+
     /// A document of the user's own, taken as it is.
     ///
     /// # Errors
@@ -23,11 +24,11 @@ impl PolicyDocument {
         if value.get("Statement").is_none() {
             return Err(InputError::PolicyWithoutStatement);
         }
-        let characters = text.chars().filter(|c| !c.is_whitespace()).count();
-        if characters > MAX_DOCUMENT_CHARACTERS {
-            return Err(InputError::PolicyTooLong { characters, max: MAX_DOCUMENT_CHARACTERS });
+        let document = Self { text: text.to_owned(), value };
+        match document.characters() {
+            ..=Self::MAX_CHARACTERS => Ok(document),
+            characters => Err(InputError::PolicyTooLong { characters, max: Self::MAX_CHARACTERS }),
         }
-        Ok(Self { text: text.to_owned(), value })
     }
 
     /// A document that is made here.
@@ -38,6 +39,11 @@ impl PolicyDocument {
     /// The document as it is sent to AWS.
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// Its size as AWS counts it: without white space.
+    pub fn characters(&self) -> usize {
+        self.text.chars().filter(|c| !c.is_whitespace()).count()
     }
 
     /// The SHA-256 of the document, so that two can be told apart in a line.

@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
@@ -7,11 +7,14 @@ use tokio::sync::Mutex;
 use crate::calls::{ControlPlane, RegisteredCertificate};
 use crate::certificate::CertificateId;
 use crate::change::{Action, Change, Subject};
-use crate::device::{Device, Settings};
+use crate::device::{Device, Rights, Settings, Status};
 use crate::error::Error;
 use crate::name::{PolicyName, ThingName};
 use crate::pace::Pace;
-use crate::plan::{Found, Plan, PolicyState, check_owner, check_status, policy_state, wanted_document};
+use crate::plan::{
+    Found, Plan, Presence, change_of_attachment, check_owner, check_status, made, policy_state,
+    wanted_document,
+};
 use crate::policy::PolicyDocument;
 
 /// How often a new policy version is tried while others make versions too.
@@ -21,9 +24,11 @@ const VERSION_ATTEMPTS: usize = 5;
 #[derive(Debug, Clone)]
 pub struct Provisioner {
     pub(crate) aws: ControlPlane,
-    /// The policies that are as they should be. Held while one is looked at and made, so that devices that are
-    /// registered at the same time make one version together and not one each.
-    policies: Arc<Mutex<HashSet<PolicyName>>>,
+    /// The policies that are as they should be, with what they say. Held while one is looked at and made, so that devices
+    /// that are registered at the same time make one version together and not one each.
+    policies: Arc<Mutex<HashMap<PolicyName, Rights>>>,
+    /// How many certificates and groups have a policy that says something else: listed once, and not for each device.
+    targets: Arc<Mutex<HashMap<PolicyName, usize>>>,
 }
 
 /// A registered device: what its configuration and the operator's records need.
@@ -38,6 +43,8 @@ pub struct Provisioned {
     pub certificate_id: CertificateId,
     /// The certificate's ARN.
     pub certificate_arn: String,
+    /// Whether the certificate lets the device in already.
+    pub status: Status,
     /// The policy on the certificate.
     pub policy: PolicyName,
     /// The host name where the device connects (`iot:Data-ATS`).
@@ -54,7 +61,7 @@ impl Provisioner {
     /// # Errors
     /// [`Error::NoRegion`]. Credentials are looked for by the first call.
     pub fn new(config: &SdkConfig) -> Result<Self, Error> {
-        Ok(Self { aws: ControlPlane::new(config)?, policies: Arc::default() })
+        Ok(Self { aws: ControlPlane::new(config)?, policies: Arc::default(), targets: Arc::default() })
     }
 
     /// Begins with that many calls a second for each operation, and tries each call up to so many times.
@@ -74,7 +81,12 @@ impl Provisioner {
     /// # Errors
     /// As [`apply`](Self::apply).
     pub async fn plan(&self, device: &Device) -> Result<Plan, Error> {
-        Ok(self.look(device).await?.plan(device))
+        let found = self.look(device).await?;
+        let others = match found.policy {
+            Presence::Differs => self.others_with_policy(device, &found).await?,
+            _ => 0,
+        };
+        Ok(found.plan(device, others))
     }
 
     /// Registers a device. Safe to repeat, also after an error: what is there as it should be is left as it is.
@@ -96,7 +108,6 @@ impl Provisioner {
         on_change: impl FnMut(&Change),
     ) -> Result<Provisioned, Error> {
         let found = self.look(device).await?;
-        let plan = found.plan(device);
         let settings = &device.settings;
         let mut done = Done { changes: Vec::new(), on_change };
 
@@ -104,30 +115,30 @@ impl Provisioner {
         for group in &found.missing_groups {
             self.aws.add_to_group(&device.thing, group).await?;
         }
-        let before_policy =
-            |change: &&Change| matches!(change.subject, Subject::Thing(_) | Subject::Group(_));
-        plan.changes.iter().filter(before_policy).for_each(|change| done.tell(change.clone()));
+        found.changes_of_thing(device).into_iter().for_each(|change| done.tell(change));
 
         let action = self.policy(device, found.policy, &thing_arn).await?;
         done.tell(Change::new(Subject::Policy(settings.policy.clone()), action));
 
-        let (certificate, action) = match &found.certificate {
-            Some(known) => (known.registered.clone(), Action::Keep(format!("registered, {}", known.status))),
+        let Certificate { registered: certificate, action, on_thing } = match &found.certificate {
+            Some(known) => Certificate {
+                registered: known.registered.clone(),
+                action: Action::Keep(known.status.clone()),
+                on_thing: found.thing_attachment,
+            },
             None => self.register(device).await?,
         };
         done.tell(Change::new(Subject::Certificate(certificate.id.clone()), action));
-
-        let made = |subject, was_there| {
-            if was_there { Change::keep(subject) } else { Change::new(subject, Action::Create) }
-        };
         if !found.policy_attached {
             self.aws.attach_policy(&settings.policy, &certificate).await?;
         }
         done.tell(made(Subject::PolicyAttachment(settings.policy.to_string()), found.policy_attached));
-        if !found.thing_attached {
-            self.aws.attach_thing_principal(&device.thing, &certificate, settings.attachment).await?;
+        match on_thing {
+            Presence::Same => {}
+            Presence::Missing => self.attach(device, &certificate).await?,
+            Presence::Differs => self.attach_otherwise(device, &certificate).await?,
         }
-        done.tell(made(Subject::ThingAttachment(device.thing.clone()), found.thing_attached));
+        done.tell(change_of_attachment(device, on_thing));
 
         let endpoint = self.aws.describe_endpoint().await?;
         done.tell(Change::new(Subject::Endpoint(endpoint.clone()), Action::Keep("looked up".to_owned())));
@@ -137,6 +148,7 @@ impl Provisioner {
             thing_arn,
             certificate_id: certificate.id,
             certificate_arn: certificate.arn,
+            status: settings.status,
             policy: settings.policy.clone(),
             endpoint,
             changes: done.changes,
@@ -144,8 +156,24 @@ impl Provisioner {
     }
 
     async fn look(&self, device: &Device) -> Result<Found, Error> {
-        let policy_made = self.policies.lock().await.contains(&device.settings.policy);
+        let settings = &device.settings;
+        let policy_made = self.policies.lock().await.get(&settings.policy) == Some(&settings.rights);
         Found::look(&self.aws, device, policy_made).await
+    }
+
+    /// How many have the device's policy beside its own certificate.
+    async fn others_with_policy(&self, device: &Device, found: &Found) -> Result<usize, Error> {
+        let policy = &device.settings.policy;
+        let mut targets = self.targets.lock().await;
+        let all = match targets.get(policy) {
+            Some(all) => *all,
+            None => {
+                let all = self.aws.targets_of(policy).await?.len();
+                targets.insert(policy.clone(), all);
+                all
+            }
+        };
+        Ok(all.saturating_sub(usize::from(found.policy_attached)))
     }
 
     /// The thing's ARN, once it is there with its attributes. The marker among them is written before the certificate is.
@@ -165,15 +193,15 @@ impl Provisioner {
         }
     }
 
-    async fn policy(&self, device: &Device, found: PolicyState, thing_arn: &str) -> Result<Action, Error> {
+    async fn policy(&self, device: &Device, found: Presence, thing_arn: &str) -> Result<Action, Error> {
         let policy = &device.settings.policy;
         let mut made = self.policies.lock().await;
-        if made.contains(policy) {
+        if made.get(policy) == Some(&device.settings.rights) {
             return Ok(Action::Keep(String::new()));
         }
         let document = wanted_document(device, thing_arn)?;
-        let created = found == PolicyState::Missing && self.aws.create_policy(policy, &document).await?;
-        let state = if found == PolicyState::Missing && !created {
+        let created = found == Presence::Missing && self.aws.create_policy(policy, &document).await?;
+        let state = if found == Presence::Missing && !created {
             // Somebody else was faster, or the answer to our own call was lost.
             policy_state(&self.aws, device).await?
         } else {
@@ -181,10 +209,10 @@ impl Provisioner {
         };
         let action = match state {
             _ if created => Action::Create,
-            PolicyState::Differs => self.new_version(policy, &document).await?,
+            Presence::Differs => self.new_version(policy, &document).await?,
             _ => Action::Keep(String::new()),
         };
-        made.insert(policy.clone());
+        made.insert(policy.clone(), device.settings.rights.clone());
         Ok(action)
     }
 
@@ -202,20 +230,56 @@ impl Provisioner {
         Err(Error::PolicyVersions { policy: policy.clone() })
     }
 
+    async fn attach(&self, device: &Device, certificate: &RegisteredCertificate) -> Result<(), Error> {
+        self.aws.attach_thing_principal(&device.thing, certificate, device.settings.attachment).await
+    }
+
+    /// AWS's documentation does not say whether an attachment can be changed as it is. It is tried first, so that a device
+    /// that is connected keeps its thing, whose name its policy needs; otherwise it is detached for a moment.
+    async fn attach_otherwise(
+        &self,
+        device: &Device,
+        certificate: &RegisteredCertificate,
+    ) -> Result<(), Error> {
+        match self.attach(device, certificate).await {
+            Ok(()) => {
+                let things = self.aws.things_of(certificate).await?;
+                let own = things.iter().find(|thing| thing.name == device.thing.as_str());
+                if own.is_some_and(|thing| thing.attachment == Some(device.settings.attachment)) {
+                    return Ok(());
+                }
+            }
+            Err(Error::Refused(_)) => {}
+            Err(error) => return Err(error),
+        }
+        self.aws.detach_thing_principal(&device.thing, certificate).await?;
+        self.attach(device, certificate).await
+    }
+
     /// What AWS returns or names is the certificate's id, and not what was computed here.
-    async fn register(&self, device: &Device) -> Result<(RegisteredCertificate, Action), Error> {
+    async fn register(&self, device: &Device) -> Result<Certificate, Error> {
         let status = device.settings.status;
         let named = match self.aws.register_certificate_without_ca(&device.certificate, status).await? {
-            Ok(registered) => return Ok((registered, Action::Create)),
+            Ok(registered) => {
+                return Ok(Certificate { registered, action: Action::Create, on_thing: Presence::Missing });
+            }
             Err(named) => named,
         };
         let missing = Error::Incomplete { action: "iot:DescribeCertificate", missing: "certificate" };
         let found = self.aws.describe_certificate(&named).await?.ok_or(missing)?;
         check_status(device, &found)?;
-        check_owner(device, &found, &self.aws.things_of(&found.registered).await?)?;
-        let note = format!("registered, {}", found.status);
-        Ok((found.registered, Action::Keep(note)))
+        let on_thing = check_owner(device, &found, &self.aws.things_of(&found.registered).await?)?;
+        let action = Action::Keep(found.status.clone());
+        Ok(Certificate { registered: found.registered, action, on_thing })
     }
+}
+
+/// The device's certificate, once it is registered.
+struct Certificate {
+    registered: RegisteredCertificate,
+    action: Action,
+    /// How it is on the thing so far.
+    on_thing: Presence,
 }
 
 struct Done<F> {

@@ -16,9 +16,7 @@ use aws_iot_provision::{
 use aws_iot_sim::AwsIotSim;
 use aws_sdk_iot::Client;
 use aws_sdk_iot::types::CertificateStatus;
-use support::{block_on, certificate, chain, config, device};
-
-const FULL_ACCESS: &str = "{ \"Version\": \"2012-10-17\",\n \"Statement\": [{\"Effect\": \"Allow\", \"Action\": \"iot:*\", \"Resource\": \"*\" }]}";
+use support::{FULL_ACCESS, block_on, certificate, chain, client, config, device, outcomes, provision};
 
 /// What is registered, as far as a device needs it.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,14 +27,6 @@ struct State {
     status: String,
     policies: Vec<String>,
     principals: Vec<String>,
-}
-
-async fn provision(sim: &AwsIotSim, device: &Device) -> Result<Provisioned, Error> {
-    Provisioner::new(&config(sim.control_plane_url()).await).unwrap().apply(device).await
-}
-
-async fn client(sim: &AwsIotSim) -> Client {
-    Client::new(&config(sim.control_plane_url()).await)
 }
 
 async fn read_back(aws: &Client, provisioned: &Provisioned) -> State {
@@ -54,10 +44,6 @@ async fn read_back(aws: &Client, provisioned: &Provisioned) -> State {
         policies: policies.policies.unwrap().into_iter().filter_map(|policy| policy.policy_name).collect(),
         principals: principals.principals.unwrap(),
     }
-}
-
-fn outcomes(provisioned: &Provisioned) -> Vec<&'static str> {
-    provisioned.changes.iter().map(|change| change.action.kind()).collect()
 }
 
 fn with_document(thing: &str, text: &str) -> Device {
@@ -167,6 +153,21 @@ fn another_document_is_a_new_version_and_at_the_limit_the_oldest_goes() {
             versions.policy_versions.unwrap().into_iter().filter_map(|version| version.version_id).collect();
         ids.sort();
         assert_eq!(ids, ["3", "4", "5", "6", "7"]);
+    });
+}
+
+#[test]
+fn the_same_provisioner_takes_another_document_for_the_same_policy() {
+    let sim = AwsIotSim::start().unwrap();
+    block_on(async {
+        let provisioner = Provisioner::new(&config(sim.control_plane_url()).await).unwrap();
+        let mut documents = Vec::new();
+        for device in [device("dev1"), with_document("dev2", FULL_ACCESS), device("dev3")] {
+            let provisioned = provisioner.apply(&device).await.unwrap();
+            documents.push(read_back(&client(&sim).await, &provisioned).await.document);
+        }
+        assert_eq!((documents[0] == documents[2], &*documents[1]), (true, FULL_ACCESS));
+        assert_ne!(documents[0], documents[1]);
     });
 }
 

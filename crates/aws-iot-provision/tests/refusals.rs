@@ -33,7 +33,7 @@ fn a_first_registration_makes_nine_calls() {
 #[test]
 fn refusals_name_call_object_and_remedy() {
     type IsKind = fn(&Error) -> bool;
-    let cases: [(&str, &str, Answer, IsKind, &[&str]); 11] = [
+    let cases: [(&str, &str, Answer, IsKind, &[&str]); 12] = [
         (
             "missing permission",
             "POST /things/",
@@ -64,6 +64,17 @@ fn refusals_name_call_object_and_remedy() {
             Answer(403, "AccessDeniedException", r#"{"message":"no"}"#),
             |e| matches!(e, Error::AccessDenied(_)),
             &["allow iot:AttachThingPrincipal on *"],
+        ),
+        (
+            "permission by the name that IAM has for it",
+            "GET /policies/",
+            Answer(
+                403,
+                "AccessDeniedException",
+                r#"{"message":"User: arn:aws:iam::1:user/op is not authorized to perform: iot:GetPolicyV9 on resource: arn:aws:iot:r:1:policy/devices because no identity-based policy allows it"}"#,
+            ),
+            |e| matches!(e, Error::AccessDenied(_)),
+            &["denied iot:GetPolicy for", "allow iot:GetPolicyV9 on arn:aws:iot:r:1:policy/devices in"],
         ),
         (
             "unknown key",
@@ -170,6 +181,45 @@ fn a_thing_with_attributes_of_its_own_is_used_as_it_is() {
     )]);
     let provisioned = provision(&aws).unwrap();
     assert_eq!(provisioned.changes[0].action.kind(), "unchanged");
+}
+
+/// Whether AWS changes the kind of an attachment that is there, its documentation does not say.
+#[test]
+fn an_attachment_that_was_not_changed_by_attaching_again_is_made_anew() {
+    const REGISTERED: &str = r#"{"certificateDescription":{"status":"ACTIVE",
+        "certificateId":"00000000000000000000000000000000000000000000000000000000000000aa",
+        "certificateArn":"arn:aws:iot:us-east-1:123456789012:cert/aa"}}"#;
+    const SHARED: &str =
+        r#"{"principalThingObjects":[{"thingName":"dev1","thingPrincipalType":"NON_EXCLUSIVE_THING"}]}"#;
+    const NOT_SAID: &str = r#"{"principalThingObjects":[{"thingName":"dev1"}]}"#;
+    let attach = "PUT /things/dev1/principals?thingPrincipalType=EXCLUSIVE_THING";
+    let detach = "DELETE /things/dev1/principals";
+    for (name, things, expected) in
+        [("silently left", SHARED, vec![attach, detach, attach]), ("kind is not told", NOT_SAID, vec![])]
+    {
+        let aws = Scripted::start(vec![
+            ("GET /certificates/", Answer(200, "", REGISTERED)),
+            ("GET /principals/things-v2", Answer(200, "", things)),
+            ("DELETE /things/", Answer(200, "", "{}")),
+        ]);
+        provision(&aws).unwrap();
+        let mut requests = aws.requests();
+        requests.retain(|request| request.contains("dev1/principals"));
+        assert_eq!(requests, expected, "{name}");
+    }
+}
+
+#[test]
+fn a_list_without_end_is_an_error() {
+    let again = r#"{"policies":[],"nextMarker":"here"}"#;
+    let registered =
+        r#"{"certificateDescription":{"status":"ACTIVE","certificateId":"ab","certificateArn":"arn:x"}}"#;
+    let aws = Scripted::start(vec![
+        ("GET /certificates/", Answer(200, "", registered)),
+        ("POST /attached-policies/", Answer(200, "", again)),
+    ]);
+    let text = chain(&provision(&aws).unwrap_err());
+    assert!(text.contains("iot:ListAttachedPolicies") && text.contains("follows itself"), "{text}");
 }
 
 #[test]

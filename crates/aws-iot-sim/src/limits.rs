@@ -55,5 +55,13 @@ pub(crate) const THING_ATTRIBUTES: usize = 3;
 /// Longest certificate PEM, in bytes. Source: AWS IoT API reference, RegisterCertificateWithoutCA.
 pub(crate) const CERTIFICATE_PEM_BYTES: usize = 65_536;
 
-/// Messages that wait for one slow subscriber before it is disconnected. The simulator's own choice, not AWS's.
+/// Longest that a session is kept after its connection, in seconds: 7 days.
+/// Source: AWS IoT Core quotas page, "Persistent session expiry period".
+pub(crate) const SESSION_EXPIRY_MAX_SECONDS: u32 = 7 * 24 * 3600;
+
+/// Messages that wait for one slow subscriber before it is disconnected, and that are stored for one that is away
+/// before further ones are dropped. The simulator's own choice, not AWS's.
 pub(crate) const WAITING_MESSAGES: usize = 1000;
+
+/// Most entries on one page of a list. Source: AWS IoT API reference, `maxResults` and `pageSize` of the lists.
+pub(crate) const PAGE_ITEMS: usize = 250;

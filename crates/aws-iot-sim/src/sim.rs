@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use axum::Router;
 use rumqttc::v5::mqttbytes::v5::DisconnectReasonCode;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder as RuntimeBuilder, Runtime};
@@ -15,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::Error;
 use crate::admission;
 use crate::broker::{Broker, Counters, Hub, listen};
-use crate::control;
+use crate::control::{self, PageLimit};
 use crate::directory::Directory;
 use crate::registry::Registry;
 use crate::statistics::Statistics;
@@ -48,6 +49,7 @@ pub struct Builder {
     directory: Option<PathBuf>,
     port: u16,
     control_port: u16,
+    page_limit: PageLimit,
 }
 
 impl AwsIotSim {
@@ -123,6 +125,12 @@ impl AwsIotSim {
         self.hub.end(client_id, DisconnectReasonCode::AdministrativeAction)
     }
 
+    /// Forgets the session of a client that is away, with its subscriptions and stored messages, as AWS does when the
+    /// session has expired. Returns whether there was one.
+    pub fn forget_session(&self, client_id: &str) -> bool {
+        self.hub.forget(client_id)
+    }
+
     /// What the broker has done so far.
     pub fn statistics(&self) -> Statistics {
         Statistics::of(&self.counters)
@@ -148,6 +156,13 @@ impl Builder {
     #[must_use]
     pub fn control_port(mut self, port: u16) -> Self {
         self.control_port = port;
+        self
+    }
+
+    /// Most entries on one page of the control plane's lists, to see whether a client asks for the next page.
+    #[must_use]
+    pub fn most_per_page(mut self, entries: usize) -> Self {
+        self.page_limit = PageLimit(entries.max(1));
         self
     }
 
@@ -180,7 +195,7 @@ impl Builder {
             counters: Arc::clone(&counters),
         };
         let (stop, stopped) = oneshot::channel();
-        let service = sockets.serve(broker, Arc::clone(&registry), stopped);
+        let service = sockets.serve(broker, control::router(Arc::clone(&registry), self.page_limit), stopped);
         let thread = std::thread::Builder::new()
             .name("aws-iot-sim".to_owned())
             .spawn(move || run(runtime, service))
@@ -229,11 +244,10 @@ impl Sockets {
     }
 
     /// Serves both planes until the handle is gone.
-    async fn serve(self, broker: Broker, registry: Arc<Registry>, stopped: oneshot::Receiver<()>) {
+    async fn serve(self, broker: Broker, router: Router, stopped: oneshot::Receiver<()>) {
         for listener in self.broker {
             tokio::spawn(broker.clone().serve(listener));
         }
-        let router = control::router(registry);
         tokio::spawn(async move {
             if let Err(error) = axum::serve(self.control, router).await {
                 tracing::error!(%error, "the control plane stops");

@@ -49,15 +49,6 @@ fn an_empty_client_id_is_assigned_one() {
 }
 
 #[test]
-fn a_session_that_should_outlive_its_connection_is_declined() {
-    let sim = sim();
-    let issued = device(&sim, "d", ALLOW_ALL);
-    let mut client = Client::open(&sim, &Tls::of(&issued)).unwrap();
-    client.send(&connect_with("d", 60, &[0x11, 0, 0, 0x0e, 0x10], None));
-    assert_eq!(connack_properties(&client.receive())[&0x11], [0, 0, 0, 0], "session expiry");
-}
-
-#[test]
 fn refused_connects() {
     let sim = sim();
     let only_d = policy(&[("iot:Connect", &["client/d"])]);

@@ -9,6 +9,7 @@
 
 mod support;
 
+use aws_iot_sim::AwsIotSim;
 use serde_json::{Value, json};
 use test_peers::output_of;
 
@@ -199,8 +200,18 @@ fn an_exclusive_thing_is_the_only_one() {
     done(&attach("second", ""));
     refused(&attach("second", EXCLUSIVE), 400, "InvalidRequestException");
     let headers = [("Authorization", AUTHORIZATION), ("x-amzn-principal", principal.as_str())];
-    done(&http::request(&sim, "DELETE", "/things/first/principals", &headers, None));
+    let detach =
+        |thing: &str| http::request(&sim, "DELETE", &format!("/things/{thing}/principals"), &headers, None);
+    done(&detach("first"));
+    refused(&attach("second", EXCLUSIVE), 400, "InvalidRequestException");
+    done(&detach("second"));
     done(&attach("second", EXCLUSIVE));
+    done(&attach("second", EXCLUSIVE));
+    let things = http::request(&sim, "GET", "/principals/things-v2", &headers, None);
+    let second = json!({ "thingName": "second", "thingPrincipalType": "EXCLUSIVE_THING" });
+    assert_eq!(things.body["principalThingObjects"], json!([second]));
+    let principals = call(&sim, "GET", "/things/second/principals-v2", None);
+    assert_eq!(principals.body["thingPrincipalObjects"][0]["thingPrincipalType"], "EXCLUSIVE_THING");
     refused(&attach("first", ""), 400, "InvalidRequestException");
     refused(&attach("second", "?thingPrincipalType=BEST_THING"), 400, "InvalidRequestException");
     refused(&attach("third", ""), 404, "ResourceNotFoundException");
@@ -269,6 +280,29 @@ fn a_policy_has_five_versions_at_most_and_the_one_in_force_stays() {
     for number in 1..5 {
         done(&call(&sim, "DELETE", &format!("/policies/p/version/{number}"), None));
     }
-    assert_eq!(call(&sim, "POST", "/policy-targets/p", None).body, json!({ "targets": [] }));
+    assert_eq!(call(&sim, "POST", "/policy-targets/p", None).body["targets"], json!([]));
     done(&call(&sim, "DELETE", "/policies/p", None));
+}
+
+#[test]
+fn lists_come_in_pages_as_small_as_was_asked_and_no_larger_than_allowed() {
+    let sim = AwsIotSim::builder().most_per_page(2).start().unwrap();
+    for name in ["a", "b", "c", "d", "e"] {
+        done(&call(&sim, "POST", &format!("/things/{name}"), None));
+    }
+    let page = |query: &str| {
+        let body = call(&sim, "GET", &format!("/things{query}"), None).body;
+        let things = body["things"].as_array().unwrap();
+        let names: Vec<String> =
+            things.iter().map(|thing| thing["thingName"].as_str().unwrap().to_owned()).collect();
+        (names.concat(), body["nextToken"].as_str().map(str::to_owned))
+    };
+    let token = |text: &str| Some(text.to_owned());
+    assert_eq!(page("?maxResults=1"), ("a".to_owned(), token("a")));
+    assert_eq!(page("?maxResults=250"), ("ab".to_owned(), token("b")));
+    // What went and came in between makes no difference for the rest.
+    done(&call(&sim, "DELETE", "/things/b", None));
+    assert_eq!(page("?nextToken=b"), ("cd".to_owned(), token("d")));
+    assert_eq!(page("?nextToken=d"), ("e".to_owned(), None));
+    refused(&call(&sim, "GET", "/things?maxResults=251", None), 400, "InvalidRequestException");
 }

@@ -196,6 +196,29 @@ fn a_subscription_that_the_policy_denies_is_told() {
 }
 
 #[test]
+fn a_session_is_kept_for_a_client_that_wants_it() {
+    let sim = sim();
+    let issued = device(&sim, "d", ALLOW_ALL);
+    let Some(mosquitto) = Mosquitto::new(&sim, &issued) else { return };
+    let subscribe = |arguments: &[&str]| {
+        let mut command = mosquitto.command(&mosquitto.subscriber);
+        command.args(["-i", "watcher", "-q", "1", "-t", "t", "-x", "3600"]).args(arguments).output().unwrap()
+    };
+    // Subscribes, and goes.
+    exits(&subscribe(&["-c", "-E"]), 0, "subscribed");
+    for message in ["one", "two"] {
+        exits(&mosquitto.publish("d", "t", message), 0, "published");
+    }
+    let stored = subscribe(&["-c", "-C", "2"]);
+    assert_eq!(String::from_utf8_lossy(&stored.stdout), "one\ntwo\n");
+    exits(&mosquitto.publish("d", "t", "three"), 0, "published");
+    // A clean start throws away what is stored.
+    exits(&subscribe(&["-E"]), 0, "subscribed anew");
+    exits(&mosquitto.publish("d", "t", "four"), 0, "published");
+    assert_eq!(String::from_utf8_lossy(&subscribe(&["-c", "-C", "1"]).stdout), "four\n");
+}
+
+#[test]
 fn the_newer_connection_wins() {
     let sim = sim();
     let issued = device(&sim, "d", ALLOW_ALL);

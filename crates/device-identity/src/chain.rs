@@ -2,10 +2,11 @@
 
 use der::Encode as _;
 use der::asn1::ObjectIdentifier;
-use ring::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
+use ring::{digest, signature};
 
 use crate::certificate::DeviceCertificate;
 use crate::key::KeyKind;
+use crate::signature::Verification;
 
 /// More issuers above each other than any maker has; it only bounds a file that was made to keep us busy.
 const LONGEST: usize = 5;
@@ -76,17 +77,18 @@ fn issued(issuer: &DeviceCertificate, certificate: &DeviceCertificate) -> bool {
 fn signed(issuer: &DeviceCertificate, certificate: &DeviceCertificate) -> Option<bool> {
     let parsed = &certificate.parsed;
     let oid = parsed.signature_algorithm().oid;
-    let algorithm: &dyn VerificationAlgorithm = match (oid, issuer.key_kind()) {
-        (RSA_SHA256, KeyKind::Rsa { .. }) => &signature::RSA_PKCS1_2048_8192_SHA256,
-        (RSA_SHA384, KeyKind::Rsa { .. }) => &signature::RSA_PKCS1_2048_8192_SHA384,
-        (RSA_SHA512, KeyKind::Rsa { .. }) => &signature::RSA_PKCS1_2048_8192_SHA512,
-        (ECDSA_SHA256, KeyKind::EcP256) => &signature::ECDSA_P256_SHA256_ASN1,
-        (ECDSA_SHA384, KeyKind::EcP256) => &signature::ECDSA_P256_SHA384_ASN1,
-        (ECDSA_SHA256, KeyKind::EcP384) => &signature::ECDSA_P384_SHA256_ASN1,
-        (ECDSA_SHA384, KeyKind::EcP384) => &signature::ECDSA_P384_SHA384_ASN1,
+    let verification = match (oid, issuer.key_kind()) {
+        (RSA_SHA256, KeyKind::Rsa { .. }) => Verification::Ring(&signature::RSA_PKCS1_2048_8192_SHA256),
+        (RSA_SHA384, KeyKind::Rsa { .. }) => Verification::Ring(&signature::RSA_PKCS1_2048_8192_SHA384),
+        (RSA_SHA512, KeyKind::Rsa { .. }) => Verification::Ring(&signature::RSA_PKCS1_2048_8192_SHA512),
+        (ECDSA_SHA256, KeyKind::EcP256) => Verification::Ring(&signature::ECDSA_P256_SHA256_ASN1),
+        (ECDSA_SHA384, KeyKind::EcP256) => Verification::Ring(&signature::ECDSA_P256_SHA384_ASN1),
+        (ECDSA_SHA256, KeyKind::EcP384) => Verification::Ring(&signature::ECDSA_P384_SHA256_ASN1),
+        (ECDSA_SHA384, KeyKind::EcP384) => Verification::Ring(&signature::ECDSA_P384_SHA384_ASN1),
+        (ECDSA_SHA384, KeyKind::EcP521) => Verification::P521(&digest::SHA384),
+        (ECDSA_SHA512, KeyKind::EcP521) => Verification::P521(&digest::SHA512),
         _ => return None,
     };
     let signed = parsed.tbs_certificate().to_der().ok()?;
-    let key = UnparsedPublicKey::new(algorithm, issuer.public_key());
-    Some(key.verify(&signed, parsed.signature().as_bytes()?).is_ok())
+    Some(verification.holds(issuer.public_key(), &signed, parsed.signature().as_bytes()?))
 }

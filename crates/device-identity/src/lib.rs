@@ -10,6 +10,7 @@ mod hex;
 mod identity;
 mod key;
 mod proof;
+mod signature;
 mod statement;
 mod time;
 

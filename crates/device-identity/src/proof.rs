@@ -1,10 +1,11 @@
 use std::fmt;
 use std::time::SystemTime;
 
-use ring::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
+use ring::{digest, signature};
 
 use crate::certificate::DeviceCertificate;
 use crate::key::KeyKind;
+use crate::signature::Verification;
 use crate::statement::{Statement, Subject};
 
 /// A statement, signed by the chip's key.
@@ -25,6 +26,8 @@ pub enum ProofScheme {
     EcdsaP256Sha256,
     /// ECDSA on P-384 with SHA-384, the signature in DER.
     EcdsaP384Sha384,
+    /// ECDSA on P-521 with SHA-512, the signature in DER.
+    EcdsaP521Sha512,
 }
 
 impl Proof {
@@ -51,13 +54,14 @@ impl Proof {
     /// Whether the private key of that certificate made the signature.
     pub fn matches(&self, certificate: &DeviceCertificate) -> bool {
         let fits = ProofScheme::for_key(certificate.key_kind()) == Some(self.scheme);
-        let key = UnparsedPublicKey::new(self.scheme.verification(), certificate.public_key());
-        fits && key.verify(&self.statement.to_bytes(certificate), &self.signature).is_ok()
+        let signed = self.statement.to_bytes(certificate);
+        fits && self.scheme.verification().holds(certificate.public_key(), &signed, &self.signature)
     }
 }
 
 impl ProofScheme {
-    const ALL: [Self; 3] = [Self::RsaPkcs1Sha256, Self::EcdsaP256Sha256, Self::EcdsaP384Sha384];
+    const ALL: [Self; 4] =
+        [Self::RsaPkcs1Sha256, Self::EcdsaP256Sha256, Self::EcdsaP384Sha384, Self::EcdsaP521Sha512];
 
     /// The scheme for that kind of key, if proofs can be made with it.
     pub fn for_key(kind: KeyKind) -> Option<Self> {
@@ -65,7 +69,8 @@ impl ProofScheme {
             KeyKind::Rsa { .. } => Some(Self::RsaPkcs1Sha256),
             KeyKind::EcP256 => Some(Self::EcdsaP256Sha256),
             KeyKind::EcP384 => Some(Self::EcdsaP384Sha384),
-            KeyKind::EcP521 | KeyKind::Other => None,
+            KeyKind::EcP521 => Some(Self::EcdsaP521Sha512),
+            KeyKind::Other => None,
         }
     }
 
@@ -75,6 +80,7 @@ impl ProofScheme {
             Self::RsaPkcs1Sha256 => "rsa_pkcs1_sha256",
             Self::EcdsaP256Sha256 => "ecdsa_secp256r1_sha256",
             Self::EcdsaP384Sha384 => "ecdsa_secp384r1_sha384",
+            Self::EcdsaP521Sha512 => "ecdsa_secp521r1_sha512",
         }
     }
 
@@ -82,11 +88,12 @@ impl ProofScheme {
         Self::ALL.into_iter().find(|scheme| scheme.name() == name)
     }
 
-    fn verification(self) -> &'static dyn VerificationAlgorithm {
+    fn verification(self) -> Verification {
         match self {
-            Self::RsaPkcs1Sha256 => &signature::RSA_PKCS1_2048_8192_SHA256,
-            Self::EcdsaP256Sha256 => &signature::ECDSA_P256_SHA256_ASN1,
-            Self::EcdsaP384Sha384 => &signature::ECDSA_P384_SHA384_ASN1,
+            Self::RsaPkcs1Sha256 => Verification::Ring(&signature::RSA_PKCS1_2048_8192_SHA256),
+            Self::EcdsaP256Sha256 => Verification::Ring(&signature::ECDSA_P256_SHA256_ASN1),
+            Self::EcdsaP384Sha384 => Verification::Ring(&signature::ECDSA_P384_SHA384_ASN1),
+            Self::EcdsaP521Sha512 => Verification::P521(&digest::SHA512),
         }
     }
 }

@@ -7,6 +7,8 @@
     reason = "a test fails by panicking"
 )]
 
+use std::fs;
+use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use device_identity::{
@@ -14,6 +16,7 @@ use device_identity::{
     Requirements, Statement, Subject,
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, SigningKey as _};
+use test_peers::{output_of, program};
 
 struct Device {
     certificate: DeviceCertificate,
@@ -110,6 +113,49 @@ fn what_is_no_bundle_is_told_by_name() {
     ] {
         let error = Identity::from_bytes(text.as_bytes()).unwrap_err().to_string();
         assert!(error.contains(says), "{name}: {error}");
+    }
+}
+
+/// OpenSSL signs, since ring has no P-521: the certificate, below an authority of its own, and the statement.
+#[test]
+fn a_proof_and_an_issuer_with_p_521_keys_are_verified() {
+    let Some(openssl) = program("openssl") else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let run = |arguments: &str| {
+        output_of(Command::new(&openssl).current_dir(directory.path()).args(arguments.split(' ')));
+        directory.path()
+    };
+    run(
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-521 -sha512 -nodes -keyout ca.key -out ca.pem -subj /CN=maker",
+    );
+    run(
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-521 -sha512 -nodes -keyout other.key -out other.pem -subj /CN=maker",
+    );
+    run(
+        "req -newkey ec -pkeyopt ec_paramgen_curve:P-521 -nodes -keyout device.key -out device.csr -subj /CN=device",
+    );
+    let directory =
+        run("x509 -req -in device.csr -CA ca.pem -CAkey ca.key -set_serial 1 -sha384 -out device.pem");
+    let certificate =
+        |name: &str| DeviceCertificate::from_pem(&fs::read(directory.join(name)).unwrap()).unwrap();
+    let device = certificate("device.pem");
+    assert_eq!(device.key_kind(), KeyKind::EcP521);
+
+    let statement = Statement::new(Subject::Serial("0001".to_owned()), None, SystemTime::now()).unwrap();
+    fs::write(directory.join("statement"), statement.to_bytes(&device)).unwrap();
+    let objects = Objects { key: "sss:100100F0".to_owned(), certificate: None };
+    let trust = |name| Requirements { authorities: vec![certificate(name)], ..Requirements::default() };
+    for (key, holds) in [("device.key", true), ("other.key", false)] {
+        run(&format!("dgst -sha512 -sign {key} -out signature statement"));
+        let signature = fs::read(directory.join("signature")).unwrap();
+        let proof = Proof::new(statement.clone(), ProofScheme::EcdsaP521Sha512, signature);
+        let bundle = IdentityBundle::new(device.clone(), objects.clone(), proof);
+        let result = check(&bundle, &trust("ca.pem"));
+        assert_eq!(result.is_ok(), holds, "{key}: {result:?}");
+        if holds {
+            let result = check(&bundle, &trust("other.pem"));
+            assert!(matches!(result, Err(CheckError::IssuerNotVerified { .. })), "{result:?}");
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::exit::Exit;
+use crate::json;
 use crate::provision::{AwsArgs, DEFAULT_POLICY, change_json, runtime};
 
 /// What `se050-iot deprovision` is told.
@@ -31,11 +32,11 @@ pub(crate) struct DeprovisionArgs {
     /// Do not ask
     #[arg(long, short)]
     yes: bool,
-    #[command(flatten)]
-    aws: AwsArgs,
     /// Print the result as one JSON object
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    aws: AwsArgs,
 }
 
 pub(crate) fn run(args: DeprovisionArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
@@ -87,8 +88,7 @@ fn report(
 ) -> anyhow::Result<()> {
     if as_json {
         let steps: Vec<_> = changes.iter().map(change_json).collect();
-        writeln!(out, "{}", json!({"thingName": thing.as_str(), "done": done, "steps": steps}))?;
-        return Ok(());
+        return Ok(json::print(out, &json!({"thingName": thing.as_str(), "done": done, "steps": steps}))?);
     }
     for change in changes {
         writeln!(out, "{change}")?;

@@ -10,8 +10,10 @@ use device_identity::{
     Chip, DeviceCertificate, IdentityBundle, Objects, Proof, ProofScheme, Statement, Subject,
 };
 use se050_key::Scheme;
+use serde_json::{Value, json};
 
 use crate::chip::{ChipArgs, Pair};
+use crate::json;
 
 /// What `se050-iot enroll` is told.
 #[derive(Args)]
@@ -33,6 +35,9 @@ pub(crate) struct EnrollArgs {
     /// Write to this file instead of standard output
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Print what was made as one JSON object, with the bundle in it
+    #[arg(long)]
+    json: bool,
 }
 
 pub(crate) fn run(args: EnrollArgs, out: &mut impl Write) -> anyhow::Result<()> {
@@ -49,13 +54,16 @@ pub(crate) fn run(args: EnrollArgs, out: &mut impl Write) -> anyhow::Result<()> 
         Some(scheme @ ProofScheme::EcdsaP256Sha256) => (Scheme::EcdsaP256Sha256, scheme),
         Some(scheme @ ProofScheme::EcdsaP384Sha384) => (Scheme::EcdsaP384Sha384, scheme),
         _ => {
-            anyhow::bail!("{} keys cannot make a proof; use `se050-iot cert export`", certificate.key_kind())
+            anyhow::bail!(
+                "an {} key cannot make a proof here; use `se050-iot cert export`",
+                certificate.key_kind()
+            )
         }
     };
     let signature = key.sign(scheme, &statement.to_bytes(&certificate))?;
     let objects = Objects {
-        key: args.chip.key_label.to_string(),
-        certificate: args.chip.cert_label.as_ref().map(ToString::to_string),
+        key: args.chip.key_label.as_str().to_owned(),
+        certificate: args.chip.cert_label.as_ref().map(|label| label.as_str().to_owned()),
     };
     let proof = Proof::new(statement, proof_scheme, signature);
     let mut bundle = IdentityBundle::new(certificate, objects, proof);
@@ -70,17 +78,33 @@ pub(crate) fn run(args: EnrollArgs, out: &mut impl Write) -> anyhow::Result<()> 
         module_version: format!("{major}.{minor}"),
     });
 
-    let json = bundle.to_json()?;
+    let text = bundle.to_json()?;
     match &args.output {
-        Some(path) => std::fs::write(path, json)
+        Some(path) => std::fs::write(path, &text)
             .with_context(|| format!("cannot write the bundle to {}", path.display()))?,
-        None => out.write_all(json.as_bytes()).context("cannot write the bundle to standard output")?,
+        None if args.json => {}
+        None => out.write_all(text.as_bytes()).context("cannot write the bundle to standard output")?,
+    }
+    if args.json {
+        let object = json!({
+            "subject": { bundle.proof.subject().kind(): bundle.proof.subject().as_str() },
+            "keyLabel": args.chip.key_label.as_str(),
+            "certificateId": bundle.certificate.fingerprint(),
+            "proofScheme": proof_scheme.name(),
+            "bundle": serde_json::from_str::<Value>(&text)?,
+            "file": json::file(args.output.as_ref()),
+        });
+        return json::print(out, &object).context("cannot write to standard output");
     }
     eprintln!("identity of {} with the key {}", bundle.proof.subject(), args.chip.key_label);
     eprintln!("  certificate  {}", bundle.certificate.fingerprint());
     eprintln!("  proof        {proof_scheme}, signed in the chip");
     if let Some(path) = &args.output {
         eprintln!("  written to   {}", path.display());
+        eprintln!(
+            "  next         on the operator's machine: se050-iot provision --certificate {}",
+            path.display()
+        );
     }
     Ok(())
 }

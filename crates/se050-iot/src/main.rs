@@ -11,6 +11,7 @@ mod chip;
 mod deprovision;
 mod enroll;
 mod exit;
+mod json;
 #[cfg(feature = "provision")]
 mod policy;
 #[cfg(feature = "provision")]
@@ -18,9 +19,19 @@ mod provision;
 
 use exit::Exit;
 
+const AFTER_HELP: &str = "\
+In this order:
+  on the device            se050-iot enroll --key-label sss:100100F0 --serial 00C0A1 --output 00C0A1.json
+  on the operator's side   se050-iot provision plan --certificate 00C0A1.json --thing-name gw-00C0A1
+                           se050-iot provision --certificate 00C0A1.json --thing-name gw-00C0A1 --device-config device.toml
+  on the device            pubsub --config device.toml
+
+Exit codes: 0 good; 1 not done, standard error says why; 2 wrong command line; 3 the identity was refused; 4 some of a fleet are not
+registered; 5 the question was not answered with yes; 75 start this process again.";
+
 /// From the chip to AWS IoT Core: reads the device's certificate from its SE050, and registers the device.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, after_help = AFTER_HELP)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -28,7 +39,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// The certificate in the chip.
+    /// Reads the certificate in the chip.
     #[command(subcommand)]
     Cert(cert::CertCommand),
     /// Writes the device's identity bundle: certificate, and a proof signed by the chip.
@@ -39,7 +50,7 @@ enum Command {
     /// Takes a registration back: certificate, thing, and the policy when nothing else has it.
     #[cfg(feature = "provision")]
     Deprovision(deprovision::DeprovisionArgs),
-    /// The policy that devices get.
+    /// Prints the policy that devices get.
     #[cfg(feature = "provision")]
     #[command(subcommand)]
     Policy(policy::PolicyCommand),

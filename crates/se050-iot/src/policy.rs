@@ -2,9 +2,11 @@
 
 use std::io::Write;
 
-use aws_iot_provision::{ArnScope, operator_iam_policy};
+use aws_iot_provision::{ArnScope, PolicyDocument, operator_iam_policy};
 use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 
+use crate::json;
 use crate::provision::GrantArgs;
 
 #[derive(Subcommand)]
@@ -19,6 +21,9 @@ pub(crate) struct GenerateArgs {
     grants: GrantArgs,
     #[command(flatten)]
     scope: ScopeArgs,
+    /// Print the policy with its size as one JSON object
+    #[arg(long)]
+    json: bool,
 }
 
 /// Where the policy is to count. For the operator's IAM policy, wildcards do as well.
@@ -36,9 +41,18 @@ pub(crate) struct ScopeArgs {
 }
 
 pub(crate) fn run(command: PolicyCommand, out: &mut impl Write) -> anyhow::Result<()> {
-    let PolicyCommand::Generate(GenerateArgs { grants, scope }) = command;
+    let PolicyCommand::Generate(GenerateArgs { grants, scope, json }) = command;
     let scope = ArnScope::new(&scope.partition, &scope.region, &scope.account);
-    Ok(writeln!(out, "{}", grants.grants()?.document(&scope).as_str())?)
+    let document = grants.grants()?.document(&scope);
+    if !json {
+        return Ok(writeln!(out, "{}", document.as_str())?);
+    }
+    let object = json!({
+        "policyDocument": serde_json::from_str::<Value>(document.as_str())?,
+        "characters": document.characters(),
+        "charactersAllowed": PolicyDocument::MAX_CHARACTERS,
+    });
+    Ok(json::print(out, &object)?)
 }
 
 /// The operator's own IAM policy, good for every account and region until it is narrowed.

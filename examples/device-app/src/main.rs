@@ -5,7 +5,7 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use aws_iot_mqtt::{Client, QoS};
+use aws_iot_mqtt::{Client, DisconnectReason, QoS};
 use rustls_se050::{ClientIdentity, client_config, roots_from_pem_file};
 use se050_key::{Selector, Token};
 
@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     runtime.block_on(async {
         let client = Client::builder(endpoint, thing, tls).port(port).connect().await?;
         client.publish(&format!("{thing}/reading"), QoS::AtLeastOnce, r#"{"celsius": 21.5}"#).await?;
-        client.disconnect().await?;
+        client.disconnect(DisconnectReason::Normal).await?;
         eprintln!("one reading published and acknowledged");
         Ok(())
     })

@@ -12,32 +12,30 @@ use tracing_subscriber::filter::LevelFilter;
 #[derive(Parser)]
 #[command(version)]
 pub(crate) struct Args {
+    /// The device configuration that `se050-iot provision --device-config` has written; other flags come before it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     /// The data endpoint of your AWS account, as `se050-iot provision` shows it
-    #[arg(long, value_name = "HOST")]
-    pub(crate) endpoint: String,
-    /// The endpoint's port
-    #[arg(long, default_value_t = 8883)]
-    pub(crate) port: u16,
+    #[arg(long, value_name = "HOST", required_unless_present = "config")]
+    pub(crate) endpoint: Option<String>,
+    /// The endpoint's port [default: 8883]
+    #[arg(long)]
+    pub(crate) port: Option<u16>,
     /// The CA certificates to trust, in PEM; without it, Amazon's, which are built in
     #[arg(long, alias = "ca_file", value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
     /// The device's certificate, in PEM or DER; without it, it is read from the chip
     #[arg(long, value_name = "FILE")]
     pub(crate) cert: Option<PathBuf>,
-    /// The PKCS#11 module
-    #[arg(
-        long,
-        alias = "pkcs11_lib",
-        value_name = "FILE",
-        default_value = "/usr/lib/plug-and-trust/libsss_pkcs11.so"
-    )]
-    pub(crate) pkcs11_lib: PathBuf,
+    /// The PKCS#11 module [default: /usr/lib/plug-and-trust/libsss_pkcs11.so]
+    #[arg(long, alias = "pkcs11_lib", value_name = "FILE")]
+    pub(crate) pkcs11_lib: Option<PathBuf>,
     /// The token, where the module has several
     #[arg(long, alias = "token_label", value_name = "LABEL")]
     pub(crate) token_label: Option<String>,
     /// The private key, e.g. sss:100100F0 (object 0xF0000110, cloud connection key 0)
-    #[arg(long, alias = "key_label", value_name = "LABEL")]
-    pub(crate) key_label: Selector,
+    #[arg(long, alias = "key_label", value_name = "LABEL", required_unless_present = "config")]
+    pub(crate) key_label: Option<Selector>,
     /// Only the empty PIN is taken here, since the command line is no secret; others: --pin-file, or SE050_PIN
     #[arg(long, value_name = "\"\"")]
     pin: Option<String>,

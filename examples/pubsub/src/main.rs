@@ -4,6 +4,7 @@
 //! Needs a device that is registered (`se050-iot provision`) and NXP's PKCS#11 module, or any other token's.
 
 mod args;
+mod target;
 
 use std::collections::HashSet;
 use std::io::Write;
@@ -13,9 +14,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use args::Args;
-use aws_iot_mqtt::{Client, QoS};
+use aws_iot_mqtt::{Client, DisconnectReason, QoS};
 use rustls_se050::{ClientConfigBuilder, ClientIdentity, exit_status, roots_from_pem_file};
 use se050_key::{Certificate, Pin, Token};
+use target::Target;
 
 /// How long the own messages may take to come back.
 const RETURN: Duration = Duration::from_secs(30);
@@ -40,7 +42,8 @@ fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 async fn pubsub(args: &Args, mut out: impl Write) -> anyhow::Result<()> {
-    let mut token = Token::builder(&args.pkcs11_lib);
+    let target = Target::of(args)?;
+    let mut token = Token::builder(&target.pkcs11_lib);
     if let Some(label) = &args.token_label {
         token = token.token_label(label);
     }
@@ -48,32 +51,28 @@ async fn pubsub(args: &Args, mut out: impl Write) -> anyhow::Result<()> {
         token = token.pin(pin);
     }
     let token = token.open()?;
-    let (key, certificate) = match &args.cert {
-        Some(path) => {
-            let certificate = Certificate::from_file(path)?;
-            (token.key_of(&args.key_label, &certificate)?, certificate)
-        }
-        None => token.identity(&args.key_label)?,
+    let certificate = match (&args.cert, &target.certificate) {
+        (Some(path), _) => Certificate::from_file(path)?,
+        (None, Some(selector)) => token.certificate(selector)?,
+        (None, None) => token.certificate_of_key(&target.key)?,
     };
+    let key = token.key_of(&target.key, &certificate)?;
     let identity = ClientIdentity::new(key, &certificate)?;
-    let roots = match &args.ca_file {
+    let roots = match &target.ca_file {
         Some(path) => roots_from_pem_file(path)?,
         None => aws_iot_mqtt::roots::amazon(),
     };
     let tls = ClientConfigBuilder::new(&identity, roots).tls_versions(args.tls_version.into()).build()?;
 
-    let client_id = match &args.client_id {
-        Some(id) => id.clone(),
-        None => format!("se050-{:.16}", certificate.fingerprint()),
-    };
-    let topic = args.topic.clone().unwrap_or_else(|| format!("{client_id}/pubsub"));
-    let connected =
-        Client::builder(&args.endpoint, &client_id, Arc::new(tls)).port(args.port).connect().await;
+    let client_id = target.client_id.unwrap_or_else(|| format!("se050-{:.16}", certificate.fingerprint()));
+    let topic = target.topic.unwrap_or_else(|| format!("{client_id}/pubsub"));
+    let builder = Client::builder(&target.endpoint, &client_id, Arc::new(tls)).port(target.port);
+    let connected = builder.connect().await;
     let client = connected.map_err(|error| match identity.explain(&error) {
         Some(explanation) => anyhow::Error::new(error).context(explanation),
         None => error.into(),
     })?;
-    writeln!(out, "connected to {} port {} as {client_id}", args.endpoint, args.port)?;
+    writeln!(out, "connected to {} port {} as {client_id}", target.endpoint, target.port)?;
     let mut messages = client.subscribe(&topic, QoS::AtLeastOnce).await?;
     writeln!(out, "subscribed to {topic}")?;
     // QoS 1 delivers at least once, and others may publish to the topic too: only what is ours counts, and once.
@@ -94,7 +93,7 @@ async fn pubsub(args: &Args, mut out: impl Write) -> anyhow::Result<()> {
             writeln!(out, "received {:?}", String::from_utf8_lossy(&message.payload))?;
         }
     }
-    client.disconnect().await?;
+    client.disconnect(DisconnectReason::Normal).await?;
     writeln!(out, "sent {0}, received {0}", args.count)?;
     Ok(())
 }

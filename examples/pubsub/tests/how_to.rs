@@ -6,6 +6,7 @@ use std::fs;
 use std::process::{Command, Output};
 
 use aws_iot_sim::AwsIotSim;
+use device_identity::DeviceConfig;
 use se050_key::Certificate;
 use se050_sim::Chip;
 
@@ -103,4 +104,41 @@ fn a_certificate_of_another_key_is_found_out_before_connecting() {
     assert!(!output.status.success());
     assert!(err.contains("does not belong to the key sss:000100F0"), "{err}");
     assert_eq!(device.chip.calls().unwrap().signatures(), 0);
+}
+
+#[test]
+fn the_device_configuration_takes_the_place_of_the_flags() {
+    let device = device();
+    let mut config = DeviceConfig::new(device.cloud.endpoint(), "dev1", "sss:100100F0");
+    config.topic_prefix = "plant-7/dev1".to_owned();
+    config.ca_file = Some("AmazonRootCA1.pem".to_owned());
+    config.key.certificate = Some("sss:110100F0".to_owned());
+    config.key.pkcs11_lib = Some(device.chip.module().display().to_string());
+    fs::write(device.directory.path().join("device.toml"), config.to_toml().unwrap()).unwrap();
+
+    let output = pubsub(&device, &["--config", "device.toml"]);
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{out}{err}");
+    assert!(out.contains(" as dev1\nsubscribed to plant-7/dev1/pubsub\n"), "{out}");
+
+    // A flag comes before it; and another key is not tried with this key's certificate.
+    let output = pubsub(&device, &["--config", "device.toml", "--topic", "t", "--key-label", "sss:140100F0"]);
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(!output.status.success(), "{out}");
+    assert!(err.contains("sss:140100F0") || err.contains("F0000114"), "{err}");
+}
+
+#[test]
+fn a_device_configuration_that_cannot_be_used_is_told_by_its_name() {
+    let device = device();
+    fs::write(device.directory.path().join("broken.toml"), "version = 1\nendpoint = \"e\"\n").unwrap();
+    for (arguments, says) in [
+        (&["--config", "missing.toml"][..], "missing.toml"),
+        (&["--config", "broken.toml"], "--config broken.toml"),
+        (&[], "--endpoint <HOST>"),
+    ] {
+        let output = pubsub(&device, arguments);
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && err.contains(says), "{err}");
+    }
 }

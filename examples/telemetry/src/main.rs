@@ -2,40 +2,60 @@
 //! network goes away, readings wait in the outbox (a day of them, then the oldest make room) and follow when it is
 //! back. What happens is shown as it happens. Ctrl-C ends it in the ordinary way.
 //!
-//! Needs a device that is registered (`se050-iot provision`) and NXP's PKCS#11 module, or any other token's. A proxy is
-//! taken from the environment (`HTTPS_PROXY`).
+//! Needs a device that is registered, its configuration (`se050-iot provision --device-config`), and NXP's PKCS#11 module, or
+//! any other token's. A proxy is taken from the environment (`HTTPS_PROXY`).
 
 mod args;
+mod chip;
 
 use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
 use std::time::SystemTime;
 
 use anyhow::Context as _;
 use args::Args;
-use aws_iot_mqtt::{Client, Error, Event, Events, Outbox, Publication, QoS, Topic, WhenFull};
+use aws_iot_mqtt::{
+    Client, DisconnectReason, Error, Event, Events, Outbox, Publication, QoS, Topic, WhenFull,
+};
 use clap::Parser as _;
-use rustls_se050::{ClientIdentity, client_config, roots_from_pem_file};
-use se050_key::Token;
+use device_identity::DeviceConfig;
+use rustls_se050::{ClientIdentity, client_config, exit_status, roots_from_pem_file};
+use se050_key::{Selector, Token};
 use tokio::time::{MissedTickBehavior, interval};
 
+/// Where NXP's package puts its PKCS#11 module.
+const NXP_MODULE: &str = "/usr/lib/plug-and-trust/libsss_pkcs11.so";
 /// A day of readings, at one a second.
 const DAY: usize = 86_400;
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     let args = Args::parse();
-    // NXP's module prints its log to standard output; ours shall be readable.
-    let out = se050_key::stdout::set_aside()?;
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_max_level(tracing_subscriber::filter::LevelFilter::ERROR)
         .init();
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(telemetry(&args, out))
+    match run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("Error: {error:?}");
+            // 75 when only a new process can open the chip again: for the supervisor.
+            ExitCode::from(exit_status(error.as_ref()))
+        }
+    }
+}
+
+fn run(args: &Args) -> anyhow::Result<()> {
+    // NXP's module prints its log to standard output; ours shall be readable.
+    let out = se050_key::stdout::set_aside()?;
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(telemetry(args, out))
 }
 
 async fn telemetry(args: &Args, mut out: impl Write) -> anyhow::Result<()> {
-    let client = client(args)?;
+    let config = configuration(&args.config)?;
+    let client = client(&config)?;
     let mut events = client.events();
-    let topic: Topic = format!("{}/readings", args.client_id).parse()?;
+    let topic: Topic = format!("{}/readings", config.topic_prefix).parse()?;
     let mut ticks = interval(args.interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut number = 0;
@@ -61,18 +81,29 @@ async fn telemetry(args: &Args, mut out: impl Write) -> anyhow::Result<()> {
     finish(&client, events, &mut out).await
 }
 
+fn configuration(path: &Path) -> anyhow::Result<DeviceConfig> {
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read --config {}", path.display()))?;
+    DeviceConfig::from_toml(&text).with_context(|| format!("--config {}", path.display()))
+}
+
 /// Connects in the background, for as long as it takes.
-fn client(args: &Args) -> anyhow::Result<Client> {
-    let token = Token::open(&args.pkcs11_lib)?;
-    let (key, certificate) = token.identity(&args.key_label)?;
-    let identity = ClientIdentity::new(key, &certificate)?;
-    let roots = match &args.ca_file {
+fn client(config: &DeviceConfig) -> anyhow::Result<Client> {
+    let token = Token::open(config.key.pkcs11_lib.as_deref().unwrap_or(NXP_MODULE))?;
+    let key: Selector = config.key.label.parse()?;
+    let certificate = match &config.key.certificate {
+        Some(label) => token.certificate(&label.parse()?)?,
+        None => token.certificate_of_key(&key)?,
+    };
+    let identity = ClientIdentity::new(token.key_of(&key, &certificate)?, &certificate)?;
+    let roots = match &config.ca_file {
         Some(path) => roots_from_pem_file(path)?,
         None => aws_iot_mqtt::roots::amazon(),
     };
     let outbox = Outbox::new().messages(DAY).bytes(64 * 1024 * 1024).when_full(WhenFull::DropOldest);
-    let builder = Client::builder(&args.endpoint, &args.client_id, client_config(&identity, roots)?);
-    Ok(builder.port(args.port).proxy_from_environment().outbox(outbox).start()?)
+    let builder = Client::builder(&config.endpoint, &config.client_id, client_config(&identity, roots)?);
+    let builder = builder.port(config.port).proxy_from_environment().outbox(outbox);
+    Ok(builder.classify_signer_errors(chip::verdict).start()?)
 }
 
 /// The load of this machine, as an example of something to measure.
@@ -99,7 +130,7 @@ fn show(event: &Event, out: &mut impl Write) -> std::io::Result<()> {
 }
 
 async fn finish(client: &Client, mut events: Events, out: &mut impl Write) -> anyhow::Result<()> {
-    let ended = client.disconnect().await;
+    let ended = client.disconnect(DisconnectReason::Normal).await;
     while let Some(event) = events.next().await {
         show(&event, out)?;
     }

@@ -7,6 +7,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
 use aws_iot_sim::AwsIotSim;
+use device_identity::DeviceConfig;
 use se050_sim::Chip;
 
 const POLICY: &str =
@@ -22,13 +23,17 @@ fn readings_are_buffered_through_a_cut_and_none_is_lost() {
     let certificate = se050_key::Certificate::from_file(&directory.path().join("device.der")).unwrap();
     cloud.admit(&certificate.to_pem(), "gw-1", POLICY).unwrap();
 
+    let mut config = DeviceConfig::new(cloud.endpoint(), "gw-1", "sss:100100F0");
+    config.port = cloud.port();
+    config.ca_file = Some(cloud.ca_file().display().to_string());
+    config.key.pkcs11_lib = Some(chip.module().display().to_string());
+    let config_file = directory.path().join("device.toml");
+    fs::write(&config_file, config.to_toml().unwrap()).unwrap();
+
     let mut telemetry = Command::new(env!("CARGO_BIN_EXE_telemetry"))
         .env_clear()
-        .args(["--endpoint", cloud.endpoint(), "--port", &cloud.port().to_string(), "--client-id", "gw-1"])
-        .args(["--key-label", "sss:100100F0", "--count", "40", "--interval", "0.05", "--pkcs11-lib"])
-        .arg(chip.module())
-        .arg("--ca-file")
-        .arg(cloud.ca_file())
+        .args(["--count", "40", "--interval", "0.05", "--config"])
+        .arg(&config_file)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

@@ -2,6 +2,14 @@
 
 use super::description::{DATA, Description};
 
+/// Where the container's data lies on the device.
+const VOLUME: &str = "/var/app/volumes/se050-iot";
+
+/// What the container runs there, in place of the image's own entrypoint.
+pub(super) const APPLICATION: &str = "/usr/bin/telemetry";
+/// What the application reads, in the container.
+pub(super) const DEVICE_CONFIG: &str = "device.toml";
+
 /// The text of /etc/atmark/containers/se050-iot.conf.
 pub(super) fn configuration(description: &Description, i2c: &str) -> anyhow::Result<String> {
     super::ensure_plain("--i2c", i2c)?;
@@ -9,7 +17,7 @@ pub(super) fn configuration(description: &Description, i2c: &str) -> anyhow::Res
     let user = match &description.user {
         Some(user) => format!(
             "# The image's user is {user}: its group has to be that of {i2c} on the device (ls -n {i2c}), and the volume its own:\n\
-             #   chown {user} /var/app/volumes/se050-iot\n"
+             #   chown {user} {VOLUME}\n"
         ),
         None => "# The container's root, with no capability: enough for what root owns. Where a group may use the I2C node, an ordinary\n\
                  # user will do: cargo xtask image --i2c-group GID\n\
@@ -20,6 +28,10 @@ pub(super) fn configuration(description: &Description, i2c: &str) -> anyhow::Res
         r#"# /etc/atmark/containers/se050-iot.conf: written by `cargo xtask image`, for Armadillo Base OS.
 #   podman load -i {name}-{version}.tar
 #   persist_file /etc/atmark/containers/se050-iot.conf
+# Once, for the operator's `se050-iot provision --certificate 00C0A1.json --device-config {DEVICE_CONFIG}`:
+#   podman run --rm --device={i2c} --env=EX_SSS_BOOT_SSS_PORT={i2c} --volume={VOLUME}:{DATA} {reference} \
+#     enroll --key-label sss:100100F0 --serial 00C0A1 --output {DATA}/00C0A1.json
+# Then, with the {DEVICE_CONFIG} that came back in {VOLUME}:
 #   podman_start se050-iot
 # Not tried on a device yet: docs/cross-compiling.md lists what there is to verify.
 set_image {reference}
@@ -32,14 +44,62 @@ add_args --env=EX_SSS_BOOT_SSS_PORT={i2c}
 set_readonly yes
 
 # Survives updates and rollbacks. Part of the A/B snapshot instead: /var/app/rollback/volumes
-add_volumes /var/app/volumes/se050-iot:{DATA}
+add_volumes {VOLUME}:{DATA}
 
-# What it does: the arguments of se050-iot. This exports the certificate once and ends. For a program of the image that keeps
-# running, name it:   add_args --entrypoint=/usr/bin/PROGRAM   and give its arguments here.
-set_command cert export --key-label sss:100100F0 --output {DATA}/device_cert.pem
+# What it runs in place of the image's own entrypoint: put your application here. Its status 75 says that only a new process
+# can open the chip again.
+add_args --entrypoint={APPLICATION}
+set_command --config {DATA}/{DEVICE_CONFIG}
 set_restart on-failure
 "#,
         name = description.name,
         version = description.version,
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Keys of the maker's published configurations.
+    const KEYS: [&str; 6] =
+        ["set_image", "add_args", "set_readonly", "add_volumes", "set_command", "set_restart"];
+
+    fn settings(i2c_group: Option<u32>) -> Vec<(String, String)> {
+        let text = configuration(&Description::new(i2c_group), "/dev/i2c-2").unwrap();
+        let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        lines
+            .map(|line| line.split_once(' ').expect("a key and a value"))
+            .map(|(k, v)| (k.into(), v.into()))
+            .collect()
+    }
+
+    #[test]
+    fn every_line_is_a_setting_and_the_bus_is_passed_through() {
+        let settings = settings(None);
+        for (key, _) in &settings {
+            assert!(KEYS.contains(&key.as_str()), "{key}");
+        }
+        for wanted in [
+            "--device=/dev/i2c-2",
+            "--env=EX_SSS_BOOT_SSS_PORT=/dev/i2c-2",
+            "--cap-drop=all",
+            "--config /data/device.toml",
+            "/var/app/volumes/se050-iot:/data",
+        ] {
+            assert!(settings.iter().any(|(_, value)| value == wanted), "{wanted}: {settings:?}");
+        }
+    }
+
+    #[test]
+    fn an_ordinary_user_needs_no_capability_taken() {
+        assert!(settings(Some(123)).iter().all(|(_, value)| value != "--cap-drop=all"));
+    }
+
+    #[test]
+    fn what_is_no_device_node_does_not_get_into_the_file() {
+        for node in ["i2c-1", "/dev/i2c-1\nset_readonly no", "/dev/i2c 1"] {
+            assert!(configuration(&Description::new(None), node).is_err(), "{node:?}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::description::{Description, ENTRYPOINT};
-use super::{Made, containerfile};
+use super::{Made, abos, containerfile};
 use crate::command::{installed, output_of};
 use crate::cross::{ARMADILLO_G4, Artifact, Emulator, smoke_chip};
 use crate::debian;
@@ -133,27 +133,30 @@ fn chroot(made: &Made, scratch: &TempDir) -> anyhow::Result<()> {
     let emulator = Emulator::prepare(&ARMADILLO_G4)?;
     fs::copy(&emulator.qemu, root.join("emulator"))?;
     let chroot = installed(&["chroot"]).context("there is no chroot")?;
-    let run = |arguments: &[&str]| {
+    let run = |program: &str, arguments: &[&str]| {
         output_of(
             Command::new(&chroot)
                 .arg(&root)
-                .args(["/emulator", "-cpu", ARMADILLO_G4.emulated_cpu, ENTRYPOINT])
+                .args(["/emulator", "-cpu", ARMADILLO_G4.emulated_cpu, program])
                 .args(arguments)
                 .env_clear(),
         )
     };
-    print!("      {}", run(&["--version"])?);
+    print!("      {}", run(ENTRYPOINT, &["--version"])?);
+    print!("      {}", run(abos::APPLICATION, &["--version"])?);
     if let Some(chip) = smoke_chip() {
         install_chip(&chip, &root)?;
-        print!(
-            "{}",
-            run(&["cert", "export", "--key-label", "sss:100100F0", "--output", "/data/device_cert.pem"])?
-        );
+        let key = ["--key-label", "sss:100100F0"];
+        run(ENTRYPOINT, &[&["cert", "export", "--output", "/data/device_cert.pem"], &key[..]].concat())?;
         let certificate = fs::read_to_string(root.join("data/device_cert.pem"))?;
         ensure!(
             certificate.starts_with("-----BEGIN CERTIFICATE-----"),
             "that is no certificate: {certificate}"
         );
+        run(ENTRYPOINT, &[&["enroll", "--serial", "1", "--output", "/data/1.json"], &key[..]].concat())?;
+        serde_json::from_str::<Value>(&fs::read_to_string(root.join("data/1.json"))?)
+            .context("the bundle")?;
+        println!("      certificate exported, bundle signed in the chip");
     } else {
         println!("      (no simulated chip for the device: `cargo xtask cross --smoke` makes one)");
     }

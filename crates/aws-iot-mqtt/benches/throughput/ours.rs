@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use aws_iot_mqtt::{Client, Limits, Publication, QoS, Topic};
+use aws_iot_mqtt::{Client, DisconnectReason, Limits, Publication, QoS, Topic};
 use bytes::Bytes;
 
 use crate::measure::{Measured, Watch};
@@ -47,7 +47,7 @@ pub(crate) fn run(bench: &Bench, case: Case) -> Measured {
             client.send(message(QoS::AtLeastOnce)).await.unwrap();
         }
         let measured = watch.stop(case.messages);
-        client.disconnect().await.unwrap();
+        client.disconnect(DisconnectReason::Normal).await.unwrap();
         measured
     })
 }

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tracing::debug;
 
+use crate::hint::no_route;
 use crate::{Cause, Error};
 
 /// How long one address is tried alone before the next one is tried beside it (RFC 8305, section 8). An IPv6 address
@@ -31,7 +32,7 @@ pub(super) async fn dial(addresses: Vec<SocketAddr>, server: &str) -> Result<Tcp
     // Dropped with the winner in hand, which ends the attempts that are still under way.
     let mut attempts = JoinSet::new();
     let mut answers: Vec<String> = Vec::new();
-    let mut last = None;
+    let mut told: Option<io::Error> = None;
     loop {
         if let Some(address) = waiting.next() {
             attempts.spawn(async move { (address, TcpStream::connect(address).await) });
@@ -51,11 +52,14 @@ pub(super) async fn dial(addresses: Vec<SocketAddr>, server: &str) -> Result<Tcp
             }
             Some(Ok((address, Err(error)))) => {
                 answers.push(format!("{} ({})", address.ip(), error.kind()));
-                last = Some(error);
+                // Of several answers the one that says most: an address without a route is often IPv6 that nobody has.
+                if told.as_ref().is_none_or(|told| no_route(told.kind())) {
+                    told = Some(error);
+                }
             }
-            Some(Err(ended)) => last = Some(io::Error::other(ended)),
+            Some(Err(ended)) => told = Some(io::Error::other(ended)),
             None => {
-                let source = last.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into());
+                let source = told.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into());
                 return Err(Error::Unreachable {
                     endpoint: server.to_owned(),
                     tried: answers.join(", "),
@@ -77,6 +81,11 @@ fn in_turn(found: Vec<SocketAddr>) -> Vec<SocketAddr> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+    use tokio::net::{TcpListener, TcpSocket};
+    use tokio::time::Instant;
+
     use super::*;
 
     #[test]
@@ -92,5 +101,64 @@ mod tests {
         ] {
             assert_eq!(in_turn(addresses(found)), addresses(expected));
         }
+    }
+
+    /// An address that swallows connections: a listener that accepts none, with its queue full. On IPv6 where the
+    /// machine has it.
+    async fn black_hole() -> (TcpListener, TcpStream, SocketAddr) {
+        let bound = |ip: IpAddr| {
+            let socket = if ip.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
+            socket.bind((ip, 0).into()).map(|()| socket)
+        };
+        let socket =
+            bound(Ipv6Addr::LOCALHOST.into()).or_else(|_| bound(Ipv4Addr::LOCALHOST.into())).unwrap();
+        let listener = socket.listen(0).unwrap();
+        let address = listener.local_addr().unwrap();
+        let only_one = TcpStream::connect(address).await.unwrap();
+        (listener, only_one, address)
+    }
+
+    // The clock stands still while there is anything to do, and jumps to the next timer when there is not.
+    #[tokio::test(start_paused = true)]
+    async fn an_address_that_swallows_connections_costs_one_stagger_and_not_the_connect_timeout() {
+        let (_listener, _only_one, dead) = black_hole().await;
+        let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let alive = server.local_addr().unwrap();
+        let began = Instant::now();
+        let socket = dial(vec![dead, alive], "host:8883").await.unwrap();
+        assert_eq!(socket.peer_addr().unwrap(), alive);
+        assert_eq!(began.elapsed(), STAGGER, "by the clock that only timers move");
+        assert!(socket.nodelay().unwrap());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_dead_addresses_are_tried_beside_each_other() {
+        let (_listener, _only_one, dead) = black_hole().await;
+        let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let alive = server.local_addr().unwrap();
+        let began = Instant::now();
+        let socket = dial(vec![dead, dead, dead, alive], "host:8883").await.unwrap();
+        assert_eq!((socket.peer_addr().unwrap(), began.elapsed()), (alive, 3 * STAGGER));
+    }
+
+    #[tokio::test]
+    async fn every_address_and_its_answer_is_told_and_the_most_telling_one_is_the_cause() {
+        let refused = {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            listener.local_addr().unwrap()
+        };
+        // A group is nobody's address, so no system has a route for a connection to it.
+        let no_route = SocketAddr::new(Ipv4Addr::new(224, 0, 0, 1).into(), 8883);
+        for addresses in [[refused, no_route], [no_route, refused]] {
+            let error = dial(addresses.into(), "host:8883").await.unwrap_err();
+            let words = error.to_string();
+            for part in
+                ["host:8883", "127.0.0.1 (connection refused)", "224.0.0.1 (network unreachable)", "port"]
+            {
+                assert!(words.contains(part), "{part} in {words}");
+            }
+        }
+        let words = dial(vec![no_route], "host:8883").await.unwrap_err().to_string();
+        assert!(words.contains("no route") && words.contains("default gateway"), "{words}");
     }
 }

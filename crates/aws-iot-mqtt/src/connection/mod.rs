@@ -26,8 +26,8 @@ use tokio_rustls::client::TlsStream;
 use tracing::info;
 
 pub(crate) use self::alpn::with_alpn;
-pub(crate) use self::shared::{Goodbye, Shared};
-pub(crate) use self::thread::start;
+pub(crate) use self::shared::Shared;
+pub(crate) use self::thread::{died, start};
 use crate::codec::decode;
 use crate::session::{Granted, Hello, protocol};
 use crate::verdict::Classifier;
@@ -42,6 +42,7 @@ pub(crate) struct Settings {
     pub(crate) proxy: Option<Proxy>,
     pub(crate) hello: Hello,
     pub(crate) connect_timeout: Duration,
+    pub(crate) drain_timeout: Duration,
     pub(crate) limits: Arc<Limits>,
     pub(crate) outbox: Outbox,
     pub(crate) reconnect: Reconnect,

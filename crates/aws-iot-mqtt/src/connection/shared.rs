@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use crate::client::DRAIN;
 use crate::event::Hub;
 use crate::outbox::Outbox;
 use crate::queue::Queue;
@@ -48,23 +47,17 @@ impl fmt::Debug for Shared {
     }
 }
 
-/// The application's wish to end it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Goodbye {
-    pub(crate) reason: DisconnectReason,
-    /// How long to wait for acknowledgements.
-    pub(crate) drain: Duration,
-}
-
 /// Whether the client is to end, and until when that may take.
 pub(super) struct Closing {
-    asked: watch::Receiver<Option<Goodbye>>,
-    begun: Option<(Goodbye, Instant)>,
+    asked: watch::Receiver<Option<DisconnectReason>>,
+    /// How long to wait for acknowledgements.
+    drain: Duration,
+    begun: Option<(DisconnectReason, Instant)>,
 }
 
 impl Closing {
-    pub(super) fn new(asked: watch::Receiver<Option<Goodbye>>) -> Self {
-        Self { asked, begun: None }
+    pub(super) fn new(asked: watch::Receiver<Option<DisconnectReason>>, drain: Duration) -> Self {
+        Self { asked, drain, begun: None }
     }
 
     /// Returns once, when the application asks for the end, or when nobody has a client any more.
@@ -72,13 +65,13 @@ impl Closing {
         if self.begun.is_some() {
             std::future::pending::<()>().await;
         }
-        let dropped = Goodbye { reason: DisconnectReason::Normal, drain: DRAIN };
-        let goodbye =
-            self.asked.wait_for(Option::is_some).await.map_or(dropped, |asked| asked.unwrap_or(dropped));
+        let asked = self.asked.wait_for(Option::is_some).await;
+        // An error: the last client was dropped.
+        let reason = asked.map_or(DisconnectReason::Normal, |asked| asked.unwrap_or_default());
         let now = Instant::now();
         // A bound that is beyond all clocks is as good as a year.
-        let until = now.checked_add(goodbye.drain).unwrap_or(now + Duration::from_secs(365 * 86_400));
-        self.begun = Some((goodbye, until));
+        let until = now.checked_add(self.drain).unwrap_or(now + Duration::from_secs(365 * 86_400));
+        self.begun = Some((reason, until));
     }
 
     pub(super) fn has_begun(&self) -> bool {
@@ -91,10 +84,10 @@ impl Closing {
 
     /// The bound, once it is over.
     pub(super) fn overdue(&self, now: Instant) -> Option<Duration> {
-        self.begun.filter(|(_, until)| now >= *until).map(|(goodbye, _)| goodbye.drain)
+        self.begun.filter(|(_, until)| now >= *until).map(|_| self.drain)
     }
 
     pub(super) fn reason(&self) -> DisconnectReason {
-        self.begun.map_or(DisconnectReason::Normal, |(goodbye, _)| goodbye.reason)
+        self.begun.map_or(DisconnectReason::Normal, |(reason, _)| reason)
     }
 }

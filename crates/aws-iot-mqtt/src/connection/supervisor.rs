@@ -138,9 +138,6 @@ impl Supervisor<'_> {
         } else {
             hub.tell(Event::ConnectFailed { error: error.clone(), retry_in });
         }
-        if retry_in.is_none() {
-            hub.tell(Event::GaveUp { error });
-        }
     }
 
     /// Tells everybody who waits.
@@ -149,12 +146,19 @@ impl Supervisor<'_> {
             Ok(()) => &Error::Closed,
             Err(error) => error,
         };
-        self.session.give_up(why);
+        // First of all nothing new is accepted: whoever hears of the end finds it everywhere.
         self.shared.queue.end(why);
-        if outcome.is_ok() {
-            info!("disconnected");
-            self.shared.hub.tell(Event::Closed);
-        }
-        self.shared.hub.end();
+        self.shared.hub.end(match outcome {
+            Ok(()) => {
+                info!("disconnected");
+                Event::Closed { undelivered: 0 }
+            }
+            Err(Error::NotDrained { messages, .. }) => {
+                warn!(messages, "disconnected, and not everything was acknowledged");
+                Event::Closed { undelivered: *messages }
+            }
+            Err(error) => Event::GaveUp { error: error.clone() },
+        });
+        self.session.give_up(why);
     }
 }

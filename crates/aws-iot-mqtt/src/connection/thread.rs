@@ -1,5 +1,6 @@
 //! The session's own thread.
 
+use std::io;
 use std::sync::Arc;
 use std::thread;
 
@@ -7,12 +8,12 @@ use tokio::runtime::{Builder as RuntimeBuilder, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{Instrument as _, dispatcher, info_span};
 
+use super::Settings;
 use super::shared::{Closing, Shared};
 use super::supervisor::Supervisor;
-use super::{Goodbye, Settings};
 use crate::client::Outcome;
 use crate::session::{Command, Session};
-use crate::{Cause, Client, Error};
+use crate::{Cause, Client, DisconnectReason, Error, Event};
 
 /// How many commands wait for the session; who brings more waits for a place.
 const COMMANDS: usize = 64;
@@ -47,7 +48,7 @@ struct Work {
     settings: Settings,
     shared: Arc<Shared>,
     to_do: mpsc::Receiver<Command>,
-    asked: watch::Receiver<Option<Goodbye>>,
+    asked: watch::Receiver<Option<DisconnectReason>>,
     first: Option<oneshot::Sender<Result<(), Error>>>,
 }
 
@@ -67,15 +68,22 @@ fn run(runtime: Runtime, work: Work, end: watch::Sender<Option<Outcome>>) {
         shared: &shared,
         session,
         commands: to_do,
-        closing: Closing::new(asked),
+        closing: Closing::new(asked, settings.drain_timeout),
         first,
     };
     let outcome = runtime.block_on(supervisor.run().instrument(span.clone()));
     span.in_scope(|| supervisor.finish(&outcome));
-    end.send_replace(Some(outcome));
     drop(supervisor);
+    // The key with it, before anybody is told: a program that ends next must not have a chip's module at work still.
+    drop(settings);
+    end.send_replace(Some(outcome));
     // Does not wait for a handshake that still hangs in the key, or for the resolver.
     runtime.shutdown_background();
+}
+
+/// What everybody is told when the session's thread is gone without a word.
+pub(crate) fn died() -> Error {
+    Error::Start { source: Cause::new(io::Error::other("it died; standard error says of what")) }
 }
 
 struct EndGuard(Arc<Shared>);
@@ -84,8 +92,9 @@ impl Drop for EndGuard {
     fn drop(&mut self) {
         // The ordinary end has left nothing to do.
         if thread::panicking() {
-            self.0.queue.end(&Error::Closed);
-            self.0.hub.end();
+            let error = died();
+            self.0.queue.end(&error);
+            self.0.hub.end(Event::GaveUp { error });
         }
     }
 }

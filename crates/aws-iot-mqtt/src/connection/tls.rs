@@ -45,7 +45,9 @@ pub(super) fn handshake_error(error: io::Error, server: &str) -> Error {
     let endpoint = server.to_owned();
     match tls_error(&error) {
         // The signer's own error, unwrapped: rustls hides it from `source()`.
-        Some(TlsError::Other(other)) => Error::Signer { endpoint, source: Cause::from(Arc::clone(&other.0)) },
+        Some(TlsError::Other(other)) => {
+            Error::Signer { endpoint, source: Cause::shared(Arc::clone(&other.0)) }
+        }
         Some(TlsError::InvalidCertificate(verdict)) => match validity::of(verdict) {
             Some((validity, clock)) => {
                 Error::ClockOrCertificate { endpoint, validity, clock, source: Cause::new(error) }

@@ -6,6 +6,7 @@ use rumqttc::v5::mqttbytes::v5::{ConnAck, Connect, ConnectProperties, ConnectRet
 
 use super::protocol;
 use crate::codec::Malformed;
+use crate::reason::Reason as _;
 use crate::{Error, Limits};
 
 /// What a client says of itself in CONNECT.
@@ -68,7 +69,7 @@ impl Granted {
                 return Err(Error::ConnectRefused {
                     endpoint: endpoint.to_owned(),
                     client_id: client_id.clone(),
-                    reason: packet.reason_code.into(),
+                    reason: packet.reason_code.reason(),
                     text: packet.properties.and_then(|properties| properties.reason_string),
                 });
             }
@@ -79,7 +80,7 @@ impl Granted {
             return Err(Error::ConnectRefused {
                 endpoint: endpoint.to_owned(),
                 client_id: client_id.clone(),
-                reason: connack.code.into(),
+                reason: connack.code.reason(),
                 text: connack.properties.and_then(|properties| properties.reason_string),
             });
         }
@@ -132,6 +133,13 @@ pub(super) mod tests {
     /// What a server grants that names this receive maximum and nothing else.
     pub(in super::super) fn granted(receive_maximum: u16, limits: &Limits) -> Granted {
         Granted::from_connack(&connack(Some(receive_maximum), None, None), 60, limits).unwrap()
+    }
+
+    /// What a server grants that names all of it.
+    pub(in super::super) fn of(session_present: bool, receive_maximum: u16, packet_bytes: u32) -> Granted {
+        let connack = connack(Some(receive_maximum), Some(packet_bytes), None);
+        let granted = Granted::from_connack(&connack, 60, &Limits::aws_iot_core()).unwrap();
+        Granted { session_present, ..granted }
     }
 
     /// A server that takes only small packets.

@@ -5,6 +5,7 @@ use rumqttc::v5::mqttbytes::v5::{Packet, Publish};
 
 use super::{Session, protocol};
 use crate::codec::Malformed;
+use crate::reason::Reason as _;
 use crate::{Error, Message, Properties, QoS, Topic};
 
 impl Session {
@@ -20,7 +21,7 @@ impl Session {
             Packet::Disconnect(disconnect) => {
                 return Err(Error::Disconnected {
                     client_id: self.client_id.clone(),
-                    reason: disconnect.reason_code.into(),
+                    reason: disconnect.reason_code.reason(),
                     text: disconnect.properties.and_then(|properties| properties.reason_string),
                 });
             }

@@ -3,6 +3,7 @@
 //! It outlives connections: what was accepted and not answered is here until it is. Time is a parameter, so that no
 //! test waits for a clock.
 
+mod asked;
 mod granted;
 mod inbox;
 mod incoming;
@@ -24,13 +25,13 @@ use rumqttc::v5::mqttbytes::v5::{Packet, PingReq};
 use tokio::sync::Notify;
 use tracing::debug;
 
+use self::asked::{Asked, Request, Unwanted};
+pub(crate) use self::asked::{Command, Wanted};
 pub(crate) use self::granted::{Granted, Hello};
 use self::inbox::Inbox;
 use self::keep_alive::{Due, KeepAlive};
 use self::pace::Pace;
 use self::pending::PendingTable;
-use self::requests::Unsubscribe;
-pub(crate) use self::requests::{Command, Wanted};
 pub(crate) use self::sending::Left;
 use crate::codec::{Malformed, decode};
 use crate::event::Hub;
@@ -49,8 +50,7 @@ pub(crate) struct Session {
     sent_first: u64,
     /// The rates hold back what is in `to_send` until then.
     not_before: Option<Instant>,
-    wanted: Vec<Wanted>,
-    unwanted: Vec<Unsubscribe>,
+    asked: Asked,
     pending: PendingTable,
     inbox: Inbox,
     /// How many SUBSCRIBEs for subscriptions of an earlier connection are unanswered.
@@ -86,8 +86,7 @@ impl Session {
             to_send: VecDeque::new(),
             sent_first: 0,
             not_before: None,
-            wanted: Vec::new(),
-            unwanted: Vec::new(),
+            asked: Asked::default(),
             pending: PendingTable::default(),
             inbox: Inbox::new(most_waiting, Arc::clone(&counters)),
             resubscribing: 0,
@@ -146,8 +145,9 @@ impl Session {
         for id in self.inbox.retry() {
             self.acknowledge(id);
         }
-        let abandoned = self.inbox.abandoned().into_iter();
-        self.unwanted.extend(abandoned.map(|filter| Unsubscribe { filter, answer: None }));
+        for filter in self.inbox.abandoned() {
+            self.asked.add(Request::Unsubscribe(Unwanted { filter, answer: None }));
+        }
         self.send_requests();
     }
 

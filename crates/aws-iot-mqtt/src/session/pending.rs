@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::requests::{Resubscribe, Unsubscribe, Wanted};
+use super::asked::{Unwanted, Wanted};
+use super::requests::Resubscribe;
 use crate::queue::Entry;
 
 /// Packet ids are 1 to 65535 (MQTT 5, section 2.2.1).
@@ -14,7 +15,7 @@ pub(super) enum Pending {
     Reserved,
     Subscribe(Vec<Wanted>),
     Resubscribe(Vec<Resubscribe>),
-    Unsubscribe(Vec<Unsubscribe>),
+    Unsubscribe(Vec<Unwanted>),
 }
 
 /// Ids are given out round and round, whatever the window: an id that was answered late is not given out at once
@@ -60,7 +61,7 @@ impl PendingTable {
         self.take_if(id, |pending| matches!(pending, Pending::Subscribe(_) | Pending::Resubscribe(_)))
     }
 
-    pub(super) fn take_unsubscribe(&mut self, id: u16) -> Option<Vec<Unsubscribe>> {
+    pub(super) fn take_unsubscribe(&mut self, id: u16) -> Option<Vec<Unwanted>> {
         match self.take_if(id, |pending| matches!(pending, Pending::Unsubscribe(_)))? {
             Pending::Unsubscribe(requests) => Some(requests),
             _ => None,

@@ -9,35 +9,14 @@ use rumqttc::v5::mqttbytes::v5::{
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
+use super::asked::{Command, Request, Unwanted, Wanted};
 use super::pending::Pending;
 use super::{Session, reply};
-use crate::queue::Answer;
-use crate::{Error, Event, Filter, Message, QoS, ReasonCode, Subscription};
+use crate::reason::Reason;
+use crate::{Error, Event, Filter, QoS, ReasonCode, Subscription};
 
 /// How many messages wait for a slow reader, for each subscription: some dozen are a burst, more is a backlog.
 pub(super) const QUEUE: usize = 64;
-
-/// What the application asks of the session, beside publishing.
-pub(crate) enum Command {
-    Subscribe(Vec<Wanted>),
-    Unsubscribe(Filter, Answer<()>),
-}
-
-/// A subscription that the application waits for.
-pub(crate) struct Wanted {
-    pub(crate) filter: Filter,
-    pub(crate) qos: QoS,
-    pub(crate) manual: bool,
-    pub(crate) answer: Answer<Subscription>,
-    /// The two ends of its queue, from the first packet on.
-    pub(super) queue: Option<(mpsc::Sender<Message>, mpsc::Receiver<Message>)>,
-}
-
-impl Wanted {
-    pub(crate) fn new(filter: Filter, qos: QoS, manual: bool, answer: Answer<Subscription>) -> Self {
-        Self { filter, qos, manual, answer, queue: None }
-    }
-}
 
 /// A subscription that stood before, and that a new session of the server does not know.
 pub(super) struct Resubscribe {
@@ -45,20 +24,14 @@ pub(super) struct Resubscribe {
     pub(super) qos: QoS,
 }
 
-/// A filter that nobody wants any more.
-pub(super) struct Unsubscribe {
-    pub(super) filter: Filter,
-    /// `None` where the subscription was just dropped.
-    pub(super) answer: Option<Answer<()>>,
-}
-
 impl Session {
     pub(crate) fn command(&mut self, command: Command) {
         match command {
             Command::Subscribe(wanted) => self.want(wanted),
             Command::Unsubscribe(filter, answer) => {
+                // Its messages end here and now, whenever the server hears of it.
                 self.inbox.remove_filter(&filter);
-                self.unwanted.push(Unsubscribe { filter, answer: Some(answer) });
+                self.asked.add(Request::Unsubscribe(Unwanted { filter, answer: Some(answer) }));
             }
         }
         self.send_requests();
@@ -66,9 +39,9 @@ impl Session {
 
     fn want(&mut self, wanted: Vec<Wanted>) {
         for one in wanted {
-            let count = self.inbox.subscriptions() + self.wanted.len() + 1;
+            let count = self.inbox.subscriptions() + self.asked.wanted() + 1;
             match self.limits.check_subscriptions(count) {
-                Ok(()) => self.wanted.push(one),
+                Ok(()) => self.asked.add(Request::Subscribe(one)),
                 Err(error) => reply(one.answer, Err(error)),
             }
         }
@@ -79,27 +52,35 @@ impl Session {
         if self.link.is_none() {
             return;
         }
-        let most = self.limits.filters_per_subscribe.max(1);
-        while !self.unwanted.is_empty() {
+        while let Some(next) = self.asked.next() {
             let Some(id) = self.pending.free_id() else { return };
-            let requests: Vec<Unsubscribe> = self.unwanted.drain(..most.min(self.unwanted.len())).collect();
-            let filters = requests.iter().map(|request| request.filter.to_string()).collect();
-            self.write(Packet::Unsubscribe(UnsubscribePacket { pkid: id, filters, properties: None }));
-            self.pending.insert(id, Pending::Unsubscribe(requests));
-        }
-        while !self.wanted.is_empty() {
-            let Some(id) = self.pending.free_id() else { return };
-            let mut wanted: Vec<Wanted> = self.wanted.drain(..most.min(self.wanted.len())).collect();
-            for one in &mut wanted {
-                // From now on, not from SUBACK on: the server may send the first messages before it (MQTT 5,
-                // section 3.8.4).
-                let (sender, receiver) = one.queue.take().unwrap_or_else(|| mpsc::channel(QUEUE));
-                self.inbox.add(one.filter.clone(), one.qos, one.manual, sender.clone());
-                one.queue = Some((sender, receiver));
+            match next {
+                Request::Subscribe(_) => self.send_subscribe(id),
+                Request::Unsubscribe(_) => self.send_unsubscribe(id),
             }
-            self.subscribe_packet(id, wanted.iter().map(|one| (&one.filter, one.qos)));
-            self.pending.insert(id, Pending::Subscribe(wanted));
         }
+    }
+
+    fn send_subscribe(&mut self, id: u16) {
+        let mut wanted = self.asked.subscribes(self.limits.filters_per_subscribe.max(1));
+        for one in &mut wanted {
+            // From now on, not from SUBACK on: the server may send the first messages before it (MQTT 5,
+            // section 3.8.4).
+            let (sender, receiver) = one.queue.take().unwrap_or_else(|| mpsc::channel(QUEUE));
+            self.inbox.add(one.filter.clone(), one.qos, one.manual, sender.clone());
+            one.queue = Some((sender, receiver));
+        }
+        self.subscribe_packet(id, wanted.iter().map(|one| (&one.filter, one.qos)));
+        self.pending.insert(id, Pending::Subscribe(wanted));
+    }
+
+    fn send_unsubscribe(&mut self, id: u16) {
+        let unwanted = self.asked.unsubscribes(self.limits.filters_per_subscribe.max(1));
+        // Also what was subscribed in between, and waited in front of it.
+        unwanted.iter().for_each(|one| self.inbox.remove_filter(&one.filter));
+        let filters = unwanted.iter().map(|one| one.filter.to_string()).collect();
+        self.write(Packet::Unsubscribe(UnsubscribePacket { pkid: id, filters, properties: None }));
+        self.pending.insert(id, Pending::Unsubscribe(unwanted));
     }
 
     /// Makes the subscriptions again that the server does not have.
@@ -172,11 +153,11 @@ impl Session {
     pub(super) fn unsubscribed(&mut self, ack: UnsubAck) {
         let Some(requests) = self.pending.take_unsubscribe(ack.pkid) else { return };
         let mut reasons = ack.reasons.into_iter();
-        for Unsubscribe { filter, answer } in requests {
+        for Unwanted { filter, answer } in requests {
             let result = match reasons.next() {
                 Some(UnsubAckReason::Success | UnsubAckReason::NoSubscriptionExisted) => Ok(()),
                 refused => {
-                    let reason = refused.map_or(ReasonCode::UNSPECIFIED_ERROR, ReasonCode::from);
+                    let reason = refused.map_or(ReasonCode::UNSPECIFIED_ERROR, Reason::reason);
                     Err(Error::UnsubscribeRefused { filter: filter.to_string(), reason })
                 }
             };
@@ -187,20 +168,33 @@ impl Session {
     }
 
     /// What was under way when the connection ended is asked again on the next one.
-    pub(super) fn ask_again(&mut self, pending: Pending) {
+    pub(super) fn ask_again(&mut self, pending: Pending) -> Vec<Request> {
         match pending {
             Pending::Subscribe(wanted) => {
-                for one in &wanted {
-                    if let Some((sender, _)) = &one.queue {
-                        self.inbox.remove(sender);
-                    }
-                }
-                self.wanted.extend(wanted);
+                wanted.iter().filter_map(|one| one.queue.as_ref()).for_each(|(sender, _)| {
+                    self.inbox.remove(sender);
+                });
+                wanted.into_iter().map(Request::Subscribe).collect()
             }
-            Pending::Unsubscribe(requests) => self.unwanted.extend(requests),
+            Pending::Unsubscribe(unwanted) => unwanted
+                .into_iter()
+                .filter_map(|one| self.still_unwanted(one))
+                .map(Request::Unsubscribe)
+                .collect(),
             // What does not stand yet is known from the subscriptions themselves.
-            Pending::Resubscribe(_) | Pending::Publish(_) | Pending::Reserved => {}
+            Pending::Resubscribe(_) | Pending::Publish(_) | Pending::Reserved => Vec::new(),
         }
+    }
+
+    /// Unless the filter was subscribed to again since, which the server may have answered first.
+    fn still_unwanted(&self, one: Unwanted) -> Option<Unwanted> {
+        if !self.inbox.has(&one.filter) {
+            return Some(one);
+        }
+        if let Some(answer) = one.answer {
+            reply(answer, Ok(()));
+        }
+        None
     }
 
     fn resumed_if_all_stand(&mut self) {
@@ -211,7 +205,7 @@ impl Session {
     }
 
     fn subscribe_packet<'a>(&mut self, id: u16, filters: impl Iterator<Item = (&'a Filter, QoS)>) {
-        let filters = filters.map(|(filter, qos)| WireFilter::new(filter.as_str(), qos.into())).collect();
+        let filters = filters.map(|(filter, qos)| WireFilter::new(filter.as_str(), qos.to_wire())).collect();
         self.write(Packet::Subscribe(Subscribe { pkid: id, filters, properties: None }));
     }
 }
@@ -222,7 +216,7 @@ fn granted(code: Option<SubscribeReasonCode>) -> Result<QoS, ReasonCode> {
     match code {
         Some(SubscribeReasonCode::Success(WireQoS::AtMostOnce)) => Ok(QoS::AtMostOnce),
         Some(SubscribeReasonCode::Success(_)) => Ok(QoS::AtLeastOnce),
-        Some(refused) => Err(refused.into()),
+        Some(refused) => Err(refused.reason()),
         None => Err(ReasonCode::UNSPECIFIED_ERROR),
     }
 }

@@ -50,6 +50,10 @@ impl Inbox {
         self.routes.0.retain(|route| !route.queue.same_channel(queue));
     }
 
+    pub(super) fn has(&self, filter: &Filter) -> bool {
+        self.routes.0.iter().any(|route| route.filter == *filter && !route.queue.is_closed())
+    }
+
     /// Ends the subscriptions of that filter.
     pub(super) fn remove_filter(&mut self, filter: &Filter) {
         self.routes.0.retain(|route| route.filter != *filter);

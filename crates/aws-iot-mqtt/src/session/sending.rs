@@ -10,6 +10,7 @@ use tracing::debug;
 use super::Session;
 use super::pending::Pending;
 use crate::queue::{Answer, Entry};
+use crate::reason::Reason as _;
 use crate::{Error, Event, QoS};
 
 /// Where no further messages are taken until the socket has taken some of what is written, in bytes.
@@ -84,7 +85,7 @@ impl Session {
         // Topic and payload are lent to the packet and taken back: no copy and no reference count.
         let mut packet = Publish {
             dup: entry.sent_as.is_some(),
-            qos: entry.qos.into(),
+            qos: entry.qos.to_wire(),
             retain: entry.retain,
             topic: take(&mut entry.topic),
             // One that is not 0, while the size is asked for: without it, two bytes would be missing.
@@ -136,7 +137,7 @@ impl Session {
                 self.counters.refused.add(1);
                 Err(Error::PublishRefused {
                     topic: entry.topic(),
-                    reason: reason.into(),
+                    reason: reason.reason(),
                     text: ack.properties.and_then(|properties| properties.reason_string),
                 })
             }
@@ -147,15 +148,17 @@ impl Session {
     /// The connection is gone: what was under way is sent again on the next one, in the order of the first time, and
     /// before everything new.
     pub(super) fn take_back(&mut self) {
+        let mut asked = Vec::new();
         for (id, pending) in self.pending.take_all() {
             match pending {
                 Pending::Publish(mut entry) => {
                     entry.sent_as = Some(id);
                     self.to_send.push_back(entry);
                 }
-                other => self.ask_again(other),
+                other => asked.extend(self.ask_again(other)),
             }
         }
+        self.asked.put_back(asked);
         // Those that were never sent have no number yet: they stay in their order, behind the others.
         let key = |entry: &Entry| if entry.number == 0 { u64::MAX } else { entry.number };
         self.to_send.make_contiguous().sort_by_key(key);
@@ -200,10 +203,7 @@ impl Session {
         for entry in take(&mut self.to_send) {
             entry.answer(Err(why.clone()));
         }
-        let subscribers = take(&mut self.wanted).into_iter().map(|wanted| wanted.answer);
-        subscribers.for_each(|answer| super::reply(answer, Err(why.clone())));
-        let unsubscribers = take(&mut self.unwanted).into_iter().filter_map(|unwanted| unwanted.answer);
-        unsubscribers.for_each(|answer| super::reply(answer, Err(why.clone())));
+        self.asked.give_up(why);
     }
 
     pub(super) fn acknowledge(&mut self, id: u16) {

@@ -1,8 +1,12 @@
 //! What the tests share: identities, a TLS server that follows a script, an executor that is not tokio.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub(crate) mod authority;
+pub(crate) mod bench;
+pub(crate) mod cloud;
 pub(crate) mod cutter;
 pub(crate) mod key;
+pub(crate) mod proxy;
 pub(crate) mod quiet;
 pub(crate) mod server;
 
@@ -12,7 +16,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::Duration;
 
-use aws_iot_mqtt::{Builder, Client, Limits, Reconnect};
+use aws_iot_mqtt::{Builder, Client, Limits, QoS, Reconnect, Subscription};
 use rustls::client::{ResolvesClientCert, WebPkiServerVerifier};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
@@ -53,6 +57,16 @@ pub(crate) fn lasting(port: u16, client_id: &str, tls: impl Into<Arc<ClientConfi
     let mut limits = Limits::aws_iot_core();
     limits.connect_interval = Duration::ZERO;
     client(port, client_id, tls).reconnect(reconnect).limits(limits).pacing(false)
+}
+
+/// Publishes at QoS 1, and waits for the acknowledgement.
+pub(crate) async fn publish(client: &Client, topic: &str, payload: &'static str) {
+    client.publish(topic, QoS::AtLeastOnce, payload).await.unwrap();
+}
+
+/// The text of the next message.
+pub(crate) async fn next(subscription: &mut Subscription) -> String {
+    String::from_utf8(subscription.next().await.unwrap().payload.to_vec()).unwrap()
 }
 
 /// A client that trusts `ca_pem` and proves itself with `device`.

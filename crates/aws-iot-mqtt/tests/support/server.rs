@@ -17,7 +17,10 @@ pub(crate) const CONNACK: &[u8] = &[0x20, 3, 0, 0, 0];
 
 pub(crate) type TlsStream = StreamOwned<ServerConnection, TcpStream>;
 
-/// A server for one connection.
+/// What becomes of one connection.
+pub(crate) type Script = Box<dyn FnOnce(&mut TlsStream) + Send>;
+
+/// A server for one connection, or for several in turn.
 pub(crate) struct Scripted {
     pub(crate) port: u16,
     pub(crate) ca_pem: String,
@@ -29,25 +32,51 @@ impl Scripted {
     /// Accepts one connection, asks for the client's certificate, and leaves the rest to `script`.
     pub(crate) fn start(script: impl FnOnce(&mut TlsStream) + Send + 'static) -> Self {
         let pki = Pki::new();
+        Self::with(&pki.ca_pem(), &pki.server("localhost"), pki.client("device-1"), script)
+    }
+
+    /// The same with certificates of the test's own.
+    pub(crate) fn with(
+        ca_pem: &str,
+        server: &Issued,
+        device: Issued,
+        script: impl FnOnce(&mut TlsStream) + Send + 'static,
+    ) -> Self {
+        Self::serve(ca_pem, server, device, vec![Box::new(script)])
+    }
+
+    /// One connection after the other, each with a script of its own.
+    pub(crate) fn in_turn(scripts: Vec<Script>) -> Self {
+        let pki = Pki::new();
+        Self::serve(&pki.ca_pem(), &pki.server("localhost"), pki.client("device-1"), scripts)
+    }
+
+    fn serve(ca_pem: &str, server: &Issued, device: Issued, scripts: Vec<Script>) -> Self {
         let (listener, port) = listen();
-        let config = Arc::new(config(&pki));
+        let config = Arc::new(config(ca_pem, server));
         thread::spawn(move || {
-            let (socket, _) = listener.accept().unwrap();
-            let connection = ServerConnection::new(config).unwrap();
-            let mut stream = StreamOwned::new(connection, socket);
-            script(&mut stream);
+            for script in scripts {
+                let (socket, _) = listener.accept().unwrap();
+                let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+                script(&mut StreamOwned::new(connection, socket));
+            }
         });
-        Self { port, ca_pem: pki.ca_pem(), device: pki.client("device-1") }
+        Self { port, ca_pem: ca_pem.to_owned(), device }
     }
 
     /// Reads CONNECT, says yes, and leaves the rest to `script`.
     pub(crate) fn broker(script: impl FnOnce(&mut TlsStream) + Send + 'static) -> Self {
         Self::start(|stream| {
-            read_packet(stream);
-            stream.write_all(CONNACK).unwrap();
+            welcome(stream);
             script(stream);
         })
     }
+}
+
+/// Reads CONNECT, and says yes.
+pub(crate) fn welcome(stream: &mut TlsStream) {
+    read_packet(stream);
+    stream.write_all(CONNACK).unwrap();
 }
 
 /// A port that speaks no TLS.
@@ -80,12 +109,12 @@ fn listen() -> (TcpListener, u16) {
     (listener, port)
 }
 
-fn config(pki: &Pki) -> ServerConfig {
+fn config(ca_pem: &str, server: &Issued) -> ServerConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let clients = Arc::new(roots(&pki.ca_pem()));
+    let clients = Arc::new(roots(ca_pem));
     let verifier: Arc<dyn ClientCertVerifier> =
         WebPkiClientVerifier::builder_with_provider(clients, Arc::clone(&provider)).build().unwrap();
-    let key = certified_key(&pki.server("localhost"));
+    let key = certified_key(server);
     ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(BOTH_VERSIONS)
         .unwrap()

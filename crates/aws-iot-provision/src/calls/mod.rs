@@ -2,6 +2,7 @@
 
 mod attachments;
 mod certificates;
+mod pages;
 mod policies;
 mod retry;
 mod things;
@@ -15,6 +16,7 @@ use aws_sdk_iot::config::retry::RetryConfig;
 use aws_sdk_iot::error::{ProvideErrorMetadata, SdkError};
 use tokio::sync::OnceCell;
 
+pub(crate) use attachments::AttachedThing;
 pub(crate) use certificates::{FoundCertificate, RegisteredCertificate};
 pub(crate) use things::FoundThing;
 
@@ -30,6 +32,9 @@ const ENDPOINT_TYPE: &str = "iot:Data-ATS";
 
 /// For calls that IAM knows only as a whole.
 const ANY_RESOURCE: &str = "*";
+
+/// Most that AWS puts on one page (AWS IoT API reference: `maxResults` and `pageSize` of the lists that are used here).
+const PAGE: i32 = 250;
 
 /// What the AWS SDK does too, where nothing else is configured.
 const DEFAULT_ATTEMPTS: u32 = 3;

@@ -1,7 +1,8 @@
 use aws_sdk_iot::operation::create_policy::CreatePolicyError;
 use aws_sdk_iot::operation::create_policy_version::CreatePolicyVersionError;
 
-use super::{ControlPlane, NOT_FOUND, is, on_policy, part};
+use super::pages::Page;
+use super::{ControlPlane, NOT_FOUND, PAGE, is, on_policy, part};
 use crate::error::Error;
 use crate::name::PolicyName;
 use crate::policy::PolicyDocument;
@@ -79,7 +80,8 @@ impl ControlPlane {
         }
     }
 
-    /// The versions that are not in force, oldest first. AWS numbers versions upwards and never reuses a number.
+    /// The versions that are not in force, oldest first. AWS numbers versions upwards and never reuses a number. They are
+    /// five at most, and the one list of AWS IoT that has no pages.
     pub(crate) async fn old_policy_versions(&self, policy: &PolicyName) -> Result<Vec<String>, Error> {
         let call = on_policy("iot:ListPolicyVersions", policy);
         let request = self.client.list_policy_versions().policy_name(policy.as_str());
@@ -121,12 +123,19 @@ impl ControlPlane {
         }
     }
 
-    /// What has the policy: ARNs of certificates and thing groups. One page, since only "none but these" is asked.
+    /// What has the policy: ARNs of certificates and thing groups.
     pub(crate) async fn targets_of(&self, policy: &PolicyName) -> Result<Vec<String>, Error> {
         let call = on_policy("iot:ListTargetsForPolicy", policy);
-        let request = self.client.list_targets_for_policy().policy_name(policy.as_str());
-        match self.send(&call, || request.clone().send()).await {
-            Ok(answer) => Ok(answer.targets.unwrap_or_default()),
+        let request = self.client.list_targets_for_policy().policy_name(policy.as_str()).page_size(PAGE);
+        let page = |marker| {
+            let request = request.clone().set_marker(marker);
+            async move {
+                let answer = request.send().await?;
+                Ok(Page { items: answer.targets, next: answer.next_marker })
+            }
+        };
+        match self.all_pages(&call, page).await {
+            Ok(targets) => Ok(targets),
             Err(error) if is(&error, NOT_FOUND) => Ok(Vec::new()),
             Err(error) => Err(call.failed(&self.place, error)),
         }

@@ -2,12 +2,10 @@ use std::collections::BTreeMap;
 
 use aws_sdk_iot::types::AttributePayload;
 
-use super::{ControlPlane, NOT_FOUND, is, on, on_thing, part};
+use super::pages::Page;
+use super::{ControlPlane, NOT_FOUND, PAGE, is, on, on_thing, part};
 use crate::error::Error;
 use crate::name::ThingName;
-
-/// Most answers of one page (AWS IoT API reference, ListThingGroupsForThing).
-const PAGE: i32 = 250;
 
 /// A thing as AWS has it.
 #[derive(Debug, Clone)]
@@ -84,20 +82,16 @@ impl ControlPlane {
     pub(crate) async fn groups_of(&self, thing: &ThingName) -> Result<Vec<String>, Error> {
         let call = on_thing("iot:ListThingGroupsForThing", thing);
         let request = self.client.list_thing_groups_for_thing().thing_name(thing.as_str()).max_results(PAGE);
-        let (mut names, mut token) = (Vec::new(), None);
-        loop {
-            let page = request.clone().set_next_token(token);
-            let answer = self
-                .send(&call, || page.clone().send())
-                .await
-                .map_err(|error| call.clone().failed(&self.place, error))?;
-            names.extend(
-                answer.thing_groups.unwrap_or_default().into_iter().filter_map(|group| group.group_name),
-            );
-            token = answer.next_token;
-            if token.is_none() {
-                return Ok(names);
+        let page = |token| {
+            let request = request.clone().set_next_token(token);
+            async move {
+                let answer = request.send().await?;
+                Ok(Page { items: answer.thing_groups, next: answer.next_token })
             }
+        };
+        match self.all_pages(&call, page).await {
+            Ok(groups) => Ok(groups.into_iter().filter_map(|group| group.group_name).collect()),
+            Err(error) => Err(call.failed(&self.place, error)),
         }
     }
 

@@ -74,6 +74,9 @@ fn commands(policy: &PolicyName) -> String {
 # devices and no other; never switch on automatic registration for a chip maker's CA: every chip of that maker could
 # register itself.
 #
+# The engine attaches certificates in AWS's default way, not exclusively. `se050-iot provision --fleet`, run afterwards with
+# the same list, makes them exclusive; its plan shows that before.
+#
 # ISSUER_CA_FILE: the CA's certificate. BUCKET: an S3 bucket of yours in the same region.
 # ROLE_ARN: a role that AWS IoT may assume, which may read the bucket and has AWSIoTThingsRegistration.
 set -eu

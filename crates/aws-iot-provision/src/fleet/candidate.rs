@@ -1,7 +1,6 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read as _;
-use std::path::Path;
 use std::time::SystemTime;
 
 use device_identity::{Checked, Identity, Requirements, Subject};
@@ -54,7 +53,7 @@ impl Intake {
             key_label: None,
             result: Err(EntryError::NoName),
         };
-        let identity = match read(&entry.file) {
+        let identity = match read(entry) {
             Ok(identity) => identity,
             Err(error) => {
                 candidate.result = Err(error);
@@ -130,7 +129,11 @@ fn differs(kind: &str, listed: &str, signed: &str) -> EntryError {
     EntryError::SubjectDiffers { listed: format!("{kind} {listed}"), signed: format!("{kind} {signed}") }
 }
 
-fn read(path: &Path) -> Result<Identity, EntryError> {
+fn read(entry: &Entry) -> Result<Identity, EntryError> {
+    if let Some(reason) = &entry.unusable {
+        return Err(EntryError::Line { reason: reason.clone() });
+    }
+    let path = entry.file.as_path();
     let unreadable = |source| EntryError::Unreadable { path: path.to_owned(), source: IoError(source) };
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(unreadable)?;

@@ -69,6 +69,12 @@ pub struct IoError(#[from] pub(crate) std::io::Error);
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EntryError {
+    /// Its line in the list makes no sense.
+    #[error("its line makes no sense: {reason}; wanted are file, and thing_name or serial")]
+    Line {
+        /// What is wrong.
+        reason: String,
+    },
     /// Its file cannot be read.
     #[error("cannot read {}", path.display())]
     Unreadable {
@@ -89,7 +95,7 @@ pub enum EntryError {
     Name(#[from] InputError),
     /// It has no name.
     #[error(
-        "no thing name: neither the list nor the proof names the thing; give a column thing_name, or --thing-name \"gw-{{serial}}\""
+        "no thing name: nothing names the thing, not the proof either; give --thing-name NAME, or for many a template such as \"gw-{{serial}}\" or a column thing_name"
     )]
     NoName,
     /// The template needs a serial number, and there is none.
@@ -148,4 +154,16 @@ pub enum EntryError {
         /// Why the run stopped.
         because: String,
     },
+}
+
+impl EntryError {
+    /// With its causes, in one line.
+    pub fn in_full(&self) -> String {
+        one_line(self)
+    }
+}
+
+pub(crate) fn one_line(error: &dyn std::error::Error) -> String {
+    let chain = std::iter::successors(Some(error), |&error| error.source());
+    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ").replace('\n', " ")
 }

@@ -17,7 +17,17 @@ pub struct Journal {
     path: PathBuf,
     // Locked as long as it is open: two runs with one journal would each skip what the other only began.
     file: File,
-    done: HashMap<(String, String), Vec<String>>,
+    done: HashMap<(String, String), Done>,
+}
+
+/// What a run did for a device, as far as a later run needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Done {
+    /// What was changed, line by line as a plan writes it.
+    pub changes: Vec<String>,
+    /// The host name where the device connects.
+    pub endpoint: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -35,6 +45,8 @@ struct Line {
     time: u64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     done: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    endpoint: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
@@ -75,30 +87,32 @@ impl Journal {
         }
         for (line, number) in lines {
             let line: Line = serde_json::from_str(line).map_err(|e| journal.unusable(number, &e))?;
-            if line.result == LineResult::Done {
-                journal.done.insert((line.thing, line.certificate), line.done);
+            if let (LineResult::Done, Some(endpoint)) = (line.result, line.endpoint) {
+                let done = Done { changes: line.done, endpoint };
+                journal.done.insert((line.thing, line.certificate), done);
             }
         }
         Ok(journal)
     }
 
     /// What was done for that device, if it is done.
-    pub fn done(&self, thing: &str, certificate: &str) -> Option<&[String]> {
-        self.done.get(&(thing.to_owned(), certificate.to_owned())).map(Vec::as_slice)
+    pub fn done(&self, thing: &str, certificate: &str) -> Option<&Done> {
+        self.done.get(&(thing.to_owned(), certificate.to_owned()))
     }
 
     pub(crate) fn record(
         &mut self,
         thing: &str,
         certificate: &str,
-        result: Result<&[String], &str>,
+        result: Result<&Done, &str>,
     ) -> Result<(), FleetError> {
         self.append(&Line {
             thing: thing.to_owned(),
             certificate: certificate.to_owned(),
             result: if result.is_ok() { LineResult::Done } else { LineResult::Failed },
             time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
-            done: result.map(<[String]>::to_vec).unwrap_or_default(),
+            done: result.map(|done| done.changes.clone()).unwrap_or_default(),
+            endpoint: result.ok().map(|done| done.endpoint.clone()),
             error: result.err().map(str::to_owned),
         })
     }
@@ -160,14 +174,15 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("journal");
         let mut journal = Journal::open(&path, "s").unwrap();
-        journal.record("a", "1", Ok(&["+ thing a".to_owned()])).unwrap();
+        let done = Done { changes: vec!["+ thing a".to_owned()], endpoint: "e".to_owned() };
+        journal.record("a", "1", Ok(&done)).unwrap();
         journal.record("b", "2", Err("no answer")).unwrap();
         drop(journal);
         let before = std::fs::read(&path).unwrap();
         std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"thing\":\"c").unwrap();
 
         let journal = Journal::open(&path, "s").unwrap();
-        assert_eq!(journal.done("a", "1"), Some(["+ thing a".to_owned()].as_slice()));
+        assert_eq!(journal.done("a", "1"), Some(&done));
         assert_eq!(
             (journal.done("a", "9"), journal.done("b", "2"), journal.done("c", "")),
             (None, None, None)

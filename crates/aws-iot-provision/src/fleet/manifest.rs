@@ -1,3 +1,4 @@
+use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -8,6 +9,12 @@ use super::error::{FleetError, IoError};
 
 /// What counts as a device's file in a directory.
 const ENDINGS: [&str; 5] = ["json", "pem", "crt", "cer", "der"];
+
+/// What a list may call the device's file.
+const FILE_COLUMNS: [&str; 3] = ["file", "bundle", "certificate"];
+
+/// All columns that a list may have.
+const COLUMNS: [&str; 5] = ["file", "bundle", "certificate", "thing_name", "serial"];
 
 /// One device of a fleet, as the list names it. Nothing is checked yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,12 +28,20 @@ pub struct Entry {
     pub thing_name: Option<String>,
     /// The serial number, where the list gives one.
     pub serial: Option<String>,
+    /// Why its line makes no sense; nothing else of it counts then.
+    pub unusable: Option<String>,
 }
 
 impl Entry {
     /// A device that is no line of a list.
     pub fn of_file(file: &Path, thing_name: Option<String>) -> Self {
-        Self { source: file.display().to_string(), file: file.to_owned(), thing_name, serial: None }
+        Self {
+            source: file.display().to_string(),
+            file: file.to_owned(),
+            thing_name,
+            serial: None,
+            unusable: None,
+        }
     }
 }
 
@@ -42,10 +57,11 @@ struct Line {
 }
 
 /// The devices of a directory (its `*.json`, `*.pem`, `*.crt`, `*.cer` and `*.der`), or of a list: CSV with a header
-/// (`*.csv`), or else JSON lines, with `file` (relative to the list), and `thing_name` or `serial` if wanted.
+/// (`*.csv`), or else JSON lines, with `file` (relative to the list), and `thing_name` or `serial` if wanted. A line that
+/// makes no sense is an entry that cannot be used: it does not stop the others.
 ///
 /// # Errors
-/// When the list cannot be read, a line of it makes no sense, or it is empty.
+/// When the list cannot be read, its header makes no sense, or it is empty.
 pub fn read_manifest(path: &Path) -> Result<Vec<Entry>, FleetError> {
     let entries = if path.is_dir() {
         directory(path)?
@@ -75,27 +91,47 @@ fn directory(path: &Path) -> Result<Vec<Entry>, FleetError> {
 fn comma_separated(path: &Path) -> Result<Vec<Entry>, FleetError> {
     let mut reader =
         csv::ReaderBuilder::new().trim(csv::Trim::All).comment(Some(b'#')).from_reader(open(path)?);
+    let header = reader.headers().map_err(|error| unusable(path, 1, &error))?.clone();
+    check_header(path, &header)?;
     let mut entries = Vec::new();
-    for line in reader.deserialize::<Line>() {
-        entries.push(line.map_err(|error| {
-            let number = error.position().map_or(1, csv::Position::line);
-            unusable(path, usize::try_from(number).unwrap_or(usize::MAX), &error)
-        })?);
+    for record in reader.records() {
+        let place = match &record {
+            Ok(record) => record.position(),
+            Err(error) => error.position(),
+        };
+        let number = place.map_or(0, |place| usize::try_from(place.line()).unwrap_or(usize::MAX));
+        entries.push(match record.and_then(|record| record.deserialize(Some(&header))) {
+            Ok(line) => entry(path, number, line),
+            Err(error) if error.is_io_error() => return Err(unusable(path, number, &error)),
+            Err(error) => bad(path, number, &error),
+        });
     }
-    Ok(entries.into_iter().zip(2..).map(|(line, number)| entry(path, number, line)).collect())
+    Ok(entries)
+}
+
+/// Otherwise each line of the list would be told as a mistake of its own.
+fn check_header(path: &Path, header: &csv::StringRecord) -> Result<(), FleetError> {
+    let unknown = header.iter().find(|name| !COLUMNS.contains(name));
+    match unknown {
+        Some(unknown) => Err(unusable(path, 1, &format!("unknown column {unknown:?}"))),
+        None if header.iter().any(|name| FILE_COLUMNS.contains(&name)) => Ok(()),
+        None => Err(unusable(path, 1, &"no column file")),
+    }
 }
 
 fn json_lines(path: &Path) -> Result<Vec<Entry>, FleetError> {
     let mut entries = Vec::new();
-    for (line, number) in open(path)?.lines().zip(1..) {
+    for (line, number) in open(path)?.split(b'\n').zip(1..) {
         let failed =
             |source| FleetError::Io { doing: "read", path: path.to_owned(), source: IoError(source) };
         let line = line.map_err(failed)?;
-        if line.trim().is_empty() {
+        if line.trim_ascii().is_empty() {
             continue;
         }
-        let line = serde_json::from_str(&line).map_err(|error| unusable(path, number, &error))?;
-        entries.push(entry(path, number, line));
+        entries.push(match serde_json::from_slice(&line) {
+            Ok(line) => entry(path, number, line),
+            Err(error) => bad(path, number, &error),
+        });
     }
     Ok(entries)
 }
@@ -112,10 +148,21 @@ fn entry(path: &Path, number: usize, line: Line) -> Entry {
         file: path.parent().unwrap_or(Path::new("")).join(line.file),
         thing_name: given(line.thing_name),
         serial: given(line.serial),
+        unusable: None,
     }
 }
 
-fn unusable(path: &Path, line: usize, error: &dyn std::error::Error) -> FleetError {
+fn bad(path: &Path, number: usize, error: &dyn fmt::Display) -> Entry {
+    Entry {
+        source: format!("{}:{number}", path.display()),
+        file: PathBuf::new(),
+        thing_name: None,
+        serial: None,
+        unusable: Some(error.to_string()),
+    }
+}
+
+fn unusable(path: &Path, line: usize, error: &dyn fmt::Display) -> FleetError {
     let reason = format!("{error}; wanted are file, and thing_name or serial");
     FleetError::Line { path: path.to_owned(), line, reason }
 }

@@ -15,7 +15,7 @@ pub use bulk::{BulkFiles, bulk_files};
 pub use candidate::{Candidate, Intake};
 pub use error::{EntryError, FleetError, IoError};
 pub use expectation::Expectations;
-pub use journal::Journal;
+pub use journal::{Done, Journal};
 pub use manifest::{Entry, read_manifest};
 pub use report::{Report, Row, RowResult};
 pub use run::{Progress, run};

@@ -21,6 +21,10 @@ pub struct Row {
     pub thing: String,
     /// The certificate's id; empty where it is not known.
     pub certificate: String,
+    /// The label of the key in the chip, as far as it is known.
+    pub key_label: Option<String>,
+    /// The host name where the device connects, if it is registered.
+    pub endpoint: Option<String>,
     /// Whether it is registered.
     pub result: RowResult,
     /// What was found to hold of its identity.
@@ -62,17 +66,8 @@ impl Report {
 
     /// One line in plain words.
     pub fn summary(&self) -> String {
-        let of = |result| self.count(result);
-        format!(
-            "{} devices: {} registered, {} unchanged, {} done before, {} refused, {} failed, {} not tried",
-            self.rows.len(),
-            of(RowResult::Registered),
-            of(RowResult::Unchanged),
-            of(RowResult::DoneBefore),
-            of(RowResult::Refused),
-            of(RowResult::Failed),
-            of(RowResult::NotTried),
-        )
+        let counts = RowResult::ALL.map(|result| format!("{} {}", self.count(result), result.words()));
+        format!("{} devices: {}", self.rows.len(), counts.join(", "))
     }
 
     /// The report in CSV, with a header.
@@ -104,7 +99,8 @@ impl Report {
             .map(|row| {
                 json!({
                     "source": row.source, "thingName": row.thing, "certificateId": row.certificate,
-                    "result": row.result.name(), "identity": row.identity, "done": row.done, "error": row.error,
+                    "endpoint": row.endpoint, "result": row.result.name(), "identity": row.identity, "done": row.done,
+                    "error": row.error,
                 })
             })
             .collect();
@@ -118,6 +114,8 @@ impl Row {
             source: candidate.source.clone(),
             thing: candidate.thing.clone().unwrap_or_default(),
             certificate: candidate.certificate.clone().unwrap_or_default(),
+            key_label: candidate.key_label.clone(),
+            endpoint: None,
             result,
             identity: candidate.result.as_ref().map(|(_, checked)| checked.summary()).unwrap_or_default(),
             done: Vec::new(),
@@ -127,6 +125,18 @@ impl Row {
 }
 
 impl RowResult {
+    const ALL: [Self; 6] =
+        [Self::Registered, Self::Unchanged, Self::DoneBefore, Self::Refused, Self::Failed, Self::NotTried];
+
+    /// For people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::DoneBefore => "done before",
+            Self::NotTried => "not tried",
+            other => other.name(),
+        }
+    }
+
     /// Its name in reports.
     pub fn name(self) -> &'static str {
         match self {

@@ -1,8 +1,8 @@
 use tokio::task::JoinSet;
 
 use super::candidate::Candidate;
-use super::error::{EntryError, FleetError};
-use super::journal::Journal;
+use super::error::{EntryError, FleetError, one_line};
+use super::journal::{Done, Journal};
 use super::report::{Report, Row, RowResult};
 use crate::change::Change;
 use crate::device::Device;
@@ -35,13 +35,13 @@ pub async fn run(
     candidates: &[Candidate],
     journal: &mut Journal,
     concurrency: usize,
-    mut on_row: impl FnMut(&Row, Option<&Provisioned>, Progress),
+    mut on_row: impl FnMut(&Row, Progress),
 ) -> Result<Report, FleetError> {
     let mut rows: Vec<Option<Row>> = candidates.iter().map(|candidate| early(candidate, journal)).collect();
     let mut progress = Progress { finished: 0, bad: 0, total: rows.len() };
     for row in rows.iter().flatten() {
         progress.count(row);
-        on_row(row, None, progress);
+        on_row(row, progress);
     }
     let mut waiting: Vec<(usize, u32, Device)> = candidates
         .iter()
@@ -78,10 +78,11 @@ pub async fn run(
         }
         let (Some(candidate), Some(place)) = (candidates.get(index), rows.get_mut(index)) else { continue };
         let row = late(candidate, &result);
-        let outcome = row.error.as_deref().map_or(Ok(row.done.as_slice()), Err);
         progress.count(&row);
         // Told first: what the listener writes of a device is there for each one that the journal counts.
-        on_row(&row, result.as_ref().ok(), progress);
+        on_row(&row, progress);
+        let done = row.endpoint.clone().map(|endpoint| Done { changes: row.done.clone(), endpoint });
+        let outcome = done.as_ref().ok_or(row.error.as_deref().unwrap_or_default());
         journal.record(&row.thing, &row.certificate, outcome)?;
         *place = Some(row);
     }
@@ -107,7 +108,11 @@ fn early(candidate: &Candidate, journal: &Journal) -> Option<Row> {
         Err(error) => Some(Row { error: Some(one_line(error)), ..Row::of(candidate, RowResult::Refused) }),
         Ok((device, _)) => {
             let done = journal.done(device.thing.as_str(), &device.certificate.fingerprint())?;
-            Some(Row { done: done.to_vec(), ..Row::of(candidate, RowResult::DoneBefore) })
+            Some(Row {
+                done: done.changes.clone(),
+                endpoint: Some(done.endpoint.clone()),
+                ..Row::of(candidate, RowResult::DoneBefore)
+            })
         }
     }
 }
@@ -122,7 +127,7 @@ fn late(candidate: &Candidate, result: &Result<Provisioned, Error>) -> Row {
                 .map(Change::to_string)
                 .collect();
             let result = if changed.is_empty() { RowResult::Unchanged } else { RowResult::Registered };
-            Row { done: changed, ..Row::of(candidate, result) }
+            Row { done: changed, endpoint: Some(provisioned.endpoint.clone()), ..Row::of(candidate, result) }
         }
         Err(error) => Row { error: Some(one_line(error)), ..Row::of(candidate, RowResult::Failed) },
     }
@@ -134,9 +139,4 @@ fn stops_everything(error: &Error) -> bool {
         error,
         Error::NoRegion | Error::Credentials(_) | Error::NotAuthenticated(_) | Error::AccessDenied(_)
     )
-}
-
-fn one_line(error: &dyn std::error::Error) -> String {
-    let chain = std::iter::successors(Some(error), |&error| error.source());
-    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ").replace('\n', " ")
 }

@@ -5,7 +5,11 @@ use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, future};
-use aws_iot_provision::{ClientOptions, Device, DeviceCertificate, aws_client_config};
+use aws_iot_provision::{
+    ClientOptions, Device, DeviceCertificate, Error, Provisioned, Provisioner, aws_client_config,
+};
+use aws_iot_sim::AwsIotSim;
+use aws_sdk_iot::Client;
 use aws_sdk_iot::config::{Credentials, SharedCredentialsProvider};
 
 pub(crate) mod scripted;
@@ -40,6 +44,24 @@ pub(crate) fn certificate() -> DeviceCertificate {
 pub(crate) fn certificate_pem() -> String {
     let issued = rcgen::generate_simple_self_signed(["device".to_owned()]).unwrap();
     issued.cert.pem()
+}
+
+/// A policy that allows everything, in a dress of its own.
+pub(crate) const FULL_ACCESS: &str = "{ \"Version\": \"2012-10-17\",\n \"Statement\": [{\"Effect\": \"Allow\", \"Action\": \"iot:*\", \"Resource\": \"*\" }]}";
+
+/// A registration by a client of its own, as one run of the command makes it.
+pub(crate) async fn provision(sim: &AwsIotSim, device: &Device) -> Result<Provisioned, Error> {
+    Provisioner::new(&config(sim.control_plane_url()).await).unwrap().apply(device).await
+}
+
+/// A client of the tests' own, to read back with.
+pub(crate) async fn client(sim: &AwsIotSim) -> Client {
+    Client::new(&config(sim.control_plane_url()).await)
+}
+
+/// What happened, step by step.
+pub(crate) fn outcomes(provisioned: &Provisioned) -> Vec<&'static str> {
+    provisioned.changes.iter().map(|change| change.action.kind()).collect()
 }
 
 /// Runs a test's asynchronous part, as the command does.

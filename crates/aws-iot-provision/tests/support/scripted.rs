@@ -21,7 +21,7 @@ pub(crate) const ID: &str = "000000000000000000000000000000000000000000000000000
 const GOOD: [(&str, Answer); 11] = [
     ("GET /things/", Answer(404, "ResourceNotFoundException", r#"{"message":"no such thing"}"#)),
     ("GET /policies/", Answer(404, "ResourceNotFoundException", r#"{"message":"no such policy"}"#)),
-    ("GET /principals/things", Answer(200, "", r#"{"things":[]}"#)),
+    ("GET /principals/things-v2", Answer(200, "", r#"{"principalThingObjects":[]}"#)),
     ("POST /attached-policies/", Answer(200, "", r#"{"policies":[]}"#)),
     ("GET /certificates/", Answer(404, "ResourceNotFoundException", r#"{"message":"no such certificate"}"#)),
     (

@@ -1,7 +1,7 @@
 //! CONNECT: who gets in, and what the broker promises in its CONNACK.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ring::rand::{SecureRandom as _, SystemRandom};
 use rumqttc::v5::mqttbytes::QoS;
@@ -14,7 +14,8 @@ use super::session::Session;
 use super::topic::TopicName;
 use super::wire::{Incoming, WireFault};
 use crate::limits::{
-    CLIENT_ID_BYTES, IN_FLIGHT, KEEP_ALIVE_MAX_SECONDS, KEEP_ALIVE_MIN_SECONDS, PACKET_BYTES, TOPIC_ALIASES,
+    CLIENT_ID_BYTES, IN_FLIGHT, KEEP_ALIVE_MAX_SECONDS, KEEP_ALIVE_MIN_SECONDS, PACKET_BYTES,
+    SESSION_EXPIRY_MAX_SECONDS, TOPIC_ALIASES,
 };
 use crate::policy::{Action, Decision};
 use crate::registry::CertificateId;
@@ -30,8 +31,12 @@ pub(super) struct Accepted {
     pub(super) receive_maximum: Option<u16>,
     pub(super) packet_maximum: Option<u32>,
     pub(super) will: Option<LastWill>,
+    pub(super) clean_start: bool,
+    /// How long the session is kept after the connection.
+    pub(super) session_expiry: Duration,
+    /// It asked for more.
+    expiry_shortened: bool,
     assigned: bool,
-    wants_session: bool,
 }
 
 /// A refusal: the code for the client, and the reason that AWS would not tell.
@@ -73,8 +78,9 @@ pub(super) async fn session(broker: Broker, mut link: Link, certificate: Certifi
         Ok(accepted) => {
             broker.counters.connects_accepted.add();
             tracing::info!(%peer, client_id = accepted.client_id, keep_alive = accepted.keep_alive, "connected");
-            link.send(&Packet::ConnAck(welcome(&accepted)));
-            Session::new(broker, link, certificate, accepted).run().await;
+            let membership = broker.hub.join(&accepted, &certificate, Instant::now());
+            link.send(&Packet::ConnAck(welcome(&accepted, membership.session_present)));
+            Session::new(broker, link, certificate, accepted, membership).run().await;
         }
         Err(refusal) => refuse(&broker, link, peer, refusal).await,
     }
@@ -128,15 +134,24 @@ fn admit(
             return Err(Refusal(Code::TopicNameInvalid, format!("the will message's topic: {fault}")));
         }
     }
-    let wants_session = properties.and_then(|properties| properties.session_expiry_interval).unwrap_or(0) > 0;
-    let keep_alive = coerce_keep_alive(connect.keep_alive);
-    Ok(Accepted { client_id, keep_alive, receive_maximum, packet_maximum, will, assigned, wants_session })
+    let expiry = properties.and_then(|properties| properties.session_expiry_interval).unwrap_or(0);
+    Ok(Accepted {
+        client_id,
+        keep_alive: coerce_keep_alive(connect.keep_alive),
+        receive_maximum,
+        packet_maximum,
+        will,
+        clean_start: connect.clean_start,
+        session_expiry: Duration::from_secs(expiry.min(SESSION_EXPIRY_MAX_SECONDS).into()),
+        expiry_shortened: expiry > SESSION_EXPIRY_MAX_SECONDS,
+        assigned,
+    })
 }
 
-fn welcome(accepted: &Accepted) -> ConnAck {
+fn welcome(accepted: &Accepted, session_present: bool) -> ConnAck {
     let properties = ConnAckProperties {
-        // Sessions do not outlive their connection here, and MQTT 5 lets a broker say so.
-        session_expiry_interval: accepted.wants_session.then_some(0),
+        // Only where it is not what the client asked for (MQTT 5, section 3.2.2.3.2).
+        session_expiry_interval: accepted.expiry_shortened.then_some(SESSION_EXPIRY_MAX_SECONDS),
         receive_max: Some(IN_FLIGHT),
         max_qos: Some(1),
         retain_available: Some(1),
@@ -154,7 +169,7 @@ fn welcome(accepted: &Accepted) -> ConnAck {
         authentication_method: None,
         authentication_data: None,
     };
-    ConnAck { session_present: false, code: ConnectReturnCode::Success, properties: Some(properties) }
+    ConnAck { session_present, code: ConnectReturnCode::Success, properties: Some(properties) }
 }
 
 /// The keep-alive that AWS uses for what a client asks (AWS IoT Core quotas page): 0 means the default, which is
@@ -179,6 +194,23 @@ fn assign_client_id() -> Result<String, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Accepted {
+        /// A client that asks for nothing special.
+        pub(in super::super) fn of(client_id: &str, clean_start: bool, session_expiry: Duration) -> Self {
+            Self {
+                client_id: client_id.to_owned(),
+                keep_alive: 60,
+                receive_maximum: None,
+                packet_maximum: None,
+                will: None,
+                clean_start,
+                session_expiry,
+                expiry_shortened: false,
+                assigned: false,
+            }
+        }
+    }
 
     #[test]
     fn keep_alive_is_coerced() {

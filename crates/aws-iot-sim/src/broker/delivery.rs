@@ -1,6 +1,6 @@
 //! Messages on their way to one client: packet ids, and the window of unacknowledged ones.
 
-use std::collections::BTreeSet;
+use std::collections::VecDeque;
 
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::Publish;
@@ -11,20 +11,41 @@ use crate::limits::IN_FLIGHT;
 #[derive(Debug)]
 pub(super) struct Window {
     size: usize,
-    unacknowledged: BTreeSet<u16>,
+    /// In the order in which they were sent first.
+    unacknowledged: VecDeque<Publish>,
+    /// How many of them, at the end, only an earlier connection has sent.
+    to_repeat: usize,
     last_id: u16,
 }
 
 impl Window {
     /// A window as large as both the client's Receive Maximum and AWS allow.
     pub(super) fn new(receive_maximum: Option<u16>) -> Self {
-        let size = receive_maximum.unwrap_or(u16::MAX).min(IN_FLIGHT);
-        Self { size: size.into(), unacknowledged: BTreeSet::new(), last_id: 0 }
+        Self { size: size(receive_maximum), unacknowledged: VecDeque::new(), to_repeat: 0, last_id: 0 }
+    }
+
+    /// A new connection of the same session: what is unacknowledged has to be sent again.
+    pub(super) fn resume(&mut self, receive_maximum: Option<u16>) {
+        self.size = size(receive_maximum);
+        self.to_repeat = self.unacknowledged.len();
     }
 
     /// Whether another message may be sent.
     pub(super) fn is_open(&self) -> bool {
-        self.unacknowledged.len() < self.size
+        self.unacknowledged.len() - self.to_repeat < self.size
+    }
+
+    /// The next message that an earlier connection has sent: under the same packet id, marked as a duplicate, and
+    /// before everything new (MQTT 5, sections 4.4 and 4.6).
+    pub(super) fn repeat(&mut self) -> Option<Publish> {
+        if !self.is_open() {
+            return None;
+        }
+        let next = self.unacknowledged.len() - self.to_repeat;
+        let message = self.unacknowledged.get_mut(next)?;
+        message.dup = true;
+        self.to_repeat -= 1;
+        Some(message.clone())
     }
 
     /// Gives a QoS 1 message its packet id.
@@ -35,17 +56,31 @@ impl Window {
         // At most 100 of 65535 ids are in use, so the search is short.
         loop {
             self.last_id = self.last_id.checked_add(1).unwrap_or(1);
-            if self.unacknowledged.insert(self.last_id) {
+            if self.position(self.last_id).is_none() {
                 break;
             }
         }
         publish.pkid = self.last_id;
+        self.unacknowledged.push_back(publish.clone());
     }
 
     /// Takes an acknowledgement. Returns whether the message was waiting for it.
     pub(super) fn acknowledge(&mut self, id: u16) -> bool {
-        self.unacknowledged.remove(&id)
+        let Some(position) = self.position(id) else { return false };
+        // Also one that this connection has not sent yet: the client has it.
+        if position >= self.unacknowledged.len() - self.to_repeat {
+            self.to_repeat -= 1;
+        }
+        self.unacknowledged.remove(position).is_some()
     }
+
+    fn position(&self, id: u16) -> Option<usize> {
+        self.unacknowledged.iter().position(|message| message.pkid == id)
+    }
+}
+
+fn size(receive_maximum: Option<u16>) -> usize {
+    receive_maximum.unwrap_or(u16::MAX).min(IN_FLIGHT).into()
 }
 
 #[cfg(test)]
@@ -82,5 +117,28 @@ mod tests {
             assert!(next.pkid > 1);
             window.acknowledge(next.pkid);
         }
+    }
+
+    #[test]
+    fn a_resumed_window_repeats_in_order_and_no_more_than_the_new_maximum() {
+        let mut window = Window::new(None);
+        for _ in 0..5 {
+            window.enter(&mut message());
+        }
+        assert!(window.repeat().is_none(), "nothing is repeated on one connection");
+        assert!(window.acknowledge(2));
+        window.resume(Some(2));
+        let repeated: Vec<_> =
+            std::iter::from_fn(|| window.repeat()).map(|one| (one.pkid, one.dup)).collect();
+        assert_eq!(repeated, [(1, true), (3, true)]);
+        // One that is yet to come was acknowledged before: it does not come.
+        assert!(window.acknowledge(4) && !window.is_open());
+        assert!(window.acknowledge(1));
+        assert_eq!(window.repeat().unwrap().pkid, 5);
+        assert!(window.repeat().is_none());
+        let mut new = message();
+        assert!(window.acknowledge(3) && window.is_open());
+        window.enter(&mut new);
+        assert_eq!((new.pkid, new.dup), (6, false));
     }
 }

@@ -2,60 +2,34 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{DisconnectReasonCode, Publish};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, oneshot};
 
-use super::topic::{TopicFilter, TopicName};
-use crate::limits::{SUBSCRIPTIONS_PER_CONNECTION, WAITING_MESSAGES};
-use crate::policy::{Action, Decision};
+use super::connect::Accepted;
+use super::member::{Connection, Member};
+use super::membership::Membership;
+use super::topic::TopicName;
 use crate::registry::{CertificateId, Registry};
 
 /// The meeting point of all sessions.
 #[derive(Debug)]
 pub(crate) struct Hub {
-    registry: Arc<Registry>,
-    // One lock: routing is short, and a full queue is never waited for.
+    pub(super) registry: Arc<Registry>,
+    // One lock: routing is short, and nobody is waited for.
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    members: HashMap<String, Member>,
-    retained: BTreeMap<String, Publish>,
+pub(super) struct State {
+    /// The sessions, connected or kept, by client id.
+    pub(super) members: HashMap<String, Member>,
+    pub(super) retained: BTreeMap<String, Publish>,
     /// The next turn in each shared subscription.
     turns: HashMap<String, usize>,
-    last_session: u64,
-}
-
-#[derive(Debug)]
-struct Member {
-    session: u64,
-    certificate: CertificateId,
-    queue: mpsc::Sender<Publish>,
-    end: Option<oneshot::Sender<DisconnectReasonCode>>,
-    subscriptions: Vec<Subscription>,
-}
-
-/// One subscription of one client.
-#[derive(Debug, Clone)]
-pub(super) struct Subscription {
-    pub(super) filter: TopicFilter,
-    pub(super) qos: QoS,
-    pub(super) no_local: bool,
-    pub(super) retain_as_published: bool,
-}
-
-/// A session's place in the hub; dropping it gives the place up.
-pub(super) struct Membership {
-    hub: Arc<Hub>,
-    client_id: String,
-    session: u64,
-    /// Messages for this client.
-    pub(super) queue: mpsc::Receiver<Publish>,
-    /// Resolves when the broker ends this session, with the reason.
-    pub(super) ended: oneshot::Receiver<DisconnectReasonCode>,
+    last_connection: u64,
 }
 
 impl Hub {
@@ -65,41 +39,65 @@ impl Hub {
 
     /// The client ids that are connected now.
     pub(crate) fn client_ids(&self) -> Vec<String> {
-        let mut ids: Vec<String> = self.state().members.keys().cloned().collect();
+        let state = self.state();
+        let connected = state.members.iter().filter(|(_, member)| member.is_connected());
+        let mut ids: Vec<String> = connected.map(|(id, _)| id.clone()).collect();
         ids.sort();
         ids
     }
 
-    /// Ends the session of a client, as an operator of the broker would. Returns whether it was connected.
+    /// Ends the connection of a client, as an operator of the broker would. Returns whether it was connected.
     pub(crate) fn end(&self, client_id: &str, reason: DisconnectReasonCode) -> bool {
         self.state().members.get_mut(client_id).is_some_and(|member| member.end(reason))
     }
 
-    /// Takes a place for a client; an older session with the same id has to go.
-    pub(super) fn join(self: &Arc<Self>, client_id: &str, certificate: &CertificateId) -> Membership {
-        let (sender, queue) = mpsc::channel(WAITING_MESSAGES);
-        let (end, ended) = oneshot::channel();
+    /// Forgets the session of a client that is away. Returns whether there was one.
+    pub(crate) fn forget(&self, client_id: &str) -> bool {
         let mut state = self.state();
-        state.last_session += 1;
-        let session = state.last_session;
-        let member = Member {
-            session,
-            certificate: certificate.clone(),
-            queue: sender,
+        let away = state.members.get(client_id).is_some_and(|member| !member.is_connected());
+        away && state.members.remove(client_id).is_some()
+    }
+
+    /// Takes a place for a client; an older connection with the same id has to go.
+    pub(super) fn join(
+        self: &Arc<Self>,
+        client: &Accepted,
+        certificate: &CertificateId,
+        now: Instant,
+    ) -> Membership {
+        let (end, ended) = oneshot::channel();
+        let bell = Arc::<Notify>::default();
+        let mut state = self.state();
+        state.forget_expired(now);
+        state.last_connection += 1;
+        let number = state.last_connection;
+        let connection = Connection {
+            number,
+            packet_maximum: client.packet_maximum,
+            bell: Arc::clone(&bell),
             end: Some(end),
-            subscriptions: Vec::new(),
         };
-        if let Some(mut older) = state.members.insert(client_id.to_owned(), member) {
-            tracing::info!(client_id, "a newer connection takes the session over");
-            older.end(DisconnectReasonCode::SessionTakenOver);
+        let client_id = client.client_id.clone();
+        let found =
+            state.members.get_mut(&client_id).filter(|member| member.is_kept() && !client.clean_start);
+        let session_present = found.is_some();
+        match found {
+            Some(member) => member.resume(client, certificate, connection),
+            None => {
+                let member = Member::new(client, certificate, connection);
+                if let Some(mut older) = state.members.insert(client_id.clone(), member) {
+                    older.end(DisconnectReasonCode::SessionTakenOver);
+                }
+            }
         }
         drop(state);
-        Membership { hub: Arc::clone(self), client_id: client_id.to_owned(), session, queue, ended }
+        Membership { hub: Arc::clone(self), client_id, connection: number, session_present, bell, ended }
     }
 
     /// Delivers a message to everybody who subscribed to its topic and may receive it.
-    pub(super) fn route(&self, sender: &str, topic: &TopicName, message: &Publish) {
+    pub(super) fn route(&self, sender: &str, topic: &TopicName, message: &Publish, now: Instant) {
         let mut state = self.state();
+        state.forget_expired(now);
         let State { members, turns, retained, .. } = &mut *state;
         if message.retain {
             if message.payload.is_empty() {
@@ -108,13 +106,17 @@ impl Hub {
                 retained.insert(topic.as_str().to_owned(), message.clone());
             }
         }
-        let mut shared: BTreeMap<String, Vec<(String, QoS)>> = BTreeMap::new();
+        let mut shared: BTreeMap<String, Vec<Candidate>> = BTreeMap::new();
         for (client_id, member) in members.iter_mut() {
             let mut own: Option<(QoS, bool)> = None;
             for subscription in member.subscriptions.iter().filter(|one| one.filter.matches(topic)) {
                 if subscription.filter.group().is_some() {
                     let key = subscription.filter.as_str().to_owned();
-                    shared.entry(key).or_default().push((client_id.clone(), subscription.qos));
+                    shared.entry(key).or_default().push(Candidate {
+                        away: !member.is_connected(),
+                        client_id: client_id.clone(),
+                        qos: subscription.qos,
+                    });
                 } else if !(subscription.no_local && client_id == sender) {
                     // Overlapping subscriptions get one copy, at the highest of their levels.
                     let (qos, as_published) = own.unwrap_or((QoS::AtMostOnce, false));
@@ -136,11 +138,14 @@ impl Hub {
             }
         }
         for (share, mut candidates) in shared {
-            candidates.sort_by(|one, other| one.0.cmp(&other.0));
+            // Somebody who is away gets it only where nobody is there.
+            let nobody_there = candidates.iter().all(|one| one.away);
+            candidates.retain(|one| one.away == nobody_there);
+            candidates.sort_by(|one, other| one.client_id.cmp(&other.client_id));
             let turn = turns.entry(share).or_default();
             let chosen = candidates.get(*turn % candidates.len().max(1));
             *turn = turn.wrapping_add(1);
-            if let Some((client_id, qos)) = chosen
+            if let Some(Candidate { client_id, qos, .. }) = chosen
                 && let Some(member) = members.get_mut(client_id)
             {
                 member.deliver(&self.registry, client_id, topic, message, *qos, false);
@@ -148,94 +153,46 @@ impl Hub {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Membership {
-    /// Adds or replaces a subscription. Returns whether it is a new one, or `None` when there are too many.
-    pub(super) fn subscribe(&self, subscription: Subscription) -> Option<bool> {
-        let mut state = self.hub.state();
-        let member = self.member(&mut state)?;
-        let existing = member.subscriptions.iter_mut().find(|one| one.filter == subscription.filter);
-        if let Some(existing) = existing {
-            *existing = subscription;
-            return Some(false);
-        }
-        if member.subscriptions.len() >= SUBSCRIPTIONS_PER_CONNECTION {
-            return None;
-        }
-        member.subscriptions.push(subscription);
-        Some(true)
-    }
-
-    /// Removes a subscription. Returns whether there was one.
-    pub(super) fn unsubscribe(&self, filter: &str) -> bool {
-        let mut state = self.hub.state();
-        let Some(member) = self.member(&mut state) else { return false };
-        let before = member.subscriptions.len();
-        member.subscriptions.retain(|one| one.filter.as_str() != filter);
-        member.subscriptions.len() < before
-    }
-
-    /// Queues the retained message of a topic for this client.
-    pub(super) fn send_retained(&self, topic: &str, qos: QoS) {
-        let mut state = self.hub.state();
-        let Some(message) = state.retained.get(topic).cloned() else { return };
-        let Ok(topic) = TopicName::parse(topic.as_bytes()) else { return };
-        let Some(member) = self.member(&mut state) else { return };
-        member.deliver(&self.hub.registry, &self.client_id, &topic, &message, qos, true);
-    }
-
-    /// This session's own entry, unless a newer session has taken the client id.
-    fn member<'a>(&self, state: &'a mut State) -> Option<&'a mut Member> {
-        state.members.get_mut(&self.client_id).filter(|member| member.session == self.session)
+impl State {
+    fn forget_expired(&mut self, now: Instant) {
+        self.members.retain(|_, member| !member.is_expired(now));
     }
 }
 
-impl Drop for Membership {
-    fn drop(&mut self) {
-        let mut state = self.hub.state();
-        if self.member(&mut state).is_some() {
-            state.members.remove(&self.client_id);
-        }
-    }
-}
-
-impl Member {
-    fn end(&mut self, reason: DisconnectReasonCode) -> bool {
-        self.end.take().is_some_and(|end| end.send(reason).is_ok())
-    }
-
-    fn deliver(
-        &mut self,
-        registry: &Registry,
-        client_id: &str,
-        topic: &TopicName,
-        message: &Publish,
-        granted: QoS,
-        retain: bool,
-    ) {
-        let decision = registry.authorize(&self.certificate, client_id, Action::Receive, topic.as_str());
-        if decision != Decision::Allowed {
-            tracing::warn!(
-                client_id,
-                topic = topic.as_str(),
-                ?decision,
-                "not delivered: iot:Receive on the topic"
-            );
-            return;
-        }
-        let qos = if granted < message.qos { granted } else { message.qos };
-        let copy = Publish { qos, retain, dup: false, pkid: 0, ..message.clone() };
-        if self.queue.try_send(copy).is_err() {
-            tracing::warn!(client_id, "disconnected: {WAITING_MESSAGES} messages wait and it takes none");
-            self.end(DisconnectReasonCode::QuotaExceeded);
-        }
-    }
+/// Who may get a message of a shared subscription.
+struct Candidate {
+    away: bool,
+    client_id: String,
+    qos: QoS,
 }
 
 fn higher(one: QoS, other: QoS) -> QoS {
     if one < other { other } else { one }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::registry::certificate_id;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn a_session_is_kept_until_its_expiry_and_no_longer() {
+        for (waited, kept) in [(HOUR / 2, true), (HOUR * 2, false)] {
+            let hub = Arc::new(Hub::new(Arc::default()));
+            let client = Accepted::of("d", false, HOUR);
+            let certificate = certificate_id(b"a certificate");
+            let now = Instant::now();
+            assert!(!hub.join(&client, &certificate, now).session_present);
+            assert_eq!(hub.join(&client, &certificate, now + waited).session_present, kept, "{waited:?}");
+        }
+    }
 }

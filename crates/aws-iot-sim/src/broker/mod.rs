@@ -6,6 +6,8 @@ mod delivery;
 mod handshake;
 mod hub;
 mod link;
+mod member;
+mod membership;
 mod publish;
 mod session;
 mod subscribe;

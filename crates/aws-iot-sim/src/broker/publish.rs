@@ -1,5 +1,7 @@
 //! PUBLISH from a client: limits, aliases, policies, and then the hub.
 
+use std::time::Instant;
+
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{
     DisconnectReasonCode as Reason, LastWill, Packet, PubAck, PubAckReason, Publish, PublishProperties,
@@ -137,7 +139,7 @@ impl Session {
         if topic.is_reserved() {
             tracing::info!(topic = topic.as_str(), "taken; rules, shadows and jobs are not simulated");
         } else {
-            self.broker.hub.route(&self.client.client_id, topic, publish);
+            self.broker.hub.route(&self.client.client_id, topic, publish, Instant::now());
         }
     }
 

@@ -4,14 +4,13 @@ use std::collections::HashMap;
 use std::io;
 use std::time::Duration;
 
-use rumqttc::v5::mqttbytes::v5::{DisconnectReasonCode as Reason, Packet, PingResp, Publish};
+use rumqttc::v5::mqttbytes::v5::{DisconnectReasonCode as Reason, Packet, PingResp};
 use tokio::time::{Instant, sleep_until};
 
 use super::connect::Accepted;
-use super::delivery::Window;
 use super::handshake::Broker;
-use super::hub::Membership;
 use super::link::{Link, Progress};
+use super::membership::Membership;
 use super::topic::TopicName;
 use super::wire::{Incoming, WireFault};
 use crate::registry::CertificateId;
@@ -22,7 +21,6 @@ pub(super) struct Session {
     pub(super) certificate: CertificateId,
     pub(super) client: Accepted,
     pub(super) membership: Membership,
-    pub(super) window: Window,
     /// Topics by the aliases that the client gave them.
     pub(super) aliases: HashMap<u16, TopicName>,
 }
@@ -39,10 +37,14 @@ pub(super) enum Ending {
 }
 
 impl Session {
-    pub(super) fn new(broker: Broker, link: Link, certificate: CertificateId, client: Accepted) -> Self {
-        let membership = broker.hub.join(&client.client_id, &certificate);
-        let window = Window::new(client.receive_maximum);
-        Self { broker, link, certificate, client, membership, window, aliases: HashMap::new() }
+    pub(super) fn new(
+        broker: Broker,
+        link: Link,
+        certificate: CertificateId,
+        client: Accepted,
+        membership: Membership,
+    ) -> Self {
+        Self { broker, link, certificate, client, membership, aliases: HashMap::new() }
     }
 
     /// Serves the client until one side ends it.
@@ -99,9 +101,7 @@ impl Session {
                     let why = format!("silent for 1.5 times its keep-alive of {} s", self.client.keep_alive);
                     return Err(Ending::ByBroker(Reason::KeepAliveTimeout, why));
                 }
-                Some(publish) = self.membership.queue.recv(), if self.window.is_open() && self.link.has_room() => {
-                    self.deliver(publish);
-                }
+                () = self.membership.bell.notified() => {}
                 progress = self.link.progress() => match progress.map_err(Ending::Lost)? {
                     Progress::Read | Progress::Wrote => {}
                     Progress::End => return Err(Ending::Lost(io::ErrorKind::UnexpectedEof.into())),
@@ -118,7 +118,7 @@ impl Session {
         match packet {
             Packet::Publish(publish) => self.publish(publish),
             Packet::PubAck(ack) => {
-                if !self.window.acknowledge(ack.pkid) {
+                if !self.membership.acknowledge(ack.pkid) {
                     tracing::debug!(
                         client_id = self.client.client_id,
                         id = ack.pkid,
@@ -144,25 +144,11 @@ impl Session {
     }
 
     fn deliver_waiting(&mut self) {
-        while self.window.is_open() && self.link.has_room() {
-            let Ok(publish) = self.membership.queue.try_recv() else { break };
-            self.deliver(publish);
+        while self.link.has_room() {
+            let Some(publish) = self.membership.take() else { break };
+            self.broker.counters.publishes_delivered.add();
+            self.link.send(&Packet::Publish(publish));
         }
-    }
-
-    fn deliver(&mut self, mut publish: Publish) {
-        // A message that is too large for the client is dropped (MQTT 5, section 3.1.2.11.4). The packet id of two
-        // bytes is not yet in the size.
-        if self.client.packet_maximum.is_some_and(|maximum| publish.size() + 2 > maximum as usize) {
-            tracing::warn!(
-                client_id = self.client.client_id,
-                "dropped: larger than the client's maximum packet"
-            );
-            return;
-        }
-        self.window.enter(&mut publish);
-        self.broker.counters.publishes_delivered.add();
-        self.link.send(&Packet::Publish(publish));
     }
 }
 

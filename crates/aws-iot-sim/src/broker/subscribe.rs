@@ -6,7 +6,7 @@ use rumqttc::v5::mqttbytes::v5::{
     SubscribeReasonCode, UnsubAck, UnsubAckReason, Unsubscribe,
 };
 
-use super::hub::Subscription;
+use super::member::Subscription;
 use super::session::{Ending, Session};
 use super::topic::TopicFilter;
 use crate::limits::FILTERS_PER_SUBSCRIBE;

@@ -8,6 +8,7 @@ use axum::extract::{Extension, Path, Query, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::pages::Page;
 use super::request::body;
 use super::respond::{Answer, done};
 use crate::arn::{ACCOUNT, Region};
@@ -69,9 +70,10 @@ pub(super) async fn describe(State(registry): State<Arc<Registry>>, Path(id): Pa
     })))
 }
 
-pub(super) async fn list(State(registry): State<Arc<Registry>>) -> Answer {
-    let certificates: Vec<Value> = registry
-        .certificates()
+pub(super) async fn list(State(registry): State<Arc<Registry>>, page: Page) -> Answer {
+    let all = registry.certificates();
+    let (certificates, next) = page.of(all, |certificate| certificate.id.to_string())?;
+    let certificates: Vec<Value> = certificates
         .iter()
         .map(|certificate| {
             json!({
@@ -83,7 +85,7 @@ pub(super) async fn list(State(registry): State<Arc<Registry>>) -> Answer {
             })
         })
         .collect();
-    Ok(Json(json!({ "certificates": certificates })))
+    Ok(Json(json!({ "certificates": certificates, "nextMarker": next })))
 }
 
 pub(super) async fn update(

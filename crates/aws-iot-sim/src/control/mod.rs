@@ -2,6 +2,7 @@
 
 mod certificates;
 mod endpoint;
+mod pages;
 mod policies;
 mod policy_versions;
 mod request;
@@ -11,13 +12,16 @@ mod things;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::Extension;
 use axum::middleware;
 use axum::routing::{delete, get, post, put};
+
+pub(crate) use pages::PageLimit;
 
 use crate::registry::Registry;
 
 /// The routes of the control plane (paths: AWS IoT API reference).
-pub(crate) fn router(registry: Arc<Registry>) -> Router {
+pub(crate) fn router(registry: Arc<Registry>, limit: PageLimit) -> Router {
     Router::new()
         .route("/things", get(things::list))
         .route(
@@ -28,7 +32,10 @@ pub(crate) fn router(registry: Arc<Registry>) -> Router {
             "/things/{name}/principals",
             put(things::attach_principal).delete(things::detach_principal).get(things::list_principals),
         )
+        .route("/things/{name}/principals-v2", get(things::list_principals_v2))
         .route("/principals/things", get(things::list_of_principal))
+        .route("/principals/things-v2", get(things::list_of_principal_v2))
+        .route("/policies", get(policies::list))
         .route("/policies/{name}", post(policies::create).get(policies::get).delete(policies::delete))
         .route("/policies/{name}/version", post(policy_versions::create).get(policy_versions::list))
         .route("/policies/{name}/version/{number}", delete(policy_versions::delete))
@@ -45,5 +52,6 @@ pub(crate) fn router(registry: Arc<Registry>) -> Router {
         .fallback(respond::unknown_operation)
         .method_not_allowed_fallback(respond::unknown_operation)
         .layer(middleware::from_fn(request::sign_in))
+        .layer(Extension(limit))
         .with_state(registry)
 }

@@ -1,4 +1,4 @@
-//! CreatePolicy, GetPolicy, DeletePolicy, the policies of a certificate and the certificates of a policy.
+//! CreatePolicy, GetPolicy, ListPolicies, DeletePolicy, the policies of a certificate and the certificates of a policy.
 
 use std::sync::Arc;
 
@@ -8,10 +8,11 @@ use axum::extract::{Extension, Path, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::pages::Page;
 use super::request::body;
 use super::respond::{Answer, done};
 use crate::arn::Region;
-use crate::registry::{CertificateId, PolicyName, Registry};
+use crate::registry::{CertificateId, PolicyName, Registry, StoredPolicy};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -58,9 +59,19 @@ pub(super) async fn delete(State(registry): State<Arc<Registry>>, Path(name): Pa
     done()
 }
 
-pub(super) async fn list_targets(State(registry): State<Arc<Registry>>, Path(name): Path<String>) -> Answer {
+pub(super) async fn list(State(registry): State<Arc<Registry>>, page: Page) -> Answer {
+    let (policies, next) = page.of(registry.policies(), |policy| policy.name.as_str().to_owned())?;
+    Ok(Json(json!({ "policies": names_and_arns(&policies), "nextMarker": next })))
+}
+
+pub(super) async fn list_targets(
+    State(registry): State<Arc<Registry>>,
+    page: Page,
+    Path(name): Path<String>,
+) -> Answer {
     let targets = registry.policy_targets(&PolicyName::parse(&name)?)?;
-    Ok(Json(json!({ "targets": targets })))
+    let (targets, next) = page.of(targets, Clone::clone)?;
+    Ok(Json(json!({ "targets": targets, "nextMarker": next })))
 }
 
 pub(super) async fn attach(
@@ -85,12 +96,17 @@ pub(super) async fn detach(
 
 pub(super) async fn list_attached(
     State(registry): State<Arc<Registry>>,
+    page: Page,
     Path(target): Path<String>,
 ) -> Answer {
     let policies = registry.attached_policies(&CertificateId::of_arn(&target)?)?;
-    let policies: Vec<Value> = policies
+    let (policies, next) = page.of(policies, |policy| policy.name.as_str().to_owned())?;
+    Ok(Json(json!({ "policies": names_and_arns(&policies), "nextMarker": next })))
+}
+
+fn names_and_arns(policies: &[StoredPolicy]) -> Vec<Value> {
+    policies
         .iter()
         .map(|policy| json!({ "policyName": policy.name.as_str(), "policyArn": policy.arn }))
-        .collect();
-    Ok(Json(json!({ "policies": policies })))
+        .collect()
 }

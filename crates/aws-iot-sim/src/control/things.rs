@@ -10,10 +10,11 @@ use axum::http::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::pages::Page;
 use super::request::{body, principal};
 use super::respond::{Answer, done};
 use crate::arn::Region;
-use crate::registry::{Exclusivity, Fault, NewThing, Registry, ThingName};
+use crate::registry::{Exclusivity, NewThing, Registry, ThingName};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -84,9 +85,9 @@ pub(super) async fn describe(State(registry): State<Arc<Registry>>, Path(name): 
     })))
 }
 
-pub(super) async fn list(State(registry): State<Arc<Registry>>) -> Answer {
-    let things: Vec<Value> = registry
-        .things()
+pub(super) async fn list(State(registry): State<Arc<Registry>>, page: Page) -> Answer {
+    let (things, next) = page.of(registry.things(), |thing| thing.name.to_string())?;
+    let things: Vec<Value> = things
         .iter()
         .map(|thing| {
             json!({
@@ -97,7 +98,7 @@ pub(super) async fn list(State(registry): State<Arc<Registry>>) -> Answer {
             })
         })
         .collect();
-    Ok(Json(json!({ "things": things })))
+    Ok(Json(json!({ "things": things, "nextToken": next })))
 }
 
 pub(super) async fn update(
@@ -110,9 +111,29 @@ pub(super) async fn update(
     done()
 }
 
-pub(super) async fn list_of_principal(State(registry): State<Arc<Registry>>, headers: HeaderMap) -> Answer {
+pub(super) async fn list_of_principal(
+    State(registry): State<Arc<Registry>>,
+    page: Page,
+    headers: HeaderMap,
+) -> Answer {
     let things = registry.principal_things(&principal(&headers)?)?;
-    Ok(Json(json!({ "things": things })))
+    let (things, next) = page.of(things, |(name, _)| name.clone())?;
+    let names: Vec<&String> = things.iter().map(|(name, _)| name).collect();
+    Ok(Json(json!({ "things": names, "nextToken": next })))
+}
+
+pub(super) async fn list_of_principal_v2(
+    State(registry): State<Arc<Registry>>,
+    page: Page,
+    headers: HeaderMap,
+) -> Answer {
+    let things = registry.principal_things(&principal(&headers)?)?;
+    let (things, next) = page.of(things, |(name, _)| name.clone())?;
+    let things: Vec<Value> = things
+        .iter()
+        .map(|(name, kind)| json!({ "thingName": name, "thingPrincipalType": kind.as_str() }))
+        .collect();
+    Ok(Json(json!({ "principalThingObjects": things, "nextToken": next })))
 }
 
 pub(super) async fn delete(
@@ -130,15 +151,8 @@ pub(super) async fn attach_principal(
     Query(query): Query<AttachPrincipal>,
     headers: HeaderMap,
 ) -> Answer {
-    let exclusivity = match query.thing_principal_type.as_deref() {
-        None | Some("NON_EXCLUSIVE_THING") => Exclusivity::NonExclusive,
-        Some("EXCLUSIVE_THING") => Exclusivity::Exclusive,
-        Some(other) => {
-            let message =
-                format!("thingPrincipalType {other:?} is neither EXCLUSIVE_THING nor NON_EXCLUSIVE_THING");
-            return Err(Fault::invalid(message).into());
-        }
-    };
+    let asked = query.thing_principal_type.as_deref();
+    let exclusivity = asked.map_or(Ok(Exclusivity::NonExclusive), Exclusivity::parse)?;
     registry.attach_thing_principal(&ThingName::parse(&name)?, &principal(&headers)?, exclusivity)?;
     done()
 }
@@ -154,8 +168,25 @@ pub(super) async fn detach_principal(
 
 pub(super) async fn list_principals(
     State(registry): State<Arc<Registry>>,
+    page: Page,
     Path(name): Path<String>,
 ) -> Answer {
     let principals = registry.thing_principals(&ThingName::parse(&name)?)?;
-    Ok(Json(json!({ "principals": principals })))
+    let (principals, next) = page.of(principals, |(arn, _)| arn.clone())?;
+    let arns: Vec<&String> = principals.iter().map(|(arn, _)| arn).collect();
+    Ok(Json(json!({ "principals": arns, "nextToken": next })))
+}
+
+pub(super) async fn list_principals_v2(
+    State(registry): State<Arc<Registry>>,
+    page: Page,
+    Path(name): Path<String>,
+) -> Answer {
+    let principals = registry.thing_principals(&ThingName::parse(&name)?)?;
+    let (principals, next) = page.of(principals, |(arn, _)| arn.clone())?;
+    let principals: Vec<Value> = principals
+        .iter()
+        .map(|(arn, kind)| json!({ "principal": arn, "thingPrincipalType": kind.as_str() }))
+        .collect();
+    Ok(Json(json!({ "thingPrincipalObjects": principals, "nextToken": next })))
 }

@@ -11,6 +11,26 @@ pub(crate) enum Exclusivity {
     NonExclusive,
 }
 
+impl Exclusivity {
+    /// Reads a `thingPrincipalType`.
+    pub(crate) fn parse(text: &str) -> Result<Self, Fault> {
+        match text {
+            "EXCLUSIVE_THING" => Ok(Self::Exclusive),
+            "NON_EXCLUSIVE_THING" => Ok(Self::NonExclusive),
+            other => Err(Fault::invalid(format!(
+                "thingPrincipalType {other:?} is neither EXCLUSIVE_THING nor NON_EXCLUSIVE_THING"
+            ))),
+        }
+    }
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Exclusive => "EXCLUSIVE_THING",
+            Self::NonExclusive => "NON_EXCLUSIVE_THING",
+        }
+    }
+}
+
 impl Registry {
     /// Attaches a policy; attaching it again is success.
     pub(crate) fn attach_policy(&self, name: &PolicyName, target: &CertificateId) -> Result<(), Fault> {
@@ -45,7 +65,8 @@ impl Registry {
         Ok(certificate.policies.iter().filter_map(|name| state.policies.get(name).cloned()).collect())
     }
 
-    /// Attaches a certificate to a thing; attaching it again is success.
+    /// Attaches a certificate to a thing; attaching it again in the same way is success. Whether AWS takes another way
+    /// without a detachment before it does not say: here it is refused, so that nobody depends on it.
     pub(crate) fn attach_thing_principal(
         &self,
         thing: &ThingName,
@@ -66,7 +87,14 @@ impl Registry {
                 )));
             }
         }
-        certificate.things.insert(thing.clone(), exclusivity);
+        let existing = certificate.things.entry(thing.clone()).or_insert(exclusivity);
+        if *existing != exclusivity {
+            return Err(Fault::invalid(format!(
+                "certificate {principal} is attached to thing {thing} as {} and not as {}: detach it first",
+                existing.as_str(),
+                exclusivity.as_str(),
+            )));
+        }
         Ok(())
     }
 
@@ -85,22 +113,26 @@ impl Registry {
         Ok(())
     }
 
-    /// The names of the things to which a certificate is attached.
-    pub(crate) fn principal_things(&self, principal: &CertificateId) -> Result<Vec<String>, Fault> {
+    /// The names of the things to which a certificate is attached, and how.
+    pub(crate) fn principal_things(
+        &self,
+        principal: &CertificateId,
+    ) -> Result<Vec<(String, Exclusivity)>, Fault> {
         let state = self.state();
         let certificate =
             state.certificates.get(principal).ok_or_else(|| certificate::not_found(principal))?;
-        Ok(certificate.things.keys().map(ToString::to_string).collect())
+        Ok(certificate.things.iter().map(|(name, how)| (name.to_string(), *how)).collect())
     }
 
-    /// The ARNs of the certificates that are attached to a thing.
-    pub(crate) fn thing_principals(&self, thing: &ThingName) -> Result<Vec<String>, Fault> {
+    /// The ARNs of the certificates that are attached to a thing, and how.
+    pub(crate) fn thing_principals(&self, thing: &ThingName) -> Result<Vec<(String, Exclusivity)>, Fault> {
         let state = self.state();
         if !state.things.contains_key(thing) {
             return Err(Fault::not_found(format_args!("thing {thing}")));
         }
-        let attached =
-            state.certificates.values().filter(|certificate| certificate.things.contains_key(thing));
-        Ok(attached.map(|certificate| certificate.arn.clone()).collect())
+        let attached = state.certificates.values().filter_map(|certificate| {
+            certificate.things.get(thing).map(|how| (certificate.arn.clone(), *how))
+        });
+        Ok(attached.collect())
     }
 }

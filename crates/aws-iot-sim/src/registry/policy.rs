@@ -49,6 +49,11 @@ impl Registry {
         self.state().policies.get(name).cloned().ok_or_else(|| not_found(name))
     }
 
+    /// All policies.
+    pub(crate) fn policies(&self) -> Vec<StoredPolicy> {
+        self.state().policies.values().cloned().collect()
+    }
+
     /// Deletes a policy that is attached to nothing.
     pub(crate) fn delete_policy(&self, name: &PolicyName) -> Result<(), Fault> {
         let mut state = self.state();

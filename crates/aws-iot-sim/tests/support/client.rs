@@ -79,6 +79,21 @@ impl Client {
         client
     }
 
+    /// Connects for a session that is kept for an hour. Returns whether there was one.
+    pub fn resumed(sim: &AwsIotSim, issued: &Issued, client_id: &str) -> (Self, bool) {
+        let mut client = Self::open(sim, &Tls::of(issued)).expect("the TLS handshake");
+        client.send(&connect_kept(client_id, false, 3600));
+        let connack = client.receive();
+        assert_eq!((connack[0], connack[3]), (0x20, 0), "CONNACK with success, not {connack:02x?}");
+        (client, connack[2] == 1)
+    }
+
+    /// Says goodbye, and returns when the broker has taken it.
+    pub fn leave(mut self) {
+        self.send(&[0xe0, 0]);
+        self.ended();
+    }
+
     pub fn send(&mut self, packet: &[u8]) {
         self.0.write_all(packet).expect("the packet is sent");
     }
@@ -140,8 +155,24 @@ pub fn connect_with(
     properties: &[u8],
     will: Option<(&str, &str)>,
 ) -> Vec<u8> {
+    connect_flagged(if will.is_some() { 0x06 } else { 0x02 }, client_id, keep_alive, properties, will)
+}
+
+/// CONNECT for a session that is kept for `expiry` seconds, with a clean start or without.
+pub fn connect_kept(client_id: &str, clean_start: bool, expiry: u32) -> Vec<u8> {
+    let [a, b, c, d] = expiry.to_be_bytes();
+    connect_flagged(if clean_start { 0x02 } else { 0 }, client_id, 60, &[0x11, a, b, c, d], None)
+}
+
+fn connect_flagged(
+    flags: u8,
+    client_id: &str,
+    keep_alive: u16,
+    properties: &[u8],
+    will: Option<(&str, &str)>,
+) -> Vec<u8> {
     let mut body = string("MQTT");
-    body.extend([5, if will.is_some() { 0x06 } else { 0x02 }]);
+    body.extend([5, flags]);
     body.extend(keep_alive.to_be_bytes());
     body.push(u8::try_from(properties.len()).expect("short properties"));
     body.extend(properties);

@@ -19,6 +19,9 @@ pub(crate) struct DeviceArgs {
     /// The device's name in AWS IoT, which is also its MQTT client id; for many, a template such as gw-{serial}
     #[arg(long, value_name = "NAME")]
     pub(super) thing_name: Option<String>,
+    /// Print the result as one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
     #[command(flatten)]
     pub(super) intake: IntakeArgs,
     #[command(flatten)]
@@ -29,13 +32,11 @@ pub(crate) struct DeviceArgs {
     pub(super) fleet_args: FleetArgs,
     #[command(flatten)]
     pub(super) config: ConfigArgs,
-    /// Print the result as one JSON object
-    #[arg(long)]
-    pub(super) json: bool,
 }
 
 /// What is asked of identities.
 #[derive(Args)]
+#[command(next_help_heading = "Checks before anything is registered")]
 pub(super) struct IntakeArgs {
     /// The chip maker's CA certificates (PEM); without it the issuer is not verified
     #[arg(long, value_name = "FILE")]
@@ -53,6 +54,7 @@ pub(super) struct IntakeArgs {
 
 /// What devices get.
 #[derive(Args)]
+#[command(next_help_heading = "What devices get")]
 pub(super) struct SettingsArgs {
     /// The policy that devices get; made if there is none of that name, a new version if it says something else
     #[arg(long, value_name = "NAME", default_value = DEFAULT_POLICY)]
@@ -95,12 +97,13 @@ pub(crate) struct GrantArgs {
 
 /// The AWS account.
 #[derive(Args)]
+#[command(next_help_heading = "AWS account")]
 pub(crate) struct AwsArgs {
     /// AWS region; without it, the one of the environment or the profile
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     region: Option<String>,
     /// Profile in ~/.aws/config
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     profile: Option<String>,
     /// Control plane's URL, for a local AWS IoT Core
     #[arg(long, value_name = "URL")]
@@ -112,6 +115,7 @@ pub(crate) struct AwsArgs {
 
 /// How many devices are gone through.
 #[derive(Args)]
+#[command(next_help_heading = "Many devices")]
 pub(super) struct FleetArgs {
     /// What is done so far, to go on from after an interruption; without it, PATH.journal
     #[arg(long, value_name = "FILE", requires = "fleet")]
@@ -120,10 +124,10 @@ pub(super) struct FleetArgs {
     #[arg(long, value_name = "FILE", requires = "fleet")]
     pub(super) report: Option<PathBuf>,
     /// How many devices at a time
-    #[arg(long, default_value_t = 16, requires = "fleet")]
+    #[arg(long, value_name = "NUMBER", default_value_t = 16, requires = "fleet")]
     pub(super) concurrency: usize,
     /// Calls a second for each operation to begin with; throttling slows it down, success speeds it up
-    #[arg(long, default_value_t = CALLS_PER_SECOND, requires = "fleet")]
+    #[arg(long, value_name = "CALLS", default_value_t = CALLS_PER_SECOND, requires = "fleet")]
     pub(super) rate: f64,
     /// Register nothing; write the input of AWS's bulk registration into this directory
     #[arg(long, value_name = "DIR", requires = "fleet")]
@@ -132,6 +136,7 @@ pub(super) struct FleetArgs {
 
 /// The device configuration.
 #[derive(Args)]
+#[command(next_help_heading = "Device configuration")]
 pub(super) struct ConfigArgs {
     /// Write the configuration that the device reads with --config; for many, THING.toml into this directory
     #[arg(long, value_name = "FILE")]

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Context as _;
-use aws_iot_provision::{Provisioned, Rights, Settings};
+use aws_iot_provision::{Rights, Settings};
 use device_identity::DeviceConfig;
 
 use super::args::ConfigArgs;
@@ -16,11 +16,11 @@ pub(super) fn write(
     path: &Path,
     args: &ConfigArgs,
     settings: &Settings,
-    provisioned: &Provisioned,
+    thing: &str,
+    endpoint: &str,
     key_label: Option<&str>,
 ) -> anyhow::Result<()> {
-    let thing = provisioned.thing.as_str();
-    let mut config = DeviceConfig::new(&provisioned.endpoint, thing, key_label.unwrap_or(FACTORY_KEY));
+    let mut config = DeviceConfig::new(endpoint, thing, key_label.unwrap_or(FACTORY_KEY));
     config.port = args.device_port;
     config.ca_file.clone_from(&args.device_ca_file);
     if let Rights::Least(grants) = &settings.rights {

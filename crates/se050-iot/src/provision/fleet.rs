@@ -2,17 +2,20 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context as _;
-use aws_iot_provision::fleet::{self, Candidate, Intake, Journal, Report, bulk_files, read_manifest};
-use aws_iot_provision::{Provisioner, aws_client_config};
+use aws_iot_provision::fleet::{self, Candidate, Intake, Journal, Report, Row, RowResult, read_manifest};
+use aws_iot_provision::{Plan, Provisioner, aws_client_config};
+use serde_json::json;
 
 use super::args::{DeviceArgs, FleetArgs};
+use super::files::{beside, with_ending, write_whole};
 use super::intake::intake;
 use super::progress::ProgressBar;
-use super::{config, report, runtime};
+use super::{bulk, config, report, runtime};
 use crate::exit::Exit;
+use crate::json;
 
 /// How often one call is tried: with pauses that double, for about half a minute.
 const ATTEMPTS: u32 = 10;
@@ -21,7 +24,7 @@ pub(super) fn run(args: &DeviceArgs, list: &Path, apply: bool, out: &mut impl Wr
     let intake = intake(args)?;
     let candidates = intake.take_all(&read_manifest(list)?);
     if let Some(directory) = &args.fleet_args.bulk_template {
-        return write_bulk(directory, &intake, &candidates, out);
+        return bulk::write(directory, &intake, &candidates, args.json, out);
     }
     let runtime = runtime()?;
     let provisioner = runtime
@@ -34,32 +37,52 @@ pub(super) fn run(args: &DeviceArgs, list: &Path, apply: bool, out: &mut impl Wr
         fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
     }
     let FleetArgs { journal, report, concurrency, .. } = &args.fleet_args;
-    let journal = journal.clone().unwrap_or_else(|| beside(list, "journal"));
-    let mut journal = Journal::open(&journal, &provisioner.describe(&intake.settings))?;
+    let journal_path = journal.clone().unwrap_or_else(|| beside(list, "journal"));
+    let mut journal = Journal::open(&journal_path, &provisioner.describe(&intake.settings))?;
     let bar = ProgressBar::new();
     let mut unwritten = None;
-    let fleet =
-        fleet::run(&provisioner, &candidates, &mut journal, *concurrency, |row, provisioned, progress| {
-            bar.show(row, progress);
-            if let (Some(directory), Some(provisioned)) = (&args.config.device_config, provisioned) {
-                let path = directory.join(format!("{}.toml", provisioned.thing));
-                let candidate = candidates.iter().find(|candidate| candidate.source == row.source);
-                let label = candidate.and_then(|candidate| candidate.key_label.as_deref());
-                if let Err(error) = config::write(&path, &args.config, &intake.settings, provisioned, label) {
-                    unwritten.get_or_insert(error);
-                }
-            }
-        });
+    let fleet = fleet::run(&provisioner, &candidates, &mut journal, *concurrency, |row, progress| {
+        bar.show(row, progress);
+        if let Err(error) = write_config(args, &intake, row) {
+            unwritten.get_or_insert(error);
+        }
+    });
     let done = runtime.block_on(fleet)?;
     let report = report.clone().unwrap_or_else(|| beside(list, "report"));
     write_report(&report, &done)?;
     if args.json {
-        writeln!(out, "{}", done.to_json())?;
+        json::print(out, &done.to_json())?;
     } else {
         writeln!(out, "{}", done.summary())?;
+        if done.count(RowResult::DoneBefore) > 0 {
+            let journal = journal_path.display();
+            writeln!(
+                out,
+                "done before is what {journal} says; with another --journal, all are looked at again"
+            )?;
+        }
         writeln!(out, "report: {0}.csv and {0}.json", report.display())?;
+        if let Some(directory) = &args.config.device_config {
+            let directory = directory.display();
+            writeln!(
+                out,
+                "next: copy {directory}/THING.toml to each device, and there: pubsub --config THING.toml"
+            )?;
+        }
+        if !done.is_complete() {
+            writeln!(out, "for the others: mend what the report says, and run the same command again")?;
+        }
     }
     unwritten.map_or(Ok(exit_of(&done)), Err)
+}
+
+/// Also of devices that an earlier run registered: it may have been told to write elsewhere, or nothing.
+fn write_config(args: &DeviceArgs, intake: &Intake, row: &Row) -> anyhow::Result<()> {
+    let (Some(directory), Some(endpoint)) = (&args.config.device_config, &row.endpoint) else {
+        return Ok(());
+    };
+    let path = directory.join(format!("{}.toml", row.thing));
+    config::write(&path, &args.config, &intake.settings, &row.thing, endpoint, row.key_label.as_deref())
 }
 
 async fn plan(
@@ -68,81 +91,49 @@ async fn plan(
     as_json: bool,
     out: &mut impl Write,
 ) -> anyhow::Result<Exit> {
-    let mut exit = Exit::Good;
+    let (mut devices, mut changed, mut bad) = (Vec::new(), 0, 0);
     for candidate in candidates {
-        let (device, checked) = match &candidate.result {
-            Ok(taken) => taken,
-            Err(error) => {
-                eprintln!("{}: {error}", candidate.source);
-                exit = Exit::Incomplete;
-                continue;
-            }
-        };
-        match provisioner.plan(device).await {
+        match plan_of(provisioner, candidate).await {
             Ok(plan) => {
-                if !as_json {
+                changed += usize::from(plan.changes_anything());
+                if let (Ok((device, checked)), true) = (&candidate.result, as_json) {
+                    devices.push(report::plan_json(&candidate.source, device, checked, &plan));
+                } else if let Ok((device, checked)) = &candidate.result {
                     writeln!(out, "{} as {}", candidate.source, device.thing())?;
+                    report::plan(out, checked, &plan)?;
+                    writeln!(out)?;
                 }
-                report::plan(out, as_json, device, checked, &plan)?;
             }
             Err(error) => {
-                eprintln!("{}: {:#}", candidate.source, anyhow::Error::from(error));
-                exit = Exit::Incomplete;
+                bad += 1;
+                eprintln!("{}: {error:#}", candidate.source);
+                devices.push(json!({"source": candidate.source, "error": format!("{error:#}")}));
             }
         }
     }
-    Ok(exit)
+    if as_json {
+        json::print(out, &json!({"changes": changed > 0, "devices": devices}))?;
+    } else {
+        let total = candidates.len();
+        let unchanged = total - changed - bad;
+        writeln!(
+            out,
+            "{total} devices: {changed} to register or change, {unchanged} unchanged, {bad} refused; nothing was written"
+        )?;
+    }
+    Ok(if bad == 0 { Exit::Good } else { Exit::Incomplete })
 }
 
-fn write_bulk(
-    directory: &Path,
-    intake: &Intake,
-    candidates: &[Candidate],
-    out: &mut impl Write,
-) -> anyhow::Result<Exit> {
-    let good: Vec<_> = candidates.iter().filter_map(|candidate| candidate.result.as_ref().ok()).collect();
-    let files = bulk_files(&intake.settings, good.iter().map(|(device, _)| device));
-    fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
-    for (name, content) in [
-        ("template.json", &files.template),
-        ("parameters.jsonl", &files.parameters),
-        ("start.sh", &files.commands),
-    ] {
-        write_whole(&directory.join(name), content.as_bytes())?;
+async fn plan_of(provisioner: &Provisioner, candidate: &Candidate) -> anyhow::Result<Plan> {
+    match &candidate.result {
+        Ok((device, _)) => Ok(provisioner.plan(device).await?),
+        Err(error) => anyhow::bail!("{}", error.in_full()),
     }
-    let mut exit = Exit::Good;
-    for candidate in candidates {
-        if let Err(error) = &candidate.result {
-            eprintln!("{}: left out: {error}", candidate.source);
-            exit = Exit::Incomplete;
-        }
-    }
-    writeln!(out, "{} devices: {}; read start.sh there", good.len(), directory.display())?;
-    Ok(exit)
 }
 
 fn write_report(path: &Path, report: &Report) -> anyhow::Result<()> {
     write_whole(&with_ending(path, "csv"), &report.to_csv()?)?;
     write_whole(&with_ending(path, "json"), format!("{:#}\n", report.to_json()).as_bytes())
-}
-
-/// Under its name only when it is whole.
-fn write_whole(path: &Path, content: &[u8]) -> anyhow::Result<()> {
-    let partial = with_ending(path, "partial");
-    let written = fs::write(&partial, content).and_then(|()| fs::rename(&partial, path));
-    written.with_context(|| format!("cannot write {}", path.display()))
-}
-
-fn beside(list: &Path, ending: &str) -> PathBuf {
-    // `fleet/` means the directory itself, so that its journal does not land in it.
-    with_ending(&list.components().collect::<PathBuf>(), ending)
-}
-
-fn with_ending(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".");
-    name.push(ending);
-    name.into()
 }
 
 fn exit_of(report: &Report) -> Exit {

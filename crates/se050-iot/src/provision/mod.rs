@@ -1,7 +1,9 @@
 //! `se050-iot provision`: registers devices with AWS IoT Core. The operator's side; the chip is not needed.
 
 mod args;
+mod bulk;
 mod config;
+mod files;
 mod fleet;
 mod intake;
 mod one;

@@ -11,6 +11,7 @@ use super::args::DeviceArgs;
 use super::intake::intake;
 use super::{config, report, runtime};
 use crate::exit::Exit;
+use crate::json;
 
 pub(super) fn run(args: &DeviceArgs, apply: bool, out: &mut impl Write) -> anyhow::Result<Exit> {
     let Some(file) = &args.certificate else { anyhow::bail!("say what to register: --certificate FILE") };
@@ -30,7 +31,11 @@ pub(super) fn run(args: &DeviceArgs, apply: bool, out: &mut impl Write) -> anyho
         runtime.block_on(async { Provisioner::new(&aws_client_config(&args.aws.options()).await) })?;
     if !apply {
         let plan = runtime.block_on(provisioner.plan(&device))?;
-        report::plan(out, args.json, &device, &checked, &plan)?;
+        if args.json {
+            json::print(out, &report::plan_json(&candidate.source, &device, &checked, &plan))?;
+        } else {
+            report::plan(out, &checked, &plan)?;
+        }
         return Ok(Exit::Good);
     }
 
@@ -40,16 +45,18 @@ pub(super) fn run(args: &DeviceArgs, apply: bool, out: &mut impl Write) -> anyho
             printed = report::change(out, change);
         }
     }))?;
-    if let Some(path) = &args.config.device_config {
-        config::write(path, &args.config, &intake.settings, &provisioned, candidate.key_label.as_deref())?;
+    let (key_label, config) = (candidate.key_label.as_deref(), args.config.device_config.as_deref());
+    if let Some(path) = config {
+        let (thing, endpoint) = (provisioned.thing.as_str(), provisioned.endpoint.as_str());
+        config::write(path, &args.config, &intake.settings, thing, endpoint, key_label)?;
     }
     printed
         .and_then(|()| {
             if args.json {
-                report::json(out, &provisioned, &checked)
+                json::print(out, &report::json(&provisioned, &checked))
             } else {
-                let key_label = candidate.key_label.as_deref().unwrap_or(config::FACTORY_KEY);
-                report::text(out, &provisioned, &checked, key_label, args.aws.is_local())
+                let on_the_device = report::command_on_the_device(&provisioned, key_label, config);
+                report::text(out, &provisioned, &checked, &on_the_device, args.aws.is_local())
             }
         })
         .context("cannot print the result; the device is registered")?;

@@ -1,4 +1,4 @@
-//! How far a fleet is: a bar on a terminal, a line for each device elsewhere.
+//! How far a fleet is: on a terminal a bar, and a line for each device that is not registered; elsewhere a line for each.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::time::Instant;
@@ -6,6 +6,9 @@ use std::time::Instant;
 use aws_iot_provision::fleet::{Progress, Row};
 
 const BAR: usize = 30;
+
+/// To the line's beginning, and all of it away (ECMA-48: EL).
+const CLEAR_LINE: &str = "\r\u{1b}[K";
 
 pub(super) struct ProgressBar {
     on_terminal: bool,
@@ -20,21 +23,23 @@ impl ProgressBar {
     pub(super) fn show(&self, row: &Row, progress: Progress) {
         let Progress { finished, bad, total, .. } = progress;
         let mut err = std::io::stderr().lock();
+        let name = if row.thing.is_empty() { &row.source } else { &row.thing };
+        let error = row.error.as_deref().map(|error| format!(": {error}")).unwrap_or_default();
+        let line = format!("{name} {}{error}", row.result.words());
         // What cannot be shown is in journal and report.
         let _ = if self.on_terminal {
             let full = BAR * finished / total.max(1);
             let seconds = self.started.elapsed().as_secs();
             let end = if finished == total { "\n" } else { "" };
+            let trouble = if error.is_empty() { String::new() } else { format!("{CLEAR_LINE}{line}\n") };
             write!(
                 err,
-                "\r[{}{}] {finished}/{total}, {bad} bad, {seconds} s{end}",
+                "{trouble}\r[{}{}] {finished}/{total}, {bad} bad, {seconds} s{end}",
                 "#".repeat(full),
                 " ".repeat(BAR - full)
             )
         } else {
-            let name = if row.thing.is_empty() { &row.source } else { &row.thing };
-            let error = row.error.as_deref().map(|error| format!(": {error}")).unwrap_or_default();
-            writeln!(err, "{finished}/{total} {name} {}{error}", row.result.name())
+            writeln!(err, "{finished}/{total} {line}")
         };
         let _ = err.flush();
     }

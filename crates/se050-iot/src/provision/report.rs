@@ -3,33 +3,18 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use aws_iot_provision::{Action, Change, Device, Plan, Provisioned};
+use aws_iot_provision::{Action, Change, Device, Plan, Provisioned, Status};
 use device_identity::Checked;
 use serde_json::{Value, json};
+
+use super::config::FACTORY_KEY;
 
 pub(super) fn change(out: &mut impl Write, change: &Change) -> io::Result<()> {
     writeln!(out, "{change}")?;
     out.flush()
 }
 
-pub(super) fn plan(
-    out: &mut impl Write,
-    as_json: bool,
-    device: &Device,
-    checked: &Checked,
-    plan: &Plan,
-) -> io::Result<()> {
-    if as_json {
-        let steps: Vec<Value> = plan.changes.iter().map(change_json).collect();
-        let object = json!({
-            "thingName": device.thing().as_str(),
-            "certificateId": device.certificate().fingerprint(),
-            "identity": checked.summary(),
-            "changes": plan.changes_anything(),
-            "steps": steps,
-        });
-        return writeln!(out, "{object}");
-    }
+pub(super) fn plan(out: &mut impl Write, checked: &Checked, plan: &Plan) -> io::Result<()> {
     writeln!(out, "identity: {}", checked.summary())?;
     write!(out, "{plan}")?;
     let count = plan.changes.iter().filter(|change| change.is_change()).count();
@@ -39,47 +24,85 @@ pub(super) fn plan(
     }
 }
 
+pub(super) fn plan_json(source: &str, device: &Device, checked: &Checked, plan: &Plan) -> Value {
+    let steps: Vec<Value> = plan.changes.iter().map(change_json).collect();
+    json!({
+        "source": source,
+        "thingName": device.thing().as_str(),
+        "certificateId": device.certificate().fingerprint(),
+        "identity": checked.summary(),
+        "changes": plan.changes_anything(),
+        "steps": steps,
+    })
+}
+
 pub(super) fn text(
     out: &mut impl Write,
     provisioned: &Provisioned,
     checked: &Checked,
-    key_label: &str,
+    on_the_device: &str,
     is_local: bool,
 ) -> io::Result<()> {
-    let Provisioned { thing, certificate_id, policy, endpoint, changes, .. } = provisioned;
+    let Provisioned { thing, certificate_id, status, policy, endpoint, changes, .. } = provisioned;
     writeln!(out)?;
     if !changes.iter().any(Change::is_change) {
         writeln!(out, "Nothing was changed: everything was there as it should be.")?;
         writeln!(out)?;
     }
     writeln!(out, "thing        {thing}")?;
-    writeln!(out, "certificate  {certificate_id}")?;
+    writeln!(out, "certificate  {certificate_id}, {}", status.as_str())?;
     writeln!(out, "identity     {}", checked.summary())?;
     writeln!(out, "policy       {policy}")?;
     writeln!(out, "endpoint     {endpoint}")?;
     writeln!(out)?;
+    if *status == Status::Inactive {
+        writeln!(out, "The device gets in once its certificate is activated:")?;
+        writeln!(out, "  aws iot update-certificate --certificate-id {certificate_id} --new-status ACTIVE")?;
+    }
     writeln!(out, "On the device:")?;
-    writeln!(out, "  pubsub --endpoint {endpoint} --client-id {thing} --key-label {key_label}")?;
+    writeln!(out, "  {on_the_device}")?;
     if is_local {
         writeln!(out, "A local AWS IoT Core also needs --ca-file and --port, as it printed them.")?;
     }
     out.flush()
 }
 
-pub(super) fn json(out: &mut impl Write, provisioned: &Provisioned, checked: &Checked) -> io::Result<()> {
+/// The command with which the device tries its registration.
+pub(super) fn command_on_the_device(
+    provisioned: &Provisioned,
+    key_label: Option<&str>,
+    config: Option<&Path>,
+) -> String {
+    if let Some(path) = config {
+        let name = path.file_name().map(|name| name.display().to_string()).unwrap_or_default();
+        return format!("pubsub --config {}   (copy {} there)", quoted(&name), path.display());
+    }
+    let (endpoint, thing) = (&provisioned.endpoint, &provisioned.thing);
+    let key_label = quoted(key_label.unwrap_or(FACTORY_KEY));
+    format!("pubsub --endpoint {endpoint} --client-id {thing} --key-label {key_label}")
+}
+
+/// As a shell wants it: a PKCS#11 URI has semicolons.
+fn quoted(word: &str) -> String {
+    if word.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:/=+,@%".contains(c)) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+pub(super) fn json(provisioned: &Provisioned, checked: &Checked) -> Value {
     let steps: Vec<Value> = provisioned.changes.iter().map(change_json).collect();
-    let object = json!({
+    json!({
         "thingName": provisioned.thing.as_str(),
         "thingArn": provisioned.thing_arn,
         "certificateId": provisioned.certificate_id.as_str(),
         "certificateArn": provisioned.certificate_arn,
+        "certificateStatus": provisioned.status.as_str(),
         "identity": checked.summary(),
         "policyName": provisioned.policy.as_str(),
         "endpoint": provisioned.endpoint,
         "steps": steps,
-    });
-    writeln!(out, "{object}")?;
-    out.flush()
+    })
 }
 
 pub(crate) fn change_json(change: &Change) -> Value {

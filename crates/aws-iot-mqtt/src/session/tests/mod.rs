@@ -1,10 +1,12 @@
 //! Sequences of packets and commands, without a socket and without a clock.
 
 mod acknowledging;
+mod model;
 mod random;
 mod receiving;
 mod reconnecting;
 mod sending;
+mod server;
 mod subscribing;
 
 use bytes::Bytes;
@@ -82,6 +84,12 @@ impl Wire {
         let (answer, answered) = oneshot::channel();
         let wanted = Wanted::new(filter.parse().unwrap(), QoS::AtLeastOnce, manual, answer);
         self.session.command(Command::Subscribe(vec![wanted]));
+        answered
+    }
+
+    fn unsubscribe(&mut self, filter: &str) -> oneshot::Receiver<Result<(), Error>> {
+        let (answer, answered) = oneshot::channel();
+        self.session.command(Command::Unsubscribe(filter.parse().unwrap(), answer));
         answered
     }
 

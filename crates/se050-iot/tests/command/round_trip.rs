@@ -1,21 +1,12 @@
 //! From the chip to the cloud and back: enrolled, registered, connects and publishes; deprovisioned, stays outside.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-#![cfg(feature = "provision")]
-
-mod support;
 
 use std::process::Command;
 
 use aws_iot_sim::AwsIotSim;
 use se050_sim::Chip;
-use support::{Device, Operator, text};
 use test_peers::program;
+
+use crate::support::{Device, Operator, text};
 
 #[test]
 fn the_chips_proof_holds_for_its_own_certificate() {
@@ -40,10 +31,20 @@ fn the_chips_proof_holds_for_its_own_certificate() {
             &bundle,
         ]);
         assert!(enrolled.status.success(), "{label}: {}", text(&enrolled.stderr));
+        let written: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(operator.path(&bundle)).unwrap()).unwrap();
+        assert_eq!(written["objects"]["key"], label, "to the letter, as the device's programs want it");
         let thing = format!("gw-{}", &label[4..]);
         let plan = ["provision", "plan", "--certificate", &bundle, "--thing-name", &thing, "--nonce"];
         let good = operator.good(&[&plan[..], &["order 7"]].concat());
         assert!(good.contains("proof of possession holds, issuer not verified"), "{good}");
+        let apply = ["provision", "--certificate", &bundle, "--thing-name", &thing];
+        let printed = operator.good(&[&apply[..], &["--nonce", "order 7"]].concat());
+        assert!(printed.contains(&format!(" --key-label {label}\n")), "{printed}");
+        let printed = operator.good(&[&apply[..], &["--device-config", "device.toml"]].concat());
+        assert!(printed.contains("pubsub --config device.toml"), "{printed}");
+        let config = std::fs::read_to_string(operator.path("device.toml")).unwrap();
+        assert!(config.contains(&format!("label = \"{label}\"\n")), "{config}");
         let refused = operator.run(&[&plan[..], &["order 8"]].concat());
         assert_eq!(refused.status.code(), Some(3), "{}", text(&refused.stderr));
     }

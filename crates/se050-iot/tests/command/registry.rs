@@ -1,17 +1,8 @@
 //! What a thing has beside its certificate: type, attributes, groups. On moto, since aws-iot-sim knows no types and groups.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-#![cfg(feature = "provision")]
 
-mod support;
-
-use support::{Device, Operator, aws, strings, text};
 use test_peers::{Moto, aws_cli, output_of};
+
+use crate::support::{Device, Operator, aws, strings, text};
 
 #[test]
 fn type_attributes_and_groups_are_as_asked_and_a_second_run_changes_nothing() {
@@ -55,4 +46,21 @@ fn type_attributes_and_groups_are_as_asked_and_a_second_run_changes_nothing() {
         "{}",
         text(&refused.stderr)
     );
+}
+
+#[test]
+fn a_policy_that_changes_often_keeps_its_last_five_versions() {
+    let Some(moto) = Moto::start() else { return };
+    let operator = Operator::new(moto.environment());
+    operator.write("device.json", Device::new().bundle("1"));
+    let fixed = ["provision", "--certificate", "device.json", "--thing-name", "dev1", "--topic-prefix"];
+    for (number, prefix) in (1..).zip(["a", "b", "c", "d", "e", "f", "g"]) {
+        let printed = operator.good(&[&fixed[..], &[&format!("{prefix}/{{thing}}")]].concat());
+        assert_eq!(printed.contains("the oldest, went for it"), number > 5, "{number}: {printed}");
+    }
+    let Some(cli) = aws_cli(moto.environment()) else { return };
+    let versions = aws(&cli, &["list-policy-versions", "--policy-name", "se050-device"]);
+    assert_eq!(strings(&versions, "policyVersions", "versionId"), ["3", "4", "5", "6", "7"]);
+    let policy = aws(&cli, &["get-policy", "--policy-name", "se050-device"]);
+    assert_eq!(policy["defaultVersionId"], "7");
 }

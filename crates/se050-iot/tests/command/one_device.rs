@@ -1,77 +1,34 @@
 //! The command as the operator types it, against a local AWS IoT Core.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-#![cfg(feature = "provision")]
 
 use std::fs;
-use std::io::Write;
-use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::io::Write as _;
+use std::process::Stdio;
 
 use aws_iot_sim::AwsIotSim;
-use tempfile::TempDir;
+
+use crate::support::{Device, Operator, text};
 
 const FULL_ACCESS: &str =
     r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "iot:*", "Resource": "*"}]}"#;
 
-/// A directory with a device's certificate in it.
-struct Operator {
-    directory: TempDir,
-    environment: Vec<(String, String)>,
-}
-
-impl Operator {
-    /// An operator whose AWS client reaches this local AWS IoT Core and nothing else.
-    fn of(sim: &AwsIotSim) -> Self {
-        Self::with(sim.environment())
-    }
-
-    fn with(environment: Vec<(String, String)>) -> Self {
-        let operator = Self { directory: TempDir::new().unwrap(), environment };
-        fs::write(operator.file("device.pem"), certificate_pem()).unwrap();
-        operator
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_se050-iot"));
-        command.current_dir(self.directory.path()).arg("provision").args(arguments);
-        command.env_clear().env("AWS_MAX_ATTEMPTS", "1").envs(self.environment.clone());
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().unwrap()
-    }
+/// An operator with a device's certificate.
+fn operator(environment: Vec<(String, String)>) -> Operator {
+    let operator = Operator::new(environment);
+    operator.write("device.pem", certificate_pem());
+    operator
 }
 
 fn certificate_pem() -> String {
-    rcgen::generate_simple_self_signed(["device".to_owned()]).unwrap().cert.pem()
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
+    Device::new().certificate.to_pem()
 }
 
 #[test]
 fn each_step_the_result_and_the_next_command_are_printed() {
     let sim = AwsIotSim::start().unwrap();
-    let operator = Operator::of(&sim);
-    let output = operator.run(&["--certificate", "device.pem", "--thing-name", "dev1"]);
-    let text = stdout(&output);
-    assert!(output.status.success() && stderr(&output).is_empty(), "{text}{}", stderr(&output));
+    let operator = operator(sim.environment());
+    let output = operator.run(&["provision", "--certificate", "device.pem", "--thing-name", "dev1"]);
+    let printed = text(&output.stdout);
+    assert!(output.status.success() && text(&output.stderr).is_empty(), "{printed}{}", text(&output.stderr));
     for line in [
         "+ thing dev1",
         "+ policy se050-device",
@@ -81,21 +38,22 @@ fn each_step_the_result_and_the_next_command_are_printed() {
         "identity     no proof, issuer not verified",
         "pubsub --endpoint localhost --client-id dev1 --key-label sss:100100F0",
     ] {
-        assert!(text.contains(line), "{line:?} not in\n{text}");
+        assert!(printed.contains(line), "{line:?} not in\n{printed}");
     }
 
-    let again = operator.run(&["--certificate", "device.pem", "--thing-name", "dev1"]);
-    let text = stdout(&again);
-    assert!(again.status.success(), "{}", stderr(&again));
-    assert!(text.contains("policy se050-device: unchanged"), "{text}");
-    assert!(text.contains("Nothing was changed"), "{text}");
+    let again = operator.run(&["provision", "--certificate", "device.pem", "--thing-name", "dev1"]);
+    let printed = text(&again.stdout);
+    assert!(again.status.success(), "{}", text(&again.stderr));
+    assert!(printed.contains("policy se050-device: unchanged"), "{printed}");
+    assert!(printed.contains("Nothing was changed"), "{printed}");
 }
 
 #[test]
 fn json_is_one_object_and_nothing_else() {
     let sim = AwsIotSim::start().unwrap();
-    let operator = Operator::of(&sim);
-    let arguments = ["--certificate", "-", "--thing-name", "dev1", "--policy-name", "mine", "--json"];
+    let operator = operator(sim.environment());
+    let arguments =
+        ["provision", "--certificate", "-", "--thing-name", "dev1", "--policy-name", "mine", "--json"];
     let mut child = operator
         .command(&arguments)
         .stdin(Stdio::piped())
@@ -103,14 +61,14 @@ fn json_is_one_object_and_nothing_else() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(&fs::read(operator.file("device.pem")).unwrap()).unwrap();
+    child.stdin.take().unwrap().write_all(&fs::read(operator.path("device.pem")).unwrap()).unwrap();
     let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(output.status.success(), "{}", text(&output.stderr));
     let result: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(result["thingName"], "dev1");
     assert_eq!(result["thingArn"], "arn:aws:iot:us-east-1:123456789012:thing/dev1");
     assert_eq!(result["policyName"], "mine");
-    assert_eq!(result["endpoint"], "localhost");
+    assert_eq!((&result["endpoint"], &result["certificateStatus"]), (&"localhost".into(), &"ACTIVE".into()));
     let id = result["certificateId"].as_str().unwrap();
     assert_eq!(id.len(), 64);
     assert_eq!(result["certificateArn"], format!("arn:aws:iot:us-east-1:123456789012:cert/{id}"));
@@ -123,9 +81,10 @@ fn json_is_one_object_and_nothing_else() {
 #[test]
 fn a_policy_that_allows_everything_is_taken_with_a_warning() {
     let sim = AwsIotSim::start().unwrap();
-    let operator = Operator::of(&sim);
-    fs::write(operator.file("policy.json"), FULL_ACCESS).unwrap();
+    let operator = operator(sim.environment());
+    operator.write("policy.json", FULL_ACCESS);
     let output = operator.run(&[
+        "provision",
         "--certificate",
         "device.pem",
         "--thing-name",
@@ -135,27 +94,35 @@ fn a_policy_that_allows_everything_is_taken_with_a_warning() {
         "--policy-file",
         "policy.json",
     ]);
-    let warning = stderr(&output);
+    let warning = text(&output.stderr);
     assert!(output.status.success(), "{warning}");
     assert_eq!(warning.lines().count(), 1, "{warning}");
     assert!(warning.contains("policy.json allows iot:* on *"), "{warning}");
 
     // The same name without the file means the least: a new version, which plan shows before it is made.
-    let arguments =
-        ["plan", "--certificate", "device.pem", "--thing-name", "dev1", "--policy-name", "everything"];
+    let arguments = [
+        "provision",
+        "plan",
+        "--certificate",
+        "device.pem",
+        "--thing-name",
+        "dev1",
+        "--policy-name",
+        "everything",
+    ];
     let output = operator.run(&arguments);
-    assert!(output.status.success(), "{}", stderr(&output));
-    assert!(stdout(&output).contains("~ policy everything: a new version"), "{}", stdout(&output));
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("~ policy everything: a new version"), "{}", text(&output.stdout));
 }
 
 /// The AWS SDK's HTTPS connector asserts in debug builds that the system has root certificates.
 #[test]
 fn a_system_without_root_certificates_reaches_a_local_control_plane() {
     let sim = AwsIotSim::start().unwrap();
-    let operator = Operator::of(&sim);
-    let mut command = operator.command(&["--certificate", "device.pem", "--thing-name", "dev1"]);
+    let operator = operator(sim.environment());
+    let mut command = operator.command(&["provision", "--certificate", "device.pem", "--thing-name", "dev1"]);
     let output = command.env("SSL_CERT_FILE", "/dev/null").env_remove("SSL_CERT_DIR").output().unwrap();
-    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(output.status.success(), "{}", text(&output.stderr));
 }
 
 #[test]
@@ -168,12 +135,12 @@ fn mistakes_end_with_an_error_that_says_what_to_do() {
         ("AWS_REGION", "us-east-1"),
         ("AWS_EC2_METADATA_DISABLED", "true"),
     ];
-    let operator = Operator::with(nowhere.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec());
+    let operator = operator(nowhere.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec());
     let key = rcgen::KeyPair::generate().unwrap().serialize_pem();
-    fs::write(operator.file("key.pem"), key).unwrap();
-    fs::write(operator.file("two.pem"), certificate_pem() + &certificate_pem()).unwrap();
-    fs::write(operator.file("text.pem"), "no certificate").unwrap();
-    fs::write(operator.file("no.json"), "no JSON").unwrap();
+    operator.write("key.pem", key);
+    operator.write("two.pem", certificate_pem() + &certificate_pem());
+    operator.write("text.pem", "no certificate");
+    operator.write("no.json", "no JSON");
 
     let cases: [(&str, &[&str], &[&str]); 7] = [
         ("no such file", &["--certificate", "none.pem"], &["none.pem", "No such file"]),
@@ -189,16 +156,16 @@ fn mistakes_end_with_an_error_that_says_what_to_do() {
         ("nobody listens", &["--certificate", "device.pem"], &["http://127.0.0.1:1", "refused"]),
     ];
     for (name, arguments, says) in cases {
-        let mut arguments = arguments.to_vec();
+        let mut arguments = [&["provision"], arguments].concat();
         if !arguments.contains(&"--thing-name") {
             arguments.extend(["--thing-name", "dev1"]);
         }
         let output = operator.run(&arguments);
         assert!(!output.status.success(), "{name}");
-        assert!(output.stdout.is_empty(), "{name}: {}", stdout(&output));
+        assert!(output.stdout.is_empty(), "{name}: {}", text(&output.stdout));
         for part in says {
-            assert!(stderr(&output).contains(part), "{name}: {part:?} not in\n{}", stderr(&output));
+            assert!(text(&output.stderr).contains(part), "{name}: {part:?} not in\n{}", text(&output.stderr));
         }
-        assert!(!stderr(&output).contains("fake-secret"), "{name}");
+        assert!(!text(&output.stderr).contains("fake-secret"), "{name}");
     }
 }

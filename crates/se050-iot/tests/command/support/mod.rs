@@ -4,15 +4,18 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Mutex;
+use std::thread;
 use std::time::SystemTime;
 
 use device_identity::{DeviceCertificate, IdentityBundle, Objects, Proof, ProofScheme, Statement, Subject};
-use rcgen::{CertificateParams, DnType, KeyPair, SigningKey as _};
+use rcgen::{CertificateParams, DnType, KeyPair, PublicKeyData as _, SigningKey as _};
 use serde_json::Value;
 use tempfile::TempDir;
-use test_peers::{AwsCli, output_of};
+use test_peers::{AwsCli, Pki, output_of};
 
 pub(crate) mod fault_proxy;
+pub(crate) mod terminal;
 
 /// A device whose key is in software.
 pub(crate) struct Device {
@@ -32,6 +35,13 @@ impl Device {
         let key = KeyPair::generate().unwrap();
         let certificate = params.self_signed(&key).unwrap();
         Self { certificate: DeviceCertificate::from_der(certificate.der()).unwrap(), key }
+    }
+
+    /// One whose certificate that authority issued.
+    pub(crate) fn issued_by(maker: &Pki) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let der = maker.certify(&key.subject_public_key_info(), "device");
+        Self { certificate: DeviceCertificate::from_der(&der).unwrap(), key }
     }
 
     pub(crate) fn bundle(&self, serial: &str) -> String {
@@ -76,6 +86,24 @@ impl Operator {
         self.command(arguments).output().unwrap()
     }
 
+    /// Runs a command that has to end with that status, and returns what it said on standard error.
+    #[track_caller]
+    pub(crate) fn fails(&self, status: i32, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}: {}", text(&output.stderr));
+        text(&output.stderr)
+    }
+
+    /// The JSON object that a command prints, alone on standard output, and its status.
+    #[track_caller]
+    pub(crate) fn json(&self, arguments: &[&str]) -> (Value, Option<i32>) {
+        let output = self.run(&[arguments, &["--json"]].concat());
+        let object = serde_json::from_slice(&output.stdout);
+        let object =
+            object.unwrap_or_else(|error| panic!("{arguments:?}: {error}: {}", text(&output.stderr)));
+        (object, output.status.code())
+    }
+
     /// Runs a command that has to succeed, and returns what it printed.
     #[track_caller]
     pub(crate) fn good(&self, arguments: &[&str]) -> String {
@@ -101,6 +129,26 @@ pub(crate) fn strings(answer: &Value, list: &str, member: &str) -> Vec<String> {
         .collect();
     strings.sort();
     strings
+}
+
+/// The names of an object's members, sorted.
+pub(crate) fn members(object: &Value) -> Vec<&str> {
+    let mut names: Vec<&str> = object.as_object().unwrap().keys().map(String::as_str).collect();
+    names.sort_unstable();
+    names
+}
+
+/// Runs the jobs four at a time: most of them wait most of the time.
+pub(crate) fn four_at_a_time<T: Send, R: Send>(jobs: Vec<T>, run: impl Fn(T) -> R + Sync) -> Vec<R> {
+    let jobs = Mutex::new(jobs.into_iter());
+    let work = || {
+        let next = || jobs.lock().unwrap().next();
+        std::iter::from_fn(next).map(&run).collect::<Vec<R>>()
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..4).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    })
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {

@@ -1,14 +1,4 @@
 //! Fleets: faults, kills and wrong entries; the end state is read back with the AWS CLI.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-#![cfg(feature = "provision")]
-
-mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,81 +8,94 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_iot_sim::AwsIotSim;
 use serde_json::Value;
-use support::fault_proxy::{Fault, FaultProxy};
-use support::{Device, Operator, aws, strings, text};
-use test_peers::{aws_cli, program};
+use test_peers::{Moto, aws_cli, program};
+
+use crate::support::fault_proxy::{Fault, FaultProxy};
+use crate::support::{Device, Operator, aws, strings, text};
 
 /// How many devices; `FLEET_TEST_DEVICES=1000` for more.
 fn devices() -> usize {
     std::env::var("FLEET_TEST_DEVICES").ok().and_then(|number| number.parse().ok()).unwrap_or(300)
 }
 
-/// 3 in 100 calls, in four ways, the same in each run of the test.
+/// 3 in 100 calls, in five ways, the same in each run of the test.
 fn three_percent(call: usize) -> Fault {
     match call.wrapping_mul(2_654_435_761) % 1000 {
-        0..8 => Fault::InternalError,
-        8..16 => Fault::Throttled,
-        16..23 => Fault::LostBefore,
-        23..30 => Fault::LostAfter,
+        0..7 => Fault::InternalError,
+        7..14 => Fault::Throttled,
+        14..20 => Fault::LostBefore,
+        20..26 => Fault::LostAfter,
+        26..30 => Fault::NoAnswer,
         _ => Fault::None,
     }
 }
 
-/// Runs until so many devices are told as finished, and kills it there (SIGKILL). `None` lets it end.
-fn run_until(operator: &Operator, arguments: &[&str], finished: Option<usize>) -> Option<i32> {
+/// When a run is killed (SIGKILL).
+#[derive(Clone, Copy)]
+enum Kill {
+    /// When so many devices are told as finished.
+    AfterDevices(usize),
+    /// That long after it began, wherever it is then.
+    After(Duration),
+    Never,
+}
+
+/// The status of a run; `None` when it was killed.
+fn run_until(operator: &Operator, arguments: &[&str], kill: Kill) -> Option<i32> {
     let mut command = operator.command(arguments);
     command.env("AWS_MAX_ATTEMPTS", "5").stderr(Stdio::piped()).stdout(Stdio::null());
     let mut child = command.spawn().unwrap();
     let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    if let Kill::After(moment) = kill {
+        // Not to wait for anything: any moment will do.
+        std::thread::sleep(moment);
+        child.kill().unwrap();
+    }
     let mut told = Vec::new();
     for line in lines {
         let number: Option<usize> = line.split('/').next().and_then(|number| number.parse().ok());
         told.push(line);
-        if finished.is_some() && number >= finished {
+        if matches!(kill, Kill::AfterDevices(finished) if number >= Some(finished)) {
             child.kill().unwrap();
             break;
         }
     }
     let status = child.wait().unwrap();
-    if finished.is_none() {
+    if matches!(kill, Kill::Never) {
         assert!(status.success(), "{}", told.join("\n"));
     }
     status.code()
 }
 
-#[test]
-fn faults_and_kills_leave_the_same_end_state_and_a_consistent_journal() {
-    let (sim, count) = (AwsIotSim::start().unwrap(), devices());
-    let proxy = FaultProxy::start(sim.control_plane_url(), three_percent);
-    let operator = Operator::new(proxy.environment(sim.environment()));
+/// A fleet through a proxy that spoils 3 % of the calls, killed at random moments and begun again until it is whole; then
+/// journal, report and configurations are looked at, and what the AWS CLI tells.
+fn registered_in_spite_of_faults_and_kills(environment: Vec<(String, String)>, url: &str, count: usize) {
+    let proxy = FaultProxy::start(url, three_percent);
+    let operator = Operator::new(proxy.environment(environment.clone()));
     for number in 0..count {
         operator.write(&format!("bundles/{number:04}.json"), Device::new().bundle(&format!("{number:04}")));
     }
-    let arguments = [
-        "provision",
-        "apply",
-        "--fleet",
-        "bundles/",
-        "--thing-name",
-        "gw-{serial}",
-        "--rate",
-        "500",
-        "--report",
-        "result",
-        "--device-config",
-        "configs",
-    ];
+    let fixed = ["provision", "--fleet", "bundles/", "--thing-name", "gw-{serial}", "--rate", "500"];
+    let options = ["--report", "result", "--device-config", "configs", "--call-timeout", "2"];
+    let arguments = [&fixed[..], &options[..]].concat();
     let random = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos() as usize;
+    let moment = |limit: u64, turn: u64| Kill::After(Duration::from_millis((random as u64 >> turn) % limit));
     let mut kills = 0;
-    for eighths in [1, 3, 6] {
-        let at = count * eighths / 8 + random % (count / 8);
-        let code = run_until(&operator, &arguments, Some(at));
-        // A run may have come to its end while the test was reading.
-        assert!(code.is_none() || code == Some(0), "killed at {at}: {code:?}");
+    for kill in [
+        moment(200, 0),
+        Kill::AfterDevices(count / 8 + random % (count / 8)),
+        moment(1000, 7),
+        Kill::AfterDevices(count * 3 / 8 + random % (count / 8)),
+        moment(1000, 14),
+        Kill::AfterDevices(count * 6 / 8 + random % (count / 8)),
+    ] {
+        let code = run_until(&operator, &arguments, kill);
+        // A run may have come to its end before it was killed.
+        assert!(code.is_none() || code == Some(0), "{code:?}");
         kills += usize::from(code.is_none());
     }
     assert!(kills > 0, "no run was killed");
-    assert_eq!(run_until(&operator, &arguments, None), Some(0));
+    assert_eq!(run_until(&operator, &arguments, Kill::Never), Some(0));
 
     let journal = fs::read_to_string(operator.path("bundles.journal")).unwrap();
     let mut done: BTreeMap<String, usize> = BTreeMap::new();
@@ -108,15 +111,23 @@ fn faults_and_kills_leave_the_same_end_state_and_a_consistent_journal() {
     assert_eq!(report["complete"], true);
     assert_eq!(fs::read_to_string(operator.path("result.csv")).unwrap().lines().count(), count + 1);
 
-    // Again with everything done: nothing is asked of AWS at all.
+    // Again with everything done: nothing is asked of AWS at all, and the configurations are where they are wanted now.
     let calls = proxy.calls();
-    operator.good(&arguments);
+    operator.good(&[&arguments[..9], &["--device-config", "elsewhere"]].concat());
     assert_eq!(proxy.calls(), calls);
-    assert_eq!(fs::read_dir(operator.path("configs")).unwrap().count(), count, "no configuration is missing");
-    let config = fs::read_to_string(operator.path("configs/gw-0000.toml")).unwrap();
-    assert!(config.contains("endpoint = \"localhost\"\n"), "{config}");
+    let endpoint = format!("endpoint = \"{}\"\n", report["devices"][0]["endpoint"].as_str().unwrap());
+    for directory in ["configs", "elsewhere"] {
+        assert_eq!(
+            fs::read_dir(operator.path(directory)).unwrap().count(),
+            count,
+            "{directory}: none is missing"
+        );
+        let config = fs::read_to_string(operator.path(&format!("{directory}/gw-0000.toml"))).unwrap();
+        assert!(config.contains(&endpoint), "{config}");
+        assert!(config.contains("label = \"sss:100100F0\"\n"), "the bundle's key: {config}");
+    }
 
-    let Some(cli) = aws_cli(sim.environment()) else { return };
+    let Some(cli) = aws_cli(environment) else { return };
     let names: Vec<String> = (0..count).map(|number| format!("gw-{number:04}")).collect();
     assert_eq!(strings(&aws(&cli, &["list-things"]), "things", "thingName"), names);
     let certificates = aws(&cli, &["list-certificates"]);
@@ -127,6 +138,19 @@ fn faults_and_kills_leave_the_same_end_state_and_a_consistent_journal() {
         let principals = aws(&cli, &["list-thing-principals", "--thing-name", name]);
         assert_eq!(strings(&principals, "principals", "").len(), 1, "{name}");
     }
+}
+
+#[test]
+fn a_fleet_on_aws_iot_sim() {
+    let sim = AwsIotSim::start().unwrap();
+    registered_in_spite_of_faults_and_kills(sim.environment(), sim.control_plane_url(), devices());
+}
+
+/// Fewer, since moto is slow. It tells another endpoint each time that it is asked: that of the first device counts.
+#[test]
+fn a_fleet_on_moto() {
+    let Some(moto) = Moto::start() else { return };
+    registered_in_spite_of_faults_and_kills(moto.environment(), moto.url(), 24);
 }
 
 #[test]

@@ -3,8 +3,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 /// What happens to a call.
@@ -27,7 +26,8 @@ pub(crate) enum Fault {
 /// Its threads end with the process.
 pub(crate) struct FaultProxy {
     url: String,
-    calls: Arc<AtomicUsize>,
+    /// The request line of each call so far.
+    calls: Arc<Mutex<Vec<String>>>,
 }
 
 impl FaultProxy {
@@ -37,13 +37,13 @@ impl FaultProxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let upstream = upstream.trim_start_matches("http://").trim_end_matches('/').to_owned();
-        let calls = Arc::new(AtomicUsize::new(0));
-        let (counter, fault) = (Arc::clone(&calls), Arc::new(fault));
+        let calls = Arc::default();
+        let (seen, fault) = (Arc::clone(&calls), Arc::new(fault));
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                let (upstream, counter, fault) = (upstream.clone(), Arc::clone(&counter), Arc::clone(&fault));
+                let (upstream, seen, fault) = (upstream.clone(), Arc::clone(&seen), Arc::clone(&fault));
                 // A connection that breaks is nothing to the proxy.
-                thread::spawn(move || one_call(client, &upstream, &counter, &*fault));
+                thread::spawn(move || one_call(client, &upstream, &seen, &*fault));
             }
         });
         Self { url, calls }
@@ -51,7 +51,15 @@ impl FaultProxy {
 
     /// How many calls came so far.
     pub(crate) fn calls(&self) -> usize {
-        self.calls.load(Ordering::SeqCst)
+        self.calls.lock().unwrap().len()
+    }
+
+    /// The numbers of the calls that change something. AWS's older lists are POST requests, too.
+    pub(crate) fn writes(&self) -> Vec<usize> {
+        let reads = ["GET ", "POST /attached-policies/", "POST /policy-targets/"];
+        let calls = self.calls.lock().unwrap();
+        let is_write = |call: &String| !reads.iter().any(|read| call.starts_with(read));
+        calls.iter().enumerate().filter(|(_, call)| is_write(call)).map(|(number, _)| number).collect()
     }
 
     /// The environment, with this proxy in the control plane's place.
@@ -67,7 +75,7 @@ impl FaultProxy {
 fn one_call(
     client: TcpStream,
     upstream: &str,
-    counter: &AtomicUsize,
+    seen: &Mutex<Vec<String>>,
     fault: &(dyn Fn(usize) -> Fault + Send + Sync),
 ) -> Option<()> {
     let mut reader = BufReader::new(client);
@@ -93,7 +101,12 @@ fn one_call(
     reader.read_exact(&mut body).ok()?;
     let mut client = reader.into_inner();
 
-    let fault = fault(counter.fetch_add(1, Ordering::SeqCst));
+    let number = {
+        let mut seen = seen.lock().unwrap();
+        seen.push(head.lines().next()?.to_owned());
+        seen.len() - 1
+    };
+    let fault = fault(number);
     match fault {
         Fault::LostBefore => return None,
         Fault::InternalError => return refuse(&mut client, 500, "InternalFailureException"),

@@ -1,0 +1,70 @@
+//! Servers that are not there: no name, no route, nobody who listens.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failing test may panic"
+)]
+
+mod support;
+
+use std::error::Error as _;
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+
+use aws_iot_mqtt::{Builder, Client, Error, Verdict};
+use support::{BOTH_VERSIONS, block_on, client, tls};
+use test_peers::Pki;
+
+/// Who the client is does not matter: nobody will hear of it.
+fn tls_of_anybody() -> rustls::ClientConfig {
+    let pki = Pki::new();
+    tls(&pki.client("device-1"), &pki.ca_pem(), BOTH_VERSIONS)
+}
+
+fn refused(builder: Builder) -> (Error, String) {
+    let error = block_on(builder.connect()).unwrap_err();
+    assert_eq!(error.verdict(), Verdict::Transient, "the network may come back: {error}");
+    let cause = error.source().expect("the system's own answer");
+    assert!(cause.downcast_ref::<io::Error>().is_some(), "{cause:?}");
+    let words = error.to_string();
+    (error, words)
+}
+
+#[test]
+fn a_name_that_does_not_exist() {
+    // A name that no resolver may know (RFC 6761, section 6.4).
+    let builder = Client::builder("data.iot.example.invalid", "device-1", tls_of_anybody());
+    let (error, words) = refused(builder);
+    assert!(matches!(error, Error::Resolve { .. }), "{error:?}");
+    assert!(
+        words.contains("the name 'data.iot.example.invalid' cannot be resolved")
+            && words.contains("DNS server"),
+        "{words}"
+    );
+}
+
+#[test]
+fn an_address_without_a_route() {
+    // A group is nobody's address, so no system has a route for a connection to it.
+    let (error, words) = refused(Client::builder("224.0.0.1", "device-1", tls_of_anybody()));
+    assert!(matches!(error, Error::Unreachable { .. }), "{error:?}");
+    for part in ["224.0.0.1:8883", "224.0.0.1 (network unreachable)", "no route there", "default gateway"] {
+        assert!(words.contains(part), "'{part}' in: {words}");
+    }
+}
+
+#[test]
+fn a_port_where_nobody_listens() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let (error, words) = refused(client(port, "device-1", tls_of_anybody()));
+    assert!(matches!(error, Error::Unreachable { .. }), "{error:?}");
+    for part in
+        [&format!("localhost:{port}"), "127.0.0.1 (connection refused)", "is the port right (8883, or 443)"]
+    {
+        assert!(words.contains(part), "'{part}' in: {words}");
+    }
+}

@@ -1,0 +1,125 @@
+//! How certificates are attached to things, and lists that have several pages.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use aws_iot_provision::{
+    Attachment, Device, DeviceCertificate, Error, PolicyDocument, Provisioner, Removal, Rights, Settings,
+};
+use aws_iot_sim::AwsIotSim;
+use aws_sdk_iot::types::ThingPrincipalType;
+use support::{FULL_ACCESS, block_on, certificate, chain, client, config, device, outcomes, provision};
+
+fn attached(thing: &str, certificate: &DeviceCertificate, attachment: Attachment) -> Device {
+    let mut settings = Settings::new("devices".parse().unwrap());
+    settings.attachment = attachment;
+    Device::with_settings(thing.parse().unwrap(), certificate.clone(), settings)
+}
+
+#[test]
+fn an_attachment_becomes_exclusive_or_shared_by_asking_for_it() {
+    let sim = AwsIotSim::start().unwrap();
+    block_on(async {
+        let (aws, certificate) = (client(&sim).await, certificate());
+        let first = provision(&sim, &attached("dev1", &certificate, Attachment::Shared)).await.unwrap();
+        for (wanted, kind, how) in [
+            (Attachment::Exclusive, ThingPrincipalType::ExclusiveThing, "exclusive instead of shared"),
+            (Attachment::Shared, ThingPrincipalType::NonExclusiveThing, "shared instead of exclusive"),
+        ] {
+            let device = attached("dev1", &certificate, wanted);
+            let provisioner = Provisioner::new(&config(sim.control_plane_url()).await).unwrap();
+            let plan = provisioner.plan(&device).await.unwrap().to_string();
+            assert!(plan.contains(&format!("~ certificate on the thing dev1: {how}\n")), "{plan}");
+            assert_eq!(provision(&sim, &device).await.unwrap().changes[4].action.kind(), "updated");
+            let things =
+                aws.list_principal_things_v2().principal(&first.certificate_arn).send().await.unwrap();
+            let things = things.principal_thing_objects.unwrap();
+            assert_eq!((things.len(), things[0].thing_principal_type.clone()), (1, Some(kind)));
+            assert_eq!(outcomes(&provision(&sim, &device).await.unwrap()), ["unchanged"; 6]);
+        }
+    });
+}
+
+#[test]
+fn a_certificate_is_shared_only_where_no_other_thing_has_it_alone() {
+    let sim = AwsIotSim::start().unwrap();
+    block_on(async {
+        let certificate = certificate();
+        let of = |thing: &str, attachment| attached(thing, &certificate, attachment);
+        provision(&sim, &of("dev1", Attachment::Exclusive)).await.unwrap();
+        let error = provision(&sim, &of("dev2", Attachment::Shared)).await.unwrap_err();
+        assert!(matches!(error, Error::CertificateElsewhere { .. }), "{error:?}");
+        let aws = client(&sim).await;
+        assert!(aws.describe_thing().thing_name("dev2").send().await.is_err(), "nothing is half-done");
+
+        provision(&sim, &of("dev1", Attachment::Shared)).await.unwrap();
+        provision(&sim, &of("dev2", Attachment::Shared)).await.unwrap();
+        let error = provision(&sim, &of("dev1", Attachment::Exclusive)).await.unwrap_err();
+        assert!(chain(&error).contains("the thing dev2"), "{}", chain(&error));
+    });
+}
+
+/// Pages of two entries each: what stands on the second page counts as well.
+#[test]
+fn lists_are_followed_to_their_last_page() {
+    let sim = AwsIotSim::builder().most_per_page(2).start().unwrap();
+    block_on(async {
+        let (aws, certificate) = (client(&sim).await, certificate());
+        let shared = |thing: &str| attached(thing, &certificate, Attachment::Shared);
+        let first = provision(&sim, &shared("dev1")).await.unwrap();
+        for other in ["dev2", "dev3"] {
+            provision(&sim, &shared(other)).await.unwrap();
+        }
+        // Things of the certificate: dev3 is on the second page.
+        let provisioned = provision(&sim, &shared("dev3")).await.unwrap();
+        assert_eq!(outcomes(&provisioned), ["unchanged"; 6]);
+        let error =
+            provision(&sim, &attached("dev1", &certificate, Attachment::Exclusive)).await.unwrap_err();
+        assert!(chain(&error).contains("dev2, dev3"), "{}", chain(&error));
+
+        // Policies of the certificate: `devices` is on the second page.
+        for name in ["a", "b"] {
+            aws.create_policy().policy_name(name).policy_document(FULL_ACCESS).send().await.unwrap();
+            let arn = &first.certificate_arn;
+            aws.attach_policy().policy_name(name).target(arn).send().await.unwrap();
+        }
+        assert_eq!(outcomes(&provision(&sim, &shared("dev1")).await.unwrap()), ["unchanged"; 6]);
+
+        // Targets of the policy: the certificate above and three more.
+        for thing in ["e", "f", "g"] {
+            provision(&sim, &device(thing)).await.unwrap();
+        }
+        let mut settings = Settings::new("devices".parse().unwrap());
+        settings.rights = Rights::Document(PolicyDocument::from_json(FULL_ACCESS).unwrap());
+        settings.attachment = Attachment::Shared;
+        let changed = Device::with_settings("dev1".parse().unwrap(), certificate.clone(), settings);
+        let provisioner = Provisioner::new(&config(sim.control_plane_url()).await).unwrap();
+        let plan = provisioner.plan(&changed).await.unwrap().to_string();
+        assert!(plan.contains("in force at once, also for 3 others that have this policy\n"), "{plan}");
+
+        // Principals of the thing: deprovisioning would leave the third behind otherwise.
+        for _ in 0..2 {
+            let further = attached("e", &support::certificate(), Attachment::Exclusive);
+            provision(&sim, &further).await.unwrap();
+        }
+        let removal = Removal {
+            thing: "e".parse().unwrap(),
+            policy: "devices".parse().unwrap(),
+            keep_policy: false,
+            force: false,
+        };
+        let plan = provisioner.plan_removal(removal).await.unwrap();
+        provisioner.remove(&plan, |_| {}).await.unwrap();
+        assert!(aws.describe_thing().thing_name("e").send().await.is_err());
+        assert!(
+            aws.get_policy().policy_name("devices").send().await.is_ok(),
+            "those on the second page have it"
+        );
+    });
+}

@@ -1,0 +1,34 @@
+//! The question that `deprovision` asks.
+
+use aws_iot_sim::AwsIotSim;
+
+use crate::support::terminal::at_a_terminal;
+use crate::support::{Device, Operator, text};
+
+const DEPROVISION: [&str; 3] = ["deprovision", "--thing-name", "dev1"];
+
+#[test]
+fn only_yes_at_a_terminal_or_beforehand_takes_a_device_away() {
+    let sim = AwsIotSim::start().unwrap();
+    let operator = Operator::new(sim.environment());
+    operator.write("device.json", Device::new().bundle("1"));
+    operator.good(&["provision", "--certificate", "device.json", "--thing-name", "dev1"]);
+
+    let nobody = operator.fails(5, &DEPROVISION);
+    assert!(nobody.contains("- thing dev1") && !nobody.contains("[y/N]"), "{nobody}");
+    assert!(nobody.contains("nothing was changed") && nobody.contains("--yes"), "{nobody}");
+    for answer in ["n\n", "\n", "yesterday\n", "\u{4}"] {
+        let output = at_a_terminal(&mut operator.command(&DEPROVISION), answer);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(5), "{answer:?}: {said}");
+        assert!(said.contains("- thing dev1") && said.contains("[y/N]"), "{answer:?}: {said}");
+        assert!(said.contains("nothing was changed"), "{answer:?}: {said}");
+    }
+    let dry = operator.good(&[&DEPROVISION[..], &["--dry-run"]].concat());
+    assert!(dry.contains("- thing dev1") && dry.contains("nothing was changed"), "{dry}");
+
+    let output = at_a_terminal(&mut operator.command(&DEPROVISION), "YES\n");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("thing dev1: taken back"), "{}", text(&output.stdout));
+    assert!(operator.good(&DEPROVISION).contains("nothing of it is there"));
+}

@@ -1,0 +1,32 @@
+//! The command as people type it: against the simulated chip and SoftHSM2, aws-iot-sim and moto; the end state is read
+//! back with the AWS CLI.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod cert_export;
+mod json;
+mod support;
+
+#[cfg(feature = "provision")]
+mod bulk;
+#[cfg(feature = "provision")]
+mod deprovision;
+#[cfg(feature = "provision")]
+mod fleet;
+#[cfg(feature = "provision")]
+mod interrupted;
+#[cfg(feature = "provision")]
+mod lists;
+#[cfg(feature = "provision")]
+mod one_device;
+#[cfg(feature = "provision")]
+mod options;
+#[cfg(feature = "provision")]
+mod registry;
+#[cfg(feature = "provision")]
+mod round_trip;
