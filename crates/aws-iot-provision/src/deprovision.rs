@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::arn::ArnScope;
-use crate::calls::FoundCertificate;
+use crate::calls::{FoundCertificate, pauses};
 use crate::certificate::CertificateId;
 use crate::change::{Action, Change, Subject};
 use crate::error::Error;
@@ -114,12 +114,24 @@ impl Provisioner {
             for version in &plan.old_versions {
                 self.aws.delete_policy_version(&removal.policy, version).await?;
             }
-            let gone = self.aws.delete_policy(&removal.policy).await?;
-            let kept = || Action::Keep("another device has it".to_owned());
-            let action = if gone { Action::Delete } else { kept() };
+            let action = self.delete_policy(&removal.policy).await?;
             on_change(&Change::new(Subject::Policy(removal.policy.clone()), action));
         }
         Ok(())
+    }
+
+    async fn delete_policy(&self, policy: &PolicyName) -> Result<Action, Error> {
+        for pause in pauses() {
+            if self.aws.delete_policy(policy).await? {
+                return Ok(Action::Delete);
+            }
+            if !self.aws.targets_of(policy).await?.is_empty() {
+                return Ok(Action::Keep("another device has it".to_owned()));
+            }
+            tokio::time::sleep(pause).await;
+        }
+        let note = "AWS still counts what was detached from it, run this again in five minutes";
+        Ok(Action::Keep(note.to_owned()))
     }
 
     /// Those on the thing, and those that the marker names: a run that was interrupted may have detached one already.

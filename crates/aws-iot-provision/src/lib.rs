@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod arn;
+mod attach;
 mod calls;
 mod certificate;
 mod change;

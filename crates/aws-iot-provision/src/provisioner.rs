@@ -230,32 +230,6 @@ impl Provisioner {
         Err(Error::PolicyVersions { policy: policy.clone() })
     }
 
-    async fn attach(&self, device: &Device, certificate: &RegisteredCertificate) -> Result<(), Error> {
-        self.aws.attach_thing_principal(&device.thing, certificate, device.settings.attachment).await
-    }
-
-    /// AWS's documentation does not say whether an attachment can be changed as it is. It is tried first, so that a device
-    /// that is connected keeps its thing, whose name its policy needs; otherwise it is detached for a moment.
-    async fn attach_otherwise(
-        &self,
-        device: &Device,
-        certificate: &RegisteredCertificate,
-    ) -> Result<(), Error> {
-        match self.attach(device, certificate).await {
-            Ok(()) => {
-                let things = self.aws.things_of(certificate).await?;
-                let own = things.iter().find(|thing| thing.name == device.thing.as_str());
-                if own.is_some_and(|thing| thing.attachment == Some(device.settings.attachment)) {
-                    return Ok(());
-                }
-            }
-            Err(Error::Refused(_)) => {}
-            Err(error) => return Err(error),
-        }
-        self.aws.detach_thing_principal(&device.thing, certificate).await?;
-        self.attach(device, certificate).await
-    }
-
     /// What AWS returns or names is the certificate's id, and not what was computed here.
     async fn register(&self, device: &Device) -> Result<Certificate, Error> {
         let status = device.settings.status;

@@ -2,7 +2,7 @@ use aws_sdk_iot::operation::register_certificate_without_ca::RegisterCertificate
 use aws_sdk_iot::types::CertificateStatus;
 use device_identity::DeviceCertificate;
 
-use super::{ANY_RESOURCE, ControlPlane, NOT_FOUND, is, on, on_certificate, part};
+use super::{ANY_RESOURCE, ControlPlane, DELETE_CONFLICT, NOT_FOUND, is, on, on_certificate, part};
 use crate::certificate::CertificateId;
 use crate::device::Status;
 use crate::error::Error;
@@ -92,7 +92,7 @@ impl ControlPlane {
     pub(crate) async fn delete_certificate(&self, id: &CertificateId) -> Result<(), Error> {
         let call = on_certificate("iot:DeleteCertificate", id);
         let request = self.client.delete_certificate().certificate_id(id.as_str());
-        match self.send(&call, || request.clone().send()).await {
+        match self.send_when_settled(&call, DELETE_CONFLICT, || request.clone().send()).await {
             Ok(_) => Ok(()),
             Err(error) if is(&error, NOT_FOUND) => Ok(()),
             Err(error) => Err(call.failed(&self.place, error)),

@@ -5,6 +5,7 @@ mod certificates;
 mod pages;
 mod policies;
 mod retry;
+mod settling;
 mod things;
 
 use std::fmt;
@@ -18,6 +19,7 @@ use tokio::sync::OnceCell;
 
 pub(crate) use attachments::AttachedThing;
 pub(crate) use certificates::{FoundCertificate, RegisteredCertificate};
+pub(crate) use settling::pauses;
 pub(crate) use things::FoundThing;
 
 use crate::certificate::CertificateId;
@@ -157,3 +159,5 @@ fn is<E: ProvideErrorMetadata>(error: &SdkError<E>, code: &str) -> bool {
 }
 
 const NOT_FOUND: &str = "ResourceNotFoundException";
+
+const DELETE_CONFLICT: &str = "DeleteConflictException";

@@ -2,7 +2,7 @@ use aws_sdk_iot::operation::create_policy::CreatePolicyError;
 use aws_sdk_iot::operation::create_policy_version::CreatePolicyVersionError;
 
 use super::pages::Page;
-use super::{ControlPlane, NOT_FOUND, PAGE, is, on_policy, part};
+use super::{ControlPlane, DELETE_CONFLICT, NOT_FOUND, PAGE, is, on_policy, part};
 use crate::error::Error;
 use crate::name::PolicyName;
 use crate::policy::PolicyDocument;
@@ -118,7 +118,7 @@ impl ControlPlane {
         match self.send(&call, || request.clone().send()).await {
             Ok(_) => Ok(true),
             Err(error) if is(&error, NOT_FOUND) => Ok(true),
-            Err(error) if is(&error, "DeleteConflictException") => Ok(false),
+            Err(error) if is(&error, DELETE_CONFLICT) => Ok(false),
             Err(error) => Err(call.failed(&self.place, error)),
         }
     }

@@ -71,7 +71,9 @@ impl ControlPlane {
     pub(crate) async fn delete_thing(&self, thing: &ThingName) -> Result<(), Error> {
         let call = on_thing("iot:DeleteThing", thing);
         let request = self.client.delete_thing().thing_name(thing.as_str());
-        match self.send(&call, || request.clone().send()).await {
+        // "Thing … is still attached to one or more principals".
+        let attached = "InvalidRequestException";
+        match self.send_when_settled(&call, attached, || request.clone().send()).await {
             Ok(_) => Ok(()),
             Err(error) if is(&error, NOT_FOUND) => Ok(()),
             Err(error) => Err(call.failed(&self.place, error)),

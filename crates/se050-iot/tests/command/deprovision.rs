@@ -1,7 +1,11 @@
-//! The question that `deprovision` asks.
+//! The question that `deprovision` asks, and its patience.
+
+use std::collections::HashSet;
+use std::sync::Mutex;
 
 use aws_iot_sim::AwsIotSim;
 
+use crate::support::fault_proxy::{Fault, FaultProxy};
 use crate::support::terminal::at_a_terminal;
 use crate::support::{Device, Operator, text};
 
@@ -30,5 +34,25 @@ fn only_yes_at_a_terminal_or_beforehand_takes_a_device_away() {
     let output = at_a_terminal(&mut operator.command(&DEPROVISION), "YES\n");
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(text(&output.stdout).contains("thing dev1: taken back"), "{}", text(&output.stdout));
+    assert!(operator.good(&DEPROVISION).contains("nothing of it is there"));
+}
+
+/// AWS IoT API reference, DetachPolicy and DetachThingPrincipal: both take a while. Here each deletion is refused once.
+#[test]
+fn what_is_detached_is_deleted_once_it_counts_as_detached() {
+    let sim = AwsIotSim::start().unwrap();
+    let refused = Mutex::new(HashSet::new());
+    let proxy = FaultProxy::start(sim.control_plane_url(), move |_, line| {
+        let deletion = line.starts_with("DELETE ") && !line.contains("/principals");
+        let first = deletion && refused.lock().unwrap().insert(line.to_owned());
+        if first { Fault::NotSettled } else { Fault::None }
+    });
+    let operator = Operator::new(proxy.environment(sim.environment()));
+    operator.write("device.json", Device::new().bundle("1"));
+    operator.good(&["provision", "--certificate", "device.json", "--thing-name", "dev1"]);
+    let taken = operator.good(&[&DEPROVISION[..], &["--yes"]].concat());
+    for line in ["- certificate on the thing dev1", "- thing dev1", "- policy se050-device\n", "taken back"] {
+        assert!(taken.contains(line), "{line:?} not in {taken}");
+    }
     assert!(operator.good(&DEPROVISION).contains("nothing of it is there"));
 }

@@ -70,7 +70,7 @@ fn run_until(operator: &Operator, arguments: &[&str], kill: Kill) -> Option<i32>
 /// A fleet through a proxy that spoils 3 % of the calls, killed at random moments and begun again until it is whole; then
 /// journal, report and configurations are looked at, and what the AWS CLI tells.
 fn registered_in_spite_of_faults_and_kills(environment: Vec<(String, String)>, url: &str, count: usize) {
-    let proxy = FaultProxy::start(url, three_percent);
+    let proxy = FaultProxy::start(url, |call, _| three_percent(call));
     let operator = Operator::new(proxy.environment(environment.clone()));
     for number in 0..count {
         operator.write(&format!("bundles/{number:04}.json"), Device::new().bundle(&format!("{number:04}")));

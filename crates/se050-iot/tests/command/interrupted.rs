@@ -41,7 +41,7 @@ impl Core {
     /// The command, with a fault at that call.
     fn with_fault(&self, fault: Fault, call: usize) -> (FaultProxy, Operator) {
         let proxy =
-            FaultProxy::start(&self.url, move |number| if number == call { fault } else { Fault::None });
+            FaultProxy::start(&self.url, move |number, _| if number == call { fault } else { Fault::None });
         let operator = Operator::new(proxy.environment(self.environment.clone()));
         (proxy, operator)
     }

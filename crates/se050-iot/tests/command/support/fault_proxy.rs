@@ -21,6 +21,8 @@ pub(crate) enum Fault {
     LostAfter,
     /// The call takes effect, and its answer never comes.
     NoAnswer,
+    /// AWS still counts as attached what was detached a moment ago, and does not delete it.
+    NotSettled,
 }
 
 /// Its threads end with the process.
@@ -32,8 +34,11 @@ pub(crate) struct FaultProxy {
 
 impl FaultProxy {
     /// In front of the control plane at `upstream` (`http://HOST:PORT`); `fault` decides by the number of the call,
-    /// counted from 0.
-    pub(crate) fn start(upstream: &str, fault: impl Fn(usize) -> Fault + Send + Sync + 'static) -> Self {
+    /// counted from 0, and its request line.
+    pub(crate) fn start(
+        upstream: &str,
+        fault: impl Fn(usize, &str) -> Fault + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let upstream = upstream.trim_start_matches("http://").trim_end_matches('/').to_owned();
@@ -76,7 +81,7 @@ fn one_call(
     client: TcpStream,
     upstream: &str,
     seen: &Mutex<Vec<String>>,
-    fault: &(dyn Fn(usize) -> Fault + Send + Sync),
+    fault: &(dyn Fn(usize, &str) -> Fault + Send + Sync),
 ) -> Option<()> {
     let mut reader = BufReader::new(client);
     let mut head = String::new();
@@ -101,15 +106,20 @@ fn one_call(
     reader.read_exact(&mut body).ok()?;
     let mut client = reader.into_inner();
 
+    let line = head.lines().next()?.to_owned();
     let number = {
         let mut seen = seen.lock().unwrap();
-        seen.push(head.lines().next()?.to_owned());
+        seen.push(line.clone());
         seen.len() - 1
     };
-    let fault = fault(number);
+    let fault = fault(number, &line);
     match fault {
         Fault::LostBefore => return None,
         Fault::InternalError => return refuse(&mut client, 500, "InternalFailureException"),
+        Fault::NotSettled if line.starts_with("DELETE /things/") => {
+            return refuse(&mut client, 400, "InvalidRequestException");
+        }
+        Fault::NotSettled => return refuse(&mut client, 409, "DeleteConflictException"),
         Fault::Throttled => return refuse(&mut client, 429, "ThrottlingException"),
         Fault::None | Fault::LostAfter | Fault::NoAnswer => {}
     }
