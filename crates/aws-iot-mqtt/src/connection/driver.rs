@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
+use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
@@ -15,7 +15,7 @@ use super::alarm::Alarm;
 use super::shared::{Closing, Shared};
 use super::tls;
 use crate::client::Outcome;
-use crate::session::{Command, Session};
+use crate::session::{Command, Output, Session};
 use crate::{Cause, Error};
 
 /// How long the last bytes may take, and the server's last words.
@@ -217,8 +217,8 @@ impl<'a, S: AsyncRead + AsyncWrite> Driver<'a, S> {
 }
 
 /// One step of writing: what is there, all together, then the flush, for which it returns 0.
-async fn write_some<W: AsyncWrite + Unpin>(writer: &mut W, out: &mut BytesMut) -> io::Result<usize> {
-    if out.is_empty() {
+async fn write_some<W: AsyncWrite + Unpin>(writer: &mut W, out: &mut Output) -> io::Result<usize> {
+    if !out.has_remaining() {
         writer.flush().await?;
         return Ok(0);
     }

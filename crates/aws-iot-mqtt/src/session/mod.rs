@@ -8,6 +8,7 @@ mod granted;
 mod inbox;
 mod incoming;
 mod keep_alive;
+mod output;
 mod pace;
 mod pending;
 mod requests;
@@ -20,7 +21,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::BytesMut;
+use bytes::{Buf as _, BytesMut};
 use rumqttc::v5::mqttbytes::v5::{Packet, PingReq};
 use tokio::sync::Notify;
 use tracing::debug;
@@ -30,6 +31,7 @@ pub(crate) use self::asked::{Command, Wanted};
 pub(crate) use self::granted::{Granted, Hello};
 use self::inbox::Inbox;
 use self::keep_alive::{Due, KeepAlive};
+pub(crate) use self::output::Output;
 use self::pace::Pace;
 use self::pending::PendingTable;
 pub(crate) use self::sending::Left;
@@ -57,8 +59,7 @@ pub(crate) struct Session {
     resubscribing: usize,
     /// A reconnect, of which it is not yet told that all is as before.
     resuming: bool,
-    /// What goes out with the next write: everything that is ready, together. The payload is copied once, to here.
-    out: BytesMut,
+    out: Output,
     left: Left,
     hub: Arc<Hub>,
     counters: Arc<Counters>,
@@ -91,7 +92,7 @@ impl Session {
             inbox: Inbox::new(most_waiting, Arc::clone(&counters)),
             resubscribing: 0,
             resuming: false,
-            out: BytesMut::new(),
+            out: Output::default(),
             left: Left::default(),
             hub,
             counters,
@@ -170,12 +171,12 @@ impl Session {
     }
 
     /// What is ready to be written. The caller takes from its front what the socket took.
-    pub(crate) fn out(&mut self) -> &mut BytesMut {
+    pub(crate) fn out(&mut self) -> &mut Output {
         &mut self.out
     }
 
     pub(crate) fn has_output(&self) -> bool {
-        !self.out.is_empty()
+        self.out.has_remaining()
     }
 
     /// Some of the output went to the socket.
@@ -193,7 +194,7 @@ impl Session {
     /// The last packet.
     pub(crate) fn goodbye(&mut self, outcome: &Result<(), Error>, reason: DisconnectReason) {
         // By hand: rumqttc 0.25.1 writes a wrong length for a DISCONNECT with nothing but a reason.
-        self.out.extend_from_slice(match (outcome, reason) {
+        self.out.raw(match (outcome, reason) {
             (Err(Error::Protocol { .. }), _) => &[0xE0, 1, 0x82],
             (_, DisconnectReason::Normal) => &[0xE0, 0],
             (_, DisconnectReason::WithWill) => &[0xE0, 1, 0x04],
@@ -207,7 +208,7 @@ impl Session {
 
     fn write(&mut self, packet: Packet) {
         // Sizes were checked on the way in, and packet ids are never 0, so the codec has nothing to refuse.
-        if let Err(error) = packet.write(&mut self.out, None) {
+        if let Err(error) = self.out.packet(packet) {
             debug!(%error, "a packet could not be encoded");
         }
     }

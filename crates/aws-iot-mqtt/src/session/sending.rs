@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::mem::take;
 use std::time::Instant;
 
+use bytes::Buf as _;
 use rumqttc::v5::mqttbytes::v5::{Packet, PubAck, PubAckReason, Publish};
 use tracing::debug;
 
@@ -30,7 +31,7 @@ impl Session {
     /// How many messages may come in now. What is beyond the server's window and its rates stays in the outbox.
     pub(crate) fn room(&self) -> usize {
         let Some(link) = &self.link else { return 0 };
-        if !self.to_send.is_empty() || self.out.len() >= HIGH_WATER {
+        if !self.to_send.is_empty() || self.out.remaining() >= HIGH_WATER {
             return 0;
         }
         let window = usize::from(link.granted.receive_maximum).saturating_sub(self.pending.publishes());
@@ -49,7 +50,7 @@ impl Session {
             let Some(link) = &mut self.link else { return };
             let window_open = usize::from(link.granted.receive_maximum) > self.pending.publishes();
             let qos0 = self.to_send.front().is_some_and(|entry| entry.qos == QoS::AtMostOnce);
-            if self.out.len() >= HIGH_WATER || !(window_open || qos0) {
+            if self.out.remaining() >= HIGH_WATER || !(window_open || qos0) {
                 return;
             }
             let next = link.pace.next(now);
@@ -101,7 +102,7 @@ impl Session {
             return self.leave(entry, Err(error));
         }
         packet.pkid = id;
-        if let Err(error) = packet.write(&mut self.out) {
+        if let Err(error) = self.out.message(&mut packet) {
             debug!(%error, "a message could not be encoded");
         }
         (entry.topic, entry.payload) = (packet.topic, packet.payload);

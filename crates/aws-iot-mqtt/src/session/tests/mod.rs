@@ -9,7 +9,7 @@ mod sending;
 mod server;
 mod subscribing;
 
-use bytes::Bytes;
+use bytes::{BufMut as _, Bytes, BytesMut};
 use rumqttc::v5::mqttbytes::QoS as WireQoS;
 use rumqttc::v5::mqttbytes::v5::{
     PubAck, PubAckProperties, PubAckReason, Publish, SubAck, SubscribeReasonCode, UnsubAck, UnsubAckReason,
@@ -110,8 +110,16 @@ impl Wire {
     }
 
     /// Everything that the session wants written.
+    fn bytes(&mut self) -> BytesMut {
+        let out = self.session.out();
+        let mut bytes = BytesMut::new();
+        bytes.put(out);
+        bytes
+    }
+
+    /// The same, as packets.
     fn sent(&mut self) -> Vec<Packet> {
-        let mut out = self.session.out().split();
+        let mut out = self.bytes();
         std::iter::from_fn(|| decode(&mut out, u32::MAX).unwrap()).collect()
     }
 

@@ -138,7 +138,8 @@ impl Bench {
             Err(_) => true,
         });
         self.unsubscribing.retain_mut(|answered| answered.try_recv().is_err());
-        self.model.receives(self.wire.session.out().split())
+        let bytes = self.wire.bytes();
+        self.model.receives(bytes)
     }
 
     /// A server that behaves, until nothing is left to be said.

@@ -141,11 +141,11 @@ fn packet_ids_go_round_and_step_over_those_in_use() {
 fn the_last_packet_says_why() {
     let mut wire = Wire::new(100);
     wire.session.goodbye(&Ok(()), DisconnectReason::Normal);
-    assert_eq!(&wire.session.out().split()[..], [0xE0, 0]);
+    assert_eq!(&wire.bytes()[..], [0xE0, 0]);
     wire.session.goodbye(&Ok(()), DisconnectReason::WithWill);
-    assert_eq!(&wire.session.out().split()[..], [0xE0, 1, 0x04]);
+    assert_eq!(&wire.bytes()[..], [0xE0, 1, 0x04]);
     wire.session.goodbye(&Err(protocol(Malformed::Qos2)), DisconnectReason::Normal);
-    assert_eq!(&wire.session.out().split()[..], [0xE0, 1, 0x82]);
+    assert_eq!(&wire.bytes()[..], [0xE0, 1, 0x82]);
 }
 
 #[test]
