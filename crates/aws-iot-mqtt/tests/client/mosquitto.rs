@@ -1,13 +1,4 @@
 //! The whole client against mosquitto, which requires client certificates, on TLS 1.2 and on TLS 1.3.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a failing test may panic"
-)]
-
-mod support;
 
 use std::thread;
 
@@ -15,10 +6,11 @@ use aws_iot_mqtt::DisconnectReason::Normal;
 use aws_iot_mqtt::{Client, Error, QoS};
 use rustls::SupportedProtocolVersion;
 use rustls::version::{TLS12, TLS13};
-use support::bench::Bench;
-use support::quiet::Complaints;
-use support::{BOTH_VERSIONS, block_on, client, self_signed, tls};
 use test_peers::{Mosquitto, Pki, TlsVersion};
+
+use crate::support::bench::Bench;
+use crate::support::quiet::Complaints;
+use crate::support::{BOTH_VERSIONS, block_on, client, self_signed, tls};
 
 #[test]
 fn ten_messages_there_and_back_on_tls_1_2() {

@@ -1,21 +1,13 @@
 //! Servers that are not there: no name, no route, nobody who listens.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a failing test may panic"
-)]
-
-mod support;
 
 use std::error::Error as _;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 
 use aws_iot_mqtt::{Builder, Client, Error, Verdict};
-use support::{BOTH_VERSIONS, block_on, client, tls};
 use test_peers::Pki;
+
+use crate::support::{BOTH_VERSIONS, block_on, client, tls};
 
 /// Who the client is does not matter: nobody will hear of it.
 fn tls_of_anybody() -> rustls::ClientConfig {

@@ -1,13 +1,4 @@
 //! What servers do that they should not, and what the user is told.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a failing test may panic"
-)]
-
-mod support;
 
 use std::error::Error as _;
 use std::io::{Read as _, Write as _};
@@ -20,9 +11,10 @@ use std::time::Duration;
 use aws_iot_mqtt::DisconnectReason::Normal;
 use aws_iot_mqtt::{Client, DisconnectReason, Error, Event, Publication, QoS, ReasonCode, Stage};
 use rustls::version::TLS13;
-use support::server::{Scripted, plain, read_packet, read_to_end, welcome};
-use support::{BOTH_VERSIONS, block_on, client, lasting, tls};
 use test_peers::Pki;
+
+use crate::support::server::{Scripted, plain, read_packet, read_to_end, welcome};
+use crate::support::{BOTH_VERSIONS, block_on, client, lasting, tls};
 
 /// For ports where nothing depends on who the client is.
 fn anybody(port: u16) -> aws_iot_mqtt::Builder {

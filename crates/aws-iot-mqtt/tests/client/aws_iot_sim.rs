@@ -1,23 +1,15 @@
 //! The client against the simulated AWS IoT Core: what its policies and its registry refuse, and how that is told.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a failing test may panic"
-)]
-
-mod support;
 
 use std::time::Duration;
 
 use aws_iot_mqtt::DisconnectReason::Normal;
 use aws_iot_mqtt::{Client, Error, Event, Proxy, Publication, QoS, ReasonCode, Reconnect, SubscribeOptions};
-use support::cloud::Cloud;
-use support::proxy::proxy;
-use support::quiet::Complaints;
-use support::{EACH_VERSION, block_on, client};
 use test_peers::Pki;
+
+use crate::support::cloud::Cloud;
+use crate::support::proxy::proxy;
+use crate::support::quiet::Complaints;
+use crate::support::{EACH_VERSION, block_on, client};
 
 /// May connect as `device-*` and speak under `open/`.
 const POLICY: &str = r#"{

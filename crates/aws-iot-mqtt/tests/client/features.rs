@@ -1,13 +1,4 @@
 //! What MQTT 5 has beside plain publish and subscribe, against mosquitto: options, receipts, wills, shares.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a failing test may panic"
-)]
-
-mod support;
 
 use std::collections::BTreeSet;
 use std::future::poll_fn;
@@ -18,9 +9,10 @@ use std::time::Duration;
 use aws_iot_mqtt::DisconnectReason::Normal;
 use aws_iot_mqtt::{DisconnectReason, Publication, QoS, SubscribeOptions, Will};
 use futures_core::Stream as _;
-use support::bench::Bench;
-use support::cutter::Cutter;
-use support::{block_on, client, next, publish};
+
+use crate::support::bench::Bench;
+use crate::support::cutter::Cutter;
+use crate::support::{block_on, client, next, publish};
 
 const HOUR: Duration = Duration::from_secs(3600);
 

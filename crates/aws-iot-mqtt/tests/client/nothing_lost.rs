@@ -1,13 +1,4 @@
 //! Messages under way while the broker dies, and while the network does what networks do. None is lost.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a failing test may panic"
-)]
-
-mod support;
 
 use std::collections::HashSet;
 use std::sync::mpsc;
@@ -16,9 +7,10 @@ use std::time::Duration;
 
 use aws_iot_mqtt::DisconnectReason::Normal;
 use aws_iot_mqtt::{Client, Error, Event, Limits, OfflineQos0, Outbox, Publication, QoS, Receipt};
-use support::bench::Bench;
-use support::block_on;
-use support::cutter::{Cutter, Trouble};
+
+use crate::support::bench::Bench;
+use crate::support::block_on;
+use crate::support::cutter::{Cutter, Trouble};
 
 const MESSAGES: usize = 1000;
 

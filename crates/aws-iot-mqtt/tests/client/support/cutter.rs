@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::Ipv4Addr;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -38,19 +37,14 @@ struct State {
     plan: Mutex<Vec<Trouble>>,
     /// Counted up to cut all connections that are open.
     cut: tokio::sync::watch::Sender<()>,
-    connections: AtomicUsize,
 }
 
 impl Cutter {
     pub(crate) fn start(target: u16, plan: impl IntoIterator<Item = Trouble>) -> Self {
         let mut plan: Vec<Trouble> = plan.into_iter().collect();
         plan.reverse();
-        let state = Arc::new(State {
-            target,
-            plan: Mutex::new(plan),
-            cut: tokio::sync::watch::channel(()).0,
-            connections: AtomicUsize::new(0),
-        });
+        let state =
+            Arc::new(State { target, plan: Mutex::new(plan), cut: tokio::sync::watch::channel(()).0 });
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         listener.set_nonblocking(true).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -67,16 +61,6 @@ impl Cutter {
         self.state.cut.send_replace(());
     }
 
-    /// What becomes of the next connection.
-    pub(crate) fn next(&self, trouble: Trouble) {
-        self.state.plan.lock().unwrap().push(trouble);
-    }
-
-    /// How many connections there were.
-    pub(crate) fn connections(&self) -> usize {
-        self.state.connections.load(Ordering::Relaxed)
-    }
-
     /// Whether all the troubles have had their connection.
     pub(crate) fn is_through(&self) -> bool {
         self.state.plan.lock().unwrap().is_empty()
@@ -85,7 +69,6 @@ impl Cutter {
 
 async fn accept(listener: TcpListener, state: Arc<State>) {
     while let Ok((client, _)) = listener.accept().await {
-        state.connections.fetch_add(1, Ordering::Relaxed);
         let trouble = state.plan.lock().unwrap().pop().unwrap_or(Trouble::None);
         let state = Arc::clone(&state);
         tokio::spawn(async move {

@@ -1,5 +1,4 @@
 //! What the tests share: identities, a TLS server that follows a script, an executor that is not tokio.
-#![allow(dead_code, reason = "each test file uses its own part")]
 
 pub(crate) mod authority;
 pub(crate) mod bench;

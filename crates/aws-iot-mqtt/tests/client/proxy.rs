@@ -1,20 +1,12 @@
 //! Through an HTTP proxy, and what is said when it does not help.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a failing test may panic"
-)]
-
-mod support;
 
 use aws_iot_mqtt::DisconnectReason::Normal;
 use aws_iot_mqtt::{Error, Proxy, QoS};
-use support::cloud::{ALLOW_ALL, Cloud};
-use support::proxy::proxy;
-use support::server::plain;
-use support::{block_on, client};
+
+use crate::support::cloud::{ALLOW_ALL, Cloud};
+use crate::support::proxy::proxy;
+use crate::support::server::plain;
+use crate::support::{block_on, client};
 
 #[test]
 fn the_tunnel_carries_the_connection_and_the_credentials_are_shown_to_the_proxy() {

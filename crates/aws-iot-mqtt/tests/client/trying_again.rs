@@ -1,13 +1,4 @@
 //! When the client tries again, when it gives up, and what it says.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a failing test may panic"
-)]
-
-mod support;
 
 use std::error::Error as _;
 use std::sync::Arc;
@@ -19,10 +10,11 @@ use aws_iot_mqtt::{
     AfterRefusals, Builder, Error, Event, Events, Limits, QoS, ReasonCode, Reconnect, Verdict,
 };
 use rustls::{ClientConfig, OtherError};
-use support::cloud::{ALLOW_ALL, Cloud};
-use support::key::{Before, Key};
-use support::{BOTH_VERSIONS, EACH_VERSION, block_on, certified_key, lasting, tls, tls_with};
 use test_peers::Pki;
+
+use crate::support::cloud::{ALLOW_ALL, Cloud};
+use crate::support::key::{Before, Key};
+use crate::support::{BOTH_VERSIONS, EACH_VERSION, block_on, certified_key, lasting, tls, tls_with};
 
 /// Quick attempts, and the end after `refusals` of them.
 fn builder(cloud: &Cloud, tls: ClientConfig, refusals: u32) -> Builder {

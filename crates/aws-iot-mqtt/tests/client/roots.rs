@@ -1,11 +1,4 @@
 //! The Amazon roots: that all five are there, and that they are the ones that Debian ships, too.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a failing test may panic"
-)]
 
 use std::path::Path;
 

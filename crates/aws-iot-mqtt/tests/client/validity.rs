@@ -1,19 +1,11 @@
 //! Certificates outside their validity, the server's and the device's own, in real handshakes.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a failing test may panic"
-)]
-
-mod support;
 
 use aws_iot_mqtt::{Error, Verdict};
-use support::authority::{Authority, FAR_AHEAD, LONG_AGO, NOW};
-use support::cloud::{ALLOW_ALL, Cloud};
-use support::server::{Scripted, read_to_end};
-use support::{EACH_VERSION, block_on, client, tls};
+
+use crate::support::authority::{Authority, FAR_AHEAD, LONG_AGO, NOW};
+use crate::support::cloud::{ALLOW_ALL, Cloud};
+use crate::support::server::{Scripted, read_to_end};
+use crate::support::{EACH_VERSION, block_on, client, tls};
 
 #[track_caller]
 fn says(error: &Error, parts: &[&str]) {

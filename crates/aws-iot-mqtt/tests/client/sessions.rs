@@ -1,13 +1,4 @@
 //! What outlives a connection, against mosquitto: kept sessions, subscriptions, what is asked for while there is none.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a failing test may panic"
-)]
-
-mod support;
 
 use std::pin::pin;
 use std::task::{Context, Waker};
@@ -15,9 +6,10 @@ use std::time::Duration;
 
 use aws_iot_mqtt::DisconnectReason::Normal;
 use aws_iot_mqtt::{Error, Event, QoS, SubscribeOptions};
-use support::bench::Bench;
-use support::cutter::Cutter;
-use support::{block_on, next, publish};
+
+use crate::support::bench::Bench;
+use crate::support::cutter::Cutter;
+use crate::support::{block_on, next, publish};
 
 const HOUR: Duration = Duration::from_secs(3600);
 

@@ -1,13 +1,4 @@
 //! Keys that take their time, and keys that fail: as in a chip.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a failing test may panic"
-)]
-
-mod support;
 
 use std::error::Error as _;
 use std::fmt;
@@ -17,10 +8,11 @@ use std::time::Duration;
 use aws_iot_mqtt::DisconnectReason::Normal;
 use aws_iot_mqtt::{Error, QoS, Stage};
 use rustls::OtherError;
-use support::key::{Before, Key};
-use support::server::{Scripted, read_to_end};
-use support::{BOTH_VERSIONS, EACH_VERSION, block_on, certified_key, client, tls, tls_with};
 use tokio::sync::mpsc as async_mpsc;
+
+use crate::support::key::{Before, Key};
+use crate::support::server::{Scripted, read_to_end};
+use crate::support::{BOTH_VERSIONS, EACH_VERSION, block_on, certified_key, client, tls, tls_with};
 
 /// A key that says when it is asked, and waits until it is let go.
 fn blocking() -> (Before, async_mpsc::UnboundedReceiver<()>, mpsc::Sender<()>) {

@@ -1,0 +1,22 @@
+//! The client as applications use it: against mosquitto, the simulated AWS IoT Core, and servers that follow a script.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failing test may panic"
+)]
+
+mod aws_iot_sim;
+mod features;
+mod mosquitto;
+mod nothing_lost;
+mod proxy;
+mod roots;
+mod server_trouble;
+mod sessions;
+mod signer;
+mod support;
+mod trying_again;
+mod unreachable;
+mod validity;
