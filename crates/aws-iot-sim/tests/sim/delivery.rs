@@ -1,16 +1,7 @@
 //! Who gets which message, seen by a client that writes its packets byte by byte.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a failed step must fail its test"
-)]
 
-mod support;
-
-use support::client::{Client, Tls, connect_with, packet, publish, publish_flagged, subscribe};
-use support::{ALLOW_ALL, device, sim};
+use crate::support::client::{Client, Tls, connect_with, packet, publish, publish_flagged, subscribe};
+use crate::support::{ALLOW_ALL, device, sim};
 
 const PING: [u8; 2] = [0xc0, 0];
 const PONG: [u8; 2] = [0xd0, 0];

@@ -1,18 +1,9 @@
 //! TLS and CONNECT, seen by a client that writes its packets byte by byte.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a failed step must fail its test"
-)]
-
-mod support;
 
 use std::time::{Duration, Instant};
 
-use support::client::{Client, Tls, connack_properties, connect, connect_with, packet};
-use support::{ALLOW_ALL, certificate, device, policy, sim};
+use crate::support::client::{Client, Tls, connack_properties, connect, connect_with, packet};
+use crate::support::{ALLOW_ALL, certificate, device, policy, sim};
 
 const PING: [u8; 2] = [0xc0, 0];
 const PONG: [u8; 2] = [0xd0, 0];

@@ -1,40 +1,39 @@
 //! What the tests share: a device that is admitted, and a client that speaks MQTT byte by byte.
-#![allow(dead_code, unreachable_pub, reason = "each test program includes this file and uses its own part")]
 
-pub mod client;
-pub mod http;
+pub(crate) mod client;
+pub(crate) mod http;
 
 use aws_iot_sim::AwsIotSim;
 use test_peers::{Issued, Pki};
 
 /// The policy of the how-to: everything is allowed.
-pub const ALLOW_ALL: &str =
+pub(crate) const ALLOW_ALL: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:*","Resource":"*"}]}"#;
 
 /// A running simulator.
-pub fn sim() -> AwsIotSim {
+pub(crate) fn sim() -> AwsIotSim {
     AwsIotSim::start().expect("the simulator starts")
 }
 
 /// A device certificate from a throwaway authority that the simulator knows nothing about.
-pub fn certificate(name: &str) -> Issued {
+pub(crate) fn certificate(name: &str) -> Issued {
     Pki::new().client(name)
 }
 
 /// A certificate that is registered, ACTIVE, and attached to the thing `name` and to a policy.
-pub fn device(sim: &AwsIotSim, name: &str, policy: &str) -> Issued {
+pub(crate) fn device(sim: &AwsIotSim, name: &str, policy: &str) -> Issued {
     let issued = certificate(name);
     sim.admit(&issued.certificate_pem, name, policy).expect("the device is admitted");
     issued
 }
 
 /// The resource name of something in the simulated account.
-pub fn arn(resource: &str) -> String {
+pub(crate) fn arn(resource: &str) -> String {
     format!("arn:aws:iot:us-east-1:123456789012:{resource}")
 }
 
 /// A policy that allows each action on the resources beside it.
-pub fn policy(statements: &[(&str, &[&str])]) -> String {
+pub(crate) fn policy(statements: &[(&str, &[&str])]) -> String {
     let statements: Vec<serde_json::Value> = statements
         .iter()
         .map(|(action, resources)| {

@@ -1,13 +1,4 @@
 //! In or out, decided over mutual TLS with mosquitto's clients.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a failed step must fail its test"
-)]
-
-mod support;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Lines};
@@ -19,7 +10,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use test_peers::Issued;
 
-use support::{ALLOW_ALL, certificate, device, policy, sim};
+use crate::support::{ALLOW_ALL, certificate, device, policy, sim};
 
 /// Mosquitto's exit code when the TLS handshake fails: the connection was lost.
 const LOST: i32 = 7;
@@ -162,10 +153,10 @@ fn an_inactive_certificate_stays_out_and_one_without_policy_does_not_connect() {
     let issued = certificate("d");
     let Some(mosquitto) = Mosquitto::new(&sim, &issued) else { return };
     let body = json!({ "certificatePem": issued.certificate_pem });
-    let registered = support::http::call(&sim, "POST", "/certificate/register-no-ca", Some(&body));
+    let registered = crate::support::http::call(&sim, "POST", "/certificate/register-no-ca", Some(&body));
     exits(&mosquitto.publish("d", "t", "x"), LOST, "registered, but INACTIVE");
     let id = registered.body["certificateId"].as_str().unwrap();
-    support::http::call(&sim, "PUT", &format!("/certificates/{id}?newStatus=ACTIVE"), None);
+    crate::support::http::call(&sim, "PUT", &format!("/certificates/{id}?newStatus=ACTIVE"), None);
     exits(&mosquitto.publish("d", "t", "x"), NOT_AUTHORIZED, "ACTIVE, but without a policy");
     sim.admit(&issued.certificate_pem, "d", ALLOW_ALL).unwrap();
     exits(&mosquitto.publish("d", "t", "x"), 0, "with a policy");

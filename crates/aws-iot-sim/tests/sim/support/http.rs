@@ -7,25 +7,25 @@ use aws_iot_sim::AwsIotSim;
 use serde_json::Value;
 
 /// A signature's credential scope; the simulator does not verify more.
-pub const AUTHORIZATION: &str =
+pub(crate) const AUTHORIZATION: &str =
     "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20261122/us-east-1/iot/aws4_request, Signature=0";
 
 /// An answer of the control plane.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     /// The `x-amzn-errortype` header, or nothing.
-    pub error: String,
-    pub body: Value,
+    pub(crate) error: String,
+    pub(crate) body: Value,
 }
 
 /// Sends a signed request with a JSON body (or none).
-pub fn call(sim: &AwsIotSim, method: &str, path: &str, body: Option<&Value>) -> Answer {
+pub(crate) fn call(sim: &AwsIotSim, method: &str, path: &str, body: Option<&Value>) -> Answer {
     request(sim, method, path, &[("Authorization", AUTHORIZATION)], body)
 }
 
 /// Sends a request with exactly these headers.
-pub fn request(
+pub(crate) fn request(
     sim: &AwsIotSim,
     method: &str,
     path: &str,

@@ -1,18 +1,10 @@
 //! Sessions that outlive their connections, seen by a client that writes its packets byte by byte.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a failed step must fail its test"
-)]
-
-mod support;
 
 use aws_iot_sim::AwsIotSim;
-use support::client::{Client, Tls, connack_properties, connect_kept, packet, publish, subscribe};
-use support::{ALLOW_ALL, device, sim};
 use test_peers::Issued;
+
+use crate::support::client::{Client, Tls, connack_properties, connect_kept, packet, publish, subscribe};
+use crate::support::{ALLOW_ALL, device, sim};
 
 const PING: [u8; 2] = [0xc0, 0];
 const PONG: [u8; 2] = [0xd0, 0];

@@ -20,16 +20,16 @@ use test_peers::Issued;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What the TLS side of a client says.
-pub struct Tls<'a> {
-    pub certificate_pem: &'a str,
-    pub key_pem: &'a str,
-    pub server_name: &'a str,
-    pub alpn: &'a [&'a str],
-    pub versions: &'a [&'static SupportedProtocolVersion],
+pub(crate) struct Tls<'a> {
+    pub(crate) certificate_pem: &'a str,
+    pub(crate) key_pem: &'a str,
+    pub(crate) server_name: &'a str,
+    pub(crate) alpn: &'a [&'a str],
+    pub(crate) versions: &'a [&'static SupportedProtocolVersion],
 }
 
 impl<'a> Tls<'a> {
-    pub fn of(issued: &'a Issued) -> Self {
+    pub(crate) fn of(issued: &'a Issued) -> Self {
         Self {
             certificate_pem: &issued.certificate_pem,
             key_pem: &issued.key_pem,
@@ -41,11 +41,11 @@ impl<'a> Tls<'a> {
 }
 
 /// A TLS connection to the broker.
-pub struct Client(StreamOwned<ClientConnection, TcpStream>);
+pub(crate) struct Client(StreamOwned<ClientConnection, TcpStream>);
 
 impl Client {
     /// Connects and does the TLS handshake.
-    pub fn open(sim: &AwsIotSim, tls: &Tls<'_>) -> io::Result<Self> {
+    pub(crate) fn open(sim: &AwsIotSim, tls: &Tls<'_>) -> io::Result<Self> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from(der(sim.ca_pem()))).expect("a root");
         let provider = Arc::new(ring::default_provider());
@@ -71,7 +71,7 @@ impl Client {
     }
 
     /// Connects, and gets through CONNECT.
-    pub fn connected(sim: &AwsIotSim, issued: &Issued, client_id: &str) -> Self {
+    pub(crate) fn connected(sim: &AwsIotSim, issued: &Issued, client_id: &str) -> Self {
         let mut client = Self::open(sim, &Tls::of(issued)).expect("the TLS handshake");
         client.send(&connect(client_id, 60));
         let connack = client.receive();
@@ -80,7 +80,7 @@ impl Client {
     }
 
     /// Connects for a session that is kept for an hour. Returns whether there was one.
-    pub fn resumed(sim: &AwsIotSim, issued: &Issued, client_id: &str) -> (Self, bool) {
+    pub(crate) fn resumed(sim: &AwsIotSim, issued: &Issued, client_id: &str) -> (Self, bool) {
         let mut client = Self::open(sim, &Tls::of(issued)).expect("the TLS handshake");
         client.send(&connect_kept(client_id, false, 3600));
         let connack = client.receive();
@@ -89,22 +89,22 @@ impl Client {
     }
 
     /// Says goodbye, and returns when the broker has taken it.
-    pub fn leave(mut self) {
+    pub(crate) fn leave(mut self) {
         self.send(&[0xe0, 0]);
         self.ended();
     }
 
-    pub fn send(&mut self, packet: &[u8]) {
+    pub(crate) fn send(&mut self, packet: &[u8]) {
         self.0.write_all(packet).expect("the packet is sent");
     }
 
     /// The next packet, which has to come.
-    pub fn receive(&mut self) -> Vec<u8> {
+    pub(crate) fn receive(&mut self) -> Vec<u8> {
         self.try_receive().expect("a packet")
     }
 
     /// The next packet, or how the connection ended.
-    pub fn try_receive(&mut self) -> io::Result<Vec<u8>> {
+    pub(crate) fn try_receive(&mut self) -> io::Result<Vec<u8>> {
         let mut packet = vec![0];
         self.0.read_exact(&mut packet)?;
         let mut length = 0;
@@ -125,7 +125,7 @@ impl Client {
 
     /// The reason of the DISCONNECT that has to come next, after which the connection has to end.
     #[track_caller]
-    pub fn disconnected(&mut self) -> u8 {
+    pub(crate) fn disconnected(&mut self) -> u8 {
         let packet = self.receive();
         assert_eq!(packet[0], 0xe0, "a DISCONNECT, not {packet:02x?}");
         self.ended();
@@ -134,7 +134,7 @@ impl Client {
 
     /// The connection has to end, and in good order.
     #[track_caller]
-    pub fn ended(&mut self) {
+    pub(crate) fn ended(&mut self) {
         let mut byte = [0];
         match self.0.read(&mut byte) {
             Ok(0) => {}
@@ -144,12 +144,12 @@ impl Client {
 }
 
 /// CONNECT with a clean start.
-pub fn connect(client_id: &str, keep_alive: u16) -> Vec<u8> {
+pub(crate) fn connect(client_id: &str, keep_alive: u16) -> Vec<u8> {
     connect_with(client_id, keep_alive, &[], None)
 }
 
 /// CONNECT with properties (without their length) and a will (topic, payload).
-pub fn connect_with(
+pub(crate) fn connect_with(
     client_id: &str,
     keep_alive: u16,
     properties: &[u8],
@@ -159,7 +159,7 @@ pub fn connect_with(
 }
 
 /// CONNECT for a session that is kept for `expiry` seconds, with a clean start or without.
-pub fn connect_kept(client_id: &str, clean_start: bool, expiry: u32) -> Vec<u8> {
+pub(crate) fn connect_kept(client_id: &str, clean_start: bool, expiry: u32) -> Vec<u8> {
     let [a, b, c, d] = expiry.to_be_bytes();
     connect_flagged(if clean_start { 0x02 } else { 0 }, client_id, 60, &[0x11, a, b, c, d], None)
 }
@@ -186,7 +186,7 @@ fn connect_flagged(
 }
 
 /// SUBSCRIBE with filters and their options.
-pub fn subscribe(id: u16, filters: &[(&str, u8)]) -> Vec<u8> {
+pub(crate) fn subscribe(id: u16, filters: &[(&str, u8)]) -> Vec<u8> {
     let mut body = id.to_be_bytes().to_vec();
     body.push(0);
     for (filter, options) in filters {
@@ -197,12 +197,12 @@ pub fn subscribe(id: u16, filters: &[(&str, u8)]) -> Vec<u8> {
 }
 
 /// PUBLISH; `id` 0 is QoS 0, another one QoS 1.
-pub fn publish(topic: &str, id: u16, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn publish(topic: &str, id: u16, payload: &[u8]) -> Vec<u8> {
     publish_flagged(if id == 0 { 0x30 } else { 0x32 }, topic, id, &[], payload)
 }
 
 /// PUBLISH with its first byte and properties as given.
-pub fn publish_flagged(first: u8, topic: &str, id: u16, properties: &[u8], payload: &[u8]) -> Vec<u8> {
+pub(crate) fn publish_flagged(first: u8, topic: &str, id: u16, properties: &[u8], payload: &[u8]) -> Vec<u8> {
     let mut body = string(topic);
     if id != 0 {
         body.extend(id.to_be_bytes());
@@ -214,7 +214,7 @@ pub fn publish_flagged(first: u8, topic: &str, id: u16, properties: &[u8], paylo
 }
 
 /// The properties of a CONNACK, by their identifiers (MQTT 5, section 3.2.2.3); strings as bytes.
-pub fn connack_properties(connack: &[u8]) -> BTreeMap<u8, Vec<u8>> {
+pub(crate) fn connack_properties(connack: &[u8]) -> BTreeMap<u8, Vec<u8>> {
     let mut rest = &connack[5..];
     assert_eq!(rest.len(), usize::from(connack[4]), "one byte of property length");
     let mut properties = BTreeMap::new();
@@ -233,7 +233,7 @@ pub fn connack_properties(connack: &[u8]) -> BTreeMap<u8, Vec<u8>> {
 }
 
 /// Any packet, from its first byte and its body.
-pub fn packet(first: u8, body: &[u8]) -> Vec<u8> {
+pub(crate) fn packet(first: u8, body: &[u8]) -> Vec<u8> {
     let mut packet = vec![first];
     let mut length = body.len();
     loop {

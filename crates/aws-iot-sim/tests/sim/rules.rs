@@ -1,16 +1,7 @@
 //! Limits and policies, seen by a client that writes its packets byte by byte.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a failed step must fail its test"
-)]
 
-mod support;
-
-use support::client::{Client, connect, packet, publish, publish_flagged, subscribe};
-use support::{ALLOW_ALL, device, policy, sim};
+use crate::support::client::{Client, connect, packet, publish, publish_flagged, subscribe};
+use crate::support::{ALLOW_ALL, device, policy, sim};
 
 const PING: [u8; 2] = [0xc0, 0];
 

@@ -1,20 +1,11 @@
 //! The control plane's answers as they are on the wire: statuses, error names, fields.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a failed step must fail its test"
-)]
-
-mod support;
 
 use aws_iot_sim::AwsIotSim;
 use serde_json::{Value, json};
 use test_peers::output_of;
 
-use support::http::{self, AUTHORIZATION, Answer, call};
-use support::{ALLOW_ALL, arn, certificate, sim};
+use crate::support::http::{self, AUTHORIZATION, Answer, call};
+use crate::support::{ALLOW_ALL, arn, certificate, sim};
 
 #[track_caller]
 fn refused(answer: &Answer, status: u16, error: &str) {

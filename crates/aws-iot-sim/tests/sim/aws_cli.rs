@@ -1,13 +1,4 @@
 //! The sequence that the how-to types, with the real AWS CLI.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a failed step must fail its test"
-)]
-
-mod support;
 
 use std::fs;
 use std::path::Path;
@@ -15,8 +6,8 @@ use std::path::Path;
 use serde_json::Value;
 use test_peers::{AwsCli, output_of};
 
-use support::client::{Client, Tls};
-use support::{ALLOW_ALL, certificate, sim};
+use crate::support::client::{Client, Tls};
+use crate::support::{ALLOW_ALL, certificate, sim};
 
 /// Runs `aws iot ARGUMENTS` and returns its JSON; nothing printed is null.
 #[track_caller]
@@ -55,14 +46,14 @@ fn the_how_to_s_sequence_lets_a_device_in() {
     );
     let arn = registered["certificateArn"].as_str().unwrap();
     let id = registered["certificateId"].as_str().unwrap();
-    assert_eq!(arn, support::arn(&format!("cert/{id}")));
+    assert_eq!(arn, crate::support::arn(&format!("cert/{id}")));
     iot(&cli, &["attach-policy", "--policy-name", "my=policy,1", "--target", arn]);
     iot(&cli, &["attach-thing-principal", "--thing-name", "armadillo", "--principal", arn]);
     let endpoint = iot(&cli, &["describe-endpoint", "--endpoint-type", "iot:Data-ATS"]);
     assert_eq!(endpoint["endpointAddress"], sim.endpoint());
 
     let thing = iot(&cli, &["describe-thing", "--thing-name", "armadillo"]);
-    assert_eq!(thing["thingArn"], support::arn("thing/armadillo"));
+    assert_eq!(thing["thingArn"], crate::support::arn("thing/armadillo"));
     let described = iot(&cli, &["describe-certificate", "--certificate-id", id]);
     assert_eq!(described["certificateDescription"]["status"], "ACTIVE");
     assert_eq!(described["certificateDescription"]["certificateMode"], "SNI_ONLY");
@@ -83,7 +74,7 @@ fn what_is_set_up_can_be_taken_down() {
     let Some(cli) = test_peers::aws_cli(sim.environment()) else { return };
     let issued = certificate("d");
     let id = sim.admit(&issued.certificate_pem, "d", ALLOW_ALL).unwrap();
-    let arn = support::arn(&format!("cert/{id}"));
+    let arn = crate::support::arn(&format!("cert/{id}"));
     let delete = ["delete-certificate", "--certificate-id", &id];
 
     assert!(refused(&cli, &delete).contains("(CertificateStateException)"));

@@ -1,11 +1,4 @@
 //! The program, as a person or a script starts it.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a failed step must fail its test"
-)]
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};

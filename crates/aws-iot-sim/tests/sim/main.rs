@@ -1,0 +1,18 @@
+//! The simulator as devices and operators meet it: by bytes, by mosquitto's clients, and by the AWS CLI.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed step must fail its test"
+)]
+
+mod aws_cli;
+mod connecting;
+mod control_plane;
+mod delivery;
+mod mosquitto;
+mod program;
+mod rules;
+mod sessions;
+mod support;
