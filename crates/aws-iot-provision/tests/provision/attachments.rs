@@ -1,20 +1,14 @@
 //! How certificates are attached to things, and lists that have several pages.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod support;
 
 use aws_iot_provision::{
     Attachment, Device, DeviceCertificate, Error, PolicyDocument, Provisioner, Removal, Rights, Settings,
 };
 use aws_iot_sim::AwsIotSim;
 use aws_sdk_iot::types::ThingPrincipalType;
-use support::{FULL_ACCESS, block_on, certificate, chain, client, config, device, outcomes, provision};
+
+use crate::support::{
+    FULL_ACCESS, block_on, certificate, chain, client, config, device, outcomes, provision,
+};
 
 fn attached(thing: &str, certificate: &DeviceCertificate, attachment: Attachment) -> Device {
     let mut settings = Settings::new("devices".parse().unwrap());
@@ -105,7 +99,7 @@ fn lists_are_followed_to_their_last_page() {
 
         // Principals of the thing: deprovisioning would leave the third behind otherwise.
         for _ in 0..2 {
-            let further = attached("e", &support::certificate(), Attachment::Exclusive);
+            let further = attached("e", &crate::support::certificate(), Attachment::Exclusive);
             provision(&sim, &further).await.unwrap();
         }
         let removal = Removal {

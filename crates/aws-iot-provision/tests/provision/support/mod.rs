@@ -1,5 +1,4 @@
 //! What the tests share. Fake credentials and a loopback URL are said explicitly, so no real account can be reached.
-#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;

@@ -1,13 +1,4 @@
 //! Whole registrations against a local AWS IoT Core; the end state is read back by calls of the tests' own.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod support;
 
 use aws_iot_provision::{
     Attachment, CertificateId, Device, Error, PolicyDocument, Provisioned, Provisioner, Removal, Rights,
@@ -16,7 +7,10 @@ use aws_iot_provision::{
 use aws_iot_sim::AwsIotSim;
 use aws_sdk_iot::Client;
 use aws_sdk_iot::types::CertificateStatus;
-use support::{FULL_ACCESS, block_on, certificate, chain, client, config, device, outcomes, provision};
+
+use crate::support::{
+    FULL_ACCESS, block_on, certificate, chain, client, config, device, outcomes, provision,
+};
 
 /// What is registered, as far as a device needs it.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,18 +1,10 @@
 //! What AWS may answer instead of doing what it was asked, and what the operator then reads.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod support;
 
 use aws_config::SdkConfig;
 use aws_iot_provision::{Error, Provisioned, Provisioner};
-use support::scripted::{Answer, ID, Scripted};
-use support::{block_on, chain, config, device};
+
+use crate::support::scripted::{Answer, ID, Scripted};
+use crate::support::{block_on, chain, config, device};
 
 fn provision(aws: &Scripted) -> Result<Provisioned, Error> {
     block_on(async { Provisioner::new(&config(aws.url()).await).unwrap().apply(&device("dev1")).await })
@@ -247,7 +239,7 @@ fn no_credentials() {
     let error = block_on(async {
         let nothing = config("http://127.0.0.1:1").await;
         let mut builder = nothing.into_builder();
-        builder.set_credentials_provider(Some(support::NoCredentials::shared()));
+        builder.set_credentials_provider(Some(crate::support::NoCredentials::shared()));
         Provisioner::new(&builder.build()).unwrap().apply(&device("dev1")).await
     })
     .unwrap_err();
