@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::{FileError, FormatError};
@@ -68,6 +70,16 @@ impl DeviceConfig {
     pub fn to_toml(&self) -> Result<String, FileError> {
         let body = toml::to_string(self).map_err(|error| FileError::Toml(FormatError::of(error)))?;
         Ok(format!("{HEAD}{body}"))
+    }
+
+    /// Reads a configuration from its file, which the error does not name: the caller knows what it called it.
+    ///
+    /// # Errors
+    /// The file cannot be read, or as [`Self::from_toml`].
+    pub fn from_file(path: &Path) -> Result<Self, FileError> {
+        let text =
+            std::fs::read_to_string(path).map_err(|source| FileError::Unreadable { file: FILE, source })?;
+        Self::from_toml(&text)
     }
 
     /// Reads a configuration.

@@ -68,6 +68,14 @@ pub enum FileError {
     /// A certificate in it is none.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    /// It is not there, or may not be read.
+    #[error("{file}: cannot be read; is the path right, and may this user read it?")]
+    Unreadable {
+        /// Which kind of file.
+        file: &'static str,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
     /// Not TOML, or a member is missing.
     #[error(
         "device configuration: cannot be read; write it again with `se050-iot provision --device-config`"

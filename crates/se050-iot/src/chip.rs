@@ -3,10 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use se050_key::{Certificate, Key, Pin, Selector, Token, TokenInfo};
-
-/// Where the maker's plug-and-trust package puts NXP's module.
-const NXP_MODULE: &str = "/usr/lib/plug-and-trust/libsss_pkcs11.so";
+use se050_key::{Certificate, Key, NXP_MODULE, Pin, Selector, Token, TokenInfo};
 
 #[derive(Args)]
 pub(crate) struct ChipArgs {

@@ -51,6 +51,6 @@ pub use pulse::OwnerState;
 pub use report::{Cost, FactoryObject, Report, RsaPssCost, SessionState};
 pub use scheme::Scheme;
 pub use selector::Selector;
-pub use token::{SessionPolicy, Token, TokenBuilder, TokenInfo};
+pub use token::{NXP_MODULE, SessionPolicy, Token, TokenBuilder, TokenInfo};
 pub use uri::{ObjectType, Pkcs11Uri};
 pub use verdict::RESTART_EXIT_STATUS;

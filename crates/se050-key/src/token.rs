@@ -15,6 +15,9 @@ use crate::report::Report;
 use crate::uri::ObjectType;
 use crate::{Certificate, Error, Key, Pkcs11Uri, Selector};
 
+/// Where the maker's plug-and-trust package puts NXP's PKCS#11 module, on an Armadillo.
+pub const NXP_MODULE: &str = "/usr/lib/plug-and-trust/libsss_pkcs11.so";
+
 /// An open token. Cheap to clone; the session with the chip is closed with the last clone and the last [`Key`].
 ///
 /// A process has one session with a module, however often it opens the token.
@@ -24,7 +27,7 @@ pub struct Token {
 }
 
 impl Token {
-    /// Opens the only token of a PKCS#11 module that wants no PIN, such as NXP's `/usr/lib/plug-and-trust/libsss_pkcs11.so`.
+    /// Opens the only token of a PKCS#11 module that wants no PIN, such as NXP's ([`NXP_MODULE`]).
     ///
     /// # Errors
     /// When the module cannot be loaded, has no token or several, or the chip does not answer; [`Error::Busy`] when

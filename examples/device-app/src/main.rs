@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use aws_iot_mqtt::{Client, DisconnectReason, QoS};
 use rustls_se050::{ClientIdentity, client_config, roots_from_pem_file};
-use se050_key::{Selector, Token};
+use se050_key::{NXP_MODULE, Selector, Token};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         None => aws_iot_mqtt::roots::amazon(),
     };
 
-    let token = Token::open(argument(4).unwrap_or("/usr/lib/plug-and-trust/libsss_pkcs11.so"))?;
+    let token = Token::open(argument(4).unwrap_or(NXP_MODULE))?;
     let selector: Selector = "sss:100100F0".parse()?; // cloud connection key 0, object 0xF0000110
     let (key, certificate) = token.identity(&selector)?; // and its certificate, object 0xF0000111
     let identity = ClientIdentity::new(key, &certificate)?;

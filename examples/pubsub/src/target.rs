@@ -1,15 +1,13 @@
 //! Where to connect and with which key: by the command line, else by the device configuration.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use device_identity::DeviceConfig;
-use se050_key::Selector;
+use se050_key::{NXP_MODULE, Selector};
 
 use crate::args::Args;
 
-/// Where NXP's package puts its PKCS#11 module.
-const NXP_MODULE: &str = "/usr/lib/plug-and-trust/libsss_pkcs11.so";
 /// MQTT over TLS (AWS IoT Core's data endpoint).
 const MQTTS: u16 = 8883;
 
@@ -28,7 +26,10 @@ pub(crate) struct Target {
 
 impl Target {
     pub(crate) fn of(args: &Args) -> anyhow::Result<Self> {
-        let config = args.config.as_deref().map(read).transpose()?;
+        let read = |path: &PathBuf| {
+            DeviceConfig::from_file(path).with_context(|| format!("--config {}", path.display()))
+        };
+        let config = args.config.as_ref().map(read).transpose()?;
         let config = config.as_ref();
         let key = match (&args.key_label, config) {
             (Some(key), _) => Some(key.clone()),
@@ -57,10 +58,4 @@ impl Target {
                 .or_else(|| config.map(|config| format!("{}/pubsub", config.topic_prefix))),
         })
     }
-}
-
-fn read(path: &Path) -> anyhow::Result<DeviceConfig> {
-    let text =
-        std::fs::read_to_string(path).with_context(|| format!("cannot read --config {}", path.display()))?;
-    DeviceConfig::from_toml(&text).with_context(|| format!("--config {}", path.display()))
 }

@@ -9,7 +9,6 @@ mod args;
 mod chip;
 
 use std::io::Write;
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
@@ -21,11 +20,9 @@ use aws_iot_mqtt::{
 use clap::Parser as _;
 use device_identity::DeviceConfig;
 use rustls_se050::{ClientIdentity, client_config, exit_status, roots_from_pem_file};
-use se050_key::{Selector, Token};
+use se050_key::{NXP_MODULE, Selector, Token};
 use tokio::time::{MissedTickBehavior, interval};
 
-/// Where NXP's package puts its PKCS#11 module.
-const NXP_MODULE: &str = "/usr/lib/plug-and-trust/libsss_pkcs11.so";
 /// A day of readings, at one a second.
 const DAY: usize = 86_400;
 
@@ -52,7 +49,8 @@ fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 async fn telemetry(args: &Args, mut out: impl Write) -> anyhow::Result<()> {
-    let config = configuration(&args.config)?;
+    let config = DeviceConfig::from_file(&args.config)
+        .with_context(|| format!("--config {}", args.config.display()))?;
     let client = client(&config)?;
     let mut events = client.events();
     let topic: Topic = format!("{}/readings", config.topic_prefix).parse()?;
@@ -79,12 +77,6 @@ async fn telemetry(args: &Args, mut out: impl Write) -> anyhow::Result<()> {
         }
     }
     finish(&client, events, &mut out).await
-}
-
-fn configuration(path: &Path) -> anyhow::Result<DeviceConfig> {
-    let text =
-        std::fs::read_to_string(path).with_context(|| format!("cannot read --config {}", path.display()))?;
-    DeviceConfig::from_toml(&text).with_context(|| format!("--config {}", path.display()))
 }
 
 /// Connects in the background, for as long as it takes.
