@@ -14,6 +14,7 @@ mod sim;
 mod statistics;
 mod tls;
 
+pub use broker::Received;
 pub use error::{Cause, Error};
 pub use faults::{Answer, ApiRefusal, Fault, Injection, UnknownFault};
 pub use sim::{AwsIotSim, Builder};

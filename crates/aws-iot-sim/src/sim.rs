@@ -7,7 +7,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use axum::Router;
-use rumqttc::v5::mqttbytes::v5::DisconnectReasonCode;
+use bytes::Bytes;
+use mqtt5_protocol::{Properties, QoS, ReasonCode};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder as RuntimeBuilder, Runtime};
 use tokio::sync::oneshot;
@@ -16,7 +17,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::Error;
 use crate::admission;
 use crate::arn::Account;
-use crate::broker::{Broker, Counters, Hub, listen};
+use crate::broker::{Broker, CloudMessage, Counters, Hub, Received, listen};
 use crate::control::{self, PageLimit, Services};
 use crate::directory::Directory;
 use crate::faults::{ActiveFaults, Fault, Injection};
@@ -127,7 +128,7 @@ impl AwsIotSim {
     /// Ends the connection of a client with "administrative action", as if an operator did. Returns whether it was
     /// connected.
     pub fn disconnect(&self, client_id: &str) -> bool {
-        self.hub.end(client_id, DisconnectReasonCode::AdministrativeAction)
+        self.hub.end(client_id, ReasonCode::AdministrativeAction)
     }
 
     /// Forgets the session of a client that is away, with its subscriptions and stored messages, as AWS does when the
@@ -164,6 +165,43 @@ impl AwsIotSim {
     /// Switches all faults off.
     pub fn clear_faults(&self) {
         self.faults.clear_all();
+    }
+
+    /// Publishes a message at QoS 1 as the cloud side, to everybody who subscribes to the topic. No device policy
+    /// limits the sender; AWS's own topics (`$aws/…`) reach their subscribers, too.
+    ///
+    /// # Errors
+    /// When the topic is not one, or the payload is too large.
+    pub fn publish(&self, topic: &str, payload: impl AsRef<[u8]>) -> Result<(), Error> {
+        self.hub.publish(cloud_message(topic, payload.as_ref(), false)).map_err(Error::message)
+    }
+
+    /// Publishes a message as [`Self::publish`] does, and retains it. An empty payload removes what is retained.
+    ///
+    /// # Errors
+    /// When the topic is not one, or the payload is too large.
+    pub fn publish_retained(&self, topic: &str, payload: impl AsRef<[u8]>) -> Result<(), Error> {
+        self.hub.publish(cloud_message(topic, payload.as_ref(), true)).map_err(Error::message)
+    }
+
+    /// Sends a message at QoS 1 to one connected client, whether it has subscribed or not (SendDirectMessage).
+    ///
+    /// # Errors
+    /// When the client is not connected, when its policies do not allow `iot:Receive` on the topic, when the topic is
+    /// not one, or the payload is too large.
+    pub fn send_direct_message(
+        &self,
+        client_id: &str,
+        topic: &str,
+        payload: impl AsRef<[u8]>,
+    ) -> Result<(), Error> {
+        let message = cloud_message(topic, payload.as_ref(), false);
+        self.hub.send_direct(client_id, message, Arc::default()).map_err(Error::message)
+    }
+
+    /// What clients have published and the broker has taken, in order: the last 10,000 messages.
+    pub fn received(&self) -> Vec<Received> {
+        self.hub.received()
     }
 
     /// What the broker has done so far.
@@ -319,6 +357,11 @@ impl Sockets {
         // An error means that the handle was dropped, which is the sign to stop.
         let _ = stopped.await;
     }
+}
+
+fn cloud_message<'a>(topic: &'a str, payload: &[u8], retain: bool) -> CloudMessage<'a> {
+    let payload = Bytes::copy_from_slice(payload);
+    CloudMessage { topic, payload, qos: QoS::AtLeastOnce, retain, properties: Properties::new() }
 }
 
 fn run(runtime: Runtime, service: impl Future<Output = ()>) {

@@ -72,7 +72,8 @@ impl Broker {
 
     async fn connection(self, stream: TcpStream, peer: SocketAddr) {
         if let Some((stream, certificate)) = self.handshake(stream, peer).await {
-            connect::session(self, Link::new(stream), certificate, peer).await;
+            let link = Link::new(stream, Arc::clone(&self.faults));
+            connect::session(self, link, certificate, peer).await;
         }
     }
 

@@ -1,17 +1,18 @@
 //! Where messages meet subscriptions: who is connected, who wants what, and which messages are retained.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{DisconnectReasonCode, Publish};
+use mqtt5_protocol::{QoS, ReasonCode};
 use tokio::sync::{Notify, oneshot};
 
-use super::connect::Accepted;
 use super::member::{Connection, Member};
 use super::membership::Membership;
-use super::topic::TopicName;
+use super::message::{Message, higher};
+use super::negotiation::Accepted;
+use super::received::Received;
+use crate::limits::CONNECT_INTERVAL;
 use crate::registry::{CertificateId, Registry};
 
 /// The meeting point of all sessions.
@@ -26,9 +27,13 @@ pub(crate) struct Hub {
 pub(super) struct State {
     /// The sessions, connected or kept, by client id.
     pub(super) members: HashMap<String, Member>,
-    pub(super) retained: BTreeMap<String, Publish>,
+    pub(super) retained: BTreeMap<String, Message>,
     /// The next turn in each shared subscription.
     turns: HashMap<String, usize>,
+    /// What clients have published.
+    pub(super) received: VecDeque<Received>,
+    /// When each client id was last seen in a CONNECT.
+    last_connects: HashMap<String, Instant>,
     last_connection: u64,
 }
 
@@ -47,14 +52,14 @@ impl Hub {
     }
 
     /// Ends the connection of a client, as an operator of the broker would. Returns whether it was connected.
-    pub(crate) fn end(&self, client_id: &str, reason: DisconnectReasonCode) -> bool {
+    pub(crate) fn end(&self, client_id: &str, reason: ReasonCode) -> bool {
         self.state().members.get_mut(client_id).is_some_and(|member| member.end(reason))
     }
 
     /// Ends the connections that were made with a certificate.
     pub(crate) fn disconnect_certificate(&self, certificate: &CertificateId) {
         for member in self.state().members.values_mut().filter(|member| member.uses(certificate)) {
-            member.end(DisconnectReasonCode::AdministrativeAction);
+            member.end(ReasonCode::AdministrativeAction);
         }
     }
 
@@ -63,6 +68,19 @@ impl Hub {
         let mut state = self.state();
         let away = state.members.get(client_id).is_some_and(|member| !member.is_connected());
         away && state.members.remove(client_id).is_some()
+    }
+
+    /// Notes a CONNECT. Returns whether the client id sent another one less than a second before.
+    pub(super) fn connects_too_fast(&self, client_id: &str, now: Instant) -> bool {
+        let mut state = self.state();
+        let recent = |last: &Instant| now.saturating_duration_since(*last) < CONNECT_INTERVAL;
+        state.last_connects.retain(|_, last| recent(last));
+        state.last_connects.insert(client_id.to_owned(), now).is_some()
+    }
+
+    /// Whether a client has not connected since that connection.
+    pub(super) fn is_away_since(&self, client_id: &str, connection: u64) -> bool {
+        self.state().members.get(client_id).is_none_or(|member| member.is_away_since(connection))
     }
 
     /// Takes a place for a client; an older connection with the same id has to go.
@@ -93,7 +111,7 @@ impl Hub {
             None => {
                 let member = Member::new(client, certificate, connection);
                 if let Some(mut older) = state.members.insert(client_id.clone(), member) {
-                    older.end(DisconnectReasonCode::SessionTakenOver);
+                    older.end(ReasonCode::SessionTakenOver);
                 }
             }
         }
@@ -102,9 +120,12 @@ impl Hub {
     }
 
     /// Delivers a message to everybody who subscribed to its topic and may receive it.
-    pub(super) fn route(&self, sender: &str, topic: &TopicName, message: &Publish, now: Instant) {
+    ///
+    /// `sender` is the client id, or `None` for the cloud side.
+    pub(super) fn route(&self, sender: Option<&str>, message: &Message, now: Instant) {
         let mut state = self.state();
         state.forget_expired(now);
+        let topic = &message.topic;
         let State { members, turns, retained, .. } = &mut *state;
         if message.retain {
             if message.payload.is_empty() {
@@ -124,7 +145,7 @@ impl Hub {
                         client_id: client_id.clone(),
                         qos: subscription.qos,
                     });
-                } else if !(subscription.no_local && client_id == sender) {
+                } else if !(subscription.no_local && Some(client_id.as_str()) == sender) {
                     // Overlapping subscriptions get one copy, at the highest of their levels.
                     let (qos, as_published) = own.unwrap_or((QoS::AtMostOnce, false));
                     own = Some((
@@ -134,14 +155,7 @@ impl Hub {
                 }
             }
             if let Some((qos, as_published)) = own {
-                member.deliver(
-                    &self.registry,
-                    client_id,
-                    topic,
-                    message,
-                    qos,
-                    message.retain && as_published,
-                );
+                member.deliver(&self.registry, client_id, message, qos, message.retain && as_published);
             }
         }
         for (share, mut candidates) in shared {
@@ -155,7 +169,7 @@ impl Hub {
             if let Some(Candidate { client_id, qos, .. }) = chosen
                 && let Some(member) = members.get_mut(client_id)
             {
-                member.deliver(&self.registry, client_id, topic, message, *qos, false);
+                member.deliver(&self.registry, client_id, message, *qos, false);
             }
         }
     }
@@ -168,6 +182,7 @@ impl Hub {
 impl State {
     fn forget_expired(&mut self, now: Instant) {
         self.members.retain(|_, member| !member.is_expired(now));
+        self.retained.retain(|_, message| !message.is_expired(now));
     }
 }
 
@@ -176,10 +191,6 @@ struct Candidate {
     away: bool,
     client_id: String,
     qos: QoS,
-}
-
-fn higher(one: QoS, other: QoS) -> QoS {
-    if one < other { other } else { one }
 }
 
 #[cfg(test)]

@@ -2,16 +2,21 @@
 //! read cannot stop the broker from hearing (or missing) it.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
-use rumqttc::v5::mqttbytes::v5::{DisconnectReasonCode, Packet};
+use bytes::{Buf as _, BufMut as _, BytesMut};
+use mqtt5_protocol::ReasonCode;
+use mqtt5_protocol::packet::disconnect::DisconnectPacket;
+use mqtt5_protocol::packet::{MqttPacket, Packet};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 
-use super::wire::{self, Incoming, WireFault};
+use super::pace::{Pace, portion};
+use super::wire::{self, WireFault};
+use crate::faults::ActiveFaults;
 
 /// Bytes waiting to be written above which nothing more is taken from the client's queue.
 const OUTPUT_HIGH: usize = 64 * 1024;
@@ -32,6 +37,9 @@ pub(super) struct Link {
     output: BytesMut,
     /// The TLS layer holds bytes that may not be on the network yet.
     unflushed: bool,
+    faults: Arc<ActiveFaults>,
+    reading: Pace,
+    writing: Pace,
 }
 
 /// What [`Link::progress`] did.
@@ -44,18 +52,27 @@ pub(super) enum Progress {
 }
 
 impl Link {
-    pub(super) fn new(stream: TlsStream<TcpStream>) -> Self {
+    pub(super) fn new(stream: TlsStream<TcpStream>, faults: Arc<ActiveFaults>) -> Self {
         let (reader, writer) = tokio::io::split(stream);
-        Self { reader, writer, input: BytesMut::new(), output: BytesMut::new(), unflushed: false }
+        Self {
+            reader,
+            writer,
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+            unflushed: false,
+            faults,
+            reading: Pace::new(),
+            writing: Pace::new(),
+        }
     }
 
     /// The next packet among the bytes that were read.
-    pub(super) fn take(&mut self) -> Result<Option<Incoming>, WireFault> {
+    pub(super) fn take(&mut self) -> Result<Option<Packet>, WireFault> {
         wire::take_packet(&mut self.input)
     }
 
     /// Queues a packet for [`Self::progress`].
-    pub(super) fn send(&mut self, packet: &Packet) {
+    pub(super) fn send(&mut self, packet: &impl MqttPacket) {
         wire::put_packet(&mut self.output, packet);
     }
 
@@ -67,22 +84,36 @@ impl Link {
     /// Reads or writes, whichever is possible first. Nothing is lost when the future is dropped.
     pub(super) async fn progress(&mut self) -> io::Result<Progress> {
         let may_read = self.output.len() < OUTPUT_FULL;
+        let rate = self.faults.bytes_per_second();
+        let portion = portion(rate, READ_BYTES);
         self.input.reserve(READ_BYTES);
+        let (reader, input, reading) = (&mut self.reader, &mut self.input, &self.reading);
+        let (writer, output, unflushed, writing) =
+            (&mut self.writer, &mut self.output, &mut self.unflushed, &self.writing);
         tokio::select! {
-            read = self.reader.read_buf(&mut self.input), if may_read => {
-                Ok(if read? == 0 { Progress::End } else { Progress::Read })
+            read = async {
+                reading.ready(rate).await;
+                reader.read_buf(&mut input.limit(portion)).await
+            }, if may_read => {
+                let bytes = read?;
+                self.reading.carried(bytes, rate);
+                Ok(if bytes == 0 { Progress::End } else { Progress::Read })
             }
-            wrote = write_some(&mut self.writer, &mut self.output, &mut self.unflushed) => {
-                wrote.map(|()| Progress::Wrote)
+            wrote = async {
+                writing.ready(rate.filter(|_| !output.is_empty())).await;
+                write_some(writer, output, unflushed, rate.map(|_| portion)).await
+            } => {
+                self.writing.carried(wrote?, rate);
+                Ok(Progress::Wrote)
             }
         }
     }
 
     /// Waits for the first packet.
-    pub(super) async fn first(&mut self) -> io::Result<Result<Incoming, WireFault>> {
+    pub(super) async fn first(&mut self) -> io::Result<Result<Packet, WireFault>> {
         loop {
             match self.take() {
-                Ok(Some(incoming)) => return Ok(Ok(incoming)),
+                Ok(Some(packet)) => return Ok(Ok(packet)),
                 Ok(None) => {}
                 Err(fault) => return Ok(Err(fault)),
             }
@@ -93,9 +124,9 @@ impl Link {
     }
 
     /// Sends a DISCONNECT where there is a reason to give, and closes in good order.
-    pub(super) async fn close(mut self, reason: Option<DisconnectReasonCode>) {
+    pub(super) async fn close(mut self, reason: Option<ReasonCode>) {
         if let Some(reason) = reason {
-            wire::put_disconnect(&mut self.output, reason);
+            wire::put_packet(&mut self.output, &DisconnectPacket::new(reason));
         }
         // A client that takes nothing any more is not waited for: the time-out is the answer.
         let _ = timeout(CLOSING, self.finish()).await;
@@ -109,7 +140,7 @@ impl Link {
 
     async fn finish(&mut self) -> io::Result<()> {
         while !self.output.is_empty() || self.unflushed {
-            write_some(&mut self.writer, &mut self.output, &mut self.unflushed).await?;
+            write_some(&mut self.writer, &mut self.output, &mut self.unflushed, None).await?;
         }
         self.writer.shutdown().await?;
         // Unread bytes would turn the close into a reset, and the client might lose the last packet.
@@ -121,20 +152,26 @@ impl Link {
     }
 }
 
-/// Writes or flushes a bit; waits for ever when there is nothing to do.
+/// Writes, `most` bytes at once where that is given, or flushes; waits for ever when there is nothing to do. Returns how
+/// many bytes it wrote.
 async fn write_some(
     writer: &mut WriteHalf<TlsStream<TcpStream>>,
     output: &mut BytesMut,
     unflushed: &mut bool,
-) -> io::Result<()> {
+    most: Option<usize>,
+) -> io::Result<usize> {
     if !output.is_empty() {
-        writer.write_buf(output).await?;
+        let end = most.unwrap_or(output.len()).min(output.len());
+        let written = writer.write(output.get(..end).unwrap_or_default()).await?;
+        output.advance(written);
         *unflushed = true;
-    } else if *unflushed {
+        return Ok(written);
+    }
+    if *unflushed {
         writer.flush().await?;
         *unflushed = false;
     } else {
         std::future::pending::<()>().await;
     }
-    Ok(())
+    Ok(0)
 }

@@ -4,13 +4,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{DisconnectReasonCode, Publish};
+use mqtt5_protocol::encoding::variable_int_len;
+use mqtt5_protocol::packet::publish::PublishPacket;
+use mqtt5_protocol::{QoS, ReasonCode};
 use tokio::sync::{Notify, oneshot};
 
-use super::connect::Accepted;
 use super::delivery::Window;
-use super::topic::{TopicFilter, TopicName};
+use super::message::{Message, lower};
+use super::negotiation::Accepted;
+use super::topic::TopicFilter;
 use crate::limits::WAITING_MESSAGES;
 use crate::policy::{Action, Decision};
 use crate::registry::{CertificateId, Registry};
@@ -20,7 +22,7 @@ pub(super) struct Member {
     certificate: CertificateId,
     pub(super) subscriptions: Vec<Subscription>,
     /// Not sent yet.
-    waiting: VecDeque<Publish>,
+    waiting: VecDeque<Message>,
     window: Window,
     /// How long the session is kept after a connection.
     expiry: Duration,
@@ -33,6 +35,8 @@ enum Presence {
     /// The session is kept until then.
     Away {
         until: Instant,
+        /// The number of the connection that it had last.
+        connection: u64,
     },
 }
 
@@ -44,7 +48,7 @@ pub(super) struct Connection {
     pub(super) packet_maximum: Option<u32>,
     /// Rung when a message comes.
     pub(super) bell: Arc<Notify>,
-    pub(super) end: Option<oneshot::Sender<DisconnectReasonCode>>,
+    pub(super) end: Option<oneshot::Sender<ReasonCode>>,
 }
 
 /// One subscription of one client.
@@ -70,7 +74,7 @@ impl Member {
 
     /// The same session with a new connection. An older one has to go.
     pub(super) fn resume(&mut self, client: &Accepted, certificate: &CertificateId, connection: Connection) {
-        self.end(DisconnectReasonCode::SessionTakenOver);
+        self.end(ReasonCode::SessionTakenOver);
         self.certificate = certificate.clone();
         self.window.resume(client.receive_maximum);
         self.expiry = client.session_expiry;
@@ -83,7 +87,7 @@ impl Member {
     }
 
     pub(super) fn is_expired(&self, now: Instant) -> bool {
-        matches!(self.presence, Presence::Away { until } if until <= now)
+        matches!(self.presence, Presence::Away { until, .. } if until <= now)
     }
 
     pub(super) fn is_connected(&self) -> bool {
@@ -98,75 +102,101 @@ impl Member {
         matches!(&self.presence, Presence::Connected(connection) if connection.number == number)
     }
 
+    /// Whether nobody has connected since that connection.
+    pub(super) fn is_away_since(&self, number: u64) -> bool {
+        matches!(self.presence, Presence::Away { connection, .. } if connection == number)
+    }
+
+    /// Changes how long the session is kept.
+    pub(super) fn set_expiry(&mut self, expiry: Duration) {
+        self.expiry = expiry;
+    }
+
     /// The connection is gone. What is at QoS 0 was for that connection only.
-    pub(super) fn leave(&mut self, now: Instant) {
+    pub(super) fn leave(&mut self, number: u64, now: Instant) {
         self.waiting.retain(|message| message.qos == QoS::AtLeastOnce);
-        self.presence = Presence::Away { until: now + self.expiry };
+        self.presence = Presence::Away { until: now + self.expiry, connection: number };
     }
 
     /// Ends the connection. Returns whether there was one.
-    pub(super) fn end(&mut self, reason: DisconnectReasonCode) -> bool {
+    pub(super) fn end(&mut self, reason: ReasonCode) -> bool {
         let Presence::Connected(connection) = &mut self.presence else { return false };
         connection.end.take().is_some_and(|end| end.send(reason).is_ok())
     }
 
-    /// The next message to send, if one may be sent.
-    pub(super) fn take(&mut self) -> Option<Publish> {
+    /// The next packet to send, if one may be sent.
+    pub(super) fn take(&mut self, now: Instant) -> Option<PublishPacket> {
         if let Some(repeated) = self.window.repeat() {
-            return Some(repeated);
+            return Some(repeated.message.packet(repeated.packet_id, true, now));
         }
         let Presence::Connected(Connection { packet_maximum, .. }) = self.presence else { return None };
         while self.window.is_open() {
-            let mut publish = self.waiting.pop_front()?;
-            // A message that is too large for the client is dropped (MQTT 5, section 3.1.2.11.4). The packet id of
-            // two bytes is not yet in the size.
-            if packet_maximum.is_some_and(|maximum| publish.size() + 2 > maximum as usize) {
+            let message = self.waiting.pop_front()?;
+            if message.is_expired(now) {
+                tracing::info!(
+                    topic = message.topic.as_str(),
+                    "dropped: its message expiry interval has passed"
+                );
+                continue;
+            }
+            // A message that is too large for the client is dropped (MQTT 5, section 3.1.2.11.4).
+            let size = packet_size(&message.packet(1, false, now));
+            if packet_maximum.is_some_and(|maximum| size > maximum as usize) {
                 tracing::warn!("dropped: larger than the client's maximum packet");
                 continue;
             }
-            self.window.enter(&mut publish);
-            return Some(publish);
+            let delivery = self.window.enter(message);
+            return Some(delivery.message.packet(delivery.packet_id, false, now));
         }
         None
     }
 
     /// Takes an acknowledgement. Returns whether a message was waiting for it.
     pub(super) fn acknowledge(&mut self, id: u16) -> bool {
-        self.window.acknowledge(id)
+        let Some(message) = self.window.acknowledge(id) else { return false };
+        if let Some(acknowledged) = message.acknowledged {
+            acknowledged.notify_one();
+        }
+        true
     }
 
-    /// Puts a message into the line for the client, if it may receive it.
+    /// Puts a message into the line for the client, if it may receive it. Returns whether it did.
     pub(super) fn deliver(
         &mut self,
         registry: &Registry,
         client_id: &str,
-        topic: &TopicName,
-        message: &Publish,
+        message: &Message,
         granted: QoS,
         retain: bool,
-    ) {
-        let decision = registry.authorize(&self.certificate, client_id, Action::Receive, topic.as_str());
+    ) -> bool {
+        let topic = message.topic.as_str();
+        let decision = registry.authorize(&self.certificate, client_id, Action::Receive, topic);
         if decision != Decision::Allowed {
-            let topic = topic.as_str();
             tracing::warn!(client_id, topic, ?decision, "not delivered: iot:Receive on the topic");
-            return;
+            return false;
         }
-        let qos = if granted < message.qos { granted } else { message.qos };
+        let qos = lower(granted, message.qos);
         let full = self.waiting.len() >= WAITING_MESSAGES;
         match &self.presence {
-            Presence::Away { .. } if qos == QoS::AtMostOnce => return,
+            Presence::Away { .. } if qos == QoS::AtMostOnce => return false,
             Presence::Away { .. } if full => {
                 tracing::warn!(client_id, "dropped: {WAITING_MESSAGES} messages are stored for it");
-                return;
+                return false;
             }
             Presence::Connected(_) if full => {
                 tracing::warn!(client_id, "disconnected: {WAITING_MESSAGES} messages wait and it takes none");
-                self.end(DisconnectReasonCode::QuotaExceeded);
-                return;
+                self.end(ReasonCode::QuotaExceeded);
+                return false;
             }
             Presence::Away { .. } => {}
             Presence::Connected(connection) => connection.bell.notify_one(),
         }
-        self.waiting.push_back(Publish { qos, retain, dup: false, pkid: 0, ..message.clone() });
+        self.waiting.push_back(message.delivered(qos, retain));
+        true
     }
+}
+
+fn packet_size(packet: &PublishPacket) -> usize {
+    let body = packet.body_encoded_size();
+    1 + variable_int_len(u32::try_from(body).unwrap_or(u32::MAX)) + body
 }

@@ -1,15 +1,14 @@
 //! A connection's place in the hub.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{DisconnectReasonCode, Publish};
+use mqtt5_protocol::packet::publish::PublishPacket;
+use mqtt5_protocol::{QoS, ReasonCode};
 use tokio::sync::{Notify, oneshot};
 
 use super::hub::{Hub, State};
 use super::member::{Member, Subscription};
-use super::topic::TopicName;
 use crate::limits::SUBSCRIPTIONS_PER_CONNECTION;
 
 /// A connection's place in the hub; dropping it gives the place up.
@@ -22,13 +21,13 @@ pub(super) struct Membership {
     /// Rung when a message comes.
     pub(super) bell: Arc<Notify>,
     /// Resolves when the broker ends this connection, with the reason.
-    pub(super) ended: oneshot::Receiver<DisconnectReasonCode>,
+    pub(super) ended: oneshot::Receiver<ReasonCode>,
 }
 
 impl Membership {
-    /// The next message for this client, if one may be sent.
-    pub(super) fn take(&self) -> Option<Publish> {
-        self.member(&mut self.hub.state())?.take()
+    /// The next packet for this client, if one may be sent.
+    pub(super) fn take(&self) -> Option<PublishPacket> {
+        self.member(&mut self.hub.state())?.take(Instant::now())
     }
 
     /// Takes an acknowledgement. Returns whether a message was waiting for it.
@@ -61,13 +60,19 @@ impl Membership {
         member.subscriptions.len() < before
     }
 
+    /// Changes how long the session is kept after this connection.
+    pub(super) fn set_expiry(&self, expiry: Duration) {
+        if let Some(member) = self.member(&mut self.hub.state()) {
+            member.set_expiry(expiry);
+        }
+    }
+
     /// Queues the retained message of a topic for this client.
     pub(super) fn send_retained(&self, topic: &str, qos: QoS) {
         let mut state = self.hub.state();
         let Some(message) = state.retained.get(topic).cloned() else { return };
-        let Ok(topic) = TopicName::parse(topic.as_bytes()) else { return };
         let Some(member) = self.member(&mut state) else { return };
-        member.deliver(&self.hub.registry, &self.client_id, &topic, &message, qos, true);
+        member.deliver(&self.hub.registry, &self.client_id, &message, qos, true);
     }
 
     /// This connection's own entry, unless a newer one has taken the client id.
@@ -81,7 +86,7 @@ impl Drop for Membership {
         let mut state = self.hub.state();
         let Some(member) = self.member(&mut state) else { return };
         if member.is_kept() {
-            member.leave(Instant::now());
+            member.leave(self.connection, Instant::now());
         } else {
             state.members.remove(&self.client_id);
         }

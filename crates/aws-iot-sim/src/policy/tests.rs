@@ -24,12 +24,15 @@ fn policy(statements: &[serde_json::Value]) -> Policy {
 }
 
 fn unregistered(client_id: &str) -> Caller {
-    Caller { client_id: client_id.to_owned(), thing: None, source_ip: Some("127.0.0.1".to_owned()) }
+    Caller { client_id: client_id.to_owned(), source_ip: Some("127.0.0.1".to_owned()), ..Caller::default() }
 }
 
 fn thing(client_id: &str, name: &str) -> Caller {
     let attributes = BTreeMap::from([("Site".to_owned(), "osaka".to_owned())]);
-    Caller { thing: Some(CallerThing { name: name.to_owned(), attributes }), ..unregistered(client_id) }
+    Caller {
+        thing: Some(CallerThing { name: name.to_owned(), type_name: None, attributes }),
+        ..unregistered(client_id)
+    }
 }
 
 struct Case {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use der::Decode as _;
 use x509_cert::Certificate as X509;
 
+use super::certificate_variables::variables;
 use super::key::{check_key, check_signature_algorithm};
 use super::{ApiError, ApiErrorKind, Exclusivity, PolicyName, Registry, ThingName, now};
 use crate::arn::Scope;
@@ -35,6 +36,8 @@ pub(crate) struct Certificate {
     /// Seconds since 1970, as all times here.
     pub(crate) not_before: Duration,
     pub(crate) not_after: Duration,
+    /// The policy variables that it gives, by their names in lower case.
+    pub(crate) variables: BTreeMap<String, String>,
     pub(crate) created: f64,
     pub(crate) modified: f64,
     pub(crate) policies: BTreeSet<PolicyName>,
@@ -80,6 +83,7 @@ impl Registry {
             status,
             not_before: validity.not_before.to_unix_duration(),
             not_after: validity.not_after.to_unix_duration(),
+            variables: variables(&id, &parsed),
             created: now(),
             modified: now(),
             policies: BTreeSet::new(),

@@ -5,6 +5,7 @@ mod api_error;
 mod attachment;
 mod authorization;
 mod certificate;
+mod certificate_variables;
 mod key;
 mod names;
 mod policy;
