@@ -213,4 +213,32 @@ mod tests {
             assert_eq!(hub.join(&client, &certificate, now + waited).session_present, kept, "{waited:?}");
         }
     }
+
+    #[test]
+    fn a_client_that_is_back_is_not_away_since_its_earlier_connection() {
+        let hub = Arc::new(Hub::new(Arc::default()));
+        let client = Accepted::of("d", false, HOUR);
+        let certificate = certificate_id(b"a certificate");
+        let first = hub.join(&client, &certificate, Instant::now());
+        let number = first.connection;
+        assert!(!hub.is_away_since("d", number), "it is connected");
+        drop(first);
+        assert!(hub.is_away_since("d", number));
+        let second = hub.join(&client, &certificate, Instant::now());
+        assert!(!hub.is_away_since("d", number));
+        drop(second);
+        assert!(!hub.is_away_since("d", number), "away again, since another connection");
+    }
+
+    #[test]
+    fn a_client_id_connects_once_a_second() {
+        let hub = Hub::new(Arc::default());
+        let start = Instant::now();
+        let connects =
+            [("a", 0, false), ("b", 100, false), ("a", 900, true), ("a", 1800, true), ("a", 2900, false)];
+        for (client_id, milliseconds, too_fast) in connects {
+            let now = start + Duration::from_millis(milliseconds);
+            assert_eq!(hub.connects_too_fast(client_id, now), too_fast, "{client_id} at {milliseconds} ms");
+        }
+    }
 }

@@ -96,14 +96,15 @@ impl Link {
                 reader.read_buf(&mut input.limit(portion)).await
             }, if may_read => {
                 let bytes = read?;
-                self.reading.carried(bytes, rate);
+                // The fault may have been switched on while it waited.
+                self.reading.carried(bytes, self.faults.bytes_per_second());
                 Ok(if bytes == 0 { Progress::End } else { Progress::Read })
             }
             wrote = async {
                 writing.ready(rate.filter(|_| !output.is_empty())).await;
                 write_some(writer, output, unflushed, rate.map(|_| portion)).await
             } => {
-                self.writing.carried(wrote?, rate);
+                self.writing.carried(wrote?, self.faults.bytes_per_second());
                 Ok(Progress::Wrote)
             }
         }
