@@ -54,9 +54,9 @@ impl Hub {
         let mut message = message.build(Instant::now())?;
         message.acknowledged = Some(acknowledged);
         let mut state = self.state();
-        let connected = state.members.get_mut(client_id).filter(|member| member.is_connected());
-        let member = connected.ok_or_else(|| CloudFault::NotConnected(client_id.to_owned()))?;
-        if member.deliver(&self.registry, client_id, &message, QoS::AtLeastOnce, false) {
+        let connected = state.sessions.get_mut(client_id).filter(|session| session.is_connected());
+        let session = connected.ok_or_else(|| CloudFault::NotConnected(client_id.to_owned()))?;
+        if session.deliver(&self.registry, client_id, &message, QoS::AtLeastOnce, false) {
             Ok(())
         } else {
             Err(CloudFault::NotAllowed(client_id.to_owned(), message.topic.as_str().to_owned()))

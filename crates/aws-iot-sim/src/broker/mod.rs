@@ -2,21 +2,21 @@
 
 mod cloud;
 mod connect;
+mod connection;
 mod counters;
 mod delivery;
 mod handshake;
 mod hub;
-mod link;
-mod member;
-mod membership;
 mod message;
 mod negotiation;
 mod pace;
 mod publish;
 mod received;
 mod session;
+mod session_handle;
 mod subscribe;
 mod topic;
+mod transport;
 mod will;
 mod wire;
 

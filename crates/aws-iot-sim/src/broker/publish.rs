@@ -6,9 +6,9 @@ use mqtt5_protocol::packet::puback::PubAckPacket;
 use mqtt5_protocol::packet::publish::PublishPacket;
 use mqtt5_protocol::{QoS, ReasonCode as Reason};
 
+use super::connection::{CloseReason, Connection};
 use super::handshake::Broker;
 use super::message::Message;
-use super::session::{Ending, Session};
 use super::topic::{TopicFault, TopicName};
 use crate::faults::{Answer, Fault};
 use crate::limits::{PAYLOAD_BYTES, TOPIC_ALIASES};
@@ -28,11 +28,11 @@ pub(super) struct Refusal {
     pub(super) why: String,
 }
 
-impl Session {
+impl Connection {
     /// Takes a publish: routes it, refuses it with a PUBACK, or ends the connection.
-    pub(super) fn publish(&mut self, publish: PublishPacket) -> Result<(), Ending> {
+    pub(super) fn publish(&mut self, publish: PublishPacket) -> Result<(), CloseReason> {
         self.publisher.broker.counters.publishes_received.add();
-        let end = |reason, why: &str| Err(Ending::ByBroker(reason, why.to_owned()));
+        let end = |reason, why: &str| Err(CloseReason::ByBroker(reason, why.to_owned()));
         if publish.qos == QoS::ExactlyOnce {
             return end(Reason::QoSNotSupported, "it published with QoS 2, and the CONNACK says 1 at most");
         }
@@ -53,7 +53,7 @@ impl Session {
                 Ok(())
             }
             Err(Refusal { reason: Reason::NotAuthorized, why }) if self.closes_on_deny() => {
-                Err(Ending::Closed(why))
+                Err(CloseReason::Closed(why))
             }
             Err(Refusal { reason, why }) if publish.qos == QoS::AtLeastOnce => {
                 tracing::warn!(client_id = self.client.client_id, ?reason, why, "publish refused");
@@ -65,7 +65,7 @@ impl Session {
                 Ok(())
             }
             // QoS 0 has no acknowledgement that could carry the refusal.
-            Err(Refusal { reason, why }) => Err(Ending::ByBroker(reason, why)),
+            Err(Refusal { reason, why }) => Err(CloseReason::ByBroker(reason, why)),
         }
     }
 
@@ -86,17 +86,17 @@ impl Session {
     }
 
     /// The topic of a publish, by its name or by an alias. The outer error ends the connection.
-    fn topic_of(&mut self, publish: &PublishPacket) -> Result<Result<TopicName, Refusal>, Ending> {
+    fn topic_of(&mut self, publish: &PublishPacket) -> Result<Result<TopicName, Refusal>, CloseReason> {
         let alias = publish.topic_alias();
         if alias.is_some_and(|alias| !(1..=TOPIC_ALIASES).contains(&alias)) {
             let why = format!("its topic alias is not within 1 to {TOPIC_ALIASES}");
-            return Err(Ending::ByBroker(Reason::TopicAliasInvalid, why));
+            return Err(CloseReason::ByBroker(Reason::TopicAliasInvalid, why));
         }
         if publish.topic_name.is_empty() {
             let known = alias.and_then(|alias| self.aliases.get(&alias)).cloned();
             return known.map(Ok).ok_or_else(|| {
                 let why = "it published without a topic, and without an alias that it had set".to_owned();
-                Ending::ByBroker(Reason::ProtocolError, why)
+                CloseReason::ByBroker(Reason::ProtocolError, why)
             });
         }
         match TopicName::parse(&publish.topic_name) {
@@ -106,7 +106,7 @@ impl Session {
                 }
                 Ok(Ok(topic))
             }
-            Err(fault @ TopicFault::Syntax) => Err(Ending::ByBroker(
+            Err(fault @ TopicFault::Syntax) => Err(CloseReason::ByBroker(
                 Reason::TopicNameInvalid,
                 format!("the topic that it published to: {fault}"),
             )),

@@ -7,17 +7,17 @@ use mqtt5_protocol::packet::unsuback::{UnsubAckPacket, UnsubAckReasonCode};
 use mqtt5_protocol::packet::unsubscribe::UnsubscribePacket;
 use mqtt5_protocol::{PropertyId, QoS, ReasonCode as Reason};
 
-use super::member::Subscription;
-use super::session::{Ending, Session};
+use super::connection::{CloseReason, Connection};
+use super::session::Subscription;
 use super::topic::TopicFilter;
 use crate::faults::Answer;
 use crate::limits::FILTERS_PER_SUBSCRIBE;
 use crate::policy::{Action, Decision};
 
-impl Session {
+impl Connection {
     /// Answers a SUBSCRIBE filter by filter, then sends the retained messages.
-    pub(super) fn subscribe(&mut self, subscribe: &SubscribePacket) -> Result<(), Ending> {
-        let end = |reason, why: &str| Err(Ending::ByBroker(reason, why.to_owned()));
+    pub(super) fn subscribe(&mut self, subscribe: &SubscribePacket) -> Result<(), CloseReason> {
+        let end = |reason, why: &str| Err(CloseReason::ByBroker(reason, why.to_owned()));
         if subscribe.properties.contains(PropertyId::SubscriptionIdentifier) {
             return end(Reason::SubscriptionIdentifiersNotSupported, "it sent a subscription identifier");
         }
@@ -43,7 +43,7 @@ impl Session {
                     SubAckReasonCode::from_qos(filter.options.qos)
                 }
                 Err((SubAckReasonCode::NotAuthorized, why)) if self.closes_on_deny() => {
-                    return Err(Ending::Closed(why));
+                    return Err(CloseReason::Closed(why));
                 }
                 Err((code, why)) => {
                     let (client_id, filter) = (&self.client.client_id, &filter.filter);
@@ -56,7 +56,7 @@ impl Session {
         suback.reason_codes = reason_codes;
         self.answer(Answer::Suback, &suback);
         for (topic, qos) in retained {
-            self.membership.send_retained(&topic, qos);
+            self.session.send_retained(&topic, qos);
         }
         Ok(())
     }
@@ -64,7 +64,7 @@ impl Session {
     /// Answers an UNSUBSCRIBE.
     pub(super) fn unsubscribe(&mut self, unsubscribe: &UnsubscribePacket) {
         let remove = |filter: &String| {
-            if self.membership.unsubscribe(filter) {
+            if self.session.unsubscribe(filter) {
                 UnsubAckReasonCode::Success
             } else {
                 UnsubAckReasonCode::NoSubscriptionExisted
@@ -81,7 +81,7 @@ impl Session {
     fn subscribe_one(
         &self,
         request: &Request,
-    ) -> Result<Result<Option<String>, (SubAckReasonCode, String)>, Ending> {
+    ) -> Result<Result<Option<String>, (SubAckReasonCode, String)>, CloseReason> {
         let options = &request.options;
         let parsed = match TopicFilter::parse(&request.filter) {
             Ok(parsed) => parsed,
@@ -89,7 +89,7 @@ impl Session {
         };
         if parsed.group().is_some() && options.no_local {
             let why = "a shared subscription with No Local (MQTT 5, section 3.8.3.1)".to_owned();
-            return Err(Ending::ByBroker(Reason::ProtocolError, why));
+            return Err(CloseReason::ByBroker(Reason::ProtocolError, why));
         }
         let decision = self.publisher.broker.registry.authorize(
             &self.publisher.certificate,
@@ -108,7 +108,7 @@ impl Session {
             no_local: options.no_local,
             retain_as_published: options.retain_as_published,
         };
-        let Some(is_new) = self.membership.subscribe(subscription) else {
+        let Some(is_new) = self.session.subscribe(subscription) else {
             let why =
                 "too many subscriptions on one connection, or the session has been taken over".to_owned();
             return Ok(Err((SubAckReasonCode::QuotaExceeded, why)));

@@ -17,7 +17,7 @@ use crate::limits::CERTIFICATE_PEM_BYTES;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct CertificateId(String);
 
-/// Whether a certificate opens the door.
+/// The status of a certificate. Only an ACTIVE one may connect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Status {
     Active,
@@ -44,7 +44,7 @@ pub(crate) struct Certificate {
     pub(crate) things: BTreeMap<ThingName, Exclusivity>,
 }
 
-/// Why a certificate does not open the door: what AWS would not tell the device.
+/// Why a certificate may not connect. AWS IoT Core does not tell the device.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refused {
     #[error("certificate {0} is not registered: register it (RegisterCertificateWithoutCA)")]

@@ -1,5 +1,5 @@
-//! One client's TLS connection with its buffers. Reading and writing go on side by side, so a client that does not
-//! read cannot stop the broker from hearing (or missing) it.
+//! One client's TLS connection with its buffers. It reads while it writes: a client that does not read is still heard,
+//! and its keep-alive is still checked.
 
 use std::io;
 use std::sync::Arc;
@@ -27,10 +27,10 @@ const OUTPUT_FULL: usize = 256 * 1024;
 /// Bytes read at once.
 const READ_BYTES: usize = 16 * 1024;
 
-/// How long a client that is being closed gets to take its last packet.
+/// How long a client has to read its last packet when the broker closes the connection.
 const CLOSING: Duration = Duration::from_secs(2);
 
-pub(super) struct Link {
+pub(super) struct Transport {
     reader: ReadHalf<TlsStream<TcpStream>>,
     writer: WriteHalf<TlsStream<TcpStream>>,
     input: BytesMut,
@@ -42,7 +42,7 @@ pub(super) struct Link {
     writing: Pace,
 }
 
-/// What [`Link::progress`] did.
+/// What [`Transport::progress`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Progress {
     Read,
@@ -51,7 +51,7 @@ pub(super) enum Progress {
     End,
 }
 
-impl Link {
+impl Transport {
     pub(super) fn new(stream: TlsStream<TcpStream>, faults: Arc<ActiveFaults>) -> Self {
         let (reader, writer) = tokio::io::split(stream);
         Self {
@@ -76,7 +76,7 @@ impl Link {
         wire::put_packet(&mut self.output, packet);
     }
 
-    /// Whether the client takes what is sent to it.
+    /// Whether more may be sent: the client reads what it gets.
     pub(super) fn has_room(&self) -> bool {
         self.output.len() < OUTPUT_HIGH
     }
@@ -129,7 +129,7 @@ impl Link {
         if let Some(reason) = reason {
             wire::put_packet(&mut self.output, &DisconnectPacket::new(reason));
         }
-        // A client that takes nothing any more is not waited for: the time-out is the answer.
+        // The time-out is for a client that no longer reads.
         let _ = timeout(CLOSING, self.finish()).await;
     }
 
