@@ -1,4 +1,4 @@
-//! The parts that nobody here wrote, as the tests start them: mosquitto, SoftHSM2, OpenSC, OpenSSL, the AWS CLI, moto.
+//! The parts that nobody here wrote, as the tests start them: mosquitto, SoftHSM2, OpenSC, OpenSSL, the AWS CLI, moto, Python.
 //!
 //! Each part lives in a temporary directory of its own and ends with its value, so tests run in parallel.
 //! A part that is not installed gives `None`, after the skip was written down (see [`skip`]).
@@ -18,6 +18,7 @@ mod moto;
 mod openssl_server;
 mod pki;
 mod program;
+mod python;
 mod skip;
 mod softhsm;
 
@@ -28,5 +29,6 @@ pub use moto::Moto;
 pub use openssl_server::OpensslServer;
 pub use pki::{Issued, Pki};
 pub use program::{output_of, program, this_program};
+pub use python::python;
 pub use skip::skip;
 pub use softhsm::{SoftHsm, TOKEN_LABEL, USER_PIN};
