@@ -3,7 +3,8 @@
 use std::io::Read as _;
 use std::process::Stdio;
 
-use crate::support::client::{Client, packet, publish, publish_flagged, subscribe};
+use crate::support::client::Client;
+use crate::support::packets::{packet, publish, publish_flagged, subscribe};
 use crate::support::{ALLOW_ALL, device, policy, sim};
 
 #[test]

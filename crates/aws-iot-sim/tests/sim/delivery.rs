@@ -1,6 +1,7 @@
 //! Who gets which message, seen by a client that writes its packets byte by byte.
 
-use crate::support::client::{Client, Tls, connect_with, packet, publish, publish_flagged, subscribe};
+use crate::support::client::{Client, Tls};
+use crate::support::packets::{connect_with, packet, publish, publish_flagged, subscribe};
 use crate::support::{ALLOW_ALL, device, sim};
 
 const PING: [u8; 2] = [0xc0, 0];

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::support::client::{
-    Client, Tls, connect_kept, connect_with, connect_with_will, packet, publish, publish_flagged, subscribe,
+use crate::support::client::{Client, Tls};
+use crate::support::packets::{
+    connect_kept, connect_with, connect_with_will, packet, publish, publish_flagged, subscribe,
 };
 use crate::support::{ALLOW_ALL, device, sim};
 

@@ -1,6 +1,7 @@
 //! Limits and policies, seen by a client that writes its packets byte by byte.
 
-use crate::support::client::{Client, connect, packet, publish, publish_flagged, subscribe};
+use crate::support::client::Client;
+use crate::support::packets::{connect, packet, publish, publish_flagged, subscribe};
 use crate::support::{ALLOW_ALL, device, policy, sim};
 
 const PING: [u8; 2] = [0xc0, 0];

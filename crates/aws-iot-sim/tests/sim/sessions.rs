@@ -3,7 +3,8 @@
 use aws_iot_sim::AwsIotSim;
 use test_peers::Issued;
 
-use crate::support::client::{Client, Tls, connack_properties, connect_kept, packet, publish, subscribe};
+use crate::support::client::{Client, Tls};
+use crate::support::packets::{connack_properties, connect_kept, packet, publish, subscribe};
 use crate::support::{ALLOW_ALL, device, sim};
 
 const PING: [u8; 2] = [0xc0, 0];
