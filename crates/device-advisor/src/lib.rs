@@ -1,0 +1,17 @@
+#![doc = include_str!("../README.md")]
+
+mod any_client;
+mod backoff;
+mod cases;
+mod connection;
+mod credentials;
+mod device;
+mod judge;
+mod packet;
+mod table;
+mod verdict;
+
+pub use cases::{CASES, Case};
+pub use device::Device;
+pub use table::{Row, Table, run};
+pub use verdict::{Finding, Verdict};
