@@ -6,6 +6,7 @@ mod cases;
 mod connection;
 mod credentials;
 mod device;
+pub mod devices;
 mod judge;
 mod packet;
 mod table;
@@ -13,5 +14,5 @@ mod verdict;
 
 pub use cases::{CASES, Case};
 pub use device::Device;
-pub use table::{Row, Table, run};
+pub use table::{Row, Table, run, side_by_side};
 pub use verdict::{Finding, Verdict};

