@@ -23,7 +23,10 @@ pub(crate) fn run(options: &AdvisorOptions) -> anyhow::Result<ExitCode> {
     let mut build = cargo();
     build.args(["build", "--locked", "-p", "device-advisor", "--bins", "--examples"]);
     build.args(["-p", "telemetry", "-p", "subscriber", "-p", "se050-sim"]);
-    ensure!(build.status().context("cargo does not start")?.success(), "cargo build failed; what it says is above");
+    ensure!(
+        build.status().context("cargo does not start")?.success(),
+        "cargo build failed; what it says is above"
+    );
     let programs = target().join("debug");
     let directory = target().join("advisor");
     fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
