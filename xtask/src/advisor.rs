@@ -33,11 +33,8 @@ pub(crate) fn run(options: &AdvisorOptions) -> anyhow::Result<ExitCode> {
     let table = directory.join("table.md");
     let mut advisor = Command::new(programs.join("device-advisor"));
     advisor.current_dir(root()).arg("--programs").arg(&programs).arg("--table").arg(&table);
-    if let Err(error) = python::install_missing() {
-        eprintln!("AWS's SDK is left out: {error:#}");
-    } else {
-        advisor.arg("--python").arg(python::directory().join("bin/python"));
-    }
+    python::install_missing(&["awsiotsdk"]);
+    advisor.arg("--python").arg(python::directory().join("bin/python"));
     advisor.args(options.device.iter().flat_map(|command| ["--device", command]));
     advisor.args(options.cases.iter().flat_map(|case| ["--case", case]));
     let status = advisor.status().context("device-advisor does not start")?;

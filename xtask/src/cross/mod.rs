@@ -24,7 +24,6 @@ mod zig;
 
 pub(crate) use artifacts::{Artifact, artifacts_directory, sha256};
 pub(crate) use device::ARMADILLO_G4;
-use device::Device;
 use device::workshop;
 pub(crate) use emulator::Emulator;
 pub(crate) use smoke::{ThisPc, smoke_chip};

@@ -23,7 +23,7 @@ const MODULE: &str = "usr/lib/plug-and-trust/libsss_pkcs11.so";
 pub(super) fn run(made: &Made, artifacts: &[Artifact]) -> anyhow::Result<Counts> {
     let mut counts = Counts::default();
     let root = rustix::process::geteuid().is_root();
-    if installed(&["skopeo"]).is_none() && root && installed(&["apt-get"]).is_some() {
+    if installed(&["skopeo"]).is_none() && debian::can_install() {
         debian::install(&["skopeo"])?;
     }
     if installed(&["skopeo"]).is_some() {
