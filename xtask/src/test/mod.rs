@@ -22,7 +22,7 @@ const CANNOT_INSTALL: u8 = 3;
 const PYTHON: [&str; 2] = ["aws-cli", "moto"];
 
 /// What is checked before the tests: a name, and cargo's arguments.
-const CHECKS: [(&str, &[&str]); 4] = [
+const CHECKS: [(&str, &[&str]); 5] = [
     ("formatting", &["fmt", "--all", "--check"]),
     ("clippy", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
     (
@@ -30,6 +30,8 @@ const CHECKS: [(&str, &[&str]); 4] = [
         &["clippy", "-p", "se050-iot", "--no-default-features", "--locked", "--", "-D", "warnings"],
     ),
     ("docs", &["doc", "--workspace", "--no-deps", "--locked"]),
+    // All at once: the tests beside the crates start the programs, which are built here as well.
+    ("building the tests", &["test", "--workspace", "--locked", "--no-run"]),
 ];
 /// Tests inside the crates, which need nothing but the project.
 const UNIT_TESTS: [&str; 6] = ["test", "--workspace", "--locked", "--no-fail-fast", "--lib", "--bins"];
