@@ -84,7 +84,9 @@ impl Classifier {
                 Verdict::Permanent => Fault::SignerRefused,
                 Verdict::Final => Fault::Final,
             },
-            Error::ServerNotTrusted { .. } | Error::ClockOrCertificate { .. } => Fault::ServerNotTrusted,
+            Error::ServerNotTrusted { .. } | Error::ClockOrCertificate { .. } | Error::Clock { .. } => {
+                Fault::ServerNotTrusted
+            }
             Error::ConnectTimeout { stage: Stage::Mqtt, .. } => Fault::NoConnAck,
             Error::CertificateRefused { .. } => Fault::Refused,
             Error::ConnectRefused { reason, .. } if refuses_client(*reason) => Fault::Refused,
@@ -126,6 +128,7 @@ impl Error {
             | Self::Limit { .. }
             | Self::ServerNotTrusted { .. }
             | Self::NotTls { .. }
+            | Self::NotMqtt { .. }
             | Self::CertificateRefused { .. }
             | Self::PublishRefused { .. }
             | Self::SubscribeRefused { .. }

@@ -4,6 +4,7 @@ mod alarm;
 mod alpn;
 mod dial;
 mod driver;
+mod http;
 mod proxy;
 mod shared;
 mod supervisor;
@@ -29,6 +30,7 @@ pub(crate) use self::alpn::with_alpn;
 pub(crate) use self::shared::Shared;
 pub(crate) use self::thread::{died, start};
 use crate::codec::decode;
+use crate::proxy::host_and_port;
 use crate::session::{Granted, Hello, protocol};
 use crate::verdict::Classifier;
 use crate::{Cause, Error, Limits, Outbox, Proxy, Reconnect, Stage};
@@ -52,7 +54,7 @@ pub(crate) struct Settings {
 impl Settings {
     /// The server, as errors name it.
     fn server(&self) -> String {
-        format!("{}:{}", self.endpoint, self.port)
+        host_and_port(&self.endpoint, self.port)
     }
 }
 
@@ -90,9 +92,9 @@ async fn connect(settings: &Settings, first: bool, stage: &Cell<Stage>) -> Resul
         }
     };
     stage.set(Stage::Tls);
-    let mut stream = tls::handshake(Arc::clone(&settings.tls), settings.server_name.clone(), socket)
-        .await
-        .map_err(|error| tls::handshake_error(error, &settings.server()))?;
+    let server_name = settings.server_name.clone();
+    let mut stream =
+        tls::handshake(Arc::clone(&settings.tls), server_name, socket, &settings.server()).await?;
     stage.set(Stage::Mqtt);
     let mut received = BytesMut::new();
     let granted = log_in(settings, first, &mut stream, &mut received).await?;
@@ -121,6 +123,7 @@ async fn log_in(
     };
     let written = written.await;
     loop {
+        http::refuse_http(received, &settings.server())?;
         if let Some(packet) = decode(received, limits.packet_bytes).map_err(protocol)? {
             return Granted::from_answer(packet, &settings.server(), hello, limits);
         }
