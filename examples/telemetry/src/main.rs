@@ -15,7 +15,7 @@ use std::time::SystemTime;
 use anyhow::Context as _;
 use args::Args;
 use aws_iot_mqtt::{
-    Client, DisconnectReason, Error, Event, Events, Outbox, Publication, QoS, Topic, WhenFull,
+    Client, DisconnectReason, Error, Event, Events, OutboxOptions, Publication, QoS, Topic, WhenFull,
 };
 use clap::Parser as _;
 use device_identity::DeviceConfig;
@@ -62,7 +62,7 @@ async fn telemetry(args: &Args, mut out: impl Write) -> anyhow::Result<()> {
             _ = ticks.tick() => {
                 number += 1;
                 // The receipt is for whoever wants to know: what the outbox has accepted will be delivered.
-                drop(client.try_submit(reading(&topic, number)?)?);
+                drop(client.try_publish(reading(&topic, number)?)?);
                 let waiting = client.statistics().outbox_messages;
                 writeln!(out, "reading {number}, {waiting} waiting")?;
             }
@@ -92,7 +92,7 @@ fn client(config: &DeviceConfig) -> anyhow::Result<Client> {
         Some(path) => roots_from_pem_file(path)?,
         None => aws_iot_mqtt::roots::amazon(),
     };
-    let outbox = Outbox::new().messages(DAY).bytes(64 * 1024 * 1024).when_full(WhenFull::DropOldest);
+    let outbox = OutboxOptions::new().messages(DAY).bytes(64 * 1024 * 1024).when_full(WhenFull::DropOldest);
     let builder = Client::builder(&config.endpoint, &config.client_id, client_config(&identity, roots)?);
     let builder = builder.port(config.port).proxy_from_environment().outbox(outbox);
     Ok(builder.classify_signer_errors(chip::verdict).start()?)
