@@ -96,7 +96,8 @@ async fn connect(settings: &Settings, first: bool, stage: &Cell<Stage>) -> Resul
     let mut stream =
         tls::handshake(Arc::clone(&settings.tls), server_name, socket, &settings.server()).await?;
     stage.set(Stage::Mqtt);
-    let mut received = BytesMut::new();
+    // Room for the whole answer, also that of an HTTP server, whose first line is shown.
+    let mut received = BytesMut::with_capacity(4096);
     let granted = log_in(settings, first, &mut stream, &mut received).await?;
     let version = stream.get_ref().1.protocol_version();
     info!(tls = ?version, keep_alive = ?granted.keep_alive, "connected");
