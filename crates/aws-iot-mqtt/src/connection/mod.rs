@@ -129,7 +129,7 @@ async fn log_in(
             return Granted::from_answer(packet, &settings.server(), hello, limits);
         }
         match stream.read_buf(received).await {
-            Ok(0) => return Err(closed_after_connect(settings, written.err().unwrap_or_else(tls::hung_up))),
+            Ok(0) => return Err(closed_after_connect(settings, written.err().unwrap_or_else(tls::closed))),
             Ok(_) => {}
             Err(error) => {
                 // TLS 1.3 tells only now that the client's certificate is refused.
@@ -144,7 +144,7 @@ fn closed_after_connect(settings: &Settings, error: std::io::Error) -> Error {
     Error::ClosedAfterConnect {
         endpoint: settings.server(),
         client_id: settings.hello.client_id.clone(),
-        source: Cause::new(error),
+        source: Cause::new(tls::in_words(error)),
     }
 }
 
