@@ -1,4 +1,4 @@
-//! What lies behind an error, without showing whose type it is.
+//! The cause of an error, without the type of another crate in our public API.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use crate::Error;
 
-/// The error underneath one of ours. [`std::error::Error::source`] gives the very error, ready for a downcast.
+/// The cause of an [`Error`]. [`std::error::Error::source`] gives the original error, ready for a downcast.
 ///
-/// Shared, because one lost connection is told to everybody who waits for an answer on it.
+/// Shared, because one lost connection fails every call that waits for an answer on it.
 #[derive(Clone)]
 pub struct Cause(Arc<dyn StdError + Send + Sync>);
 
@@ -23,8 +23,8 @@ impl Cause {
     }
 }
 
-// No `Error` of its own: thiserror then takes the target of `Deref` as the source, and a chain of causes does not
-// show the same line twice.
+// `Cause` itself is no `Error`: thiserror then takes the target of `Deref` as the source, so that a chain of causes does
+// not show the same line twice.
 impl Deref for Cause {
     type Target = dyn StdError + Send + Sync;
 

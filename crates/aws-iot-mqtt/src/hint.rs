@@ -1,4 +1,4 @@
-//! What to try, by the server's reason: the second half of an error's sentence.
+//! What to try, by the server's reason: the second half of an error message.
 
 use std::{fmt, io};
 
@@ -13,7 +13,7 @@ impl fmt::Display for Said<'_> {
     }
 }
 
-/// What a lost connection may have to do with.
+/// The request that was unanswered when the connection was lost: it may be the reason.
 pub(crate) struct Unanswered<'a>(pub(crate) &'a Option<String>);
 
 impl fmt::Display for Unanswered<'_> {
@@ -24,13 +24,13 @@ impl fmt::Display for Unanswered<'_> {
     }
 }
 
-/// The device itself has no way to that address.
+/// The device has no route to that address.
 pub(crate) fn no_route(kind: io::ErrorKind) -> bool {
     use io::ErrorKind as Kind;
     matches!(kind, Kind::NetworkUnreachable | Kind::HostUnreachable | Kind::NetworkDown)
 }
 
-/// What to look at when nobody accepts a connection.
+/// What to check when no TCP connection can be made.
 pub(crate) fn unreachable_hint(source: &Cause) -> &'static str {
     match source.downcast_ref::<io::Error>() {
         Some(error) if no_route(error.kind()) => {

@@ -134,16 +134,19 @@ pub(crate) fn host_and_port(host: &str, port: u16) -> String {
 }
 
 /// `NO_PROXY` as curl reads it: names with all that is below them, addresses and networks (`10.0.0.0/8`), separated by commas or
-/// spaces, or `*`.
+/// spaces, or `*` alone.
 fn is_excepted(endpoint: &str, list: &str) -> bool {
+    if list.trim() == "*" {
+        return true;
+    }
     let host = endpoint.trim_end_matches('.').to_ascii_lowercase();
     let mut entries = list.split([',', ' ']).filter(|entry| !entry.is_empty());
     match host.parse() {
-        Ok(address) => entries.any(|entry| entry == "*" || is_in_network(address, entry) == Some(true)),
+        Ok(address) => entries.any(|entry| is_in_network(address, entry) == Some(true)),
         Err(_) => entries.any(|entry| {
             let domain = entry.trim_matches('.').to_ascii_lowercase();
             let below = host.strip_suffix(&domain).filter(|_| !domain.is_empty());
-            entry == "*" || below.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+            below.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
         }),
     }
 }
@@ -211,6 +214,9 @@ mod tests {
             ("b.a.example", ".a.example", true),
             ("ba.example", "a.example", false),
             ("a.example", "x y a.example", true),
+            ("a.example", "*", true),
+            ("a.example", "x,*", false),
+            ("a.example", "*.example", false),
             ("a.example", ",, ,", false),
             ("a.example", ".", false),
             ("a.example", "10.0.0.0/8", false),

@@ -12,8 +12,7 @@ use crate::{Cause, Error, ReasonCode, Stage};
 pub enum Verdict {
     /// It may pass by itself: a network that is away, a chip that was busy, a server that restarts.
     Transient,
-    /// Somebody probably has to change something: a policy, a certificate, a key. A client that has not been told otherwise
-    /// still tries again, see [`Reconnect`](crate::Reconnect).
+    /// Somebody probably has to change something: a policy, a certificate, a key. A running client still tries again, see [`Reconnect`](crate::Reconnect).
     Permanent,
     /// No attempt of this process can succeed, whatever somebody changes: the client gives up at once. Only for
     /// [`Builder::classify_signer_errors`](crate::Builder::classify_signer_errors) to say, of a key that only a new
@@ -63,7 +62,7 @@ impl Fault {
     }
 }
 
-/// What the application knows of its signer's errors.
+/// The application's function that judges its signer's errors.
 #[derive(Clone)]
 pub(crate) struct Classifier(Arc<Classify>);
 
@@ -99,7 +98,7 @@ impl Classifier {
 }
 
 impl Default for Classifier {
-    /// A signature that failed is tried again: this crate does not know the chip.
+    /// Every error of the signer may pass: this crate does not know the chip.
     fn default() -> Self {
         Self::new(|_| Verdict::Transient)
     }
@@ -112,8 +111,8 @@ impl fmt::Debug for Classifier {
 }
 
 impl Error {
-    /// Whether it may work the next time. For [`Error::Signer`] the answer is that it may: whoever knows the signer
-    /// knows better, see [`Builder::classify_signer_errors`](crate::Builder::classify_signer_errors).
+    /// Whether it may work the next time. For [`Error::Signer`] this is always [`Verdict::Transient`]: only the application
+    /// knows its signer's errors, see [`Builder::classify_signer_errors`](crate::Builder::classify_signer_errors).
     pub fn verdict(&self) -> Verdict {
         match self {
             Self::ConnectRefused { reason, .. } if refuses_client(*reason) => Verdict::Permanent,
@@ -166,8 +165,8 @@ fn refuses_signature(source: &Cause) -> bool {
     matches!(tls_error(source), Some(rustls::Error::AlertReceived(rustls::AlertDescription::DecryptError)))
 }
 
-/// A refusal of the server's stays, but for those that say that the server itself is in trouble; a handshake that broke
-/// off may have had any reason.
+/// An alert is a refusal, except for those that report trouble of the server itself. Everything else may pass: a handshake
+/// that breaks off may have any reason.
 fn of_tls(source: &Cause) -> Verdict {
     use rustls::{AlertDescription as Alert, Error as TlsError};
     match tls_error(source) {

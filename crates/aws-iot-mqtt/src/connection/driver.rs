@@ -141,7 +141,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
 
     fn read(&mut self, read: io::Result<usize>) -> Result<(), Error> {
         match read {
-            Ok(0) => Err(self.lost(tls::hung_up())),
+            Ok(0) => Err(self.lost(tls::closed())),
             Ok(count) => {
                 self.shared.counters.bytes_received.add(count);
                 self.session.received(&mut self.received, Now::now())
@@ -191,7 +191,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
     fn lost(&self, error: io::Error) -> Error {
         tls::alert(&error, &self.server).unwrap_or_else(|| Error::Lost {
             unanswered: self.session.unanswered(),
-            source: Cause::new(error),
+            source: Cause::new(tls::in_words(error)),
         })
     }
 }

@@ -95,7 +95,8 @@ async fn establish(settings: &Settings, attempt: Attempt) -> Result<Established,
         .unwrap_or_else(|_| Err(timed_out(stage.get(), settings.connect_timeout)))?;
     // What is in TLS's buffer is ahead of a ping.
     stream.get_mut().1.set_buffer_limit(Some(TLS_BUFFER));
-    let mut received = BytesMut::new();
+    // Room for the whole answer, also that of an HTTP server, whose first line is shown.
+    let mut received = BytesMut::with_capacity(4096);
     let negotiated = timeout(CONNACK_TIMEOUT, log_in(settings, attempt, &mut stream, &mut received))
         .await
         .unwrap_or_else(|_| Err(timed_out(Stage::Mqtt, CONNACK_TIMEOUT)))?;
@@ -158,7 +159,7 @@ async fn log_in(
             return Err(refused.into());
         }
         match stream.read_buf(received).await {
-            Ok(0) => return Err(closed_after_connect(settings, written.err().unwrap_or_else(tls::hung_up))),
+            Ok(0) => return Err(closed_after_connect(settings, written.err().unwrap_or_else(tls::closed))),
             Ok(_) => {}
             Err(error) => {
                 // TLS 1.3 tells only now that the client's certificate is refused.

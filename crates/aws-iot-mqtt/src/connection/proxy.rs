@@ -61,7 +61,8 @@ fn refusal(answer: &str, with_credentials: bool) -> Option<String> {
                 schemes.join(" or ")
             )
         }
-        407 if with_credentials => "it refuses the name or the password (407)".to_owned(),
+        // tinyproxy answers 401 where RFC 9110 wants 407.
+        401 | 407 if with_credentials => format!("it refuses the name or the password ({status})"),
         407 => {
             "it asks for a name and a password (407): give them as http://USER:PASSWORD@HOST:PORT".to_owned()
         }

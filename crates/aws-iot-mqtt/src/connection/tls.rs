@@ -112,9 +112,14 @@ pub(super) fn alert(error: &io::Error, server: &str) -> Option<Error> {
     Some(Error::Tls { endpoint, why, source })
 }
 
-/// The server closed the connection in silence.
-pub(super) fn hung_up() -> io::Error {
+/// The server closed the connection and gave no reason.
+pub(super) fn closed() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection")
+}
+
+/// The same where the server left out TLS's close_notify: rustls has words for programmers there.
+pub(super) fn in_words(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::UnexpectedEof { closed() } else { error }
 }
 
 fn tls_error(error: &io::Error) -> Option<&TlsError> {

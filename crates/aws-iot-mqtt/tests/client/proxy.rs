@@ -1,7 +1,9 @@
 //! Through an HTTP proxy, and what is said when it does not help.
 
 use aws_iot_mqtt::DisconnectReason::Normal;
-use aws_iot_mqtt::{Client, Error, Proxy, QoS, Reconnect};
+use aws_iot_mqtt::{Builder, Client, Error, Proxy, QoS, Reconnect};
+
+use test_peers::Tinyproxy;
 
 use crate::support::cloud::{ALLOW_ALL, Cloud};
 use crate::support::proxy::proxy;
@@ -21,6 +23,31 @@ fn the_tunnel_carries_the_connection_and_the_credentials_are_shown_to_the_proxy(
     let request = asks.recv().unwrap();
     assert_eq!(request[0], format!("CONNECT localhost:{} HTTP/1.1", cloud.sim.port()));
     assert!(request.contains(&"Proxy-Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==".to_owned()));
+}
+
+#[test]
+fn a_proxy_that_nobody_here_wrote() {
+    let cloud = Cloud::new(ALLOW_ALL);
+    let Some(proxy) = Tinyproxy::start(cloud.sim.port()) else { return };
+    let at = || Proxy::new("127.0.0.1", proxy.port());
+    block_on(async {
+        let with = at().credentials(Tinyproxy::USER, Tinyproxy::PASSWORD);
+        let client = cloud.client("device-1").proxy(with.clone()).connect().await.unwrap();
+        client.publish("t", QoS::AtLeastOnce, "through").await.unwrap();
+        client.disconnect(Normal).await.unwrap();
+
+        let refused = async |builder: Builder| builder.connect().await.unwrap_err().to_string();
+        let nobody = refused(cloud.client("device-1").proxy(at())).await;
+        assert!(nobody.contains("asks for a name and a password (407)"), "{nobody}");
+        let wrong = refused(cloud.client("device-1").proxy(at().credentials("device", "wrong"))).await;
+        assert!(wrong.contains("refuses the name or the password"), "{wrong}");
+        let other_port = refused(client_on(8883, &cloud).proxy(with)).await;
+        assert!(other_port.contains("does not allow that (403)"), "{other_port}");
+    });
+}
+
+fn client_on(port: u16, cloud: &Cloud) -> Builder {
+    client(port, "device-1", cloud.tls())
 }
 
 #[test]
