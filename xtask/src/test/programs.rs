@@ -6,13 +6,14 @@ use crate::command::installed;
 use crate::debian;
 
 /// A file that a package brings, and the package.
-const NEEDED: [(&str, &str); 6] = [
+const NEEDED: [(&str, &str); 7] = [
     ("softhsm2-util", "softhsm2"),
     ("pkcs11-tool", "opensc"),
     ("mosquitto", "mosquitto"),
     ("mosquitto_pub", "mosquitto-clients"),
     ("openssl", "openssl"),
     ("python3", "python3"),
+    ("tinyproxy", "tinyproxy-bin"),
 ];
 
 /// Installs what is missing on Debian as root. Elsewhere it says what is missing: the tests that need it are skipped.
