@@ -1,5 +1,8 @@
 //! Tables of cases. Those with a page's name are taken from AWS's documentation (AWS IoT developer guide).
 
+mod conditions;
+mod malformed;
+
 use std::collections::BTreeMap;
 
 use serde_json::json;
@@ -24,12 +27,15 @@ fn policy(statements: &[serde_json::Value]) -> Policy {
 }
 
 fn unregistered(client_id: &str) -> Caller {
-    Caller { client_id: client_id.to_owned(), thing: None, source_ip: Some("127.0.0.1".to_owned()) }
+    Caller { client_id: client_id.to_owned(), source_ip: Some("127.0.0.1".to_owned()), ..Caller::default() }
 }
 
 fn thing(client_id: &str, name: &str) -> Caller {
     let attributes = BTreeMap::from([("Site".to_owned(), "osaka".to_owned())]);
-    Caller { thing: Some(CallerThing { name: name.to_owned(), attributes }), ..unregistered(client_id) }
+    Caller {
+        thing: Some(CallerThing { name: name.to_owned(), type_name: None, attributes }),
+        ..unregistered(client_id)
+    }
 }
 
 struct Case {
@@ -260,84 +266,4 @@ fn actions_and_precedence() {
             asks: vec![(Publish, "t", NotAllowed)],
         },
     ]);
-}
-
-#[test]
-fn conditions() {
-    let conditional = |effect: &str, condition: serde_json::Value| json!({ "Effect": effect, "Action": "iot:Publish", "Resource": "*", "Condition": condition });
-    let attached = json!({ "Bool": { "iot:Connection.Thing.IsAttached": ["true"] } });
-    let unknown = json!({ "IpAddress": { "aws:SourceIp": "127.0.0.1" } });
-    run(vec![
-        Case {
-            name: "Thing policy variables: IsAttached holds",
-            statements: vec![conditional("Allow", attached.clone())],
-            caller: thing("a", "a"),
-            asks: vec![(Publish, "t", Allowed)],
-        },
-        Case {
-            name: "Thing policy variables: IsAttached does not hold",
-            statements: vec![conditional("Allow", attached)],
-            caller: unregistered("a"),
-            asks: vec![(Publish, "t", NotAllowed)],
-        },
-        Case {
-            name: "StringLike",
-            statements: vec![conditional("Allow", json!({ "StringLike": { "iot:ClientId": "dev-*" } }))],
-            caller: unregistered("dev-1"),
-            asks: vec![(Publish, "t", Allowed)],
-        },
-        Case {
-            name: "StringEquals knows no wildcard",
-            statements: vec![conditional("Allow", json!({ "StringEquals": { "iot:ClientId": "dev-*" } }))],
-            caller: unregistered("dev-1"),
-            asks: vec![(Publish, "t", NotAllowed)],
-        },
-        Case {
-            name: "StringNotEquals",
-            statements: vec![conditional(
-                "Deny",
-                json!({ "StringNotEquals": { "iot:ClientId": ["a", "b"] } }),
-            )],
-            caller: unregistered("c"),
-            asks: vec![(Publish, "t", Denied)],
-        },
-        Case {
-            name: "a condition that is not evaluated never allows",
-            statements: vec![conditional("Allow", unknown.clone())],
-            caller: unregistered("c"),
-            asks: vec![(Publish, "t", NotAllowed)],
-        },
-        Case {
-            name: "a condition that is not evaluated denies",
-            statements: vec![statement("Allow", "iot:*", "*"), conditional("Deny", unknown)],
-            caller: unregistered("c"),
-            asks: vec![(Publish, "t", Denied)],
-        },
-    ]);
-}
-
-#[test]
-fn malformed_documents() {
-    let good =
-        r#"{"Version":"2012-10-17","Statement":{"Sid":"s","Effect":"Allow","Action":"*","Resource":"*"}}"#;
-    assert!(Policy::parse(good).is_ok());
-    let cases = [
-        ("not JSON", "not json".to_owned()),
-        ("not an object", "[]".to_owned()),
-        ("empty", "{}".to_owned()),
-        ("old version", good.replace("2012-10-17", "2008-10-17")),
-        ("no statement", r#"{"Version":"2012-10-17","Statement":[]}"#.to_owned()),
-        ("unknown element", good.replace("Sid", "Principal")),
-        ("unknown top-level element", good.replace("\"Version\"", "\"X\":1,\"Version\"")),
-        ("NotAction", good.replace("Action", "NotAction")),
-        ("NotResource", good.replace("Resource", "NotResource")),
-        ("effect in lower case", good.replace("Allow", "allow")),
-        ("action without service", good.replace("\"Action\":\"*\"", "\"Action\":\"Publish\"")),
-        ("no action", good.replace("\"Action\":\"*\",", "")),
-        ("resource that is no ARN", good.replace("\"Resource\":\"*\"", "\"Resource\":\"topic/t\"")),
-        ("empty list", good.replace("\"Resource\":\"*\"", "\"Resource\":[]")),
-    ];
-    for (name, document) in cases {
-        assert!(Policy::parse(&document).is_err(), "{name}: {document}");
-    }
 }
