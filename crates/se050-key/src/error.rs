@@ -68,14 +68,14 @@ pub enum Error {
 
     /// The PKCS#11 module cannot be loaded.
     #[error(
-        "cannot load the PKCS#11 module {}: is NXP's plug-and-trust package installed, and is the module built for the same C library \
-         (musl or glibc) as this program?", path.display()
+        "cannot load the PKCS#11 module {} ({reason}): is NXP's plug-and-trust package installed, and is the module built for the same \
+         C library (musl or glibc) as this program?", path.display()
     )]
     LoadModule {
         /// The module's file.
         path: PathBuf,
         /// What the loader said.
-        source: CallError,
+        reason: String,
     },
 
     /// A call of the module failed.

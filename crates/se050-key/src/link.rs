@@ -8,7 +8,7 @@ mod opening;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cryptoki::slot::Slot;
+use cryptoki_sys::CK_SLOT_ID;
 
 use crate::budget::OpenBudget;
 use crate::bus::Bus;
@@ -30,7 +30,7 @@ pub(crate) struct Link {
     session: Option<Session>,
     pub(crate) module: Module,
     lock: Option<BusLock>,
-    pub(crate) slot: Slot,
+    pub(crate) slot: CK_SLOT_ID,
     token: TokenInfo,
     options: TokenBuilder,
     pub(crate) bus: Bus,
@@ -80,7 +80,7 @@ impl Link {
     }
 
     pub(crate) fn slot_id(&self) -> u64 {
-        self.slot.id()
+        self.slot
     }
 
     /// After how long without a request the chip is let go.

@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use cryptoki::session::{Session, UserType};
 use ring::digest;
 use ring::rand::{SecureRandom as _, SystemRandom};
 
-use crate::{CallError, Error, Pin, TokenInfo};
+use crate::raw::RawSession;
+use crate::{Error, Pin, TokenInfo};
 
 /// The PINs that a token refused in this process, hashed with a salt of the process's own.
 static REFUSED: LazyLock<Mutex<HashSet<Vec<u8>>>> = LazyLock::new(Mutex::default);
@@ -22,7 +22,7 @@ static SALT: LazyLock<[u8; 32]> = LazyLock::new(|| {
 
 /// Logs the session in if the token's flags ask for that. The SE050's do not.
 pub(crate) fn log_in(
-    session: &Session,
+    session: &RawSession,
     module: &Path,
     token: &TokenInfo,
     pin: Option<&Pin>,
@@ -37,8 +37,7 @@ pub(crate) fn log_in(
     if refused().contains(&attempt) {
         return Err(Error::PinRefused { label: token.label.clone() });
     }
-    let Err(error) = session.login(UserType::User, Some(pin.as_auth_pin())) else { return Ok(()) };
-    let error = CallError::new(error);
+    let Err(error) = session.login(pin.as_bytes()) else { return Ok(()) };
     if error.says_logged_in_already() {
         return Ok(());
     }

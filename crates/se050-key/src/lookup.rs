@@ -2,13 +2,15 @@
 
 use std::fmt;
 
-use cryptoki::object::{Attribute, ObjectClass, ObjectHandle};
-use cryptoki_sys::CK_OBJECT_HANDLE;
+use cryptoki_sys::{
+    CK_OBJECT_CLASS, CK_OBJECT_HANDLE, CKA_CLASS, CKA_ID, CKA_LABEL, CKO_CERTIFICATE, CKO_PRIVATE_KEY,
+};
 
+use crate::raw::Wanted;
 use crate::session::Session;
 use crate::target::Target;
 use crate::uri::ObjectType;
-use crate::{CallError, Error, ObjectId, Selector};
+use crate::{Error, ObjectId, Selector};
 
 /// The two classes of object that are looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,7 +31,7 @@ pub enum ByteOrder {
 
 impl Session {
     /// The object's handle: looked up once in a session.
-    pub(crate) fn handle(&mut self, class: Class, selector: &Selector) -> Result<ObjectHandle, Error> {
+    pub(crate) fn handle(&mut self, class: Class, selector: &Selector) -> Result<CK_OBJECT_HANDLE, Error> {
         let place = (class, selector.as_str().to_owned());
         if let Some(handle) = self.handles.get(&place) {
             return Ok(*handle);
@@ -40,13 +42,13 @@ impl Session {
     }
 
     /// Searches, whatever was found before.
-    pub(crate) fn find(&mut self, class: Class, selector: &Selector) -> Result<ObjectHandle, Error> {
+    pub(crate) fn find(&mut self, class: Class, selector: &Selector) -> Result<CK_OBJECT_HANDLE, Error> {
         match self.target(class, selector)? {
             Target::Id(id) => self.find_id(class, id)?.ok_or_else(|| self.not_found(class, selector)),
             Target::Attributes { label, id } => {
-                let mut template = vec![Attribute::Class(class.object_class())];
-                template.extend(label.as_deref().map(|label| Attribute::Label(nul_terminated(label))));
-                template.extend(id.map(Attribute::Id));
+                let mut template = vec![of_class(class.object_class())];
+                template.extend(label.map(|label| (CKA_LABEL, label.into_bytes())));
+                template.extend(id.map(|id| (CKA_ID, id)));
                 self.single(class, selector, &template)
             }
         }
@@ -67,17 +69,17 @@ impl Session {
     /// Asks for the label in the one byte order, then in the other. On NXP's module an object's handle is its id, so a hit
     /// is the right object, or it is none: the byte order changed twice between versions, and the wrong one may name
     /// another object.
-    pub(crate) fn find_id(&mut self, class: Class, id: ObjectId) -> Result<Option<ObjectHandle>, Error> {
+    pub(crate) fn find_id(&mut self, class: Class, id: ObjectId) -> Result<Option<CK_OBJECT_HANDLE>, Error> {
         for order in self.byte_order.map_or_else(|| self.likely_orders(), |known| [known, known.other()]) {
             let label = order.label(id);
-            let template = [Attribute::Class(class.object_class()), Attribute::Label(nul_terminated(&label))];
+            let template = [of_class(class.object_class()), (CKA_LABEL, label.clone().into_bytes())];
             let found = match self.search(class, &label, &template) {
                 Err(Error::Call { source, .. }) if source.may_mean_no_such_object() => continue,
                 found => found?,
             };
             // Some versions leave garbage in the upper half of a handle.
             let expected = CK_OBJECT_HANDLE::from(id.value());
-            if let Some(object) = found.into_iter().find(|object| object.handle() & 0xFFFF_FFFF == expected) {
+            if let Some(object) = found.into_iter().find(|object| object & 0xFFFF_FFFF == expected) {
                 if id.value() != id.value().swap_bytes() {
                     self.byte_order = Some(order);
                 }
@@ -100,8 +102,8 @@ impl Session {
         &self,
         class: Class,
         selector: &Selector,
-        template: &[Attribute],
-    ) -> Result<ObjectHandle, Error> {
+        template: &[Wanted],
+    ) -> Result<CK_OBJECT_HANDLE, Error> {
         let found = self.search(class, &selector.to_string(), template)?;
         match found.as_slice() {
             [only] => Ok(*only),
@@ -119,22 +121,22 @@ impl Session {
         &self,
         class: Class,
         what: &str,
-        template: &[Attribute],
-    ) -> Result<Vec<ObjectHandle>, Error> {
-        let found = self.session.find_objects(template);
+        template: &[Wanted],
+    ) -> Result<Vec<CK_OBJECT_HANDLE>, Error> {
+        let found = self.raw.find(template);
         self.pulse.beat();
-        found.map_err(|error| Error::Call {
+        found.map_err(|source| Error::Call {
             doing: format!("searching the {} {what}", class.name()),
             advice: "check the label, and that nothing else uses the chip",
-            source: CallError::new(error),
+            source,
         })
     }
 
     /// An object by its handle and CKA_ID, so that the user can tell it from its namesakes.
-    fn describe(&self, object: ObjectHandle) -> String {
-        let id = self.raw.attribute(self.session.handle(), object.handle(), cryptoki_sys::CKA_ID);
+    fn describe(&self, object: CK_OBJECT_HANDLE) -> String {
+        let id = self.raw.attribute(object, CKA_ID);
         let id = id.map(|id| crate::public_key::hex(&id)).unwrap_or_default();
-        format!("handle {} with id {id:?}", object.handle())
+        format!("handle {object} with id {id:?}")
     }
 
     pub(crate) fn not_found(&self, class: Class, selector: &Selector) -> Error {
@@ -154,10 +156,10 @@ impl Class {
         }
     }
 
-    fn object_class(self) -> ObjectClass {
+    fn object_class(self) -> CK_OBJECT_CLASS {
         match self {
-            Self::PrivateKey => ObjectClass::PRIVATE_KEY,
-            Self::Certificate => ObjectClass::CERTIFICATE,
+            Self::PrivateKey => CKO_PRIVATE_KEY,
+            Self::Certificate => CKO_CERTIFICATE,
         }
     }
 
@@ -194,12 +196,7 @@ impl fmt::Display for ByteOrder {
     }
 }
 
-/// The label's bytes with a NUL behind them in the same allocation: NXP's module reads up to it, whatever length it is told.
-pub(crate) fn nul_terminated(label: &str) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(label.len() + 1);
-    bytes.extend_from_slice(label.as_bytes());
-    bytes.push(0);
-    // Shortens the length only; the NUL stays where it is.
-    bytes.pop();
-    bytes
+/// A search's condition on the class.
+pub(crate) fn of_class(class: CK_OBJECT_CLASS) -> Wanted {
+    (CKA_CLASS, class.to_ne_bytes().to_vec())
 }

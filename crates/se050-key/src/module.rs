@@ -1,36 +1,24 @@
-//! A loaded and initialised PKCS#11 module.
+//! A loaded and initialised PKCS#11 module, and the choice of its token.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::rc::Rc;
 
-use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
-use cryptoki::error::{Error as CryptokiError, RvError};
-use cryptoki::slot::Slot;
+use cryptoki_sys::{CK_SLOT_ID, CKF_TOKEN_INITIALIZED};
 
 use crate::raw::RawModule;
 use crate::{CallError, Error, TokenInfo};
 
-/// The module, initialised; finalised with this value.
+/// The module, initialised; finalised when this value and the last session are gone.
 pub(crate) struct Module {
     pub(crate) path: PathBuf,
-    pub(crate) pkcs11: Pkcs11,
-    pub(crate) raw: Arc<RawModule>,
-    /// Somebody else in the process had initialised it: then finalising is theirs, too.
-    shared: bool,
+    pub(crate) raw: Rc<RawModule>,
 }
 
 impl Module {
     pub(crate) fn load(path: &Path) -> Result<Self, Error> {
-        let failed = |source| Error::LoadModule { path: path.to_owned(), source };
-        let raw = RawModule::load(path).map_err(failed)?;
-        let pkcs11 = Pkcs11::new(path).map_err(|error| failed(CallError::new(error)))?;
-        // Exactly this flag: NXP's module up to 4.3 refuses anything less and anything more.
-        let shared = match pkcs11.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
-            Ok(()) => false,
-            Err(CryptokiError::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => true,
-            Err(error) => return Err(failed(CallError::new(error))),
-        };
-        Ok(Self { path: path.to_owned(), pkcs11, raw: Arc::new(raw), shared })
+        let raw =
+            RawModule::load(path).map_err(|reason| Error::LoadModule { path: path.to_owned(), reason })?;
+        Ok(Self { path: path.to_owned(), raw })
     }
 
     /// The slot of the token with that label, or of the only initialised token. No traffic with the chip.
@@ -38,19 +26,18 @@ impl Module {
         &self,
         label: Option<&str>,
         slot_id: Option<u64>,
-    ) -> Result<(Slot, TokenInfo), Error> {
-        let slots = self.pkcs11.get_slots_with_token().map_err(listing_failed)?;
+    ) -> Result<(CK_SLOT_ID, TokenInfo), Error> {
         let mut tokens = Vec::new();
-        for slot in slots {
-            let info = self.pkcs11.get_token_info(slot).map_err(listing_failed)?;
+        for slot in self.raw.slots().map_err(listing_failed)? {
+            let info = self.raw.token_info(slot).map_err(listing_failed)?;
             // A token that was never initialised (SoftHSM always offers one) has nothing to select.
-            if info.token_initialized() {
+            if info.flags & CKF_TOKEN_INITIALIZED != 0 {
                 tokens.push((slot, TokenInfo::from(&info)));
             }
         }
         let labels: Vec<String> = tokens.iter().map(|(_, info)| format!("{:?}", info.label)).collect();
-        let fits = |(slot, info): &(Slot, TokenInfo)| {
-            label.is_none_or(|label| info.label == label) && slot_id.is_none_or(|id| slot.id() == id)
+        let fits = |(slot, info): &(CK_SLOT_ID, TokenInfo)| {
+            label.is_none_or(|label| info.label == label) && slot_id.is_none_or(|id| *slot == id)
         };
         let mut fitting: Vec<_> = tokens.into_iter().filter(fits).collect();
         match (fitting.pop(), fitting.is_empty()) {
@@ -75,26 +62,16 @@ impl Module {
     }
 }
 
-impl Drop for Module {
-    fn drop(&mut self) {
-        if !self.shared
-            && let Err(error) = self.pkcs11.clone().finalize()
-        {
-            tracing::debug!(module = %self.path.display(), %error, "the module was not finalised");
-        }
-    }
-}
-
 fn wanted(label: Option<&str>, slot_id: Option<u64>) -> String {
     let label = label.map(|label| format!("labelled {label:?}"));
     let slot = slot_id.map(|id| format!("in slot {id}"));
     [label, slot].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
-fn listing_failed(error: CryptokiError) -> Error {
+fn listing_failed(source: CallError) -> Error {
     Error::Call {
         doing: "listing its tokens".into(),
         advice: "check that the module fits this machine",
-        source: CallError::new(error),
+        source,
     }
 }

@@ -6,8 +6,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use cryptoki::types::AuthPin;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
 
 use crate::Error;
@@ -17,7 +16,7 @@ const LONGEST: usize = 1024;
 
 /// A user PIN. It is zeroised when dropped, and never printed.
 #[derive(Clone)]
-pub struct Pin(AuthPin);
+pub struct Pin(SecretString);
 
 impl Pin {
     /// The environment variable in which [`Pin::find`] looks.
@@ -98,10 +97,6 @@ impl Pin {
         Self::from_file(Path::new(path))
     }
 
-    pub(crate) fn as_auth_pin(&self) -> &AuthPin {
-        &self.0
-    }
-
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.0.expose_secret().as_bytes()
     }
@@ -137,7 +132,7 @@ impl Pin {
     fn from_text(text: &str) -> Self {
         let mut exact = String::with_capacity(text.len());
         exact.push_str(text);
-        Self(AuthPin::from(exact))
+        Self(SecretString::from(exact))
     }
 }
 

@@ -1,11 +1,11 @@
 //! Reading public keys and certificates from the token.
 
-use cryptoki::object::{Attribute, KeyType, ObjectClass, ObjectHandle};
 use cryptoki_sys::{
-    CK_KEY_TYPE, CK_OBJECT_HANDLE, CKA_EC_POINT, CKA_KEY_TYPE, CKA_MODULUS, CKA_PUBLIC_EXPONENT, CKA_VALUE,
+    CK_KEY_TYPE, CK_OBJECT_HANDLE, CKA_EC_POINT, CKA_ID, CKA_KEY_TYPE, CKA_LABEL, CKA_MODULUS,
+    CKA_PUBLIC_EXPONENT, CKA_VALUE, CKK_EC, CKK_RSA, CKO_PUBLIC_KEY,
 };
 
-use crate::lookup::{Class, nul_terminated};
+use crate::lookup::{Class, of_class};
 use crate::session::Session;
 use crate::{Certificate, Error, KeyKind, PublicKey, Selector};
 
@@ -13,12 +13,12 @@ impl Session {
     /// The key's public half, from the key itself.
     pub(crate) fn public_key(&mut self, selector: &Selector) -> Result<PublicKey, Error> {
         let key = self.handle(Class::PrivateKey, selector)?;
-        let kind = self.attribute(key.handle(), CKA_KEY_TYPE, "key type", selector)?;
-        let public_key = if is_key_type(&kind, KeyType::RSA) {
-            let modulus = self.attribute(key.handle(), CKA_MODULUS, "modulus", selector)?;
-            let exponent = self.attribute(key.handle(), CKA_PUBLIC_EXPONENT, "public exponent", selector)?;
+        let kind = self.attribute(key, CKA_KEY_TYPE, "key type", selector)?;
+        let public_key = if is_key_type(&kind, CKK_RSA) {
+            let modulus = self.attribute(key, CKA_MODULUS, "modulus", selector)?;
+            let exponent = self.attribute(key, CKA_PUBLIC_EXPONENT, "public exponent", selector)?;
             PublicKey::from_rsa(&modulus, &exponent)
-        } else if is_key_type(&kind, KeyType::EC) {
+        } else if is_key_type(&kind, CKK_EC) {
             PublicKey::from_ec_point(&self.ec_point(key, selector)?)
         } else {
             Err("neither an RSA key nor an EC key".to_owned())
@@ -39,7 +39,7 @@ impl Session {
         let expected = certificate.public_key();
         let own = match expected.kind() {
             KeyKind::Rsa { .. } => {
-                let modulus = self.attribute(key.handle(), CKA_MODULUS, "modulus", selector);
+                let modulus = self.attribute(key, CKA_MODULUS, "modulus", selector);
                 modulus.and_then(|modulus| {
                     // Two keys with one modulus are one key; the exponent comes with the certificate.
                     let exponent = expected.rsa_exponent().unwrap_or_default();
@@ -74,34 +74,34 @@ impl Session {
             },
             None => {
                 let object = self.handle(Class::Certificate, selector)?;
-                read(self, object.handle())?
+                read(self, object)?
             }
         };
         Certificate::from_bytes(&stored, &selector.to_string())
     }
 
     /// NXP's module gives the point of the key pair; a token that keeps the halves apart gives it on the public key.
-    fn ec_point(&self, key: ObjectHandle, selector: &Selector) -> Result<Vec<u8>, Error> {
-        let on_the_key = self.attribute(key.handle(), CKA_EC_POINT, "public point", selector);
+    fn ec_point(&self, key: CK_OBJECT_HANDLE, selector: &Selector) -> Result<Vec<u8>, Error> {
+        let on_the_key = self.attribute(key, CKA_EC_POINT, "public point", selector);
         if on_the_key.as_ref().is_ok_and(|point| !point.is_empty()) || self.token.is_se050 {
             return on_the_key;
         }
-        let mut template = vec![Attribute::Class(ObjectClass::PUBLIC_KEY)];
+        let mut template = vec![of_class(CKO_PUBLIC_KEY)];
         match selector.uri() {
-            None => template.push(Attribute::Label(nul_terminated(selector.as_str()))),
+            None => template.push((CKA_LABEL, selector.as_str().as_bytes().to_vec())),
             Some(uri) => {
-                template.extend(uri.object().map(|label| Attribute::Label(nul_terminated(label))));
-                template.extend(uri.id().map(|id| Attribute::Id(id.to_vec())));
+                template.extend(uri.object().map(|label| (CKA_LABEL, label.as_bytes().to_vec())));
+                template.extend(uri.id().map(|id| (CKA_ID, id.to_vec())));
             }
         }
         let public = self.search(Class::PrivateKey, "public half", &template).unwrap_or_default();
         match public.as_slice() {
-            [only] => self.attribute(only.handle(), CKA_EC_POINT, "public point", selector),
+            [only] => self.attribute(*only, CKA_EC_POINT, "public point", selector),
             _ => on_the_key,
         }
     }
 }
 
-fn is_key_type(value: &[u8], key_type: KeyType) -> bool {
-    CK_KEY_TYPE::from(key_type).to_ne_bytes() == value
+fn is_key_type(value: &[u8], key_type: CK_KEY_TYPE) -> bool {
+    key_type.to_ne_bytes() == value
 }

@@ -10,7 +10,6 @@ use crate::budget::MOST_FAILURES;
 use crate::bus::Bus;
 use crate::link::Link;
 use crate::lookup::{ByteOrder, Class};
-use crate::token::info::printable;
 use crate::{FactoryKey, ObjectId, TokenInfo};
 
 /// What is known about module, token, chip and session. Made without enumerating the chip's objects, and without
@@ -20,12 +19,8 @@ use crate::{FactoryKey, ObjectId, TokenInfo};
 pub struct Report {
     /// The module's file.
     pub module: PathBuf,
-    /// What the module says of itself: description and version. NXP's up to 4.3 has no description.
-    pub library: Option<(String, (u8, u8))>,
     /// The slot's id.
     pub slot_id: u64,
-    /// What the slot says of itself.
-    pub slot_description: Option<String>,
     /// The token; its firmware version is the version of NXP's module.
     pub token: TokenInfo,
     /// Bus and address of the chip, e.g. `/dev/i2c-1:0x48`, where they are known.
@@ -42,8 +37,6 @@ pub struct Report {
     pub lock: Option<(PathBuf, Option<u32>)>,
     /// The factory objects that were asked for. Empty where the chip does not answer, and for other tokens.
     pub factory_objects: Vec<FactoryObject>,
-    /// The names of the mechanisms that the module lists, e.g. `CKM_RSA_PKCS`.
-    pub mechanisms: Vec<String>,
     /// What signatures cost on this version of NXP's module.
     pub cost: Option<Cost>,
     /// What failed while the report was made.
@@ -98,28 +91,9 @@ impl Report {
                 .map(|()| Vec::new())
         };
         let factory_objects = factory_objects.map_err(|error| noted(error.to_string())).unwrap_or_default();
-        let pkcs11 = &link.module.pkcs11;
-        let library = pkcs11.get_library_info().map_err(|error| noted(error.to_string())).ok().map(|info| {
-            let version = info.library_version();
-            (printable(info.library_description()), (version.major(), version.minor()))
-        });
-        let slot = pkcs11.get_slot_info(link.slot).map_err(|error| noted(error.to_string())).ok();
-        let mechanisms = pkcs11
-            .get_mechanism_list(link.slot)
-            .map_err(|error| noted(error.to_string()))
-            .unwrap_or_default();
-        // NXP's module up to 4.3 counts the list in bytes, and fills up with zeros, which mean a mechanism too.
-        let mut names: Vec<String> = Vec::new();
-        for name in mechanisms.iter().map(ToString::to_string) {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
         Self {
             module: link.module.path.clone(),
-            library,
             slot_id: link.slot_id(),
-            slot_description: slot.map(|slot| printable(slot.slot_description())),
             bus: Some(&link.bus).filter(|bus| **bus != Bus::Unknown).map(ToString::to_string),
             byte_order: link.byte_order(),
             session: session_state(link),
@@ -130,7 +104,6 @@ impl Report {
                 (file.path.clone(), own.or_else(|| file.other_holder()))
             }),
             factory_objects,
-            mechanisms: names,
             cost: token.signature_cost(),
             token,
             failures,

@@ -3,14 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use cryptoki::object::ObjectHandle;
-use cryptoki::session::Session as Pkcs11Session;
 use cryptoki_sys::{CK_ATTRIBUTE_TYPE, CK_OBJECT_HANDLE};
 
 use crate::lookup::{ByteOrder, Class};
 use crate::pulse::Pulse;
-use crate::raw::RawModule;
-use crate::{CallError, Error, PublicKey, Scheme, Selector, TokenInfo, der_integer};
+use crate::raw::RawSession;
+use crate::{Error, PublicKey, Scheme, Selector, TokenInfo, der_integer};
 
 /// How often an ECDSA signature of the wrong length is made again. NXP's module shortens 3 to 5 in 1000, so a
 /// row of four is one in some 10^10.
@@ -18,12 +16,11 @@ const ECDSA_TRIES: usize = 4;
 
 /// The one session of the process with the token.
 pub(crate) struct Session {
-    pub(crate) session: Pkcs11Session,
-    pub(crate) raw: Arc<RawModule>,
+    pub(crate) raw: RawSession,
     pub(crate) token: TokenInfo,
     pub(crate) slot_id: u64,
     /// Handles that were looked up in this session. Gone with it: after a reopening they are looked up again.
-    pub(crate) handles: HashMap<(Class, String), ObjectHandle>,
+    pub(crate) handles: HashMap<(Class, String), CK_OBJECT_HANDLE>,
     /// The byte order in which the module takes labels, as soon as one was found.
     pub(crate) byte_order: Option<ByteOrder>,
     pub(crate) pulse: Arc<Pulse>,
@@ -32,12 +29,7 @@ pub(crate) struct Session {
 impl Session {
     /// Whether the chip answers: the cheapest command there is, which works in a session that can sign no more, too.
     pub(crate) fn answers(&self) -> bool {
-        let mut random = [0; 8];
-        let answers = if self.token.has_random {
-            self.session.generate_random_slice(&mut random).is_ok()
-        } else {
-            self.session.get_session_info().is_ok()
-        };
+        let answers = if self.token.has_random { self.raw.random() } else { self.raw.session_info() }.is_ok();
         self.pulse.beat();
         answers
     }
@@ -79,7 +71,7 @@ impl Session {
 
     fn sign_once(
         &self,
-        handle: ObjectHandle,
+        handle: CK_OBJECT_HANDLE,
         key: &Selector,
         scheme: Scheme,
         input: &[u8],
@@ -90,10 +82,8 @@ impl Session {
                      uses the chip",
             source,
         };
-        // The mechanism outlives C_Sign: NXP's module keeps a pointer to its parameter block until then.
-        let mechanism = scheme.mechanism();
-        self.session.sign_init(&mechanism, handle).map_err(|error| failed(CallError::new(error)))?;
-        let signature = self.raw.sign(self.session.handle(), input).map_err(failed);
+        let (mechanism, parameters) = scheme.mechanism();
+        let signature = self.raw.sign(mechanism, parameters, handle, None, input).map_err(failed);
         self.pulse.beat();
         signature
     }
@@ -106,7 +96,7 @@ impl Session {
         what: &str,
         selector: &Selector,
     ) -> Result<Vec<u8>, Error> {
-        let value = self.raw.attribute(self.session.handle(), object, attribute);
+        let value = self.raw.attribute(object, attribute);
         self.pulse.beat();
         value.map_err(|source| Error::Call {
             doing: format!("reading the {what} of {selector}"),

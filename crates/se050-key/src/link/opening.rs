@@ -32,19 +32,18 @@ impl Link {
         }
         self.bus.check_node()?;
         self.pulse.beat();
-        let opened = self.module.pkcs11.open_ro_session(self.slot);
+        let opened = self.module.raw.open_session(self.slot);
         self.pulse.beat();
         // Nothing is closed on failure: the handle that a failed opening leaves is none.
-        let session = opened.map_err(|error| self.opening_failed(CallError::new(error)))?;
+        let session = opened.map_err(|error| self.opening_failed(error))?;
         log_in(&session, &self.options.module, &self.token, self.options.pin.as_ref())?;
         self.pulse.beat();
         self.generation += 1;
         self.outage = None;
         self.session = Some(Session {
-            session,
-            raw: Arc::clone(&self.module.raw),
+            raw: session,
             token: self.token.clone(),
-            slot_id: self.slot.id(),
+            slot_id: self.slot,
             handles: HashMap::new(),
             byte_order: self.byte_order,
             pulse: Arc::clone(&self.pulse),

@@ -1,5 +1,7 @@
 //! What a token says of itself.
 
+use cryptoki_sys::{CK_TOKEN_INFO, CKF_LOGIN_REQUIRED, CKF_RNG};
+
 use crate::report::Cost;
 
 /// The label of the one token of NXP's module.
@@ -32,22 +34,22 @@ impl TokenInfo {
     }
 }
 
-impl From<&cryptoki::slot::TokenInfo> for TokenInfo {
-    fn from(info: &cryptoki::slot::TokenInfo) -> Self {
-        let version = info.firmware_version();
+impl From<&CK_TOKEN_INFO> for TokenInfo {
+    fn from(info: &CK_TOKEN_INFO) -> Self {
+        let label = text(&info.label);
         Self {
-            label: info.label().to_owned(),
-            manufacturer: printable(info.manufacturer_id()),
-            serial: printable(info.serial_number()),
-            firmware_version: (version.major(), version.minor()),
-            login_required: info.login_required(),
-            has_random: info.rng(),
-            is_se050: info.label() == SE050_TOKEN_LABEL,
+            manufacturer: text(&info.manufacturerID),
+            serial: text(&info.serialNumber),
+            firmware_version: (info.firmwareVersion.major, info.firmwareVersion.minor),
+            login_required: info.flags & CKF_LOGIN_REQUIRED != 0,
+            has_random: info.flags & CKF_RNG != 0,
+            is_se050: label == SE050_TOKEN_LABEL,
+            label,
         }
     }
 }
 
-/// Without the NUL that NXP's module up to 4.3 leaves in its padding.
-pub(crate) fn printable(text: &str) -> String {
-    text.trim_end_matches(['\0', ' ']).to_owned()
+/// Without the padding, in which NXP's module up to 4.3 leaves a NUL.
+fn text(padded: &[u8]) -> String {
+    String::from_utf8_lossy(padded).trim_end_matches(['\0', ' ']).to_owned()
 }

@@ -77,7 +77,7 @@ fn a_new_session_that_does_not_help_is_not_opened_again_and_again() {
     chip.install_key(RSA_KEY_ID, &ec).unwrap();
     for _ in 0..30 {
         let error = key.sign(Scheme::RsaPkcs1Sha256, b"a message").unwrap_err();
-        assert!(matches!(error, Error::Call { .. }) && error.is_transient(), "{error:?}");
+        assert!(matches!(error, Error::Call { .. }), "{error:?}");
     }
     // Each new session that did not help doubles the pause before the next, from a second on.
     assert!(calls(&chip, "C_OpenSession") <= 6, "{}", calls(&chip, "C_OpenSession"));
