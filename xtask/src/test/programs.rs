@@ -6,12 +6,14 @@ use crate::command::installed;
 use crate::debian;
 
 /// A file that a package brings, and the package.
-const NEEDED: [(&str, &str); 6] = [
+const NEEDED: [(&str, &str); 7] = [
     ("softhsm2-util", "softhsm2"),
     ("pkcs11-tool", "opensc"),
     ("mosquitto", "mosquitto"),
     ("mosquitto_pub", "mosquitto-clients"),
     ("openssl", "openssl"),
+    // With its client module, and the library that `se050-iot serve` speaks its protocol with.
+    ("p11-kit", "p11-kit"),
     ("python3", "python3"),
 ];
 
