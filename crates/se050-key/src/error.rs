@@ -11,8 +11,8 @@ use crate::{CallError, Holder, KeyKind, Scheme};
 pub enum Error {
     /// The text is not an object id.
     #[error(
-        "{text:?} is not an object id: write 0xF0000110, or the label sss:100100F0 (sss: and the id's four bytes, lowest \
-         first, in eight hexadecimal digits)"
+        "{text:?} is not an object id: write 0x and eight hexadecimal digits (0xF0000110), or the label that the module shows, sss: \
+         and eight digits (sss:100100F0)"
     )]
     NotAnObjectId {
         /// The text.
@@ -42,6 +42,15 @@ pub enum Error {
         "{selector} does not fit: its {attribute} is missing, or not that of the token or object that it is used for"
     )]
     NotThisToken {
+        /// The URI.
+        selector: String,
+        /// Which of its attributes.
+        attribute: &'static str,
+    },
+
+    /// A PKCS#11 URI contradicts what was said otherwise, by a flag or by another URI.
+    #[error("{selector} contradicts what was given otherwise: its {attribute} is another")]
+    Contradiction {
         /// The URI.
         selector: String,
         /// Which of its attributes.
@@ -220,15 +229,16 @@ pub enum Error {
 
     /// No certificate is known to belong to that key.
     #[error(
-        "no certificate is known to belong to the key {key}: only NXP's factory keys have theirs under the next id; select it"
+        "no certificate is known to belong to the key {key}: only NXP's factory keys have theirs under the next id; name the \
+         certificate, or give it in a file"
     )]
     NoCertificateKnown {
         /// How the key was named.
         key: String,
     },
 
-    /// What the token keeps under that name is no X.509 certificate.
-    #[error("object {object} holds no X.509 certificate ({reason})")]
+    /// What the token or a file keeps under that name is no X.509 certificate.
+    #[error("{object} holds no X.509 certificate: {reason}")]
     NotACertificate {
         /// How it was named.
         object: String,

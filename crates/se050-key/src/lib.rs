@@ -38,7 +38,7 @@ mod uri;
 mod verdict;
 
 pub use call_error::CallError;
-pub use certificate::{Certificate, CertificateTime};
+pub use certificate::{Certificate, CertificateTime, StoredCertificate};
 pub use error::Error;
 pub use holder::Holder;
 pub use key::Key;

@@ -49,7 +49,7 @@ pub(crate) struct Link {
 impl Link {
     pub(crate) fn open(options: TokenBuilder, pulse: Arc<Pulse>) -> Result<Self, Error> {
         let module = Module::load(&options.module)?;
-        let (slot, token) = module.single_token(options.token_label.as_deref(), options.slot_id)?;
+        let (slot, token) = module.single_token(&options.wanted)?;
         let bus = if token.is_se050 { Bus::of_module(&token.manufacturer) } else { Bus::Unknown };
         // Only the chip is harmed by company.
         let lock_file =

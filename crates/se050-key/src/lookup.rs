@@ -42,7 +42,7 @@ impl Session {
     /// Searches, whatever was found before.
     pub(crate) fn find(&mut self, class: Class, selector: &Selector) -> Result<ObjectHandle, Error> {
         match self.target(class, selector)? {
-            Target::Id(id) => self.find_id(class, id)?.ok_or_else(|| self.not_found(class, selector)),
+            Target::Ids(ids) => self.find_one_of(class, selector, &ids),
             Target::Attributes { label, id } => {
                 let mut template = vec![Attribute::Class(class.object_class())];
                 template.extend(label.as_deref().map(|label| Attribute::Label(nul_terminated(label))));
@@ -59,32 +59,71 @@ impl Session {
         selector: &Selector,
     ) -> Result<Option<CK_OBJECT_HANDLE>, Error> {
         Ok(match self.target(class, selector)? {
-            Target::Id(id) => Some(id.value().into()),
+            Target::Ids(ids) => match ids.as_slice() {
+                [only] => Some(only.value().into()),
+                _ => None,
+            },
             Target::Attributes { .. } => None,
         })
     }
 
+    /// Of the ids that the text may mean, the one that exists.
+    fn find_one_of(
+        &mut self,
+        class: Class,
+        selector: &Selector,
+        ids: &[ObjectId],
+    ) -> Result<ObjectHandle, Error> {
+        match self.find_ids(class, ids)?.as_slice() {
+            [(id, object)] => {
+                tracing::debug!(%selector, %id, "object found");
+                Ok(*object)
+            }
+            [] => Err(self.not_found(class, selector)),
+            several => Err(Error::Ambiguous {
+                class: class.name(),
+                selector: selector.to_string(),
+                token: self.token.label.clone(),
+                objects: several.iter().map(|(id, _)| id.to_string()).collect(),
+            }),
+        }
+    }
+
+    /// The handle of the object with that id, if it exists.
+    pub(crate) fn find_id(&mut self, class: Class, id: ObjectId) -> Result<Option<ObjectHandle>, Error> {
+        Ok(self.find_ids(class, &[id])?.pop().map(|(_, object)| object))
+    }
+
+    /// Those of the ids that exist: one id, or two that differ in their byte order.
+    ///
     /// Asks for the label in the one byte order, then in the other. On NXP's module an object's handle is its id, so a hit
     /// is the right object, or it is none: the byte order changed twice between versions, and the wrong one may name
     /// another object.
-    pub(crate) fn find_id(&mut self, class: Class, id: ObjectId) -> Result<Option<ObjectHandle>, Error> {
+    fn find_ids(&mut self, class: Class, ids: &[ObjectId]) -> Result<Vec<(ObjectId, ObjectHandle)>, Error> {
+        let mut existing = Vec::new();
+        let Some(first) = ids.first() else { return Ok(existing) };
         for order in self.byte_order.map_or_else(|| self.likely_orders(), |known| [known, known.other()]) {
-            let label = order.label(id);
+            let label = order.label(*first);
             let template = [Attribute::Class(class.object_class()), Attribute::Label(nul_terminated(&label))];
             let found = match self.search(class, &label, &template) {
                 Err(Error::Call { source, .. }) if source.may_mean_no_such_object() => continue,
                 found => found?,
             };
-            // Some versions leave garbage in the upper half of a handle.
-            let expected = CK_OBJECT_HANDLE::from(id.value());
-            if let Some(object) = found.into_iter().find(|object| object.handle() & 0xFFFF_FFFF == expected) {
+            for object in found {
+                // Some versions leave garbage in the upper half of a handle.
+                let is_object =
+                    |id: &&ObjectId| CK_OBJECT_HANDLE::from(id.value()) == object.handle() & 0xFFFF_FFFF;
+                let Some(id) = ids.iter().find(is_object) else { continue };
                 if id.value() != id.value().swap_bytes() {
-                    self.byte_order = Some(order);
+                    self.byte_order = Some(if order.label(*id) == label { order } else { order.other() });
                 }
-                return Ok(Some(object));
+                existing.push((*id, object));
+            }
+            if existing.len() == ids.len() {
+                break;
             }
         }
-        Ok(None)
+        Ok(existing)
     }
 
     /// The version of the module tells which order comes first, to save a search. What counts is what is found.

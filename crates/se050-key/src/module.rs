@@ -8,7 +8,7 @@ use cryptoki::error::{Error as CryptokiError, RvError};
 use cryptoki::slot::Slot;
 
 use crate::raw::RawModule;
-use crate::{CallError, Error, TokenInfo};
+use crate::{CallError, Error, Pkcs11Uri, TokenInfo};
 
 /// The module, initialised; finalised with this value.
 pub(crate) struct Module {
@@ -33,25 +33,19 @@ impl Module {
         Ok(Self { path: path.to_owned(), pkcs11, raw: Arc::new(raw), shared })
     }
 
-    /// The slot of the token with that label, or of the only initialised token. No traffic with the chip.
-    pub(crate) fn single_token(
-        &self,
-        label: Option<&str>,
-        slot_id: Option<u64>,
-    ) -> Result<(Slot, TokenInfo), Error> {
+    /// The slot of the token that the URI names, or of the only initialised token. No traffic with the chip.
+    pub(crate) fn single_token(&self, wanted: &Pkcs11Uri) -> Result<(Slot, TokenInfo), Error> {
         let slots = self.pkcs11.get_slots_with_token().map_err(listing_failed)?;
         let mut tokens = Vec::new();
         for slot in slots {
             let info = self.pkcs11.get_token_info(slot).map_err(listing_failed)?;
             // A token that was never initialised (SoftHSM always offers one) has nothing to select.
             if info.token_initialized() {
-                tokens.push((slot, TokenInfo::from(&info)));
+                tokens.push((slot, TokenInfo::new(&self.path, slot, &info)));
             }
         }
         let labels: Vec<String> = tokens.iter().map(|(_, info)| format!("{:?}", info.label)).collect();
-        let fits = |(slot, info): &(Slot, TokenInfo)| {
-            label.is_none_or(|label| info.label == label) && slot_id.is_none_or(|id| slot.id() == id)
-        };
+        let fits = |(_, info): &(Slot, TokenInfo)| wanted.mismatch(info).is_none();
         let mut fitting: Vec<_> = tokens.into_iter().filter(fits).collect();
         match (fitting.pop(), fitting.is_empty()) {
             (Some(only), true) => Ok(only),
@@ -60,8 +54,8 @@ impl Module {
                 "initialise one, or check the environment variable that leads the module to it",
             )),
             (None, _) => Err(self.no_single_token(
-                format!("no token {} (it has {})", wanted(label, slot_id), labels.join(", ")),
-                "check the token's label and slot",
+                format!("no token with {} (it has {})", wanted.describe_token(), labels.join(", ")),
+                "check the token's label and slot, and each attribute of a PKCS#11 URI",
             )),
             (Some(_), false) => Err(self.no_single_token(
                 format!("several tokens ({})", labels.join(", ")),
@@ -83,12 +77,6 @@ impl Drop for Module {
             tracing::debug!(module = %self.path.display(), %error, "the module was not finalised");
         }
     }
-}
-
-fn wanted(label: Option<&str>, slot_id: Option<u64>) -> String {
-    let label = label.map(|label| format!("labelled {label:?}"));
-    let slot = slot_id.map(|id| format!("in slot {id}"));
-    [label, slot].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 fn listing_failed(error: CryptokiError) -> Error {

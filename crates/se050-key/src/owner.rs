@@ -26,7 +26,6 @@ pub(crate) struct Owner {
     jobs: Option<Mutex<Sender<Job>>>,
     pulse: Arc<Pulse>,
     info: TokenInfo,
-    slot_id: u64,
     deadline: Duration,
     /// The process that started the thread: a forked child has the handle, but not the thread.
     process: u32,
@@ -52,7 +51,7 @@ impl Owner {
                 }
             };
             pulse.0.rest();
-            if opened_sender.send(Ok((link.token().clone(), link.slot_id()))).is_ok() {
+            if opened_sender.send(Ok(link.token().clone())).is_ok() {
                 serve(&queue, &mut link, &pulse.0);
             }
             pulse.0.begin();
@@ -61,17 +60,13 @@ impl Owner {
             pulse.end();
             return Err(Error::OwnerGone { doing: OPENING });
         }
-        let (info, slot_id) = wait(&opened, pulse, deadline, OPENING)??;
+        let info = wait(&opened, pulse, deadline, OPENING)??;
         let process = std::process::id();
-        Ok(Self { jobs: Some(Mutex::new(jobs)), pulse: Arc::clone(pulse), info, slot_id, deadline, process })
+        Ok(Self { jobs: Some(Mutex::new(jobs)), pulse: Arc::clone(pulse), info, deadline, process })
     }
 
     pub(crate) fn info(&self) -> &TokenInfo {
         &self.info
-    }
-
-    pub(crate) fn slot_id(&self) -> u64 {
-        self.slot_id
     }
 
     pub(crate) fn state(&self) -> OwnerState {
@@ -180,7 +175,6 @@ mod tests {
             jobs: Some(Mutex::new(jobs)),
             pulse: Arc::new(Pulse::new()),
             info,
-            slot_id: 1,
             deadline: Duration::from_secs(1),
             // A parent's.
             process: std::process::id() + 1,

@@ -21,7 +21,6 @@ pub(crate) struct Session {
     pub(crate) session: Pkcs11Session,
     pub(crate) raw: Arc<RawModule>,
     pub(crate) token: TokenInfo,
-    pub(crate) slot_id: u64,
     /// Handles that were looked up in this session. Gone with it: after a reopening they are looked up again.
     pub(crate) handles: HashMap<(Class, String), ObjectHandle>,
     /// The byte order in which the module takes labels, as soon as one was found.

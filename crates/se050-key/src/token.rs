@@ -13,7 +13,7 @@ use crate::owner::Owner;
 use crate::pulse::OwnerState;
 use crate::report::Report;
 use crate::uri::ObjectType;
-use crate::{Certificate, Error, Key, Pkcs11Uri, Selector};
+use crate::{Certificate, Error, Key, Selector};
 
 /// Where the maker's plug-and-trust package puts NXP's PKCS#11 module, on an Armadillo.
 pub const NXP_MODULE: &str = "/usr/lib/plug-and-trust/libsss_pkcs11.so";
@@ -105,15 +105,12 @@ impl Token {
     /// As [`Token::certificate`]; [`Error::NoCertificateKnown`] for other keys of the SE050.
     pub fn certificate_of_key(&self, key: &Selector) -> Result<Certificate, Error> {
         if self.info().is_se050 {
-            let certificate = key.object_id().and_then(|id| id.factory_certificate());
+            let certificate = key.object_ids().iter().find_map(|id| id.factory_certificate());
             let certificate =
                 certificate.ok_or_else(|| Error::NoCertificateKnown { key: key.to_string() })?;
             return self.certificate(&Selector::from(certificate));
         }
-        match key.uri() {
-            Some(uri) => self.certificate(&Selector::from(uri.with_type(ObjectType::Certificate))),
-            None => self.certificate(key),
-        }
+        self.certificate(&key.with_type(ObjectType::Certificate))
     }
 
     /// A diagnosis: module, token, chip, session, and what its use costs. Partial where the chip does not answer.
@@ -122,13 +119,5 @@ impl Token {
     /// [`Error::Timeout`] and [`Error::Hanging`]; what else fails is in the report.
     pub fn report(&self) -> Result<Report, Error> {
         self.owner.call("making a report", |link| Ok(Report::of(link)))
-    }
-
-    /// How to open the token that a PKCS#11 URI names, by its `module-path`, or by `module` where it has none.
-    ///
-    /// # Errors
-    /// Those of [`Pin::from_source`](crate::Pin::from_source).
-    pub fn builder_for(uri: &Pkcs11Uri, module: impl AsRef<Path>) -> Result<TokenBuilder, Error> {
-        Self::builder(uri.module_path().unwrap_or(module.as_ref())).select(uri)
     }
 }

@@ -44,7 +44,6 @@ impl Link {
             session,
             raw: Arc::clone(&self.module.raw),
             token: self.token.clone(),
-            slot_id: self.slot.id(),
             handles: HashMap::new(),
             byte_order: self.byte_order,
             pulse: Arc::clone(&self.pulse),

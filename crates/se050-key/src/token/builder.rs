@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::owner::Owner;
-use crate::{Error, Pin, Pkcs11Uri, Token, registry};
+use crate::{Error, Pin, Pkcs11Uri, Selector, Token, registry};
 
 /// How long the chip may be silent by default: NXP's module 4.x comes back from a mute chip after 3.5 s.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -16,8 +16,8 @@ const BACK_OFF: Duration = Duration::from_millis(500);
 #[derive(Debug, Clone)]
 pub struct TokenBuilder {
     pub(crate) module: PathBuf,
-    pub(crate) token_label: Option<String>,
-    pub(crate) slot_id: Option<u64>,
+    /// The token's attributes, as a URI has them.
+    pub(crate) wanted: Pkcs11Uri,
     pub(crate) pin: Option<Pin>,
     pub(crate) deadline: Duration,
     pub(crate) back_off: Duration,
@@ -42,8 +42,7 @@ impl TokenBuilder {
     pub(crate) fn new(module: PathBuf) -> Self {
         Self {
             module,
-            token_label: None,
-            slot_id: None,
+            wanted: Pkcs11Uri::default(),
             pin: None,
             deadline: DEADLINE,
             back_off: BACK_OFF,
@@ -56,34 +55,38 @@ impl TokenBuilder {
     /// Selects the token by its label, where the module has several.
     #[must_use]
     pub fn token_label(mut self, label: impl Into<String>) -> Self {
-        self.token_label = Some(label.into());
+        self.wanted.token = Some(label.into());
         self
     }
 
     /// Selects the token by its slot, where the module has several.
     #[must_use]
     pub fn slot_id(mut self, id: u64) -> Self {
-        self.slot_id = Some(id);
+        self.wanted.slot_id = Some(id);
         self
     }
 
-    /// Token, slot and PIN as the PKCS#11 URI names them.
+    /// Token, slot and PIN as the selector names them, if it is a PKCS#11 URI.
     ///
     /// # Errors
-    /// Those of [`Pin::from_source`].
-    pub fn select(mut self, uri: &Pkcs11Uri) -> Result<Self, Error> {
-        self.token_label = uri.token().map(str::to_owned).or(self.token_label);
-        self.slot_id = uri.slot_id().or(self.slot_id);
+    /// [`Error::Contradiction`] when the URI contradicts what was said before; those of [`Pin::from_source`].
+    pub fn select(mut self, selector: &Selector) -> Result<Self, Error> {
+        let Some(uri) = selector.uri() else { return Ok(self) };
+        let differs = |attribute| Error::Contradiction { selector: selector.to_string(), attribute };
+        self.wanted = self.wanted.joined_with(uri).map_err(differs)?;
         if let Some(source) = uri.pin_source() {
-            self.pin = Some(Pin::from_source(source)?);
+            let pin = Pin::from_source(source)?;
+            if self.pin.replace(pin.clone()).is_some_and(|given| given != pin) {
+                return Err(differs("pin-source"));
+            }
         }
         Ok(self)
     }
 
     /// The user PIN. It is used only if the token asks for a login.
     #[must_use]
-    pub fn pin(mut self, pin: Pin) -> Self {
-        self.pin = Some(pin);
+    pub fn pin(mut self, pin: impl Into<Option<Pin>>) -> Self {
+        self.pin = pin.into();
         self
     }
 
@@ -144,8 +147,7 @@ impl TokenBuilder {
     /// The option in which these differ from those with which the token is open.
     pub(crate) fn contradiction(&self, open: &Self, owner: &Owner) -> Option<&'static str> {
         let differs = [
-            ("token label", self.token_label.as_ref().is_some_and(|label| *label != owner.info().label)),
-            ("slot", self.slot_id.is_some_and(|id| id != owner.slot_id())),
+            ("token", self.wanted.mismatch(owner.info()).is_some()),
             ("deadline", self.deadline != open.deadline),
             ("back-off", self.back_off != open.back_off),
             ("session policy", self.session_policy != open.session_policy),

@@ -1,5 +1,9 @@
 //! What a token says of itself.
 
+use std::path::{Path, PathBuf};
+
+use cryptoki::slot::Slot;
+
 use crate::report::Cost;
 
 /// The label of the one token of NXP's module.
@@ -13,6 +17,8 @@ pub struct TokenInfo {
     pub label: String,
     /// The manufacturer: `NXP`, or what a simulator says.
     pub manufacturer: String,
+    /// The model.
+    pub model: String,
     /// The token's serial number. NXP's module gives none.
     pub serial: String,
     /// On NXP's module: the version of the module itself, major and minor.
@@ -21,6 +27,10 @@ pub struct TokenInfo {
     pub login_required: bool,
     /// Whether the token gives random numbers, by which it can be asked for a sign of life.
     pub has_random: bool,
+    /// The slot's id.
+    pub slot_id: u64,
+    /// The PKCS#11 module, as it was named when the token was opened.
+    pub module: PathBuf,
     /// Whether this is NXP's module (or its simulator), whose labels are object ids.
     pub is_se050: bool,
 }
@@ -32,16 +42,19 @@ impl TokenInfo {
     }
 }
 
-impl From<&cryptoki::slot::TokenInfo> for TokenInfo {
-    fn from(info: &cryptoki::slot::TokenInfo) -> Self {
+impl TokenInfo {
+    pub(crate) fn new(module: &Path, slot: Slot, info: &cryptoki::slot::TokenInfo) -> Self {
         let version = info.firmware_version();
         Self {
             label: info.label().to_owned(),
             manufacturer: printable(info.manufacturer_id()),
+            model: printable(info.model()),
             serial: printable(info.serial_number()),
             firmware_version: (version.major(), version.minor()),
             login_required: info.login_required(),
             has_random: info.rng(),
+            slot_id: slot.id(),
+            module: module.to_owned(),
             is_se050: info.label() == SE050_TOKEN_LABEL,
         }
     }

@@ -51,7 +51,7 @@ fn a_signature_with_one_wrong_bit_does_not_get_out() {
 fn a_session_that_a_failed_signature_broke_is_replaced_and_the_signature_made() {
     for answer in [CKR_FUNCTION_FAILED, CKR_KEY_HANDLE_INVALID, CKR_DEVICE_ERROR] {
         on_each_version(|chip, version| {
-            let (key, _) = open(chip).identity(&selector(RSA_KEY)).unwrap();
+            let (key, _) = open(chip).identity(&selector("0xF0000110")).unwrap();
             chip.set_fault(Fault::FailNextSign(answer)).unwrap();
             key.sign(Scheme::RsaPkcs1Sha256, b"a message").unwrap();
             assert_eq!(calls(chip, "C_OpenSession"), 2, "{version:?}, {answer:#x}");
