@@ -35,7 +35,7 @@ impl ChipArgs {
     pub(crate) fn open(&self) -> anyhow::Result<Pair> {
         let mut token = Token::builder(&self.pkcs11_lib);
         if let Some(label) = &self.token_label {
-            token = token.token_label(label);
+            token = token.token_label(label.as_str());
         }
         if let Some(pin) = Pin::find(self.pin_file.as_deref())? {
             token = token.pin(pin);

@@ -45,7 +45,7 @@ async fn pubsub(args: &Args, mut out: impl Write) -> anyhow::Result<()> {
     let target = Target::of(args)?;
     let mut token = Token::builder(&target.pkcs11_lib);
     if let Some(label) = &args.token_label {
-        token = token.token_label(label);
+        token = token.token_label(label.as_str());
     }
     if let Some(pin) = Pin::find(args.pin_file.as_deref())? {
         token = token.pin(pin);
