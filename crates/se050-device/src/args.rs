@@ -40,7 +40,7 @@ pub struct DeviceArgs {
     /// The CA certificates to trust, in PEM or DER; without it, Amazon's, which are built in
     #[arg(long, alias = "ca_file", value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
-    /// Which TLS version to speak; auto spares the chip: TLS 1.2 for an RSA key on NXP's module up to 4.2
+    /// Which TLS version to speak
     #[arg(long, alias = "tls_version", value_enum, default_value_t = TlsVersion::Auto)]
     pub tls_version: TlsVersion,
     /// Module, token and PIN.
@@ -77,7 +77,7 @@ impl DeviceArgs {
 /// The TLS versions by their numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum TlsVersion {
-    /// As [`TlsVersions::Auto`].
+    /// TLS 1.3 and 1.2, but 1.2 alone where 1.3 would wear the chip.
     Auto,
     /// TLS 1.2 alone.
     #[value(name = "1.2")]
