@@ -305,7 +305,7 @@ pub enum Error {
     /// Key and certificate do not belong together.
     #[error(
         "the certificate does not belong to the key {key}: the key's public half has SHA-256 {key_fingerprint}, the certificate's \
-         {certificate_fingerprint}; select the certificate that was issued for this key (for a factory key: the object after it)"
+         {certificate_fingerprint}; use the certificate that was issued for this key (for a factory key: the object after it)"
     )]
     KeyMismatch {
         /// How the key was named.

@@ -94,9 +94,9 @@ impl Pin {
         silent.local_modes.remove(LocalModes::ECHO);
         silent.local_modes.insert(LocalModes::ECHONL);
         write!(io::stderr(), "PIN of the token {token:?}: ")?;
-        tcsetattr(&terminal, OptionalActions::Flush, &silent)?;
+        tcsetattr(&terminal, OptionalActions::Now, &silent)?;
         let line = read_line(&mut terminal);
-        tcsetattr(&terminal, OptionalActions::Flush, &before)?;
+        tcsetattr(&terminal, OptionalActions::Now, &before)?;
         Ok(Self::from_text(&line?))
     }
 

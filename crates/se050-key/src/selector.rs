@@ -229,13 +229,12 @@ mod tests {
 
     #[test]
     fn another_token_is_searched_by_label_and_id() {
-        let cases: [(&str, Option<&str>, Option<&[u8]>); 4] = [
+        for (text, label, id) in [
             ("sss:100100F0", Some("sss:100100F0"), None),
             ("pkcs11:object=my%20key", Some("my key"), None),
-            ("pkcs11:id=%01", None, Some(&[1])),
+            ("pkcs11:id=%01", None, Some(&[1][..])),
             ("pkcs11:object=k;id=%01", Some("k"), Some(&[1])),
-        ];
-        for (text, label, id) in cases {
+        ] {
             let found = selector(text);
             assert_eq!(found.label_and_id(&token(), ObjectType::Private).unwrap(), (label, id), "{text}");
         }

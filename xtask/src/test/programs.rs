@@ -6,9 +6,10 @@ use crate::command::installed;
 use crate::debian;
 
 /// A file that a package brings, and the package.
-const NEEDED: [(&str, &str); 6] = [
+const NEEDED: [(&str, &str); 7] = [
     ("softhsm2-util", "softhsm2"),
     ("pkcs11-tool", "opensc"),
+    ("p11tool", "gnutls-bin"),
     ("mosquitto", "mosquitto"),
     ("mosquitto_pub", "mosquitto-clients"),
     ("openssl", "openssl"),

@@ -10,6 +10,7 @@
 
 mod cert_export;
 mod json;
+mod selecting;
 mod support;
 
 #[cfg(feature = "provision")]
