@@ -197,7 +197,8 @@ impl Recovery {
 
     fn is_worth_another(&self, fault: &Fault) -> bool {
         match fault {
-            Fault::Ckr { source, .. } => source.is_cured_by_a_new_session(),
+            // A transfer that failed once may succeed.
+            Fault::Ckr { source, .. } => !source.is_permanent(),
             Fault::Silent { .. } => true,
             Fault::NoSuchObject { .. } | Fault::Wrong(_) => false,
         }
