@@ -35,17 +35,25 @@ impl CallError {
     /// - CKR_KEY_HANDLE_INVALID means "the chip did not answer" as often as "no such key";
     /// - CKR_FUNCTION_FAILED and CKR_DEVICE_ERROR from anything else mean what was asked for, once the chip answers.
     pub(crate) fn is_cured_by_a_new_session(&self) -> bool {
-        !self.is_permanent()
-            && (matches!(self.function, "C_SignInit" | "C_Sign")
-                || matches!(
-                    self.ckr,
-                    CKR_SESSION_HANDLE_INVALID
-                        | CKR_SESSION_CLOSED
-                        | CKR_DEVICE_REMOVED
-                        | CKR_TOKEN_NOT_PRESENT
-                        | CKR_USER_NOT_LOGGED_IN
-                        | CKR_CRYPTOKI_NOT_INITIALIZED
-                ))
+        !self.is_permanent() && (self.is_of_signing() || self.loses_the_session())
+    }
+
+    /// The session can sign no more on NXP's module up to 4.3, with whatever key.
+    pub(crate) fn is_of_signing(&self) -> bool {
+        matches!(self.function, "C_SignInit" | "C_Sign")
+    }
+
+    /// The session, or its login, is gone.
+    pub(crate) fn loses_the_session(&self) -> bool {
+        matches!(
+            self.ckr,
+            CKR_SESSION_HANDLE_INVALID
+                | CKR_SESSION_CLOSED
+                | CKR_DEVICE_REMOVED
+                | CKR_TOKEN_NOT_PRESENT
+                | CKR_USER_NOT_LOGGED_IN
+                | CKR_CRYPTOKI_NOT_INITIALIZED
+        )
     }
 
     /// Whether the same call will fail again, whatever becomes of session and chip: what is asked for is not possible with

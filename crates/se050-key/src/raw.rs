@@ -88,6 +88,15 @@ impl RawModule {
         unsafe { call!(self, C_Initialize((&raw mut arguments).cast())) }
     }
 
+    /// C_Finalize and C_Initialize. Sessions and slots are gone afterwards.
+    pub(crate) fn reinitialize(&self) -> Result<(), CallError> {
+        if !self.shared {
+            // SAFETY: PKCS#11 wants a null pointer.
+            unsafe { call!(self, C_Finalize(ptr::null_mut())) }?;
+        }
+        self.initialize()
+    }
+
     /// The slots that have a token.
     pub(crate) fn slots(&self) -> Result<Vec<CK_SLOT_ID>, CallError> {
         let mut slots = vec![0; MOST_SLOTS];
@@ -118,11 +127,12 @@ impl RawModule {
 
 impl Drop for RawModule {
     fn drop(&mut self) {
+        if self.shared {
+            return;
+        }
         // Each session keeps the module, so none is open any more.
         // SAFETY: PKCS#11 wants a null pointer.
-        if !self.shared
-            && let Err(error) = unsafe { call!(self, C_Finalize(ptr::null_mut())) }
-        {
+        if let Err(error) = unsafe { call!(self, C_Finalize(ptr::null_mut())) } {
             tracing::debug!(%error, "the module was not finalised");
         }
     }

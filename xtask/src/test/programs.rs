@@ -9,6 +9,7 @@ use crate::debian;
 const NEEDED: [(&str, &str); 7] = [
     ("softhsm2-util", "softhsm2"),
     ("pkcs11-tool", "opensc"),
+    ("p11tool", "gnutls-bin"),
     ("mosquitto", "mosquitto"),
     ("mosquitto_pub", "mosquitto-clients"),
     ("openssl", "openssl"),

@@ -10,6 +10,7 @@
 
 mod cert_export;
 mod json;
+mod selecting;
 mod serve;
 mod support;
 

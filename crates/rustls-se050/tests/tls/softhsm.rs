@@ -3,8 +3,6 @@
 //! SoftHSM2 reads where its token lies from the process's environment, so the client is a process of its own: the
 //! example `tls_client`.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
-
 use std::path::PathBuf;
 use std::process::Command;
 

@@ -1,20 +1,16 @@
 //! A device with a simulated chip, and a TLS exchange with a server.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
-#![allow(dead_code, reason = "each test program uses a part of it")]
-
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
-use rustls_se050::{
-    ClientConfigBuilder, ClientIdentity, TlsVersions, intermediates_from_pem_file, roots_from_pem_file,
-};
-use se050_key::{Selector, Token};
+use rustls_se050::{ClientConfigBuilder, ClientIdentity, TlsVersions, roots_from_pem_file};
+use se050_key::{Certificate, Selector, Token};
 use se050_sim::{Chip, Version};
 
 pub(crate) const RSA_KEY: &str = "sss:100100F0";
@@ -61,10 +57,20 @@ impl Device {
     pub(crate) fn identity_with_chain(&self, label: &str) -> ClientIdentity {
         let selector: Selector = label.parse().unwrap();
         let certificate = self.token.certificate_of_key(&selector).unwrap();
-        let file = self.chip.directory().join("ca/intermediate.pem");
-        let intermediates = intermediates_from_pem_file(file).unwrap();
-        ClientIdentity::with_intermediates(self.token.key(&selector).unwrap(), &certificate, intermediates)
-            .unwrap()
+        let intermediate = fs::read_to_string(self.chip.directory().join("ca/intermediate.pem")).unwrap();
+        let chain = self.certificate_file("chain.pem", &(certificate.to_pem() + &intermediate));
+        ClientIdentity::new(self.token.key_of(&selector, &chain).unwrap(), &chain).unwrap()
+    }
+
+    /// The certificate in a new file.
+    pub(crate) fn certificate_file(&self, name: &str, content: impl AsRef<[u8]>) -> Certificate {
+        let file = self.path(name);
+        fs::write(&file, content).unwrap();
+        Certificate::from_file(&file).unwrap()
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
     }
 
     pub(crate) fn config(
@@ -78,7 +84,7 @@ impl Device {
     }
 
     pub(crate) fn roots(&self, name: &str, pem: &str) -> RootCertStore {
-        let file = self.directory.path().join(name);
+        let file = self.path(name);
         fs::write(&file, pem).unwrap();
         roots_from_pem_file(file).unwrap()
     }

@@ -1,12 +1,8 @@
 //! Handshakes with OpenSSL's `s_server`, which forces one signature scheme after the other; keys in the simulated chip.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
-
-mod support;
-
-use rustls_se050::TlsVersions;
-use support::{Device, EC_KEY, RSA_KEY, exchange};
-use test_peers::OpensslServer;
+use crate::support::{Device, EC_KEY, RSA_KEY, exchange};
+use rustls_se050::{ClientIdentity, TlsVersions};
+use test_peers::{OpensslServer, output_of, program};
 
 #[test]
 fn every_scheme_that_the_server_may_force() {
@@ -83,80 +79,40 @@ fn a_resumed_connection_needs_no_signature() {
     }
 }
 
-#[test]
-fn what_does_not_fit_is_explained() {
-    let device = Device::new();
-    let ca = device.ca_pem();
-    let cases: [(&str, &str, TlsVersions, &[&str], &str); 5] = [
-        ("a server for TLS 1.3 only", RSA_KEY, TlsVersions::Auto, &["-tls1_3"], "TlsVersions::Tls13"),
-        ("a server for TLS 1.2 only", EC_KEY, TlsVersions::Tls13, &["-tls1_2"], "TlsVersions::Both"),
-        (
-            "no scheme of an RSA key",
-            RSA_KEY,
-            TlsVersions::Tls13,
-            &["-tls1_3", "-client_sigalgs", "ECDSA+SHA256"],
-            "none of the signatures",
-        ),
-        (
-            "no scheme of a P-256 key",
-            EC_KEY,
-            TlsVersions::Tls13,
-            &["-tls1_3", "-client_sigalgs", "RSA-PSS+SHA256"],
-            "none of the signatures",
-        ),
-        (
-            "no scheme under TLS 1.2",
-            EC_KEY,
-            TlsVersions::Tls12,
-            &["-tls1_2", "-client_sigalgs", "RSA+SHA256"],
-            "none of the signatures",
-        ),
-    ];
-    for (name, label, versions, options, expected) in cases {
-        let Some(server) = OpensslServer::start(Some(&ca), options) else { return };
-        let identity = device.identity(label);
-        let config = device.config(&identity, versions, server.ca_pem());
-        let error = exchange(config, server.port()).expect_err(name);
-        let explained =
-            identity.explain(&error).unwrap_or_else(|| panic!("{name}: {error:?}\n{}", server.finish()));
-        assert!(explained.contains(expected), "{name}: {explained}");
-    }
-}
-
-#[test]
-fn a_server_of_other_issuers_refuses_and_that_is_explained() {
-    let device = Device::new();
-    let others = test_peers::Pki::new();
-    for version in ["-tls1_2", "-tls1_3"] {
-        let Some(server) = OpensslServer::start(Some(&others.ca_pem()), &[version]) else { return };
-        let identity = device.identity(RSA_KEY);
-        let config = device.config(&identity, TlsVersions::Both, server.ca_pem());
-        let error = exchange(config, server.port()).expect_err(version);
-        let explained = identity.explain(&error).unwrap_or_else(|| panic!("{version}: {error:?}"));
-        assert!(explained.contains("lists the issuers"), "{version}: {explained}");
-    }
-}
-
-#[test]
-fn a_server_that_asks_for_no_certificate_gets_none_and_that_can_be_seen() {
-    let device = Device::new();
-    let Some(server) = OpensslServer::start(None, &[]) else { return };
-    let identity = device.identity(EC_KEY);
-    let config = device.config(&identity, TlsVersions::Both, server.ca_pem());
-    assert_eq!(exchange(config, server.port()).unwrap(), "olleh");
-    assert_eq!((identity.requests_seen(), device.signatures()), (0, 0));
-    assert!(server.finish().contains("No peer certificate"));
-}
-
+/// Fault 11: the whole chain of a certificate file is sent.
 #[test]
 fn intermediates_are_sent_to_a_server_that_knows_only_the_root() {
     let device = Device::new();
-    let root = device.root_pem();
-    for (intermediates, works) in [(true, true), (false, false)] {
-        let Some(server) = OpensslServer::start(Some(&root), &[]) else { return };
-        let identity =
-            if intermediates { device.identity_with_chain(EC_KEY) } else { device.identity(EC_KEY) };
-        let config = device.config(&identity, TlsVersions::Both, server.ca_pem());
-        assert_eq!(exchange(config, server.port()).is_ok(), works, "{}", server.finish());
+    for version in ["-tls1_2", "-tls1_3"] {
+        let Some(server) = OpensslServer::start(Some(&device.root_pem()), &[version]) else { return };
+        let config = device.config(&device.identity_with_chain(EC_KEY), TlsVersions::Both, server.ca_pem());
+        assert_eq!(exchange(config, server.port()).unwrap(), "olleh", "{version}: {}", server.finish());
+    }
+}
+
+/// Fault 11: whether a certificate will do is for the server to say. `openssl x509 -req` makes X.509 version 1 where no
+/// extension is asked for.
+#[test]
+fn a_certificate_of_version_1_is_presented() {
+    let device = Device::new();
+    let Some(openssl) = program("openssl") else { return };
+    for (label, object) in [(RSA_KEY, "F0000110"), (EC_KEY, "F0000100")] {
+        let key = device.chip.directory().join(format!("objects/{object}.key.pem"));
+        let run = |arguments: &[&str]| {
+            let mut command = std::process::Command::new(&openssl);
+            output_of(command.args(arguments).arg(&key).current_dir(device.path("")))
+        };
+        run(&["req", "-new", "-subj", "/CN=v1", "-out", "v1.csr", "-key"]);
+        let pem = run(&["x509", "-req", "-in", "v1.csr", "-days", "30", "-signkey"]);
+        let certificate = device.certificate_file("v1.pem", &pem);
+        let key = device.token.key_of(&label.parse().unwrap(), &certificate).unwrap();
+        let identity = ClientIdentity::new(key, &certificate).unwrap();
+        for version in ["-tls1_2", "-tls1_3"] {
+            let pem = String::from_utf8(pem.clone()).unwrap();
+            let Some(server) = OpensslServer::start(Some(&pem), &[version]) else { return };
+            let config = device.config(&identity, TlsVersions::Both, server.ca_pem());
+            let answer = exchange(config, server.port());
+            assert_eq!(answer.unwrap(), "olleh", "{label} {version}: {}", server.finish());
+        }
     }
 }

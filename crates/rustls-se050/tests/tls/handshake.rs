@@ -1,23 +1,17 @@
 //! Handshakes with rustls' own server, which requires a client certificate; the key is in the simulated chip.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
-
-mod support;
-
 use std::io::Cursor;
 use std::sync::Arc;
 
+use crate::support::{Device, EC_KEY, RSA_KEY};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{
     ClientConfig, ClientConnection, ServerConfig, ServerConnection, SupportedProtocolVersion, version,
 };
-use rustls_se050::{
-    ClientIdentity, Error, TlsVersions, chip_failure, chip_failure_in, intermediates_from_pem_file,
-    roots_from_pem_dir, roots_from_pem_file,
-};
+use rustls_se050::{ClientConfigBuilder, ClientIdentity, Error, TlsVersions, chip_failure, default_provider};
 use se050_key::Selector;
-use support::{Device, EC_KEY, RSA_KEY};
 use test_peers::Pki;
 
 /// A server for `localhost` that lets in the chip's certificates, and its own certificate authority in PEM.
@@ -91,12 +85,12 @@ fn a_failure_of_the_chip_comes_out_of_the_handshake_as_ours() {
     std::fs::remove_dir_all(device.chip.directory().join("objects")).unwrap();
     let error = handshake(client, server).unwrap_err();
     assert!(matches!(chip_failure(&error), Some(se050_key::Error::NotFound { .. })), "{error:?}");
-    assert!(identity.explain(&error).unwrap().contains("no private key sss:100100F0"), "{error}");
+    assert!(identity.explain(&error).unwrap().to_string().contains("no private key sss:100100F0"), "{error}");
 
     // As an I/O driver passes it on.
     let passed_on = std::io::Error::other(error);
-    assert!(matches!(chip_failure_in(&passed_on), Some(se050_key::Error::NotFound { .. })), "{passed_on:?}");
-    assert!(chip_failure_in(&std::io::Error::other("something else")).is_none());
+    assert!(matches!(chip_failure(&passed_on), Some(se050_key::Error::NotFound { .. })), "{passed_on:?}");
+    assert!(chip_failure(&std::io::Error::other("something else")).is_none());
 }
 
 #[test]
@@ -110,34 +104,69 @@ fn an_identity_is_built_only_of_key_and_certificate_that_belong_together() {
 }
 
 #[test]
-fn a_file_without_a_ca_certificate_is_refused() {
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("roots.pem");
-    let not_a_certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-    let key = Pki::new().server("localhost").key_pem;
-    for (name, text) in
-        [("empty", ""), ("no PEM", "hello"), ("no certificate in it", not_a_certificate), ("a key", &key)]
-    {
-        std::fs::write(&file, text).unwrap();
-        let error = roots_from_pem_file(&file).unwrap_err().to_string();
-        assert!(error.contains("roots.pem"), "{name}: {error}");
-    }
-    assert!(roots_from_pem_file(directory.path().join("absent.pem")).is_err());
-    assert!(intermediates_from_pem_file(directory.path().join("absent.pem")).is_err());
+fn another_crypto_provider_and_its_suites_are_taken() {
+    use rustls::crypto::ring::cipher_suite::TLS13_AES_256_GCM_SHA384;
+    let device = Device::new();
+    let (server, ca) = server(&device, &version::TLS13);
+    let provider = CryptoProvider {
+        cipher_suites: vec![TLS13_AES_256_GCM_SHA384],
+        ..rustls::crypto::ring::default_provider()
+    };
+    let client = ClientConfigBuilder::new(&device.identity(EC_KEY), device.roots("ca.pem", &ca))
+        .tls_versions(TlsVersions::Tls13)
+        .crypto_provider(Arc::new(provider))
+        .build()
+        .unwrap();
+    let server = handshake(client, server).unwrap();
+    assert_eq!(server.negotiated_cipher_suite(), Some(TLS13_AES_256_GCM_SHA384));
 }
 
+/// "Transport security in AWS IoT Core" lists no ChaCha20 suite of TLS 1.2; Device Advisor warns of a client that offers one.
 #[test]
-fn a_directory_of_ca_certificates_is_taken_whole_or_not_at_all() {
-    let directory = tempfile::tempdir().unwrap();
-    let at = |name: &str| directory.path().join(name);
-    let empty = roots_from_pem_dir(directory.path()).unwrap_err().to_string();
-    assert!(empty.contains("no file of CA certificates"), "{empty}");
-    for name in ["one.pem", "two.crt"] {
-        std::fs::write(at(name), Pki::new().ca_pem()).unwrap();
-    }
-    std::fs::write(at("README"), "not a certificate").unwrap();
-    assert_eq!(roots_from_pem_dir(directory.path()).unwrap().len(), 2);
-    std::fs::write(at("three.pem"), "not a certificate").unwrap();
-    let broken = roots_from_pem_dir(directory.path()).unwrap_err().to_string();
-    assert!(broken.contains("three.pem"), "{broken}");
+fn the_suites_that_are_offered_are_those_that_aws_iot_lists() {
+    use rustls::CipherSuite as S;
+    let device = Device::new();
+    let config = device.config(&device.identity(EC_KEY), TlsVersions::Both, &Pki::new().ca_pem());
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut client = ClientConnection::new(Arc::new(config), name).unwrap();
+    let mut hello = Vec::new();
+    client.write_tls(&mut hello).unwrap();
+    let mut acceptor = rustls::server::Acceptor::default();
+    acceptor.read_tls(&mut Cursor::new(&hello)).unwrap();
+    let accepted = acceptor.accept().map_err(|(error, _)| error).unwrap().unwrap();
+    let mut offered = accepted.client_hello().cipher_suites().to_vec();
+    offered.retain(|suite| *suite != S::TLS_EMPTY_RENEGOTIATION_INFO_SCSV);
+    offered.sort_by_key(|suite| u16::from(*suite));
+    assert_eq!(
+        offered,
+        [
+            S::TLS13_AES_128_GCM_SHA256,
+            S::TLS13_AES_256_GCM_SHA384,
+            S::TLS13_CHACHA20_POLY1305_SHA256,
+            S::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+            S::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+            S::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+            S::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+        ]
+    );
+}
+
+/// For programs that put their own configuration together.
+#[test]
+fn the_identity_is_a_certificate_resolver_and_gives_its_signing_key() {
+    fn shared<T: Send + Sync + std::fmt::Debug + Clone>(_: &T) {}
+    let device = Device::new();
+    let (server, ca) = server(&device, &version::TLS13);
+    let identity = device.identity(EC_KEY);
+    shared(&identity);
+    let client = ClientConfig::builder_with_provider(default_provider().unwrap())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(device.roots("ca.pem", &ca))
+        .with_client_cert_resolver(Arc::new(identity.clone()));
+    handshake(client, server).unwrap();
+    let certified = identity.certified_key();
+    assert_eq!(certified.cert.len(), 1);
+    assert_eq!(certified.key.algorithm(), rustls::SignatureAlgorithm::ECDSA);
+    assert!(certified.key.public_key().is_some());
 }
