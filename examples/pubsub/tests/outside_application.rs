@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use aws_iot_sim::AwsIotSim;
+use device_identity::DeviceConfig;
 use se050_key::Certificate;
 use se050_sim::Chip;
 use test_peers::output_of;
@@ -29,13 +30,21 @@ fn examples_device_app_publishes_a_reading() {
     let directory = tempfile::tempdir().unwrap();
     let chip = Chip::create(&directory.path().join("chip")).unwrap();
     let cloud = AwsIotSim::start().unwrap();
-    fs::write(directory.path().join("ca.pem"), cloud.ca_pem()).unwrap();
     fs::write(directory.path().join("device.der"), chip.certificate(0xF000_0111).unwrap()).unwrap();
     let certificate = Certificate::from_file(&directory.path().join("device.der")).unwrap();
     cloud.admit(&certificate.to_pem(), "dev1", POLICY).unwrap();
 
-    let mut program = Command::new(build.join("debug/device-app"));
-    program.args([cloud.endpoint(), "dev1", &cloud.port().to_string()]).arg(directory.path().join("ca.pem"));
-    output_of(program.arg(chip.module()));
+    // As `se050-iot provision --device-config` writes it.
+    let mut config = DeviceConfig::new(cloud.endpoint(), "dev1", "sss:100100F0");
+    config.port = cloud.port();
+    config.ca_file = Some(cloud.ca_file().display().to_string());
+    config.key.pkcs11_lib = Some(chip.module().display().to_string());
+    fs::write(directory.path().join("device.toml"), config.to_toml().unwrap()).unwrap();
+    let program = build.join("debug/device-app");
+    output_of(Command::new(&program).current_dir(directory.path()));
     assert_eq!(chip.calls().unwrap().signatures(), 1);
+
+    let missing = Command::new(&program).arg("none.toml").output().unwrap();
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("none.toml"), "{missing:?}");
 }

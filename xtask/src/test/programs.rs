@@ -9,9 +9,12 @@ use crate::debian;
 const NEEDED: [(&str, &str); 7] = [
     ("softhsm2-util", "softhsm2"),
     ("pkcs11-tool", "opensc"),
+    ("p11tool", "gnutls-bin"),
     ("mosquitto", "mosquitto"),
     ("mosquitto_pub", "mosquitto-clients"),
     ("openssl", "openssl"),
+    // With its client module, and the library that `se050-iot serve` speaks its protocol with.
+    ("p11-kit", "p11-kit"),
     ("python3", "python3"),
     ("tinyproxy", "tinyproxy-bin"),
 ];
