@@ -66,10 +66,7 @@ impl TokenArgs {
     }
 
     fn builder(&self, selectors: &[&Selector]) -> anyhow::Result<TokenBuilder> {
-        let mut builder = Token::builder(self.module(selectors)?);
-        if let Some(label) = &self.token_label {
-            builder = builder.token_label(label.clone());
-        }
+        let mut builder = Token::builder(self.module(selectors)?).token_label(self.token_label.as_deref());
         // A PIN of the environment is for the token of which nothing else is said.
         let source =
             selectors.iter().any(|selector| selector.uri().is_some_and(|uri| uri.pin_source().is_some()));

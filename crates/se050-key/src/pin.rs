@@ -6,9 +6,8 @@ use std::io::{self, IsTerminal as _, Read, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use cryptoki::types::AuthPin;
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
 
 use crate::Error;
@@ -19,7 +18,7 @@ const LONGEST: usize = 1024;
 /// A user PIN, never empty: a token counts the attempt with an empty PIN as a wrong one. It is zeroised when dropped, and
 /// never printed.
 #[derive(Clone)]
-pub struct Pin(AuthPin);
+pub struct Pin(SecretString);
 
 impl Pin {
     /// The environment variable in which [`Pin::find`] looks.
@@ -101,10 +100,6 @@ impl Pin {
         Ok(Self::from_text(&line?))
     }
 
-    pub(crate) fn as_auth_pin(&self) -> &AuthPin {
-        &self.0
-    }
-
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.0.expose_secret().as_bytes()
     }
@@ -119,7 +114,7 @@ impl Pin {
     fn from_text(text: &str) -> Option<Self> {
         let mut exact = String::with_capacity(text.len());
         exact.push_str(text);
-        (!exact.is_empty()).then(|| Self(AuthPin::from(exact)))
+        (!exact.is_empty()).then(|| Self(SecretString::from(exact)))
     }
 }
 

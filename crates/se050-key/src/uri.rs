@@ -5,7 +5,8 @@ mod percent;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::{Error, TokenInfo, registry};
+use crate::module::canonical;
+use crate::{Error, TokenInfo};
 
 /// How every PKCS#11 URI begins.
 pub(crate) const SCHEME: &str = "pkcs11:";
@@ -69,7 +70,7 @@ impl Pkcs11Uri {
     /// The first attribute that is not this token's.
     pub(crate) fn mismatch(&self, token: &TokenInfo) -> Option<&'static str> {
         let differs = |wanted: &Option<String>, is: &str| wanted.as_ref().is_some_and(|wanted| wanted != is);
-        let module = |wanted: &PathBuf| registry::canonical(wanted) != registry::canonical(&token.module);
+        let module = |wanted: &PathBuf| canonical(wanted) != canonical(&token.module);
         [
             ("module-path", self.module_path.as_ref().is_some_and(module)),
             ("token", differs(&self.token, &token.label)),

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::owner::Owner;
-use crate::{Error, Pin, Pkcs11Uri, Selector, Token, registry};
+use crate::worker::Worker;
+use crate::{Error, Pin, Pkcs11Uri, Selector, Token};
 
 /// How long the chip may be silent by default: NXP's module 4.x comes back from a mute chip after 3.5 s.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// The first pause between two looks at a chip that is away; doubled up to 30 s.
+/// The first pause between two looks at a chip that does not answer.
 const BACK_OFF: Duration = Duration::from_millis(500);
 
 /// How to open a token.
@@ -21,21 +21,7 @@ pub struct TokenBuilder {
     pub(crate) pin: Option<Pin>,
     pub(crate) deadline: Duration,
     pub(crate) back_off: Duration,
-    pub(crate) session_policy: SessionPolicy,
     pub(crate) lock_file: Option<PathBuf>,
-    pub(crate) lock_patience: Duration,
-}
-
-/// How long the session with the chip is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum SessionPolicy {
-    /// As long as the token is open. Nothing else can use the chip meanwhile.
-    #[default]
-    Hold,
-    /// Until no request came for that long: then session and lock are let go, so that another container may use the chip.
-    /// The next request opens a new session, which takes about 0.2 s, or fails with [`Error::Busy`].
-    ReleaseAfterIdle(Duration),
 }
 
 impl TokenBuilder {
@@ -46,16 +32,14 @@ impl TokenBuilder {
             pin: None,
             deadline: DEADLINE,
             back_off: BACK_OFF,
-            session_policy: SessionPolicy::Hold,
             lock_file: None,
-            lock_patience: Duration::ZERO,
         }
     }
 
-    /// Selects the token by its label, where the module has several.
+    /// Selects the token by its label, where the module has several; `None` is no choice.
     #[must_use]
-    pub fn token_label(mut self, label: impl Into<String>) -> Self {
-        self.wanted.token = Some(label.into());
+    pub fn token_label<'a>(mut self, label: impl Into<Option<&'a str>>) -> Self {
+        self.wanted.token = label.into().map(str::to_owned);
         self
     }
 
@@ -99,17 +83,13 @@ impl TokenBuilder {
         self
     }
 
-    /// The first pause between two looks at a chip that is away, doubled up to 30 s. Default 0.5 s.
+    /// The first pause between two looks at a chip that does not answer. Default 0.5 s.
+    ///
+    /// It is doubled up to four times its length. All other times of an outage are multiples of it, too: see
+    /// docs/architecture.md.
     #[must_use]
     pub fn back_off(mut self, first: Duration) -> Self {
         self.back_off = first;
-        self
-    }
-
-    /// How long the session is kept. Default: as long as the token is open.
-    #[must_use]
-    pub fn session_policy(mut self, policy: SessionPolicy) -> Self {
-        self.session_policy = policy;
         self
     }
 
@@ -124,13 +104,6 @@ impl TokenBuilder {
         self
     }
 
-    /// How long to wait for another process to let the chip go before [`Error::Busy`]. Default: not at all.
-    #[must_use]
-    pub fn lock_patience(mut self, patience: Duration) -> Self {
-        self.lock_patience = patience;
-        self
-    }
-
     /// Opens the token, or joins those who have it open in this process.
     ///
     /// # Errors
@@ -138,22 +111,9 @@ impl TokenBuilder {
     /// options.
     pub fn open(self) -> Result<Token, Error> {
         let module = self.module.clone();
-        let token = Token { owner: registry::owner(self)? };
+        let token = Token { worker: Worker::of(self)? };
         let info = token.info();
         tracing::debug!(module = %module.display(), token = info.label, manufacturer = info.manufacturer, "token open");
         Ok(token)
-    }
-
-    /// The option in which these differ from those with which the token is open.
-    pub(crate) fn contradiction(&self, open: &Self, owner: &Owner) -> Option<&'static str> {
-        let differs = [
-            ("token", self.wanted.mismatch(owner.info()).is_some()),
-            ("deadline", self.deadline != open.deadline),
-            ("back-off", self.back_off != open.back_off),
-            ("session policy", self.session_policy != open.session_policy),
-            ("lock file", self.lock_file != open.lock_file),
-            ("patience with the lock", self.lock_patience != open.lock_patience),
-        ];
-        differs.into_iter().find_map(|(what, differs)| differs.then_some(what))
     }
 }

@@ -49,7 +49,7 @@ fn a_certificate_over_2048_bytes_names_the_limit() {
 
         chip.set_fault(Fault::Absent).unwrap();
         let error = token.certificate_of_key(&selector(RSA_KEY)).unwrap_err();
-        assert!(matches!(error, Error::ChipAway { .. }), "{error:?}");
+        assert!(matches!(error, Error::ChipUnreachable { .. }), "{error:?}");
     });
 }
 
