@@ -14,6 +14,7 @@ const NEEDED: [(&str, &str); 7] = [
     ("mosquitto_pub", "mosquitto-clients"),
     ("openssl", "openssl"),
     ("python3", "python3"),
+    ("tinyproxy", "tinyproxy-bin"),
 ];
 
 /// Installs what is missing, where that is possible.
