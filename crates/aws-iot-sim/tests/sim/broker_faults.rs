@@ -6,11 +6,8 @@ use aws_iot_sim::{Answer, AwsIotSim, Fault};
 use test_peers::Issued;
 
 use crate::support::client::{Client, Tls};
-use crate::support::packets::{connect, connect_kept, packet, publish, subscribe};
+use crate::support::packets::{PING, PONG, connect, connect_kept, packet, publish, subscribe};
 use crate::support::{ALLOW_ALL, device, policy, sim};
-
-const PING: [u8; 2] = [0xc0, 0];
-const PONG: [u8; 2] = [0xd0, 0];
 
 fn bench() -> (AwsIotSim, Issued, Client) {
     let sim = sim();

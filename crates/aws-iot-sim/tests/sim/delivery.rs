@@ -1,11 +1,8 @@
 //! Who gets which message, seen by a client that writes its packets byte by byte.
 
 use crate::support::client::{Client, Tls};
-use crate::support::packets::{connect_with, packet, publish, publish_flagged, subscribe};
+use crate::support::packets::{PING, PONG, connect_with, packet, publish, publish_flagged, subscribe};
 use crate::support::{ALLOW_ALL, device, sim};
-
-const PING: [u8; 2] = [0xc0, 0];
-const PONG: [u8; 2] = [0xd0, 0];
 
 #[test]
 fn messages_come_back_at_the_lower_qos() {

@@ -18,7 +18,7 @@ use test_peers::Issued;
 use super::packets::{connect, connect_kept};
 
 /// Only a bound for a test that would hang otherwise.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the TLS side of a client says.
 pub(crate) struct Tls<'a> {

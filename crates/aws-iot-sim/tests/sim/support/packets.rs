@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+pub(crate) const PING: [u8; 2] = [0xc0, 0];
+pub(crate) const PONG: [u8; 2] = [0xd0, 0];
+
 /// CONNECT with a clean start.
 pub(crate) fn connect(client_id: &str, keep_alive: u16) -> Vec<u8> {
     connect_with(client_id, keep_alive, &[], None)
