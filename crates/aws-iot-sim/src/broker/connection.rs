@@ -146,7 +146,7 @@ impl Connection {
         match packet {
             Packet::Publish(publish) => self.publish(publish),
             Packet::PubAck(ack) => {
-                if !self.session.acknowledge(ack.packet_id) {
+                if !self.session.acknowledge(ack.packet_id, ack.reason_code) {
                     let (client_id, id) = (&self.client.client_id, ack.packet_id);
                     tracing::debug!(client_id, id, "PUBACK for no message");
                 }

@@ -157,9 +157,10 @@ impl Session {
     }
 
     /// Takes an acknowledgement. Returns whether a message was waiting for it.
-    pub(super) fn acknowledge(&mut self, id: u16) -> bool {
+    pub(super) fn acknowledge(&mut self, id: u16, reason: ReasonCode) -> bool {
         let Some(message) = self.window.acknowledge(id) else { return false };
-        if let Some(acknowledged) = message.acknowledged {
+        // A message that the client refuses is not sent again (MQTT 5, section 4.4), and it does not count as delivered.
+        if let Some(acknowledged) = message.acknowledged.filter(|_| reason.is_success()) {
             acknowledged.notify_one();
         }
         true
