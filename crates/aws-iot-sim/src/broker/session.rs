@@ -145,8 +145,8 @@ impl Session {
                 continue;
             }
             // A message that is too large for the client is dropped (MQTT 5, section 3.1.2.11.4).
-            let size = packet_size(&message.packet(1, false, now));
-            if packet_maximum.is_some_and(|maximum| size > maximum as usize) {
+            let is_too_large = |maximum: u32| packet_size(&message.packet(1, false, now)) > maximum as usize;
+            if packet_maximum.is_some_and(is_too_large) {
                 tracing::warn!("dropped: larger than the client's maximum packet");
                 continue;
             }

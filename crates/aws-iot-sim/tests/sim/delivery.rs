@@ -170,3 +170,22 @@ fn a_client_that_floods_itself_gets_its_messages() {
         assert_eq!(client.receive()[0], 0x30, "message {number}");
     }
 }
+
+#[test]
+fn a_message_that_is_larger_than_the_clients_maximum_packet_is_dropped() {
+    let sim = sim();
+    let issued = device(&sim, "d", ALLOW_ALL);
+    let mut client = Client::open(&sim, &Tls::of(&issued)).unwrap();
+    // 1 byte, a length of 1, "t" with its length, 2 bytes of packet id, no properties: 8 bytes and the payload.
+    client.send(&connect_with("d", 60, &[0x27, 0, 0, 0, 20], None));
+    client.receive();
+    client.send(&subscribe(1, &[("t", 1)]));
+    client.receive();
+    for length in [13, 12] {
+        sim.publish("t", "x".repeat(length)).unwrap();
+    }
+    let message = client.receive();
+    assert_eq!(message.len(), 20, "the larger one is dropped: {message:02x?}");
+    client.send(&PING);
+    assert_eq!(client.receive(), PONG);
+}
