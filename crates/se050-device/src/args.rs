@@ -57,8 +57,13 @@ impl DeviceArgs {
     /// # Errors
     /// As [`DeviceOptions::open`].
     pub fn open(&self) -> anyhow::Result<Device> {
+        self.options().open()
+    }
+
+    /// The arguments as options.
+    pub fn options(&self) -> DeviceOptions {
         let args = self.clone();
-        let options = DeviceOptions {
+        DeviceOptions {
             config: args.config,
             endpoint: args.endpoint,
             port: args.port,
@@ -69,8 +74,7 @@ impl DeviceArgs {
             ca_file: args.ca_file,
             token: args.token,
             tls_versions: args.tls_version.into(),
-        };
-        options.open()
+        }
     }
 }
 

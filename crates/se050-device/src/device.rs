@@ -6,9 +6,9 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use aws_iot_mqtt::{Builder, Client};
 use device_identity::DeviceConfig;
-use rustls_se050::rustls::ClientConfig;
+use rustls_se050::rustls::{ClientConfig, RootCertStore};
 use rustls_se050::{ClientConfigBuilder, ClientIdentity, Explanation, TlsVersions, roots_from_pem_file};
-use se050_key::{Certificate, Selector};
+use se050_key::{Certificate, Key, Selector};
 
 use crate::{KeyAndCertificate, TokenArgs, verdict};
 
@@ -87,6 +87,11 @@ impl Device {
         }
     }
 
+    /// The TLS configuration that [`Device::client`] uses.
+    pub fn tls(&self) -> &Arc<ClientConfig> {
+        &self.tls
+    }
+
     /// The host name of the endpoint.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
@@ -120,39 +125,110 @@ impl DeviceOptions {
     /// # Errors
     /// Something is missing or contradictory; the token, the key, a certificate or a file cannot be used.
     pub fn open(self) -> anyhow::Result<Device> {
+        let settings = self.settings()?;
+        settings.endpoint()?;
+        let key = settings.key.as_ref().context("no key: --key-label LABEL, or --config FILE")?;
+        let file = settings.certificate_file.as_deref();
+        let opened = settings.token.open(key, settings.certificate.as_ref(), file, NO_CERTIFICATE)?;
+        let KeyAndCertificate { key, certificate, .. } = opened;
+        settings.device(key, certificate)
+    }
+
+    /// What was said here, completed by the device configuration. The token is not opened.
+    ///
+    /// # Errors
+    /// The configuration cannot be read or used.
+    pub fn settings(self) -> anyhow::Result<DeviceSettings> {
         let config = self.config.as_deref().map(read).transpose()?;
         let config = config.as_ref();
-        let endpoint = self.endpoint.or_else(|| Some(config?.endpoint.clone()));
-        let endpoint = endpoint.context("no endpoint: --endpoint HOST, or --config FILE")?;
         // A certificate or module that was named for one key says nothing of another.
         let key_config = config.map(|config| &config.key).filter(|_| self.key.is_none());
         let key = match (self.key, key_config) {
-            (Some(key), _) => key,
-            (None, Some(config)) => config.label.parse()?,
-            (None, None) => anyhow::bail!("no key: --key-label LABEL, or --config FILE"),
+            (None, Some(config)) => Some(config.label.parse()?),
+            (given, _) => given,
         };
         let certificate = match (self.certificate, key_config.and_then(|key| key.certificate.as_ref())) {
             (None, Some(label)) if self.certificate_file.is_none() => Some(label.parse()?),
             (given, _) => given,
         };
         let mut token = self.token;
-        let names_module = key.uri().is_some_and(|uri| uri.module_path().is_some());
+        let uri = key.as_ref().and_then(Selector::uri);
+        let names_module = uri.is_some_and(|uri| uri.module_path().is_some());
         if token.pkcs11_lib.is_none() && (key_config.is_some() || !names_module) {
             token.pkcs11_lib = config.and_then(|config| config.key.pkcs11_lib.as_ref()).map(PathBuf::from);
         }
-        let file = self.certificate_file.as_deref();
-        let opened = token.open(&key, certificate.as_ref(), file, NO_CERTIFICATE)?;
-        let KeyAndCertificate { key, certificate, .. } = opened;
+        Ok(DeviceSettings {
+            endpoint: self.endpoint.or_else(|| Some(config?.endpoint.clone())),
+            port: self.port.or(config.map(|config| config.port)).unwrap_or(MQTT_PORT),
+            client_id: self.client_id.or_else(|| Some(config?.client_id.clone())),
+            topic_prefix: config.map(|config| config.topic_prefix.clone()),
+            key,
+            certificate,
+            certificate_file: self.certificate_file,
+            ca_file: self.ca_file.or_else(|| config?.ca_file.as_ref().map(PathBuf::from)),
+            token,
+            tls_versions: self.tls_versions,
+        })
+    }
+}
+
+/// All that is known of a device's connection before its token is opened: the options, completed by the device configuration.
+#[derive(Debug, Clone)]
+pub struct DeviceSettings {
+    /// The data endpoint of the AWS account.
+    pub endpoint: Option<String>,
+    /// The endpoint's port.
+    pub port: u16,
+    /// The MQTT client id; `None`: one is made from the certificate.
+    pub client_id: Option<String>,
+    /// What the device's own topics begin with, without a slash at the end; `None`: the client id.
+    pub topic_prefix: Option<String>,
+    /// The private key.
+    pub key: Option<Selector>,
+    /// The certificate in the token.
+    pub certificate: Option<Selector>,
+    /// The certificate in a file, with its intermediates.
+    pub certificate_file: Option<PathBuf>,
+    /// The CA certificates to trust; `None`: Amazon's.
+    pub ca_file: Option<PathBuf>,
+    /// Module, token and PIN.
+    pub token: TokenArgs,
+    /// Which TLS versions are offered.
+    pub tls_versions: TlsVersions,
+}
+
+impl DeviceSettings {
+    /// The endpoint.
+    ///
+    /// # Errors
+    /// None was given.
+    pub fn endpoint(&self) -> anyhow::Result<&str> {
+        self.endpoint.as_deref().context("no endpoint: --endpoint HOST, or --config FILE")
+    }
+
+    /// The authorities that are trusted.
+    ///
+    /// # Errors
+    /// The CA file cannot be used.
+    pub fn roots(&self) -> anyhow::Result<RootCertStore> {
+        let file = self.ca_file.as_deref();
+        Ok(file.map_or_else(|| Ok(aws_iot_mqtt::roots::amazon()), roots_from_pem_file)?)
+    }
+
+    /// The device with that key and its certificate.
+    ///
+    /// # Errors
+    /// No endpoint was given; the CA file cannot be used; the certificate does not belong to the key.
+    pub fn device(self, key: Key, certificate: Certificate) -> anyhow::Result<Device> {
         let identity = ClientIdentity::new(key, &certificate)?;
-        let ca_file = self.ca_file.or_else(|| config?.ca_file.as_ref().map(PathBuf::from));
-        let roots = ca_file.map_or_else(|| Ok(aws_iot_mqtt::roots::amazon()), roots_from_pem_file)?;
-        let tls = ClientConfigBuilder::new(&identity, roots).tls_versions(self.tls_versions).build()?;
-        let client_id = self.client_id.or_else(|| Some(config?.client_id.clone()));
-        let client_id = client_id.unwrap_or_else(|| format!("se050-{:.16}", certificate.fingerprint()));
+        let tls =
+            ClientConfigBuilder::new(&identity, self.roots()?).tls_versions(self.tls_versions).build()?;
+        let endpoint = self.endpoint()?.to_owned();
+        let client_id = self.client_id.unwrap_or_else(|| format!("se050-{:.16}", certificate.fingerprint()));
         Ok(Device {
             endpoint,
-            port: self.port.or(config.map(|config| config.port)).unwrap_or(MQTT_PORT),
-            topic_prefix: config.map_or_else(|| client_id.clone(), |config| config.topic_prefix.clone()),
+            port: self.port,
+            topic_prefix: self.topic_prefix.unwrap_or_else(|| client_id.clone()),
             client_id,
             certificate,
             identity,

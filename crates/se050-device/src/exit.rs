@@ -17,13 +17,36 @@ pub fn verdict(error: &(dyn Error + 'static)) -> Verdict {
     }
 }
 
+/// The error and its causes, a line each, as anyhow writes them but without a backtrace: forty frames would bury the sentence.
+/// A cause that the line before has said already is left out.
+pub fn chain(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    let mut last = text.clone();
+    let causes = error.chain().skip(1).map(ToString::to_string);
+    let causes: Vec<String> = causes
+        .filter(|cause| {
+            let is_new = !last.contains(cause.as_str());
+            last.clone_from(cause);
+            is_new
+        })
+        .collect();
+    if !causes.is_empty() {
+        text.push_str("\n\nCaused by:");
+    }
+    for cause in causes {
+        text.push_str("\n    ");
+        text.push_str(&cause.replace('\n', "\n    "));
+    }
+    text
+}
+
 /// The program's exit status. An error is printed to standard error with all its causes; the status is 75 where only a new
 /// process can open the chip again, so that a supervisor starts one, and 1 for any other error.
 pub fn exit(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("Error: {error:?}");
+            eprintln!("Error: {}", chain(&error));
             ExitCode::from(exit_status(error.as_ref()))
         }
     }

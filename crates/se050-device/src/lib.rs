@@ -8,6 +8,6 @@ mod token;
 
 #[cfg(feature = "clap")]
 pub use args::{DeviceArgs, TlsVersion};
-pub use device::{Device, DeviceOptions};
-pub use exit::{exit, verdict};
+pub use device::{Device, DeviceOptions, DeviceSettings};
+pub use exit::{chain, exit, verdict};
 pub use token::{KeyAndCertificate, TokenArgs};

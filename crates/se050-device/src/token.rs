@@ -65,7 +65,11 @@ impl TokenArgs {
         Ok(KeyAndCertificate { key, certificate, token: token.info().clone() })
     }
 
-    fn builder(&self, selectors: &[&Selector]) -> anyhow::Result<TokenBuilder> {
+    /// How to open the token in which those objects are.
+    ///
+    /// # Errors
+    /// What a PKCS#11 URI says contradicts the other arguments; the PIN cannot be read.
+    pub fn builder(&self, selectors: &[&Selector]) -> anyhow::Result<TokenBuilder> {
         let mut builder = Token::builder(self.module(selectors)?).token_label(self.token_label.as_deref());
         // A PIN of the environment is for the token of which nothing else is said.
         let source =
@@ -79,7 +83,11 @@ impl TokenArgs {
         Ok(builder)
     }
 
-    fn module(&self, selectors: &[&Selector]) -> anyhow::Result<PathBuf> {
+    /// The PKCS#11 module: the one that was named, else NXP's.
+    ///
+    /// # Errors
+    /// A PKCS#11 URI names another one.
+    pub fn module(&self, selectors: &[&Selector]) -> anyhow::Result<PathBuf> {
         let mut module = self.pkcs11_lib.clone();
         let canonical = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         for selector in selectors {

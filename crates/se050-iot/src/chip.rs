@@ -4,13 +4,16 @@ use clap::Args;
 use se050_device::{KeyAndCertificate, TokenArgs};
 use se050_key::Selector;
 
+/// NXP's RSA key for cloud connection 0: what is meant where no key is named.
+pub(crate) const FIRST_FACTORY_KEY: &str = "0xF0000110";
+
 /// What `identity export` and `cert export` read.
 pub(crate) type Pair = KeyAndCertificate;
 
 #[derive(Args)]
 pub(crate) struct ChipArgs {
     /// The key whose certificate is wanted: sss:100100F0 or 0xF0000110 (cloud connection key 0), a label, or a PKCS#11 URI
-    #[arg(long, alias = "key_label", value_name = "LABEL", default_value = "0xF0000110")]
+    #[arg(long, alias = "key_label", value_name = "LABEL", default_value = FIRST_FACTORY_KEY)]
     key_label: Selector,
     /// The certificate itself, where it is not the one that belongs to the key
     #[arg(long, alias = "cert_label", value_name = "LABEL")]

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 pub(crate) enum Exit {
     /// Everything is as it was asked for.
     Good,
+    /// `doctor`: something that was checked is not well; the output says what.
+    Unwell,
     /// An identity or a policy was refused; nothing was asked of AWS.
     Refused,
     /// Of a fleet, some devices are not registered; the report says which.
@@ -20,6 +22,7 @@ impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(match exit {
             Exit::Good => 0,
+            Exit::Unwell => 1,
             Exit::Refused => 3,
             #[cfg(feature = "provision")]
             Exit::Incomplete => 4,

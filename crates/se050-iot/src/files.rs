@@ -5,11 +5,25 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-#[cfg(feature = "provision")]
+/// Writes a file: a regular one appears whole or not at all, so that a full disk leaves no half of it; a device or pipe
+/// (/dev/stdout) is written to.
+pub(crate) fn write(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+    match fs::metadata(path) {
+        Ok(found) if !found.is_file() => {
+            fs::write(path, content).with_context(|| format!("cannot write {}", path.display()))
+        }
+        _ => write_whole(path, content),
+    }
+}
+
 /// Under its name only when it is whole.
 pub(crate) fn write_whole(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     let partial = with_ending(path, "partial");
     let written = fs::write(&partial, content).and_then(|()| fs::rename(&partial, path));
+    if written.is_err() {
+        // The error to tell is the one before.
+        let _ = fs::remove_file(&partial);
+    }
     written.with_context(|| format!("cannot write {}", path.display()))
 }
 

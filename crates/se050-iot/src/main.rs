@@ -1,8 +1,11 @@
 #![doc = include_str!("../README.md")]
 
-use std::io::Write;
+use std::backtrace::BacktraceStatus;
+use std::fs::File;
+use std::io::Write as _;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
 #[cfg(feature = "provision")]
@@ -11,11 +14,13 @@ mod cert;
 mod chip;
 #[cfg(feature = "provision")]
 mod deprovision;
+mod doctor;
 mod duration;
 mod exit;
 mod files;
 mod identity;
 mod json;
+mod objects;
 #[cfg(feature = "provision")]
 mod policy;
 #[cfg(feature = "provision")]
@@ -25,27 +30,36 @@ mod shell;
 mod terminal;
 
 use exit::Exit;
+use terminal::Escaping;
 
 const AFTER_HELP: &str = "\
 In this order:
   on the device            se050-iot identity export --serial 00C0A1 --output 00C0A1.json
   on the operator's side   se050-iot provision plan --certificate 00C0A1.json --thing-name gw-00C0A1
                            se050-iot provision --certificate 00C0A1.json --thing-name gw-00C0A1 --device-config device.toml
-  on the device            pubsub --config device.toml
+  on the device            se050-iot doctor --config device.toml
+                           pubsub --config device.toml
 
 Exit codes: 0 good; 1 not done, standard error says why; 2 wrong command line; 3 an identity or a policy was refused; 4 some of a fleet are not
 registered; 5 the question was not answered with yes; 75 start this process again.";
 
-/// From the chip to AWS IoT Core: reads the device's certificate from its SE050, and registers the device.
+/// From the chip to AWS IoT Core: checks the device, reads its certificate from its SE050, and registers the device.
 #[derive(Parser)]
 #[command(version, after_help = AFTER_HELP)]
 struct Cli {
+    /// Show where in the program an error arose; for a report, together with RUST_BACKTRACE=1 in the environment
+    #[arg(long, global = true, hide = true)]
+    backtrace: bool,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Subcommand)]
 enum Command {
+    /// Checks everything between the chip and AWS IoT Core, and says what to do about what fails.
+    Doctor(Box<doctor::DoctorArgs>),
+    /// Lists the factory's keys and certificates in the chip, and which of them are there.
+    Objects(objects::ObjectsArgs),
     /// Reads the certificate in the chip.
     #[command(subcommand)]
     Cert(cert::CertCommand),
@@ -70,24 +84,46 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
     // NXP's module prints its log to standard output, where a certificate or JSON is wanted.
-    let ended = se050_key::stdout::set_aside()
-        .map_err(anyhow::Error::from)
-        .and_then(|out| run(cli.command, &mut terminal::Escaping(out)));
-    match ended {
-        Ok(exit) => exit.into(),
+    let mut out = match se050_key::stdout::set_aside() {
+        Ok(out) => Escaping(out),
         Err(error) => {
-            if error.downcast_ref::<identity::Told>().is_none() {
-                terminal::say!("Error: {error:?}");
-            }
-            ExitCode::from(se050_key::Error::exit_status(error.as_ref()))
+            return failed(&anyhow::Error::from(error).context("cannot use standard output"), false);
         }
+    };
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // --help and --version are an answer, which has to arrive.
+        Err(answer) if !answer.use_stderr() => {
+            let written = out.write_all(answer.render().to_string().as_bytes());
+            return match written.context("cannot write to standard output") {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => failed(&error, false),
+            };
+        }
+        Err(error) => error.exit(),
+    };
+    match run(cli.command, &mut out) {
+        Ok(exit) => exit.into(),
+        Err(error) => failed(&error, cli.backtrace),
     }
 }
 
-fn run(command: Command, out: &mut impl Write) -> anyhow::Result<Exit> {
+/// Tells the error once, with its causes.
+fn failed(error: &anyhow::Error, backtrace: bool) -> ExitCode {
+    if error.downcast_ref::<identity::Told>().is_none() {
+        terminal::say!("Error: {}", se050_device::chain(error));
+        if backtrace && error.backtrace().status() == BacktraceStatus::Captured {
+            terminal::say!("\n{}", error.backtrace());
+        }
+    }
+    ExitCode::from(se050_key::Error::exit_status(error.as_ref()))
+}
+
+fn run(command: Command, out: &mut Escaping<File>) -> anyhow::Result<Exit> {
     match command {
+        Command::Doctor(args) => doctor::run(&args, out),
+        Command::Objects(args) => objects::run(&args, out).map(|()| Exit::Good),
         Command::Cert(command) => cert::run(command, out).map(|()| Exit::Good),
         Command::Identity(command) => identity::run(command, out),
         Command::Enroll(args) => identity::export(args, out).map(|()| Exit::Good),

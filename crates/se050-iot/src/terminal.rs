@@ -22,9 +22,12 @@ fn is_harmless(c: char) -> bool {
         || !(c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
 }
 
-/// A line on standard error.
+/// A line on standard error. Where that cannot be written to, there is nobody to tell.
 macro_rules! say {
-    ($($text:tt)*) => { eprintln!("{}", $crate::terminal::escaped(&format!($($text)*))) };
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), "{}", $crate::terminal::escaped(&format!($($text)*)));
+    }};
 }
 pub(crate) use say;
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs::OpenOptions;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use i2cdev::core::I2CDevice as _;
@@ -60,10 +61,13 @@ impl Bus {
     /// Whether the device node is there, before an opening that would fail is spent on it.
     pub(crate) fn check_node(&self) -> Result<(), Error> {
         let Self::I2c { node, .. } = self else { return Ok(()) };
-        match OpenOptions::new().read(true).write(true).open(node) {
-            Ok(_) => Ok(()),
-            Err(source) => Err(Error::BusMissing { node: node.clone(), source }),
-        }
+        self.open_node().map_err(|source| Error::BusMissing { node: node.clone(), source })
+    }
+
+    /// Opens the device node, if there is one, and closes it again.
+    pub(crate) fn open_node(&self) -> io::Result<()> {
+        let Self::I2c { node, .. } = self else { return Ok(()) };
+        OpenOptions::new().read(true).write(true).open(node).map(drop)
     }
 
     /// Whether something acknowledges the chip's address. Only where no session is in the middle of a command.

@@ -14,6 +14,7 @@ mod module_file;
 mod object_id;
 mod outage;
 mod pin;
+mod preflight;
 mod preset;
 mod public_key;
 #[allow(unsafe_code, reason = "PKCS#11 is a C interface")]
@@ -24,6 +25,7 @@ mod report;
 mod scheme;
 mod selector;
 mod session;
+#[allow(unsafe_code, reason = "whether standard output was closed is seen only before Rust's runtime starts")]
 pub mod stdout;
 mod token;
 mod uri;
@@ -41,6 +43,7 @@ pub use module::TokenInfo;
 pub use module_file::ModuleFile;
 pub use object_id::ObjectId;
 pub use pin::Pin;
+pub use preflight::{BusCheck, Preflight};
 pub use preset::FactoryKey;
 pub use public_key::{KeyKind, PublicKey};
 pub use report::Report;

@@ -55,16 +55,22 @@ impl ModuleFile {
         Ok(Self { c_library: c_library(header, endian, data) })
     }
 
+    /// In words, when the file was built for another C library than this program. The loader may take it all the same, where
+    /// a compatibility library is installed (gcompat).
+    pub fn other_c_library(&self) -> Option<String> {
+        let ours = if cfg!(target_env = "musl") { "musl" } else { "glibc" };
+        let library =
+            self.c_library.as_deref().filter(|library| library.contains("musl") != (ours == "musl"))?;
+        Some(format!(
+            "it is built for another C library: it needs {library}, and this program is built for {ours}"
+        ))
+    }
+
     /// What the loader said, with what is known about the file.
     pub(crate) fn explain(&self, loader_said: String) -> String {
-        let ours = if cfg!(target_env = "musl") { "musl" } else { "glibc" };
-        match self.c_library.as_deref() {
-            Some(library) if library.contains("musl") != (ours == "musl") => {
-                format!(
-                    "{loader_said}; it is built for another C library: it needs {library}, and this program is built for {ours}"
-                )
-            }
-            _ => loader_said,
+        match self.other_c_library() {
+            Some(reason) => format!("{loader_said}; {reason}"),
+            None => loader_said,
         }
     }
 }
