@@ -9,7 +9,10 @@
 )]
 
 mod cert_export;
+mod doctor;
 mod json;
+mod objects;
+mod output;
 mod selecting;
 mod serve;
 mod support;

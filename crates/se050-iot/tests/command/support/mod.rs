@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Mutex;
@@ -14,6 +16,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use test_peers::{AwsCli, Pki, output_of};
 
+pub(crate) mod clock;
 pub(crate) mod fault_proxy;
 pub(crate) mod terminal;
 
@@ -149,6 +152,22 @@ pub(crate) fn four_at_a_time<T: Send, R: Send>(jobs: Vec<T>, run: impl Fn(T) -> 
         let workers: Vec<_> = (0..4).map(|_| scope.spawn(work)).collect();
         workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
     })
+}
+
+/// `aws iot update-certificate --new-status`. The simulator wants a signature and does not verify it.
+pub(crate) fn update_certificate(control_plane: &str, certificate_id: &str, status: &str) {
+    let address = control_plane.strip_prefix("http://").unwrap();
+    let mut socket = TcpStream::connect(address).unwrap();
+    let authorization =
+        "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20261122/us-east-1/iot/aws4_request";
+    let request = format!(
+        "PUT /certificates/{certificate_id}?newStatus={status} HTTP/1.1\r\nHost: {address}\r\nAuthorization: {authorization}, \
+         Signature=0\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    );
+    socket.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {

@@ -30,6 +30,17 @@ pub(crate) fn seen_at_a_terminal(command: &mut Command) -> String {
     String::from_utf8(seen).unwrap()
 }
 
+/// What somebody sees of the command's standard output at a terminal, up to 4 KiB; its standard error goes nowhere.
+pub(crate) fn output_at_a_terminal(command: &mut Command) -> String {
+    let (mut ours, theirs) = pair();
+    let mut child = command.stdout(theirs).stderr(Stdio::null()).spawn().unwrap();
+    command.stdout(Stdio::null());
+    child.wait().unwrap();
+    let mut seen = Vec::new();
+    let _ = ours.read_to_end(&mut seen);
+    String::from_utf8(seen).unwrap()
+}
+
 fn pair() -> (File, File) {
     let ours: OwnedFd = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&ours).unwrap();
