@@ -17,7 +17,8 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context as _;
 use args::Args;
 use aws_iot_mqtt::{
-    Client, DisconnectReason, Error, Event, Events, Outbox, Publication, QoS, Statistics, Topic, WhenFull,
+    Client, DisconnectReason, Error, Event, Events, OutboxOptions, Publication, QoS, Statistics, Topic,
+    WhenFull,
 };
 use clap::Parser as _;
 use device_identity::DeviceConfig;
@@ -71,7 +72,7 @@ async fn telemetry(args: &Args, mut out: impl Write) -> anyhow::Result<()> {
             _ = ticks.tick() => {
                 number += 1;
                 // The receipt is for whoever wants to know: what the outbox has accepted will be delivered.
-                drop(client.try_submit(reading(&topic, number)?)?);
+                drop(client.try_publish(reading(&topic, number)?)?);
             }
             _ = status.tick() => writeln!(out, "{}", summary(&client.statistics()))?,
             event = events.next() => match event {
@@ -97,7 +98,7 @@ fn client(config: &DeviceConfig) -> anyhow::Result<Client> {
         Some(path) => roots_from_pem_file(path)?,
         None => aws_iot_mqtt::roots::amazon(),
     };
-    let outbox = Outbox::new().messages(DAY).bytes(64 * 1024 * 1024).when_full(WhenFull::DropOldest);
+    let outbox = OutboxOptions::new().messages(DAY).bytes(64 * 1024 * 1024).when_full(WhenFull::DropOldest);
     let builder = Client::builder(&config.endpoint, &config.client_id, client_config(&identity, roots)?);
     let builder =
         builder.port(config.port).proxy_from_environment().outbox(outbox).drain_timeout(DRAIN_TIMEOUT);
@@ -123,16 +124,17 @@ fn show(event: &Event, out: &mut impl Write) -> std::io::Result<()> {
         Event::ConnectFailed { error, retry_in: Some(delay) } => {
             writeln!(out, "still offline: {}; trying again in {:.1} s", error.report(), delay.as_secs_f32())
         }
-        Event::MessageDropped { error, .. } => writeln!(out, "{error}"),
+        Event::MessageDropped { .. } | Event::PublishRefused { .. } => writeln!(out, "{event}"),
         _ => Ok(()),
     }
 }
 
 fn summary(statistics: &Statistics) -> String {
     format!(
-        "sent {}, acknowledged {}, waiting {}, dropped {}, reconnects {}",
+        "sent {}, acknowledged {}, refused {}, waiting {}, dropped {}, reconnects {}",
         statistics.publishes - statistics.repetitions,
         statistics.acknowledged,
+        statistics.refused,
         statistics.outbox_messages,
         statistics.dropped,
         statistics.reconnects

@@ -1,22 +1,39 @@
-//! Bytes to packets and back: rumqttc's codec, with a frame around it.
+//! Bytes to packets and back. The packets and their encoding are rumqttc's; every work-around for them is in this
+//! folder.
 //!
-//! rumqttc 0.25.1 takes a packet whose inside is too short for "more bytes are needed" and swallows it, and knows
-//! neither of the two short forms of DISCONNECT (MQTT 5, section 3.14.2.1). So the frame is cut out here, and
-//! everything inside it has to be right.
+//! rumqttc 0.25.1 takes a packet that ends too early for "more bytes are needed" and swallows it, and knows neither of
+//! the two short forms of DISCONNECT (MQTT 5, section 3.14.2.1). So the frame is cut out here.
+
+mod output;
+mod properties;
+mod reason;
 
 use bytes::BytesMut;
 use rumqttc::v5::mqttbytes;
 use rumqttc::v5::mqttbytes::v5::{Disconnect, DisconnectReasonCode, Packet, check};
 
-/// The first byte of a DISCONNECT (MQTT 5, section 3.14.1).
+pub(crate) use self::output::Output;
+pub(crate) use self::properties::{last_will, message, publish_properties, wire_qos};
+pub(crate) use self::reason::Reason;
+use crate::{Cause, Error};
+
+/// The first bytes of packets (MQTT 5, section 2.1.2).
+const CONNACK: u8 = 0x20;
+const PUBLISH: u8 = 0x30;
+const SUBACK: u8 = 0x90;
+const UNSUBACK: u8 = 0xB0;
 const DISCONNECT: u8 = 0xE0;
 
-/// What is not MQTT 5.
+/// How a server breaks the protocol.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Malformed {
-    #[error("a packet that cannot be read: {0}")]
-    Packet(String),
-    #[error("a packet whose first byte is {0:#04x}, which none has")]
+    #[error("a {0} that cannot be read: {1}")]
+    Packet(&'static str, String),
+    #[error(
+        "a {0} that cannot be read: it has the form of MQTT 3.1.1, which ends before the properties of MQTT 5"
+    )]
+    Mqtt311(&'static str),
+    #[error("a packet that cannot be read: its first byte is {0:#04x}, which no packet has")]
     Flags(u8),
     #[error("a packet of {0} bytes, more than the {1} that this client said it takes")]
     TooLarge(usize, u32),
@@ -24,14 +41,41 @@ pub(crate) enum Malformed {
     WrongDirection(&'static str),
     #[error("a message with QoS 2, which was not asked for")]
     Qos2,
-    #[error("a message under '{0}', which is no topic")]
+    #[error("a message whose topic is not a topic: {0}")]
     Topic(String),
+    #[error("a message that cannot be read: its {0}")]
+    Property(String),
     #[error("more than {0} bytes of unacknowledged messages, which is all that this client said it takes")]
-    TooMuchInFlight(u64),
+    TooMuchInFlight(usize),
     #[error("{0} where CONNACK had to come")]
     NoConnAck(&'static str),
-    #[error("a CONNACK with a receive maximum of 0")]
-    NoReceiveMaximum,
+    #[error("a CONNACK whose {0} is {1}, which is not allowed")]
+    ConnAckProperty(&'static str, u32),
+    #[error("a CONNACK that claims an earlier session, although a clean start was asked for")]
+    SessionPresent,
+}
+
+impl Malformed {
+    /// The reason code of the DISCONNECT that answers it (MQTT 5, section 3.14.2.1).
+    pub(crate) fn disconnect_reason(&self) -> u8 {
+        match self {
+            Self::Packet(..) | Self::Mqtt311(_) | Self::Flags(_) | Self::Property(_) => 0x81,
+            Self::WrongDirection(_)
+            | Self::NoConnAck(_)
+            | Self::ConnAckProperty(..)
+            | Self::SessionPresent => 0x82,
+            Self::Topic(_) => 0x90,
+            Self::TooMuchInFlight(_) => 0x93,
+            Self::TooLarge(..) => 0x95,
+            Self::Qos2 => 0x9B,
+        }
+    }
+}
+
+impl From<Malformed> for Error {
+    fn from(malformed: Malformed) -> Self {
+        Self::Protocol { source: Cause::new(malformed) }
+    }
 }
 
 /// Takes the next packet out of `buffer`, if all of it is there.
@@ -45,11 +89,16 @@ pub(crate) fn decode(buffer: &mut BytesMut, max_bytes: u32) -> Result<Option<Pac
         Err(mqttbytes::Error::PayloadSizeLimitExceeded { pkt_size, .. }) => {
             return Err(Malformed::TooLarge(pkt_size, max_bytes));
         }
-        Err(error) => return Err(unreadable(&error)),
+        Err(error) => return Err(unreadable("packet", &error)),
     };
-    match frame.first() {
-        Some(first) if !flags_are_valid(*first) => Err(Malformed::Flags(*first)),
-        _ => read(frame).map(Some).map_err(|error| unreadable(&error)),
+    match *frame.as_ref() {
+        [first, ..] if !flags_are_valid(first) => Err(Malformed::Flags(first)),
+        // Flags and return code, packet id and return code: what MQTT 3.1.1 has there.
+        [CONNACK, 2, ..] => Err(Malformed::Mqtt311("CONNACK")),
+        [SUBACK, 3, ..] => Err(Malformed::Mqtt311("SUBACK")),
+        [UNSUBACK, 2, ..] => Err(Malformed::Mqtt311("UNSUBACK")),
+        [first, ..] => read(frame).map(Some).map_err(|error| unreadable(name(first), &error)),
+        [] => Ok(None),
     }
 }
 
@@ -76,8 +125,34 @@ fn read(mut frame: BytesMut) -> Result<Packet, mqttbytes::Error> {
     }
 }
 
-fn unreadable(error: &mqttbytes::Error) -> Malformed {
-    Malformed::Packet(error.to_string())
+fn name(first: u8) -> &'static str {
+    match first & 0xF0 {
+        CONNACK => "CONNACK",
+        PUBLISH => "message (PUBLISH)",
+        0x40 => "PUBACK",
+        SUBACK => "SUBACK",
+        UNSUBACK => "UNSUBACK",
+        DISCONNECT => "DISCONNECT",
+        _ => "packet",
+    }
+}
+
+fn unreadable(what: &'static str, error: &mqttbytes::Error) -> Malformed {
+    use mqttbytes::Error as E;
+    Malformed::Packet(
+        what,
+        match error {
+            // rumqttc says "topic" of every text.
+            E::TopicNotUtf8 => "a text in it is not UTF-8".to_owned(),
+            E::InvalidPropertyType(number) => {
+                format!("it has a property {number:#04x} that is not allowed there")
+            }
+            E::InsufficientBytes(_) | E::BoundaryCrossed(_) | E::MalformedPacket => {
+                "it ends in the middle of a field".to_owned()
+            }
+            other => other.to_string(),
+        },
+    )
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! How much may wait for the server, and what happens when it is more.
 
-/// How much may wait here for the server, under way or not yet sent, and what happens when it is more.
+/// How much may wait here for the server, sent or not, and what happens when it is more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "hand it to `Builder::outbox`"]
-pub struct Outbox {
+pub struct OutboxOptions {
     pub(crate) messages: usize,
     pub(crate) bytes: usize,
     pub(crate) when_full: WhenFull,
@@ -18,8 +18,8 @@ pub enum WhenFull {
     Wait,
     /// The call fails ([`Error::OutboxFull`](crate::Error::OutboxFull)); the message was never accepted.
     Refuse,
-    /// The oldest messages that are not under way make room, and are reported ([`Error::Dropped`](crate::Error)).
-    /// Where all are under way, the new one is dropped.
+    /// The oldest messages that were not sent yet make room, and are reported ([`Error::Dropped`](crate::Error)).
+    /// Where that would not be enough, the new message is dropped, and no other.
     DropOldest,
     /// The new message is dropped, and reported like the others.
     DropNewest,
@@ -29,13 +29,13 @@ pub enum WhenFull {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OfflineQos0 {
-    /// It is refused ([`Error::Offline`](crate::Error::Offline)): now or never.
+    /// It is refused ([`Error::Offline`](crate::Error::Offline)).
     Refuse,
     /// It waits in the outbox, like one of QoS 1.
     Queue,
 }
 
-impl Outbox {
+impl OutboxOptions {
     /// 10 000 messages or 16 MiB, whichever comes first; calls wait for room; QoS 0 is refused while offline.
     pub const fn new() -> Self {
         Self {
@@ -52,8 +52,8 @@ impl Outbox {
         self
     }
 
-    /// Most bytes, each message with its topic, its properties and what it takes to keep it. One message goes in
-    /// whatever its size.
+    /// Most bytes of memory: each message with its topic, its properties and its record. A message that is larger than
+    /// this goes in only while the outbox is empty.
     pub const fn bytes(mut self, bytes: usize) -> Self {
         self.bytes = bytes;
         self
@@ -72,7 +72,7 @@ impl Outbox {
     }
 }
 
-impl Default for Outbox {
+impl Default for OutboxOptions {
     fn default() -> Self {
         Self::new()
     }

@@ -4,7 +4,7 @@ use rumqttc::v5::mqttbytes::v5::{
     ConnectReturnCode, DisconnectReasonCode, PubAckReason, SubscribeReasonCode, UnsubAckReason,
 };
 
-use super::ReasonCode;
+use crate::ReasonCode;
 
 /// A trait of our own, and not `From`: the codec's types stay out of the public API.
 pub(crate) trait Reason {
