@@ -47,7 +47,7 @@ pub(crate) fn run(args: EnrollArgs, out: &mut impl Write) -> anyhow::Result<()> 
         (None, None) => anyhow::bail!("say which device it is: --serial or --thing-name"),
     };
     let statement = Statement::new(subject, args.nonce, SystemTime::now())?;
-    let Pair { key, certificate, token } = args.chip.open()?;
+    let Pair { key, certificate, token, .. } = args.chip.open()?;
     let certificate = DeviceCertificate::from_der(certificate.as_der())?;
     let (scheme, proof_scheme) = match ProofScheme::for_key(certificate.key_kind()) {
         Some(scheme @ ProofScheme::RsaPkcs1Sha256) => (Scheme::RsaPkcs1Sha256, scheme),
@@ -62,7 +62,7 @@ pub(crate) fn run(args: EnrollArgs, out: &mut impl Write) -> anyhow::Result<()> 
     };
     let signature = key.sign(scheme, &statement.to_bytes(&certificate))?;
     let objects = Objects {
-        key: args.chip.key_label.as_str().to_owned(),
+        key: args.chip.key().as_str().to_owned(),
         certificate: args.chip.cert_label.as_ref().map(|label| label.as_str().to_owned()),
     };
     let proof = Proof::new(statement, proof_scheme, signature);
@@ -88,7 +88,7 @@ pub(crate) fn run(args: EnrollArgs, out: &mut impl Write) -> anyhow::Result<()> 
     if args.json {
         let object = json!({
             "subject": { bundle.proof.subject().kind(): bundle.proof.subject().as_str() },
-            "keyLabel": args.chip.key_label.as_str(),
+            "keyLabel": args.chip.key().as_str(),
             "certificateId": bundle.certificate.fingerprint(),
             "proofScheme": proof_scheme.name(),
             "bundle": serde_json::from_str::<Value>(&text)?,
@@ -96,7 +96,7 @@ pub(crate) fn run(args: EnrollArgs, out: &mut impl Write) -> anyhow::Result<()> 
         });
         return json::print(out, &object).context("cannot write to standard output");
     }
-    eprintln!("identity of {} with the key {}", bundle.proof.subject(), args.chip.key_label);
+    eprintln!("identity of {} with the key {}", bundle.proof.subject(), args.chip.key());
     eprintln!("  certificate  {}", bundle.certificate.fingerprint());
     eprintln!("  proof        {proof_scheme}, signed in the chip");
     if let Some(path) = &args.output {

@@ -16,6 +16,7 @@ mod json;
 mod policy;
 #[cfg(feature = "provision")]
 mod provision;
+mod serve;
 
 use exit::Exit;
 
@@ -44,6 +45,8 @@ enum Command {
     Cert(cert::CertCommand),
     /// Writes the device's identity bundle: certificate, and a proof signed by the chip.
     Enroll(enroll::EnrollArgs),
+    /// Holds the chip for applications that load p11-kit's client module, several at once.
+    Serve(serve::ServeArgs),
     /// Registers a device, or a fleet, with AWS IoT Core: thing, policy, certificate, attachments, endpoint.
     #[cfg(feature = "provision")]
     Provision(Box<provision::ProvisionArgs>),
@@ -75,6 +78,7 @@ fn run(command: Command, out: &mut impl Write) -> anyhow::Result<Exit> {
     match command {
         Command::Cert(command) => cert::run(command, out).map(|()| Exit::Good),
         Command::Enroll(args) => enroll::run(args, out).map(|()| Exit::Good),
+        Command::Serve(args) => serve::run(&args, out).map(|()| Exit::Good),
         #[cfg(feature = "provision")]
         Command::Provision(args) => provision::run(*args, out),
         #[cfg(feature = "provision")]

@@ -173,8 +173,7 @@ impl Session {
             match written {
                 Written::Qos0(key) => unsent.push(key),
                 Written::Publish(id) => {
-                    if let Some(Use::Publish(key)) = self.ids.get(id) {
-                        self.ids.release(id);
+                    if let Some(Use::Queued(key)) = self.ids.get(id) {
                         unsent.push(key);
                     }
                 }
@@ -276,7 +275,8 @@ impl Session {
         output.written(count, |written| match written {
             Written::Qos0(key) => completed.push((key, Ok(()))),
             Written::Publish(id) => {
-                if let Some(Use::Publish(key)) = ids.get(id) {
+                if let Some(Use::Queued(key)) = ids.get(id) {
+                    ids.set(id, Use::Publish(key));
                     unacknowledged.push_back((id, key, now.instant));
                 }
             }

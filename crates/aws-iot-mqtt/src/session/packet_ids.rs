@@ -7,7 +7,9 @@ use crate::outbox::Key;
 /// What a packet id is taken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Use {
-    /// A PUBLISH of QoS 1.
+    /// A PUBLISH of QoS 1 that is not written yet.
+    Queued(Key),
+    /// A PUBLISH of QoS 1 that was written.
     Publish(Key),
     /// A message that an earlier connection sent: the server may know its id, so no other packet gets it.
     Reserved,
@@ -41,7 +43,7 @@ impl PacketIds {
 
     pub(super) fn set(&mut self, id: u16, what: Use) {
         self.release(id);
-        self.publishes += usize::from(matches!(what, Use::Publish(_)));
+        self.publishes += usize::from(matches!(what, Use::Queued(_) | Use::Publish(_)));
         self.by_id.insert(id, what);
     }
 
@@ -50,20 +52,20 @@ impl PacketIds {
     }
 
     pub(super) fn release(&mut self, id: u16) {
-        let publish = matches!(self.by_id.remove(&id), Some(Use::Publish(_)));
+        let publish = matches!(self.by_id.remove(&id), Some(Use::Queued(_) | Use::Publish(_)));
         self.publishes -= usize::from(publish);
     }
 
-    /// How many messages are unacknowledged.
+    /// How many messages are unacknowledged, written or not.
     pub(super) fn publishes(&self) -> usize {
         self.publishes
     }
 
-    /// The messages that are unacknowledged, each with its packet id.
+    /// The messages that were written and are unacknowledged, each with its packet id.
     pub(super) fn in_flight(&self) -> impl Iterator<Item = (Key, u16)> {
         self.by_id.iter().filter_map(|(id, what)| match what {
             Use::Publish(key) => Some((*key, *id)),
-            Use::Reserved | Use::Request => None,
+            Use::Queued(_) | Use::Reserved | Use::Request => None,
         })
     }
 

@@ -80,10 +80,10 @@ impl Session {
                 let id = match (entry.qos, entry.packet_id) {
                     (QoS::AtMostOnce, _) => Some(0),
                     (QoS::AtLeastOnce, Some(id)) => {
-                        self.ids.set(id, Use::Publish(key));
+                        self.ids.set(id, Use::Queued(key));
                         Some(id)
                     }
-                    (QoS::AtLeastOnce, None) => self.ids.take(Use::Publish(key)),
+                    (QoS::AtLeastOnce, None) => self.ids.take(Use::Queued(key)),
                 };
                 match id {
                     Some(id) => {

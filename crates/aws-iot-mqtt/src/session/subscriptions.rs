@@ -380,8 +380,11 @@ impl Subscriptions {
         }
     }
 
+    /// A request that was not written yet is not answered, whatever the server says.
     fn take(&mut self, id: u16, subscribe: bool) -> Option<Request> {
-        self.requests.get(&id).filter(|request| request.subscribe == subscribe)?;
+        self.requests
+            .get(&id)
+            .filter(|request| request.subscribe == subscribe && request.written.is_some())?;
         self.requests.remove(&id)
     }
 

@@ -108,6 +108,7 @@ fn messages_go_to_every_subscription_that_matches() {
 fn a_message_that_comes_before_suback_is_kept() {
     let mut wire = Wire::new(100);
     let mut stream = wire.subscribe("a");
+    wire.sent();
     wire.receive(message("a", 9)).unwrap();
     wire.receive(suback(1, SubscribeReasonCode::Success(WireQoS::AtMostOnce))).unwrap();
     assert_eq!(stream.answered.try_recv().unwrap().unwrap(), QoS::AtMostOnce, "as the server granted it");
