@@ -26,9 +26,12 @@ impl ModuleFile {
         if !path.as_os_str().as_encoded_bytes().contains(&b'/') {
             return Ok(Self::default());
         }
-        let file = File::open(path).map_err(|error| error.to_string())?;
-        let length = file.metadata().map_err(|error| error.to_string())?.len();
-        let data = &ReadCache::new(file);
+        let metadata = std::fs::metadata(path).map_err(|error| error.to_string())?;
+        if !metadata.is_file() {
+            return Err("it is a directory, or no regular file".to_owned());
+        }
+        let length = metadata.len();
+        let data = &ReadCache::new(File::open(path).map_err(|error| error.to_string())?);
         let damaged = |error: object::Error| format!("it is no shared library, or cut short: {error}");
         match FileKind::parse(data) {
             Ok(FileKind::Elf64) => {}

@@ -103,9 +103,10 @@ impl Watchdog {
         waited.unwrap_or_else(PoisonError::into_inner).0.ended
     }
 
-    /// When the chip answered last.
-    pub(crate) fn last_answer(&self) -> Instant {
-        self.lock().last_answer
+    /// When the chip answered last, or the thread began to wait for it.
+    pub(crate) fn silent_since(&self) -> Instant {
+        let watch = self.lock();
+        watch.waiting_since.unwrap_or(watch.last_answer)
     }
 
     /// Whether the chip has been silent for that long while it was waited for.

@@ -214,11 +214,11 @@ fn wait<T>(
 ) -> Result<T, Error> {
     let mut since = Instant::now();
     loop {
-        since = since.max(watchdog.last_answer());
+        since = since.max(watchdog.silent_since());
         match answer.recv_timeout(deadline.saturating_sub(since.elapsed())) {
             Ok(result) => return Ok(result),
             Err(RecvTimeoutError::Disconnected) => return Err(Error::WorkerGone { doing }),
-            Err(RecvTimeoutError::Timeout) if watchdog.last_answer() > since => {}
+            Err(RecvTimeoutError::Timeout) if watchdog.silent_since() > since => {}
             Err(RecvTimeoutError::Timeout) => return Err(Error::Timeout { doing, deadline }),
         }
     }

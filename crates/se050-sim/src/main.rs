@@ -13,7 +13,8 @@ usage: se050-sim new DIR [--rsa-4096]       make a simulated SE050 in DIR; the R
        se050-sim set DIR fault FAULT        none, absent, mute, mute-for-a-while, dies-after:OPERATIONS,
                                             power-cycled-after:OPERATIONS, slow:MILLISECONDS, held,
                                             fail-next-sign:CKR, fail-next:FUNCTION:CKR, fail-each:FUNCTION:CKR,
-                                            corrupt-signatures, corrupt-next-signature
+                                            corrupt-signatures, corrupt-next-signature,
+                                            corrupt-next-read
        se050-sim set DIR short-ecdsa RATE   natural, never, or N: the first signature and every Nth after it
        se050-sim set DIR time-scale FACTOR  shorten the waits on a mute chip
        se050-sim set DIR log|crashes|processes-disturb on|off

@@ -259,6 +259,12 @@ impl Session {
         object: CK_OBJECT_HANDLE,
         attribute: CK_ATTRIBUTE_TYPE,
     ) -> Result<Vec<u8>, Refusal> {
-        attributes::read(self, bus, object, attribute)
+        let mut value = attributes::read(self, bus, object, attribute)?;
+        if matches!(attribute, CKA_VALUE | CKA_MODULUS | CKA_PUBLIC_EXPONENT | CKA_EC_POINT)
+            && bus.corrupts_read()
+        {
+            bus::corrupt(&mut value);
+        }
+        Ok(value)
     }
 }

@@ -13,6 +13,8 @@ const NEEDED: &[(&str, &str)] = &[
     ("mosquitto", "mosquitto"),
     ("mosquitto_pub", "mosquitto-clients"),
     ("openssl", "openssl"),
+    // With its client module, and the library that `se050-iot serve` speaks its protocol with.
+    ("p11-kit", "p11-kit"),
     ("python3", "python3"),
     ("tinyproxy", "tinyproxy-bin"),
 ];

@@ -11,6 +11,7 @@
 mod cert_export;
 mod json;
 mod selecting;
+mod serve;
 mod support;
 
 #[cfg(feature = "provision")]

@@ -87,6 +87,9 @@ fn twenty_four_threads_wait_for_a_slow_chip_longer_than_its_deadline() {
         }
     });
     assert_eq!(calls(&chip, "C_OpenSession"), 1);
+    // One thread makes every call, so no two of them are ever in the module.
+    let calls = chip.calls().unwrap();
+    assert_eq!((calls.overlaps(), calls.threads()), (0, 1));
 }
 
 #[test]

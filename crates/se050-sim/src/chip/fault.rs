@@ -58,6 +58,9 @@ pub enum Fault {
     CorruptSignatures,
     /// `corrupt-next-signature`: one bit of the next signature of a process is wrong. Once.
     CorruptNextSignature,
+    /// `corrupt-next-read`: one bit of the next value that a process reads from the chip is wrong: a certificate, a modulus, an
+    /// exponent, a point. Once.
+    CorruptNextRead,
 }
 
 impl fmt::Display for Fault {
@@ -76,6 +79,7 @@ impl fmt::Display for Fault {
             Self::FailEach { function, answer } => write!(f, "fail-each:{function}:{answer:#x}"),
             Self::CorruptSignatures => f.write_str("corrupt-signatures"),
             Self::CorruptNextSignature => f.write_str("corrupt-next-signature"),
+            Self::CorruptNextRead => f.write_str("corrupt-next-read"),
         }
     }
 }
@@ -110,6 +114,7 @@ fn parse(text: &str) -> Option<Fault> {
             "held" => Fault::Held,
             "corrupt-signatures" => Fault::CorruptSignatures,
             "corrupt-next-signature" => Fault::CorruptNextSignature,
+            "corrupt-next-read" => Fault::CorruptNextRead,
             _ => return None,
         },
         Some(("dies-after", operations)) => Fault::DiesAfter(operations.parse().ok()?),
@@ -186,6 +191,7 @@ mod tests {
             Fault::FailEach { function: "C_Login", answer: 0xA0 },
             Fault::CorruptSignatures,
             Fault::CorruptNextSignature,
+            Fault::CorruptNextRead,
         ];
         for fault in faults {
             assert_eq!(fault.to_string().parse::<Fault>().unwrap(), fault);

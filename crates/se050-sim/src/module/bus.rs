@@ -21,6 +21,12 @@ pub(crate) enum NoAnswer {
     Died,
 }
 
+/// One bit in the middle is lost.
+pub(super) fn corrupt(value: &mut [u8]) {
+    let middle = value.len() / 2;
+    value.iter_mut().skip(middle).take(1).for_each(|byte| *byte ^= 0x10);
+}
+
 pub(crate) struct Bus {
     chip: Option<Chip>,
     store: Option<Store>,

@@ -5,7 +5,7 @@ mod signature;
 
 use cryptoki_sys::*;
 
-use super::bus::NoAnswer;
+use super::bus::{NoAnswer, corrupt};
 use super::cost::Cost;
 use super::{Answer, Bus, Session, attributes};
 use crate::Version;
@@ -121,8 +121,7 @@ impl Session {
         let mut signature =
             sign_with(bus, &key, &scheme, data).ok_or(Failure::Wedges(CKR_FUNCTION_FAILED))?;
         if bus.corrupts_signature() {
-            let middle = signature.len() / 2;
-            signature.iter_mut().skip(middle).take(1).for_each(|byte| *byte ^= 0x10);
+            corrupt(&mut signature);
         }
         Ok(signature)
     }

@@ -258,6 +258,19 @@ fn any_function_fails_once_or_always() {
 }
 
 #[test]
+fn one_value_is_corrupted_on_the_bus() {
+    let bench = Bench::new();
+    let client = Client::open(&bench.chip);
+    let stored = bench.chip.certificate(0xF000_0111).unwrap();
+    bench.chip.set_fault(Fault::CorruptNextRead).unwrap();
+    // A constant is not read from the chip.
+    assert_eq!(client.attribute(RSA_KEY.into(), CKA_TOKEN).0, CKR_OK);
+    let read = || client.attribute(0xF000_0111, CKA_VALUE).1;
+    let wrong = |value: &[u8]| value.iter().zip(&stored).filter(|(one, other)| one != other).count();
+    assert_eq!([read(), read()].map(|value| wrong(&value)), [1, 0]);
+}
+
+#[test]
 fn threads_that_call_the_module_are_counted() {
     let bench = Bench::new();
     let client = Client::open(&bench.chip);

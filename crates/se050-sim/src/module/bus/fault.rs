@@ -52,6 +52,11 @@ impl Bus {
         }
     }
 
+    /// Whether a bit of what is read is lost on the bus.
+    pub(in crate::module) fn corrupts_read(&mut self) -> bool {
+        self.fault() == Fault::CorruptNextRead && !mem::replace(&mut self.progress.spent, true)
+    }
+
     fn fault(&mut self) -> Fault {
         let Ok(settings) = self.settings() else { return Fault::None };
         self.progress.follow(settings.fault_number);
