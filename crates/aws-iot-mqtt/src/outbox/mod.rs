@@ -19,7 +19,7 @@ pub(crate) use self::entry::{Answer, Entry};
 pub use self::options::{OfflineQos0, OutboxOptions, WhenFull};
 pub(crate) use self::store::Key;
 use self::store::Store;
-use crate::clock::{Now, after};
+use crate::clock::{Moment, after};
 use crate::event::Hub;
 use crate::statistics::Counters;
 use crate::{Error, Event, QoS};
@@ -113,7 +113,12 @@ impl Outbox {
     /// Hands messages to `send` in their order until it stops: QoS 0, and at most `window` of QoS 1.
     ///
     /// A message that was sent stays here until [`Self::complete`].
-    pub(crate) fn send(&self, mut window: usize, now: Now, mut send: impl FnMut(Key, &mut Entry) -> Sending) {
+    pub(crate) fn send(
+        &self,
+        mut window: usize,
+        now: Moment,
+        mut send: impl FnMut(Key, &mut Entry) -> Sending,
+    ) {
         let mut removed = Removed::default();
         let mut guard = self.state();
         let state = &mut *guard;
@@ -220,7 +225,7 @@ impl Outbox {
     }
 
     /// When something happens without an event from outside: a message expires, or is to be sent again.
-    pub(crate) fn deadline(&self, now: Now) -> Option<Instant> {
+    pub(crate) fn deadline(&self, now: Moment) -> Option<Instant> {
         let state = self.state();
         let expiry = state.store.next_expiry().map(|(expires, _)| {
             // Rounded up, or it would be waited for many times over.

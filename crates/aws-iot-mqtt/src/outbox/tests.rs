@@ -12,7 +12,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 struct Bench {
     outbox: Outbox,
-    now: Now,
+    now: Moment,
     receipts: Vec<oneshot::Receiver<Result<(), Error>>>,
 }
 
@@ -20,7 +20,7 @@ impl Bench {
     fn new(options: OutboxOptions) -> Self {
         let outbox = Outbox::new(options, Arc::default(), Arc::default());
         outbox.online(false);
-        let now = Now { instant: Instant::now(), wall: SystemTime::now() };
+        let now = Moment { instant: Instant::now(), wall: SystemTime::now() };
         Self { outbox, now, receipts: Vec::new() }
     }
 
