@@ -4,8 +4,8 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use crate::hint::{
-    Said, Unanswered, certificate_hint, connect_hint, disconnect_hint, publish_hint, subscribe_hint,
-    unreachable_hint,
+    Printable, Said, Unanswered, certificate_hint, connect_hint, disconnect_hint, publish_hint,
+    subscribe_hint, unreachable_hint,
 };
 use crate::{Cause, ReasonCode, Stage};
 
@@ -17,7 +17,7 @@ use crate::{Cause, ReasonCode, Stage};
 #[non_exhaustive]
 pub enum Error {
     /// The text is not a topic to publish to.
-    #[error("'{topic}' is not a topic to publish to: {why}")]
+    #[error("'{}' is not a topic to publish to: {why}", Printable(.topic))]
     InvalidTopic {
         /// The text.
         topic: String,
@@ -25,7 +25,7 @@ pub enum Error {
         why: &'static str,
     },
     /// The text is not a topic filter.
-    #[error("'{filter}' is not a topic filter to subscribe to: {why}")]
+    #[error("'{}' is not a topic filter to subscribe to: {why}", Printable(.filter))]
     InvalidFilter {
         /// The text.
         filter: String,

@@ -4,12 +4,24 @@ use std::{fmt, io};
 
 use crate::{Cause, ReasonCode};
 
+/// Text that somebody else wrote, on one line: control characters are escaped.
+pub(crate) struct Printable<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|one| match one.is_control() {
+            true => write!(f, "{}", one.escape_default()),
+            false => write!(f, "{one}"),
+        })
+    }
+}
+
 /// The server's own words, in brackets.
 pub(crate) struct Said<'a>(pub(crate) &'a Option<String>);
 
 impl fmt::Display for Said<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.as_ref().map_or(Ok(()), |text| write!(f, " (the server says: {text})"))
+        self.0.as_ref().map_or(Ok(()), |text| write!(f, " (the server says: {})", Printable(text)))
     }
 }
 

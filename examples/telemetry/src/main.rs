@@ -124,16 +124,17 @@ fn show(event: &Event, out: &mut impl Write) -> std::io::Result<()> {
         Event::ConnectFailed { error, retry_in: Some(delay) } => {
             writeln!(out, "still offline: {}; trying again in {:.1} s", error.report(), delay.as_secs_f32())
         }
-        Event::MessageDropped { error, .. } => writeln!(out, "{error}"),
+        Event::MessageDropped { .. } | Event::PublishRefused { .. } => writeln!(out, "{event}"),
         _ => Ok(()),
     }
 }
 
 fn summary(statistics: &Statistics) -> String {
     format!(
-        "sent {}, acknowledged {}, waiting {}, dropped {}, reconnects {}",
+        "sent {}, acknowledged {}, refused {}, waiting {}, dropped {}, reconnects {}",
         statistics.publishes - statistics.repetitions,
         statistics.acknowledged,
+        statistics.refused,
         statistics.outbox_messages,
         statistics.dropped,
         statistics.reconnects

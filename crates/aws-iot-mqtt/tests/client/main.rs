@@ -9,6 +9,7 @@
 
 mod aws_iot_sim;
 mod features;
+mod misbehaving;
 mod mosquitto;
 mod nothing_lost;
 mod proxy;
