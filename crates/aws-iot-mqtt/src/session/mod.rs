@@ -242,7 +242,10 @@ impl Session {
             let _ = answer.send(Ok(()));
         }
         let (again, outcomes) = self.subscriptions.timer(&mut self.ids, self.operation_timeout, now.instant);
-        again.into_iter().for_each(|id| self.send_request(id));
+        for id in again {
+            warn!(request = self.subscriptions.in_words(id), "not answered yet: it is sent once more");
+            self.send_request(id);
+        }
         self.report(outcomes);
         self.reconcile();
         let unanswered = self.unanswered_since();

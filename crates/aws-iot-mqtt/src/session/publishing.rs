@@ -4,7 +4,7 @@ use std::mem::take;
 use std::time::Instant;
 
 use rumqttc::v5::mqttbytes::v5::{PubAck, PubAckReason, Publish};
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::blame::Item;
 use super::packet_ids::Use;
@@ -129,7 +129,7 @@ impl Session {
             text: ack.properties.and_then(|properties| properties.reason_string),
         };
         if matches!(reason, ReasonCode::QUOTA_EXCEEDED | ReasonCode::PACKET_IDENTIFIER_IN_USE) {
-            debug!(error = %error.report(), "the message is sent again after a pause");
+            warn!(error = %error.report(), "the message is sent again after a pause");
             self.outbox.retry_later(key, error, self.operation_timeout, now);
         } else {
             self.completed.push((key, Err(error)));
