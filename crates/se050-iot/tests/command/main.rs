@@ -10,6 +10,8 @@
 
 mod cert_export;
 mod json;
+mod selecting;
+mod serve;
 mod support;
 
 #[cfg(feature = "provision")]
