@@ -1,9 +1,20 @@
 //! What to try, by the server's reason: the second half of an error message.
 
-use std::fmt::{self, Write as _};
-use std::io;
+use std::{fmt, io};
 
 use crate::{Cause, ReasonCode};
+
+/// Text that somebody else wrote, on one line: control characters are escaped.
+pub(crate) struct Printable<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|one| match one.is_control() {
+            true => write!(f, "{}", one.escape_default()),
+            false => write!(f, "{one}"),
+        })
+    }
+}
 
 /// The server's own words, in brackets.
 pub(crate) struct Said<'a>(pub(crate) &'a Option<String>);
@@ -11,22 +22,6 @@ pub(crate) struct Said<'a>(pub(crate) &'a Option<String>);
 impl fmt::Display for Said<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.as_ref().map_or(Ok(()), |text| write!(f, " (the server says: {})", Printable(text)))
-    }
-}
-
-/// Somebody else's text, with its control characters escaped: they would break the line, or command the terminal.
-pub(crate) struct Printable<'a>(pub(crate) &'a str);
-
-impl fmt::Display for Printable<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for character in self.0.chars() {
-            if character.is_control() {
-                write!(f, "{}", character.escape_default())?;
-            } else {
-                f.write_char(character)?;
-            }
-        }
-        Ok(())
     }
 }
 

@@ -31,7 +31,7 @@ use self::packet_ids::{PacketIds, Use};
 pub(crate) use self::subscriptions::SubscribeRequest;
 use self::subscriptions::{Outcome, Subscriptions};
 use crate::acknowledgement::SessionWaker;
-use crate::clock::{Now, after};
+use crate::clock::{Moment, after};
 use crate::codec::{Malformed, Output};
 use crate::connection::died;
 use crate::event::Hub;
@@ -136,7 +136,7 @@ impl Session {
     }
 
     /// The server has accepted a connection. Everything that an earlier one left open goes out again.
-    pub(crate) fn connected(&mut self, negotiated: Negotiated, now: Now) {
+    pub(crate) fn connected(&mut self, negotiated: Negotiated, now: Moment) {
         let session_present = negotiated.session_present;
         self.connection = Some(Connection {
             keep_alive: KeepAlive::new(negotiated.keep_alive, now.instant),
@@ -192,7 +192,7 @@ impl Session {
         }
     }
 
-    pub(crate) fn command(&mut self, command: Command, now: Now) {
+    pub(crate) fn command(&mut self, command: Command, now: Moment) {
         match command {
             Command::Subscribe(requests) => {
                 for request in requests {
@@ -225,7 +225,7 @@ impl Session {
     }
 
     /// When [`Self::timer`] has to be called next.
-    pub(crate) fn deadline(&self, now: Now) -> Option<Instant> {
+    pub(crate) fn deadline(&self, now: Moment) -> Option<Instant> {
         let unanswered = self.unanswered_since();
         let keep_alive = self.connection.as_ref().and_then(|one| one.keep_alive.deadline(unanswered));
         let publish = self.oldest_publish().map(|(_, written)| after(written, self.operation_timeout));
@@ -236,13 +236,16 @@ impl Session {
     }
 
     /// Does what the time asks for.
-    pub(crate) fn timer(&mut self, now: Now) -> Result<(), Error> {
+    pub(crate) fn timer(&mut self, now: Moment) -> Result<(), Error> {
         self.outbox.expire(now.wall);
         for (_, answer) in self.timers.extract_if(.., |(due, _)| *due <= now.instant) {
             let _ = answer.send(Ok(()));
         }
         let (again, outcomes) = self.subscriptions.timer(&mut self.ids, self.operation_timeout, now.instant);
-        again.into_iter().for_each(|id| self.send_request(id));
+        for id in again {
+            warn!(request = self.subscriptions.in_words(id), "not answered yet: it is sent once more");
+            self.send_request(id);
+        }
         self.report(outcomes);
         self.reconcile();
         let unanswered = self.unanswered_since();
@@ -270,7 +273,7 @@ impl Session {
     }
 
     /// So many bytes of the output went to the socket.
-    pub(crate) fn written(&mut self, count: usize, now: Now) {
+    pub(crate) fn written(&mut self, count: usize, now: Moment) {
         let Self { output, ids, unacknowledged, subscriptions, completed, connection, .. } = self;
         output.written(count, |written| match written {
             Written::Qos0(key) => completed.push((key, Ok(()))),
