@@ -145,6 +145,11 @@ fn unreadable(what: &'static str, error: &mqttbytes::Error) -> Malformed {
             E::InvalidPropertyType(number) => {
                 format!("it has a property {number:#04x} that is not allowed there")
             }
+            E::InvalidConnectReturnCode(code)
+            | E::InvalidReason(code)
+            | E::InvalidSubscribeReasonCode(code) => {
+                format!("its reason code {code:#04x} is not one of MQTT 5")
+            }
             E::InsufficientBytes(_) | E::BoundaryCrossed(_) | E::MalformedPacket => {
                 "it ends in the middle of a field".to_owned()
             }

@@ -101,7 +101,11 @@ pub(crate) enum Written {
     /// A message of QoS 0, which is done with.
     Qos0(Key),
     /// A message of QoS 1, by its packet id.
-    Publish(u16),
+    Publish {
+        id: u16,
+        /// It was written before, on an earlier connection.
+        again: bool,
+    },
     /// A SUBSCRIBE or UNSUBSCRIBE, by its packet id.
     Request(u16),
     Ping,
@@ -172,7 +176,7 @@ impl Session {
         for written in self.output.clear() {
             match written {
                 Written::Qos0(key) => unsent.push(key),
-                Written::Publish(id) => {
+                Written::Publish { id, .. } => {
                     if let Some(Use::Queued(key)) = self.ids.get(id) {
                         unsent.push(key);
                     }
@@ -274,10 +278,15 @@ impl Session {
 
     /// So many bytes of the output went to the socket.
     pub(crate) fn written(&mut self, count: usize, now: Moment) {
-        let Self { output, ids, unacknowledged, subscriptions, completed, connection, .. } = self;
+        let Self { output, ids, unacknowledged, subscriptions, completed, connection, counters, .. } = self;
         output.written(count, |written| match written {
-            Written::Qos0(key) => completed.push((key, Ok(()))),
-            Written::Publish(id) => {
+            Written::Qos0(key) => {
+                counters.publishes.add(1);
+                completed.push((key, Ok(())));
+            }
+            Written::Publish { id, again } => {
+                counters.publishes.add(1);
+                counters.repetitions.add(usize::from(again));
                 if let Some(Use::Queued(key)) = ids.get(id) {
                     ids.set(id, Use::Publish(key));
                     unacknowledged.push_back((id, key, now.instant));

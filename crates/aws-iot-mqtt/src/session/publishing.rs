@@ -88,11 +88,12 @@ impl Session {
                 match id {
                     Some(id) => {
                         packet.pkid = id;
-                        let written = if id == 0 { Written::Qos0(key) } else { Written::Publish(id) };
+                        let written = match entry.qos {
+                            QoS::AtMostOnce => Written::Qos0(key),
+                            QoS::AtLeastOnce => Written::Publish { id, again: entry.sent },
+                        };
                         self.output.publish(&packet, written);
                         connection.pace.spend(size);
-                        self.counters.publishes.add(1);
-                        self.counters.repetitions.add(usize::from(entry.sent));
                         Sending::Sent
                     }
                     None => Sending::Stop,
