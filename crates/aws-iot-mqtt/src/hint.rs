@@ -96,6 +96,9 @@ pub(crate) fn disconnect_hint(reason: ReasonCode) -> &'static str {
         0x93 | 0x96 | 0x97 => "; send less at a time",
         0x95 => "; a packet was larger than it takes (128 KiB of payload)",
         0x8D => "; it heard nothing for one and a half keep-alive times",
+        0x9C | 0x9D => {
+            "; ask for the endpoint's name again: `aws iot describe-endpoint --endpoint-type iot:Data-ATS`"
+        }
         0x98 => "; an operator has ended it, or the certificate or its policy was changed",
         _ => "",
     }
