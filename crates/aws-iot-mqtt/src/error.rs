@@ -120,6 +120,28 @@ pub enum Error {
         /// What was received instead.
         source: Cause,
     },
+    /// What answers CONNECT is an HTTP server.
+    #[error(
+        "what answers on {endpoint} is an HTTP server and not MQTT ('{answer}'): is it the endpoint that `aws iot \
+         describe-endpoint --endpoint-type iot:Data-ATS` prints? (port 8883, or 443 with ALPN x-amzn-mqtt-ca)"
+    )]
+    NotMqtt {
+        /// The endpoint and its port.
+        endpoint: String,
+        /// The first line of the answer.
+        answer: String,
+    },
+    /// This device's clock cannot be right, so the server's certificate cannot be checked.
+    #[error(
+        "{endpoint} cannot be trusted: this device's clock is wrong, it says {clock}: set the clock (is a time server \
+         reached?), since a certificate is checked against it"
+    )]
+    Clock {
+        /// The endpoint and its port.
+        endpoint: String,
+        /// What the clock says.
+        clock: String,
+    },
     /// The server's certificate is not one that the given roots vouch for.
     #[error("{endpoint} is not trusted: {why}")]
     ServerNotTrusted {
@@ -176,8 +198,8 @@ pub enum Error {
     /// The server hung up after CONNECT, without a word.
     #[error(
         "{endpoint} closed the connection in answer to CONNECT: most likely no policy attached to the certificate \
-         allows iot:Connect for client id '{client_id}'; otherwise another client connects with the same id, or the \
-         certificate is not registered or INACTIVE"
+         allows iot:Connect for client id '{client_id}' (where the policy wants the thing's name, give --client-id THING); \
+         otherwise another client connects with the same id, or the certificate is not registered or INACTIVE"
     )]
     ClosedAfterConnect {
         /// The endpoint and its port.

@@ -30,7 +30,7 @@ mod verdict;
 mod will;
 
 pub use builder::Builder;
-pub use cause::Cause;
+pub use cause::{Cause, Report};
 pub use client::{Client, DisconnectReason};
 pub use error::Error;
 pub use event::{Event, Events};

@@ -47,6 +47,7 @@ pub use report::Report;
 pub use scheme::Scheme;
 pub use selector::Selector;
 pub use token::{NXP_MODULE, Token, TokenBuilder};
-pub use uri::{ObjectType, Pkcs11Uri};
+pub(crate) use uri::ObjectType;
+pub use uri::Pkcs11Uri;
 pub use verdict::RESTART_EXIT_STATUS;
 pub use watchdog::TokenState;

@@ -144,10 +144,11 @@ impl TokenInfo {
 
     /// The byte order in which this version of NXP's module writes an object id into a label; `None` for other tokens.
     pub fn label_byte_order(&self) -> Option<ByteOrder> {
-        self.is_se050.then(|| match self.firmware_version {
+        let order = match self.firmware_version {
             (4, 0..=3) => ByteOrder::LittleEndian,
             _ => ByteOrder::BigEndian,
-        })
+        };
+        self.is_se050.then_some(order)
     }
 
     /// Whether a signature with RSASSA-PSS, which TLS 1.3 wants of RSA keys, wears the chip: NXP's module up to 4.2 hashes

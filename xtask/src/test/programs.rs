@@ -16,6 +16,7 @@ const NEEDED: [(&str, &str); 7] = [
     // With its client module, and the library that `se050-iot serve` speaks its protocol with.
     ("p11-kit", "p11-kit"),
     ("python3", "python3"),
+    ("tinyproxy", "tinyproxy-bin"),
 ];
 
 /// Installs what is missing, where that is possible.

@@ -161,7 +161,7 @@ impl<'a, S: AsyncRead + AsyncWrite> Driver<'a, S> {
 
     fn read(&mut self, read: io::Result<usize>) -> Result<(), Error> {
         match read {
-            Ok(0) => Err(self.lost(tls::hung_up())),
+            Ok(0) => Err(self.lost(tls::closed())),
             Ok(count) => {
                 self.shared.counters.bytes_received.add(count);
                 self.session.received(&mut self.received, Instant::now())
@@ -211,7 +211,7 @@ impl<'a, S: AsyncRead + AsyncWrite> Driver<'a, S> {
     fn lost(&self, error: io::Error) -> Error {
         tls::alert(&error, &self.server).unwrap_or_else(|| Error::Lost {
             unanswered: self.session.unanswered(),
-            source: Cause::new(error),
+            source: Cause::new(tls::in_words(error)),
         })
     }
 }

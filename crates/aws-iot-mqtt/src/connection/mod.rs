@@ -4,6 +4,7 @@ mod alarm;
 mod alpn;
 mod dial;
 mod driver;
+mod http;
 mod proxy;
 mod shared;
 mod supervisor;
@@ -29,6 +30,7 @@ pub(crate) use self::alpn::with_alpn;
 pub(crate) use self::shared::Shared;
 pub(crate) use self::thread::{died, start};
 use crate::codec::decode;
+use crate::proxy::host_and_port;
 use crate::session::{Granted, Hello, protocol};
 use crate::verdict::Classifier;
 use crate::{Cause, Error, Limits, Outbox, Proxy, Reconnect, Stage};
@@ -52,7 +54,7 @@ pub(crate) struct Settings {
 impl Settings {
     /// The server, as errors name it.
     fn server(&self) -> String {
-        format!("{}:{}", self.endpoint, self.port)
+        host_and_port(&self.endpoint, self.port)
     }
 }
 
@@ -90,11 +92,12 @@ async fn connect(settings: &Settings, first: bool, stage: &Cell<Stage>) -> Resul
         }
     };
     stage.set(Stage::Tls);
-    let mut stream = tls::handshake(Arc::clone(&settings.tls), settings.server_name.clone(), socket)
-        .await
-        .map_err(|error| tls::handshake_error(error, &settings.server()))?;
+    let server_name = settings.server_name.clone();
+    let mut stream =
+        tls::handshake(Arc::clone(&settings.tls), server_name, socket, &settings.server()).await?;
     stage.set(Stage::Mqtt);
-    let mut received = BytesMut::new();
+    // Room for the whole answer, also that of an HTTP server, whose first line is shown.
+    let mut received = BytesMut::with_capacity(4096);
     let granted = log_in(settings, first, &mut stream, &mut received).await?;
     let version = stream.get_ref().1.protocol_version();
     info!(tls = ?version, keep_alive = ?granted.keep_alive, "connected");
@@ -121,11 +124,12 @@ async fn log_in(
     };
     let written = written.await;
     loop {
+        http::refuse_http(received, &settings.server())?;
         if let Some(packet) = decode(received, limits.packet_bytes).map_err(protocol)? {
             return Granted::from_answer(packet, &settings.server(), hello, limits);
         }
         match stream.read_buf(received).await {
-            Ok(0) => return Err(closed_after_connect(settings, written.err().unwrap_or_else(tls::hung_up))),
+            Ok(0) => return Err(closed_after_connect(settings, written.err().unwrap_or_else(tls::closed))),
             Ok(_) => {}
             Err(error) => {
                 // TLS 1.3 tells only now that the client's certificate is refused.
@@ -140,7 +144,7 @@ fn closed_after_connect(settings: &Settings, error: std::io::Error) -> Error {
     Error::ClosedAfterConnect {
         endpoint: settings.server(),
         client_id: settings.hello.client_id.clone(),
-        source: Cause::new(error),
+        source: Cause::new(tls::in_words(error)),
     }
 }
 

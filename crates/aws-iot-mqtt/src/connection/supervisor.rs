@@ -12,7 +12,7 @@ use super::driver::{Driver, Ended};
 use super::shared::{Closing, Shared};
 use super::{Established, Settings, establish, until};
 use crate::client::Outcome;
-use crate::reconnect::{Backoff, Next};
+use crate::reconnect::{Backoff, Ended as How, Next};
 use crate::session::{Command, Session};
 use crate::{Error, Event};
 
@@ -38,6 +38,7 @@ impl Supervisor<'_> {
                 attempt = establish(settings, !stood_before) => attempt,
                 outcome = self.offline() => return outcome,
             };
+            let acknowledged = shared.counters.acknowledged.get();
             let (error, up) = match attempt {
                 Ok(established) => {
                     stood_before = true;
@@ -57,9 +58,21 @@ impl Supervisor<'_> {
                 let _ = first.send(Err(error.clone()));
                 return Err(error);
             }
-            let verdict = settings.classifier.judge(&error);
-            let delay = match backoff.next(verdict, up, RandomState::new().hash_one(())) {
-                Next::Retry(delay) => {
+            let fault = settings.classifier.fault(&error);
+            let how = if up.is_zero() {
+                How::NotConnected
+            } else {
+                How::Connected { up, acknowledged: shared.counters.acknowledged.get() > acknowledged }
+            };
+            let random = RandomState::new().hash_one(());
+            let delay = match backoff.next(fault, how, Instant::now(), random) {
+                Next::Retry { delay, slowly } => {
+                    if slowly {
+                        warn!(
+                            ?delay,
+                            "refused for minutes: the next attempt follows after the long interval"
+                        );
+                    }
                     Some(delay.max(settings.limits.connect_interval.saturating_sub(started.elapsed())))
                 }
                 Next::GiveUp => None,
@@ -127,10 +140,12 @@ impl Supervisor<'_> {
     fn report(&self, error: &Error, up: Duration, retry_in: Option<Duration>) {
         let (error, stood) = (error.clone(), up > Duration::ZERO);
         match (stood, retry_in) {
-            (true, Some(delay)) => warn!(%error, ?delay, "the connection has ended; trying again"),
-            (false, Some(delay)) => warn!(%error, ?delay, "no connection; trying again"),
-            (true, None) => warn!(%error, "the connection has ended"),
-            (false, None) => warn!(%error, "no connection"),
+            (true, Some(delay)) => {
+                warn!(error = %error.report(), ?delay, "the connection has ended; trying again")
+            }
+            (false, Some(delay)) => warn!(error = %error.report(), ?delay, "no connection; trying again"),
+            (true, None) => warn!(error = %error.report(), "the connection has ended"),
+            (false, None) => warn!(error = %error.report(), "no connection"),
         }
         let hub = &self.shared.hub;
         if stood {

@@ -39,14 +39,9 @@ impl TokenBuilder {
     /// Selects the token by its label, where the module has several; `None` is no choice.
     #[must_use]
     pub fn token_label<'a>(mut self, label: impl Into<Option<&'a str>>) -> Self {
-        self.wanted.token = label.into().map(str::to_owned);
-        self
-    }
-
-    /// Selects the token by its slot, where the module has several.
-    #[must_use]
-    pub fn slot_id(mut self, id: u64) -> Self {
-        self.wanted.slot_id = Some(id);
+        if let Some(label) = label.into() {
+            self.wanted = self.wanted.with("token", label.to_owned());
+        }
         self
     }
 

@@ -1,8 +1,6 @@
 //! pubsub against mosquitto with required client certificates, TLS 1.2 only and TLS 1.3 only, with the key in the
 //! simulated chip and in SoftHSM2.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -70,7 +68,7 @@ fn the_key_in_softhsm() {
 }
 
 /// Runs pubsub; it has to send 10 messages, get them back, and have nothing to complain about.
-fn run_pubsub(broker: &Mosquitto, directory: &Path, token: impl FnOnce(&mut Command)) {
+pub(crate) fn run_pubsub(broker: &Mosquitto, directory: &Path, token: impl FnOnce(&mut Command)) {
     let mut pubsub = pubsub(broker, directory);
     token(&mut pubsub);
     let output = pubsub.output().unwrap();

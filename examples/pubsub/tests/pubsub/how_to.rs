@@ -1,7 +1,5 @@
 //! The command line of Atmark's how-to works as it stands, against the local AWS IoT Core.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
-
 use std::fs;
 use std::process::{Command, Output};
 
@@ -11,17 +9,17 @@ use se050_key::Certificate;
 use se050_sim::Chip;
 
 /// The how-to's policy.
-const POLICY: &str =
+pub(crate) const POLICY: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:*","Resource":"*"}]}"#;
 
-struct Device {
-    directory: tempfile::TempDir,
-    chip: Chip,
-    cloud: AwsIotSim,
+pub(crate) struct Device {
+    pub(crate) directory: tempfile::TempDir,
+    pub(crate) chip: Chip,
+    pub(crate) cloud: AwsIotSim,
 }
 
 /// A device whose certificate is registered, with the two files that the how-to makes.
-fn device() -> Device {
+pub(crate) fn device() -> Device {
     let directory = tempfile::tempdir().unwrap();
     let chip = Chip::create(&directory.path().join("chip")).unwrap();
     let cloud = AwsIotSim::start().unwrap();

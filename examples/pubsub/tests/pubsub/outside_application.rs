@@ -1,7 +1,5 @@
 //! A device application outside the workspace, which depends on the crates by path, is built and run as its author would.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
-
 use std::fs;
 use std::path::Path;
 use std::process::Command;
