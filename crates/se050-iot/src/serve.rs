@@ -5,7 +5,9 @@
 //! p11-kit's library for the protocol. One worker process has the module and serves all clients, one call at a time. When
 //! the worker crashes or a call hangs, the command starts another one: clients connect to the same socket again.
 
-#[allow(unsafe_code, reason = "PKCS#11's C interface, and p11-kit's")]
+#[allow(unsafe_code, reason = "PKCS#11's C interface")]
+mod function_list;
+#[allow(unsafe_code, reason = "p11-kit's C interface")]
 mod p11_kit;
 #[allow(unsafe_code, reason = "PKCS#11's C interface")]
 mod shared_module;

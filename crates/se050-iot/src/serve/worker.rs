@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use rustix::process::Signal;
 
 use super::p11_kit::P11Kit;
-use super::shared_module;
+use super::{function_list, shared_module};
 
 /// The exit status of a worker that will never serve, clap's refusal aside.
 pub(super) const CANNOT_START: i32 = 1;
@@ -51,7 +51,7 @@ pub(super) fn run(module: &Path, call_limit: Duration) -> anyhow::Result<()> {
 }
 
 fn serve(p11_kit: &P11Kit, client: &UnixStream) {
-    p11_kit.serve(shared_module::functions(), client.as_raw_fd());
+    p11_kit.serve(function_list::functions(), client.as_raw_fd());
     // A failed C_OpenSession can leave one of NXP's three sessions taken for good. A new process has all three.
     if shared_module::client_left() {
         eprintln!("se050-iot serve: C_OpenSession failed, and no session is open: a new worker begins");
