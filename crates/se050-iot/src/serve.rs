@@ -15,6 +15,7 @@ mod worker;
 
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -78,7 +79,7 @@ pub(crate) fn run(args: &ServeArgs, out: &mut impl Write) -> anyhow::Result<()> 
 fn listen(socket: &Path) -> anyhow::Result<UnixListener> {
     match UnixStream::connect(socket) {
         Ok(_) => bail!("another server listens on {}; end it, or name another --socket", socket.display()),
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused && is_socket(socket) => {
             std::fs::remove_file(socket)
                 .with_context(|| format!("cannot remove the old socket {}", socket.display()))?;
         }
@@ -89,4 +90,8 @@ fn listen(socket: &Path) -> anyhow::Result<UnixListener> {
     let listener = UnixListener::bind(socket);
     rustix::process::umask(before);
     listener.with_context(|| format!("cannot listen on {}; is its directory there?", socket.display()))
+}
+
+fn is_socket(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| metadata.file_type().is_socket())
 }

@@ -18,11 +18,13 @@ use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 static MODULE: OnceLock<CK_FUNCTION_LIST> = OnceLock::new();
 
 /// The lock around every call, and what concerns all clients.
-static SHARED: Mutex<Shared> = Mutex::new(Shared { sessions: 0, open_failed: false, login: None });
+static SHARED: Mutex<Shared> =
+    Mutex::new(Shared { sessions: 0, most_sessions: usize::MAX, open_failed: false, login: None });
 
 pub(super) struct Shared {
     /// How many are open.
     sessions: usize,
+    most_sessions: usize,
     /// A C_OpenSession failed since there was none.
     open_failed: bool,
     login: Option<Login>,
@@ -54,6 +56,18 @@ thread_local! {
     static CLIENT: RefCell<Client> = RefCell::default();
 }
 
+/// Calls a function of the module, or says that it has none.
+macro_rules! call {
+    ($functions:expr, $name:ident($($argument:expr),*)) => {
+        match $functions.$name {
+            // SAFETY: the arguments are as PKCS#11 has them: p11-kit laid out those that come from a client.
+            Some(function) => unsafe { function($($argument),*) },
+            None => CKR_FUNCTION_NOT_SUPPORTED,
+        }
+    };
+}
+pub(super) use call;
+
 /// Loads and initialises the module, for good.
 pub(super) fn load(path: &Path) -> anyhow::Result<()> {
     let failed = || format!("cannot load the PKCS#11 module {}", path.display());
@@ -80,7 +94,28 @@ pub(super) fn load(path: &Path) -> anyhow::Result<()> {
     if answer != CKR_OK {
         bail!("{}: C_Initialize answered {answer:#x}", failed());
     }
+    if is_nxp(functions) {
+        SHARED.lock().unwrap_or_else(PoisonError::into_inner).most_sessions = NXP_SESSIONS;
+    }
     Ok(())
+}
+
+/// NXP's module has three sessions. In 4.7, opening a fourth one closes the chip under the others.
+const NXP_SESSIONS: usize = 3;
+/// The label of NXP's one token.
+const NXP_LABEL: &[u8] = b"SSS_PKCS11";
+
+fn is_nxp(functions: &CK_FUNCTION_LIST) -> bool {
+    let mut slots = [0; 16];
+    let mut count = slots.len() as CK_ULONG;
+    if call!(functions, C_GetSlotList(CK_TRUE, slots.as_mut_ptr(), &raw mut count)) != CKR_OK {
+        return false;
+    }
+    slots.iter().take(usize::try_from(count).unwrap_or(0)).any(|slot| {
+        let mut token = CK_TOKEN_INFO::default();
+        call!(functions, C_GetTokenInfo(*slot, &raw mut token)) == CKR_OK
+            && token.label.starts_with(NXP_LABEL)
+    })
 }
 
 /// Closes what this thread's client left open. Says whether a new process would serve better.
@@ -117,18 +152,6 @@ pub(super) fn is_own(session: CK_SESSION_HANDLE) -> bool {
     CLIENT.with_borrow(|client| client.sessions.iter().any(|own| own.handle == session))
 }
 
-/// Calls a function of the module, or says that it has none.
-macro_rules! call {
-    ($functions:expr, $name:ident($($argument:expr),*)) => {
-        match $functions.$name {
-            // SAFETY: the client's arguments, as p11-kit has checked and laid them out.
-            Some(function) => unsafe { function($($argument),*) },
-            None => CKR_FUNCTION_NOT_SUPPORTED,
-        }
-    };
-}
-pub(super) use call;
-
 /// Opens a session of the client's own.
 pub(super) fn open(
     functions: &CK_FUNCTION_LIST,
@@ -136,6 +159,9 @@ pub(super) fn open(
     slot: CK_SLOT_ID,
     flags: CK_FLAGS,
 ) -> Result<CK_SESSION_HANDLE, CK_RV> {
+    if shared.sessions >= shared.most_sessions {
+        return Err(CKR_SESSION_COUNT);
+    }
     let mut handle = 0;
     let answer = call!(functions, C_OpenSession(slot, flags, std::ptr::null_mut(), None, &raw mut handle));
     if answer != CKR_OK {
