@@ -1,8 +1,8 @@
 //! The module as each client sees it: with sessions of its own, one call at a time, and nothing that changes the token.
 //!
-//! NXP's module has no lock worth the name, three sessions, and no login: whoever can call it can destroy its keys. So a
-//! lock is around every call, a client can use the sessions that it has opened, and what creates, changes or destroys
-//! objects or PINs is refused.
+//! NXP's module does no locking that can be relied on, has three sessions, and asks for no login: whoever can call it can
+//! destroy its keys. So there is a lock around every call, a client can use only the sessions that it has opened, and the
+//! functions that create, change or destroy objects or PINs are refused.
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -22,10 +22,11 @@ static SHARED: Mutex<Shared> =
     Mutex::new(Shared { sessions: 0, most_sessions: usize::MAX, open_failed: false, login: None });
 
 pub(super) struct Shared {
-    /// How many are open.
+    /// The open sessions of all clients.
     sessions: usize,
+    /// The most of them that the module is asked for.
     most_sessions: usize,
-    /// A C_OpenSession failed since there was none.
+    /// C_OpenSession failed while no session was open.
     open_failed: bool,
     login: Option<Login>,
 }
@@ -33,7 +34,7 @@ pub(super) struct Shared {
 /// The token's login, which PKCS#11 makes once for all sessions of a process.
 struct Login {
     user: CK_USER_TYPE,
-    /// What other clients have to know, too.
+    /// Other clients must give the same one.
     pin: Vec<u8>,
     clients: usize,
 }
