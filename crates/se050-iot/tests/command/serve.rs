@@ -350,6 +350,19 @@ fn a_module_that_cannot_be_loaded_ends_the_server() {
 }
 
 #[test]
+fn a_client_without_its_server_says_so() {
+    let Some(module) = p11_kit_client() else { return };
+    let output = Command::new(env!("CARGO_BIN_EXE_se050-iot"))
+        .args(["cert", "export", "--key-label", EC_KEY, "--pkcs11-lib"])
+        .arg(module)
+        .env(P11_KIT_ADDRESS, "unix:path=/nonexistent/pkcs11")
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    assert!(text(&output.stderr).contains("no p11-kit server answers"), "{}", text(&output.stderr));
+}
+
+#[test]
 fn the_socket_replaces_an_old_one_and_nothing_else() {
     let directory = TempDir::new().unwrap();
     let chip = new_chip(&directory);
