@@ -47,7 +47,7 @@ async fn receive(args: &Args, mut out: impl Write) -> anyhow::Result<()> {
     // Given to the builder, so that what the server has stored finds its subscription.
     let subscription = SubscribeOptions::new(&topic, QoS::AtLeastOnce)?;
     let client =
-        device.client().proxy_from_environment().persistent_session(DAY).subscribe(subscription).start()?;
+        device.client().persistent_session(DAY).subscribe(subscription).start()?;
     let mut events = client.events();
     let Some(mut messages) = client.messages() else { anyhow::bail!("somebody else reads the messages") };
     loop {

@@ -77,7 +77,7 @@ async fn telemetry(args: &Args, mut out: impl Write) -> anyhow::Result<()> {
 /// Connects in the background, for as long as it takes.
 fn client(device: &Device) -> anyhow::Result<Client> {
     let outbox = OutboxOptions::new().messages(DAY).bytes(64 * 1024 * 1024).when_full(WhenFull::DropOldest);
-    let builder = device.client().proxy_from_environment().outbox(outbox).drain_timeout(DRAIN_TIMEOUT);
+    let builder = device.client().outbox(outbox).drain_timeout(DRAIN_TIMEOUT);
     Ok(builder.start()?)
 }
 
@@ -100,16 +100,17 @@ fn show(event: &Event, out: &mut impl Write) -> std::io::Result<()> {
         Event::ConnectFailed { error, retry_in: Some(delay) } => {
             writeln!(out, "still offline: {}; trying again in {:.1} s", error.report(), delay.as_secs_f32())
         }
-        Event::MessageDropped { error, .. } => writeln!(out, "{error}"),
+        Event::MessageDropped { .. } | Event::PublishRefused { .. } => writeln!(out, "{event}"),
         _ => Ok(()),
     }
 }
 
 fn summary(statistics: &Statistics) -> String {
     format!(
-        "sent {}, acknowledged {}, waiting {}, dropped {}, reconnects {}",
+        "sent {}, acknowledged {}, refused {}, waiting {}, dropped {}, reconnects {}",
         statistics.publishes - statistics.repetitions,
         statistics.acknowledged,
+        statistics.refused,
         statistics.outbox_messages,
         statistics.dropped,
         statistics.reconnects

@@ -37,5 +37,5 @@ fn while_all_goes_well_it_says_so_once_a_minute() {
     let lines: Vec<_> = out.lines().filter(|line| *line != "connected").collect();
     assert_eq!(lines.len(), 3, "{out}");
     assert!(lines.iter().all(|line| line.starts_with("sent ")), "{out}");
-    assert_eq!(lines[2], "sent 130, acknowledged 130, waiting 0, dropped 0, reconnects 0");
+    assert_eq!(lines[2], "sent 130, acknowledged 130, refused 0, waiting 0, dropped 0, reconnects 0");
 }

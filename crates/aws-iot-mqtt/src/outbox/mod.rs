@@ -19,7 +19,7 @@ pub(crate) use self::entry::{Answer, Entry};
 pub use self::options::{OfflineQos0, OutboxOptions, WhenFull};
 pub(crate) use self::store::Key;
 use self::store::Store;
-use crate::clock::{Now, after};
+use crate::clock::{Moment, after};
 use crate::event::Hub;
 use crate::statistics::Counters;
 use crate::{Error, Event, QoS};
@@ -28,6 +28,8 @@ use crate::{Error, Event, QoS};
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest of these pauses.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// A wall clock that shows an earlier time than 2025 was not set yet, since the device was switched on.
+const CLOCK_IS_SET: Duration = Duration::from_secs(1_735_689_600);
 
 pub(crate) struct Outbox {
     options: OutboxOptions,
@@ -49,6 +51,8 @@ struct State {
     paused: BTreeSet<(Instant, Key)>,
     online: bool,
     ended: Option<Error>,
+    /// What the wall clock showed last.
+    last_seen: Option<SystemTime>,
 }
 
 #[derive(Default)]
@@ -113,7 +117,12 @@ impl Outbox {
     /// Hands messages to `send` in their order until it stops: QoS 0, and at most `window` of QoS 1.
     ///
     /// A message that was sent stays here until [`Self::complete`].
-    pub(crate) fn send(&self, mut window: usize, now: Now, mut send: impl FnMut(Key, &mut Entry) -> Sending) {
+    pub(crate) fn send(
+        &self,
+        mut window: usize,
+        now: Moment,
+        mut send: impl FnMut(Key, &mut Entry) -> Sending,
+    ) {
         let mut removed = Removed::default();
         let mut guard = self.state();
         let state = &mut *guard;
@@ -220,7 +229,7 @@ impl Outbox {
     }
 
     /// When something happens without an event from outside: a message expires, or is to be sent again.
-    pub(crate) fn deadline(&self, now: Now) -> Option<Instant> {
+    pub(crate) fn deadline(&self, now: Moment) -> Option<Instant> {
         let state = self.state();
         let expiry = state.store.next_expiry().map(|(expires, _)| {
             // Rounded up, or it would be waited for many times over.
@@ -412,6 +421,11 @@ impl State {
 
     /// Removes what has expired.
     fn expire(&mut self, now: SystemTime, removed: &mut Removed) {
+        let is_set = SystemTime::UNIX_EPOCH + CLOCK_IS_SET;
+        if let Some(before) = self.last_seen.replace(now).filter(|before| *before < is_set && is_set <= now) {
+            // Not so many years have passed: a device without a battery for its clock has heard from a time server.
+            self.store.clock_was_set(now.duration_since(before).unwrap_or_default());
+        }
         while let Some((_, key)) = self.store.next_expiry().filter(|(expires, _)| *expires <= now) {
             let Some(entry) = self.store.get(key) else { break };
             let (topic, sent) = (entry.topic(), entry.sent);

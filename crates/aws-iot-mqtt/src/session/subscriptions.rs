@@ -204,6 +204,12 @@ impl Subscriptions {
         self.requests.get(&id).map(|request| &request.packet)
     }
 
+    pub(super) fn in_words(&self, id: u16) -> String {
+        let Some(request) = self.requests.get(&id) else { return String::new() };
+        let filters: Vec<&str> = request.filters.iter().map(Filter::as_str).collect();
+        format!("{} of {}", if request.subscribe { "SUBSCRIBE" } else { "UNSUBSCRIBE" }, filters.join(", "))
+    }
+
     pub(super) fn written(&mut self, id: u16, now: Instant) {
         if let Some(request) = self.requests.get_mut(&id) {
             request.written.get_or_insert(now);
