@@ -84,11 +84,8 @@ fn the_device_programs_contain_no_aws_sdk() {
 
 #[test]
 fn unsafe_is_only_where_the_c_interface_is() {
-    let allowed = [
-        "crates/se050-iot/src/serve.rs",
-        "crates/se050-key/src/lib.rs",
-        "crates/se050-sim/src/lib.rs",
-    ];
+    let allowed =
+        ["crates/se050-iot/src/serve.rs", "crates/se050-key/src/lib.rs", "crates/se050-sim/src/lib.rs"];
     let mut found = BTreeSet::new();
     for file in rust_files(&root()) {
         let text = std::fs::read_to_string(&file).unwrap();

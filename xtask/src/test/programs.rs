@@ -6,7 +6,8 @@ use crate::command::installed;
 use crate::debian;
 
 /// A file that a package brings, and the package.
-const NEEDED: [(&str, &str); 7] = [
+const NEEDED: [(&str, &str); 10] = [
+    ("cc", "gcc"),
     ("softhsm2-util", "softhsm2"),
     ("pkcs11-tool", "opensc"),
     ("p11tool", "gnutls-bin"),
