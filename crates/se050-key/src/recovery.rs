@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 use crate::bus::Bus;
 use crate::lock::{BusLock, LockFile, NotLocked};
 use crate::login::log_in;
-use crate::module::{Module, canonical};
+use crate::module::Module;
+use crate::module_file::canonical;
+use crate::options::Options;
 use crate::outage::{Look, Openings, Outage, SignOfLife, Step};
 use crate::session::{ChipSession, Fault, Handles};
-use crate::token::TokenBuilder;
 use crate::watchdog::{Unreachable, Watchdog};
 use crate::{CallError, Error, TokenInfo};
 
@@ -36,7 +37,7 @@ pub(crate) struct Recovery {
     module: Module,
     lock: Option<BusLock>,
     token: TokenInfo,
-    options: TokenBuilder,
+    options: Options,
     pub(crate) bus: Bus,
     pub(crate) lock_file: Option<LockFile>,
     /// What was looked up, while no session is open.
@@ -63,7 +64,7 @@ struct Rest {
 }
 
 impl Recovery {
-    pub(crate) fn open(options: TokenBuilder, watchdog: Arc<Watchdog>) -> Result<Self, Error> {
+    pub(crate) fn open(options: Options, watchdog: Arc<Watchdog>) -> Result<Self, Error> {
         let module = Module::load(&options.module)?;
         let token = module.single_token(&options.wanted)?;
         // A module in another process has the bus and its lock there.
@@ -275,8 +276,7 @@ impl Recovery {
 
     /// The first session of the process.
     fn open_first(&mut self) -> Result<(), Error> {
-        self.lock_bus()?;
-        self.bus.check_node()?;
+        self.take_the_bus()?;
         let started = Instant::now();
         while let Some(openings) = self.openings() {
             let bus = self.bus.sign_of_life();
@@ -296,8 +296,7 @@ impl Recovery {
     }
 
     fn open_session(&mut self) -> Result<(), Error> {
-        self.lock_bus()?;
-        self.bus.check_node()?;
+        self.take_the_bus()?;
         // The token's flags tell what became of wrong PINs meanwhile.
         if self.sessions_opened > 0 && (self.module.is_remote() || self.token.login_required) {
             self.find_token_again()?;
@@ -357,14 +356,15 @@ impl Recovery {
         }
     }
 
-    fn lock_bus(&mut self) -> Result<(), Error> {
+    /// Locks the bus, and looks whether it is there.
+    fn take_the_bus(&mut self) -> Result<(), Error> {
         if let (None, Some(file)) = (&self.lock, &self.lock_file) {
             self.lock = Some(file.take().map_err(|not_locked| match not_locked {
                 NotLocked::Held(holder) => Error::Busy { lock: file.path.clone(), holder },
                 NotLocked::Unusable(source) => Error::LockFile { path: file.path.clone(), source },
             })?);
         }
-        Ok(())
+        self.bus.check_node().map_err(|(node, source)| Error::BusMissing { node, source })
     }
 
     /// Without a session there is no reason to keep others from the chip.
@@ -384,7 +384,7 @@ impl Recovery {
             Fault::Ckr { doing, source } => Error::Call { doing, advice: advice(&source), source },
             Fault::Silent { source, .. } => self.unreachable(Some(source)),
             Fault::NoSuchObject { class, selector } => {
-                Error::NotFound { class: class.name(), selector, token: self.token.label.clone() }
+                Error::NotFound { class: class.in_words(), selector, token: self.token.label.clone() }
             }
             Fault::Wrong(error) => error,
         }
