@@ -309,11 +309,37 @@ pub enum Error {
         /// The topic.
         topic: String,
     },
-    /// The message's expiry was over before it could be sent.
-    #[error("the message to '{topic}' was dropped: it expired before it could be sent")]
+    /// The message's expiry interval was over before the server had acknowledged it.
+    #[error("the message to '{topic}' was dropped: it expired {}", expired_when(*.sent))]
     Expired {
         /// The topic.
         topic: String,
+        /// It was sent before, so it may have arrived.
+        sent: bool,
+    },
+    /// The server did not answer in time.
+    #[error(
+        "{what} was not answered within {} s: AWS IoT Core withholds answers when it throttles (send less at a time);          otherwise the connection may be bad",
+        .after.as_secs_f32()
+    )]
+    OperationTimeout {
+        /// What was asked.
+        what: String,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// The server ended the connection each time it was asked this.
+    #[error(
+        "{what} was given up: the server ended the connection {times} times without an answer to it; most likely the          policy does not allow it (iot:Publish on topic/TOPIC, iot:Subscribe on topicfilter/FILTER, iot:RetainPublish)"
+    )]
+    Unanswerable {
+        /// What was asked.
+        what: String,
+        /// How often it was asked.
+        times: u32,
+        /// How the last connection ended.
+        #[source]
+        last: Box<Error>,
     },
     /// The connection ended before the server had acknowledged everything.
     #[error("disconnected with {messages} messages that the server had not acknowledged within {} s", .after.as_secs_f32())]
@@ -324,8 +350,12 @@ pub enum Error {
         after: Duration,
     },
     /// This client was disconnected by its own program, or all its clones were dropped.
-    #[error("this client is disconnected: `disconnect()` was called")]
+    #[error("this client is disconnected: `disconnect()` was called, or all its clones were dropped")]
     Closed,
+}
+
+fn expired_when(sent: bool) -> &'static str {
+    if sent { "before the server acknowledged it, so it may have arrived" } else { "before it could be sent" }
 }
 
 impl From<Infallible> for Error {

@@ -1,6 +1,8 @@
 //! What AWS IoT Core allows, each number with its source. Nothing here is tunable: a program that breaks a limit
 //! on this simulator would break it in the cloud.
 
+use std::time::Duration;
+
 /// Longest client id, in bytes. Source: AWS IoT Core quotas page, "Client ID size".
 pub(crate) const CLIENT_ID_BYTES: usize = 128;
 
@@ -52,6 +54,14 @@ pub(crate) const POLICY_VERSIONS: usize = 5;
 /// Source: AWS IoT Core quotas page, "Maximum number of thing attributes for a thing without a thing type".
 pub(crate) const THING_ATTRIBUTES: usize = 3;
 
+/// Most attributes of a thing with a thing type.
+/// Source: AWS IoT Core quotas page, "Maximum number of thing attributes for a thing with a thing type".
+pub(crate) const THING_ATTRIBUTES_WITH_TYPE: usize = 50;
+
+/// Most attributes of a thing group.
+/// Source: AWS IoT Core quotas page, "Maximum number of attributes associated with a thing group".
+pub(crate) const THING_GROUP_ATTRIBUTES: usize = 50;
+
 /// Longest certificate PEM, in bytes. Source: AWS IoT API reference, RegisterCertificateWithoutCA.
 pub(crate) const CERTIFICATE_PEM_BYTES: usize = 65_536;
 
@@ -65,3 +75,10 @@ pub(crate) const WAITING_MESSAGES: usize = 1000;
 
 /// Most entries on one page of a list. Source: AWS IoT API reference, `maxResults` and `pageSize` of the lists.
 pub(crate) const PAGE_ITEMS: usize = 250;
+
+/// Shortest time between two CONNECT packets of one client id.
+/// Source: AWS IoT Core quotas page, "Connect requests per second per client ID" (1).
+pub(crate) const CONNECT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Most messages that `AwsIotSim::received` remembers. The simulator's own choice, not AWS's.
+pub(crate) const RECEIVED_MESSAGES: usize = 10_000;

@@ -16,7 +16,8 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context as _;
 use args::Args;
 use aws_iot_mqtt::{
-    Client, DisconnectReason, Error, Event, Events, Outbox, Publication, QoS, Statistics, Topic, WhenFull,
+    Client, DisconnectReason, Error, Event, Events, OutboxOptions, Publication, QoS, Statistics, Topic,
+    WhenFull,
 };
 use clap::Parser as _;
 use se050_device::Device;
@@ -60,7 +61,7 @@ async fn telemetry(args: &Args, mut out: impl Write) -> anyhow::Result<()> {
             _ = ticks.tick() => {
                 number += 1;
                 // The receipt is for whoever wants to know: what the outbox has accepted will be delivered.
-                drop(client.try_submit(reading(&topic, number)?)?);
+                drop(client.try_publish(reading(&topic, number)?)?);
             }
             _ = status.tick() => writeln!(out, "{}", summary(&client.statistics()))?,
             event = events.next() => match event {
@@ -75,7 +76,7 @@ async fn telemetry(args: &Args, mut out: impl Write) -> anyhow::Result<()> {
 
 /// Connects in the background, for as long as it takes.
 fn client(device: &Device) -> anyhow::Result<Client> {
-    let outbox = Outbox::new().messages(DAY).bytes(64 * 1024 * 1024).when_full(WhenFull::DropOldest);
+    let outbox = OutboxOptions::new().messages(DAY).bytes(64 * 1024 * 1024).when_full(WhenFull::DropOldest);
     let builder = device.client().proxy_from_environment().outbox(outbox).drain_timeout(DRAIN_TIMEOUT);
     Ok(builder.start()?)
 }
