@@ -53,7 +53,7 @@ mod tests {
         called.push("ListPrincipalThingsV2");
         called.sort_unstable();
         called.dedup();
-        let mut granted = actions(operator_iam_policy(&ArnScope::new("aws", "*", "*")).leak());
+        let mut granted = actions(operator_iam_policy(&ArnScope::everywhere()).leak());
         granted.sort_unstable();
         assert_eq!(granted, called);
     }

@@ -50,7 +50,7 @@ fn bundle(device: &Device, nonce: Option<&str>) -> IdentityBundle {
     let statement = Statement::new(subject, nonce.map(str::to_owned), SystemTime::now()).unwrap();
     let signature = device.key.sign(&statement.to_bytes(&device.certificate)).unwrap();
     let proof = Proof::new(statement, ProofScheme::EcdsaP256Sha256, signature);
-    let objects = Objects { key: "sss:100100F0".to_owned(), certificate: None };
+    let objects = Objects::of_key("sss:100100F0");
     IdentityBundle::new(device.certificate.clone(), objects, proof)
 }
 
@@ -68,7 +68,7 @@ fn what_a_device_wrote_is_read_and_proven() {
     let checked = identity.check(&Requirements::default(), SystemTime::now()).unwrap();
     assert_eq!(checked.summary(), "proof of possession holds, issuer not verified");
     assert_eq!(identity.subject(), Some(&Subject::Serial("0001".to_owned())));
-    assert_eq!(identity.key_label(), Some("sss:100100F0"));
+    assert_eq!(identity.key().unwrap().label, "sss:100100F0");
     assert_eq!(identity.certificate().key_kind(), KeyKind::EcP256);
     // What it says besides the certificate is as it was: to the second, which is what the file holds.
     let Identity::Bundle(read) = identity else { panic!("a bundle") };
@@ -143,7 +143,7 @@ fn a_proof_and_an_issuer_with_p_521_keys_are_verified() {
 
     let statement = Statement::new(Subject::Serial("0001".to_owned()), None, SystemTime::now()).unwrap();
     fs::write(directory.join("statement"), statement.to_bytes(&device)).unwrap();
-    let objects = Objects { key: "sss:100100F0".to_owned(), certificate: None };
+    let objects = Objects::of_key("sss:100100F0");
     let trust = |name| Requirements { authorities: vec![certificate(name)], ..Requirements::default() };
     for (key, holds) in [("device.key", true), ("other.key", false)] {
         run(&format!("dgst -sha512 -sign {key} -out signature statement"));

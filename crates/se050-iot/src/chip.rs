@@ -4,7 +4,7 @@ use clap::Args;
 use se050_device::{KeyAndCertificate, TokenArgs};
 use se050_key::Selector;
 
-/// What `enroll` and `cert export` read.
+/// What `identity export` and `cert export` read.
 pub(crate) type Pair = KeyAndCertificate;
 
 #[derive(Args)]

@@ -7,9 +7,10 @@ use aws_iot_provision::{Change, PolicyName, Provisioner, Removal, ThingName, aws
 use clap::Args;
 use serde_json::json;
 
+use crate::aws_args::AwsArgs;
 use crate::exit::Exit;
 use crate::json;
-use crate::provision::{AwsArgs, DEFAULT_POLICY, change_json, runtime};
+use crate::provision::{DEFAULT_POLICY, change_json, runtime};
 
 /// What `se050-iot deprovision` is told.
 #[derive(Args)]
@@ -41,8 +42,8 @@ pub(crate) struct DeprovisionArgs {
 
 pub(crate) fn run(args: DeprovisionArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
     let runtime = runtime()?;
-    let provisioner =
-        runtime.block_on(async { Provisioner::new(&aws_client_config(&args.aws.options()).await) })?;
+    let config = runtime.block_on(aws_client_config(&args.aws.options()))?;
+    let provisioner = Provisioner::new(&config)?;
     let removal = Removal {
         thing: args.thing_name.clone(),
         policy: args.policy_name,

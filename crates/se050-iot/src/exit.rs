@@ -6,8 +6,7 @@ use std::process::ExitCode;
 pub(crate) enum Exit {
     /// Everything is as it was asked for.
     Good,
-    /// The identity was refused; nothing was asked of AWS.
-    #[cfg(feature = "provision")]
+    /// An identity or a policy was refused; nothing was asked of AWS.
     Refused,
     /// Of a fleet, some devices are not registered; the report says which.
     #[cfg(feature = "provision")]
@@ -21,7 +20,6 @@ impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(match exit {
             Exit::Good => 0,
-            #[cfg(feature = "provision")]
             Exit::Refused => 3,
             #[cfg(feature = "provision")]
             Exit::Incomplete => 4,

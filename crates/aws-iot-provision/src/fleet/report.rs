@@ -1,8 +1,10 @@
 use std::io;
 
+use device_identity::KeyConfig;
 use serde_json::{Value, json};
 
 use super::candidate::Candidate;
+use super::spreadsheet::spreadsheet_cell;
 
 /// What came of a fleet's registration, device by device.
 #[derive(Debug, Clone, Default)]
@@ -21,8 +23,8 @@ pub struct Row {
     pub thing: String,
     /// The certificate's id; empty where it is not known.
     pub certificate: String,
-    /// The label of the key in the chip, as far as it is known.
-    pub key_label: Option<String>,
+    /// The key in the chip, as far as it is known.
+    pub key: Option<KeyConfig>,
     /// The host name where the device connects, if it is registered.
     pub endpoint: Option<String>,
     /// Whether it is registered.
@@ -84,7 +86,7 @@ impl Report {
                 &row.certificate,
                 row.result.name(),
                 &row.identity,
-                &row.done.join("; "),
+                spreadsheet_cell(&row.done.join("; ")).as_ref(),
                 row.error.as_deref().unwrap_or_default(),
             ])?;
         }
@@ -114,7 +116,7 @@ impl Row {
             source: candidate.source.clone(),
             thing: candidate.thing.clone().unwrap_or_default(),
             certificate: candidate.certificate.clone().unwrap_or_default(),
-            key_label: candidate.key_label.clone(),
+            key: candidate.key.clone(),
             endpoint: None,
             result,
             identity: candidate.result.as_ref().map(|(_, checked)| checked.summary()).unwrap_or_default(),

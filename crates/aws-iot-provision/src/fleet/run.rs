@@ -137,6 +137,13 @@ fn late(candidate: &Candidate, result: &Result<Provisioned, Error>) -> Row {
 fn stops_everything(error: &Error) -> bool {
     matches!(
         error,
-        Error::NoRegion | Error::Credentials(_) | Error::NotAuthenticated(_) | Error::AccessDenied(_)
+        Error::NoRegion
+            | Error::Configuration(_)
+            | Error::Credentials(_)
+            | Error::NotAuthenticated(_)
+            | Error::Clock(_)
+            | Error::NotActivated(_)
+            | Error::NotAws(_)
+            | Error::AccessDenied(_)
     )
 }

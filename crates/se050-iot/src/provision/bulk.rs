@@ -8,9 +8,10 @@ use anyhow::Context as _;
 use aws_iot_provision::fleet::{Candidate, Intake, bulk_files};
 use serde_json::{Value, json};
 
-use super::files::write_whole;
 use crate::exit::Exit;
+use crate::files::write_whole;
 use crate::json;
+use crate::terminal::say;
 
 pub(super) fn write(
     directory: &Path,
@@ -32,7 +33,7 @@ pub(super) fn write(
     let mut left_out: Vec<Value> = Vec::new();
     for candidate in candidates {
         if let Err(error) = &candidate.result {
-            eprintln!("{}: left out: {}", candidate.source, error.in_full());
+            say!("{}: left out: {}", candidate.source, error.in_full());
             left_out.push(json!({"source": candidate.source, "error": error.in_full()}));
         }
     }

@@ -4,13 +4,33 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Context as _;
-use aws_iot_provision::{Rights, Settings};
-use device_identity::DeviceConfig;
+use aws_iot_provision::{DeviceCertificate, Rights, Settings};
+use device_identity::{DeviceConfig, KeyConfig, KeyKind};
 
 use super::args::ConfigArgs;
 
-/// The factory key "cloud connection key 0, RSA2048", object 0xF0000110, as NXP's module wants it named.
-pub(super) const FACTORY_KEY: &str = "sss:100100F0";
+/// The labels of the factory's keys for cloud connections, as NXP's module wants them named: objects 0xF0000110 (RSA 2048)
+/// and 0xF0000100 (NIST P-256) of NXP's AN12436.
+const FACTORY_KEYS: [(KeyKind, &str); 2] =
+    [(KeyKind::Rsa { bits: 2048 }, "sss:100100F0"), (KeyKind::EcP256, "sss:000100F0")];
+
+/// The key that the device is to use: the bundle's, or without a bundle the factory key of the certificate's kind.
+pub(super) fn key_of(
+    bundled: Option<&KeyConfig>,
+    certificate: &DeviceCertificate,
+) -> anyhow::Result<KeyConfig> {
+    if let Some(key) = bundled {
+        return Ok(key.clone());
+    }
+    let kind = certificate.key_kind();
+    let label = FACTORY_KEYS.iter().find(|(factory, _)| *factory == kind).map(|(_, label)| *label);
+    label.map(KeyConfig::from).with_context(|| {
+        format!(
+            "the certificate alone does not tell which key of the chip the device uses, and there is no factory key of its kind \
+             ({kind}); give the bundle that `se050-iot identity export` writes on the device"
+        )
+    })
+}
 
 pub(super) fn write(
     path: &Path,
@@ -18,9 +38,9 @@ pub(super) fn write(
     settings: &Settings,
     thing: &str,
     endpoint: &str,
-    key_label: Option<&str>,
+    key: &KeyConfig,
 ) -> anyhow::Result<()> {
-    let mut config = DeviceConfig::new(endpoint, thing, key_label.unwrap_or(FACTORY_KEY));
+    let mut config = DeviceConfig::new(endpoint, thing, key.clone());
     config.port = args.device_port;
     config.ca_file.clone_from(&args.device_ca_file);
     if let Rights::Least(grants) = &settings.rights {

@@ -5,33 +5,42 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::Context as _;
-use aws_iot_provision::fleet::{self, Candidate, Intake, Journal, Report, Row, RowResult, read_manifest};
+use aws_iot_provision::fleet::{self, Candidate, EntryError, Intake, Journal, Report, Row, RowResult};
 use aws_iot_provision::{Plan, Provisioner, aws_client_config};
 use serde_json::json;
 
 use super::args::{DeviceArgs, FleetArgs};
-use super::files::{beside, with_ending, write_whole};
 use super::intake::intake;
 use super::progress::ProgressBar;
 use super::{bulk, config, report, runtime};
 use crate::exit::Exit;
+use crate::files::{beside, with_ending, write_whole};
 use crate::json;
+use crate::terminal::say;
 
 /// How often one call is tried: with pauses that double, for about half a minute.
 const ATTEMPTS: u32 = 10;
 
 pub(super) fn run(args: &DeviceArgs, list: &Path, apply: bool, out: &mut impl Write) -> anyhow::Result<Exit> {
     let intake = intake(args)?;
-    let candidates = intake.take_all(&read_manifest(list)?);
+    let candidates = intake.candidates(list)?;
+    let never_came = candidates.never_came().to_vec();
+    let mut candidates: Vec<Candidate> = candidates.collect();
+    if args.config.device_config.is_some() {
+        candidates.iter_mut().for_each(name_its_key);
+    }
+    for device in &never_came {
+        say!("{device} is expected, and is not in {}", list.display());
+    }
     if let Some(directory) = &args.fleet_args.bulk_template {
         return bulk::write(directory, &intake, &candidates, args.json, out);
     }
     let runtime = runtime()?;
-    let provisioner = runtime
-        .block_on(async { Provisioner::new(&aws_client_config(&args.aws.options()).await) })?
+    let provisioner = Provisioner::new(&runtime.block_on(aws_client_config(&args.aws.options()))?)?
         .paced(args.fleet_args.rate, ATTEMPTS);
     if !apply {
-        return runtime.block_on(plan(&provisioner, &candidates, args.json, out));
+        let exit = runtime.block_on(plan(&provisioner, &candidates, args.json, out))?;
+        return Ok(if never_came.is_empty() { exit } else { Exit::Incomplete });
     }
     if let Some(directory) = &args.config.device_config {
         fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
@@ -73,16 +82,27 @@ pub(super) fn run(args: &DeviceArgs, list: &Path, apply: bool, out: &mut impl Wr
             writeln!(out, "for the others: mend what the report says, and run the same command again")?;
         }
     }
-    unwritten.map_or(Ok(exit_of(&done)), Err)
+    let exit = if never_came.is_empty() { exit_of(&done) } else { Exit::Incomplete };
+    unwritten.map_or(Ok(exit), Err)
+}
+
+/// The configuration names the key: where none is known, the device is refused before anything is registered.
+fn name_its_key(candidate: &mut Candidate) {
+    let Ok((device, _)) = &candidate.result else { return };
+    match config::key_of(candidate.key.as_ref(), device.certificate()) {
+        Ok(key) => candidate.key = Some(key),
+        Err(error) => candidate.result = Err(EntryError::Key { reason: error.to_string() }),
+    }
 }
 
 /// Also of devices that an earlier run registered: it may have been told to write elsewhere, or nothing.
 fn write_config(args: &DeviceArgs, intake: &Intake, row: &Row) -> anyhow::Result<()> {
-    let (Some(directory), Some(endpoint)) = (&args.config.device_config, &row.endpoint) else {
+    let (Some(directory), Some(endpoint), Some(key)) = (&args.config.device_config, &row.endpoint, &row.key)
+    else {
         return Ok(());
     };
     let path = directory.join(format!("{}.toml", row.thing));
-    config::write(&path, &args.config, &intake.settings, &row.thing, endpoint, row.key_label.as_deref())
+    config::write(&path, &args.config, &intake.settings, &row.thing, endpoint, key)
 }
 
 async fn plan(
@@ -106,7 +126,7 @@ async fn plan(
             }
             Err(error) => {
                 bad += 1;
-                eprintln!("{}: {error:#}", candidate.source);
+                say!("{}: {error:#}", candidate.source);
                 devices.push(json!({"source": candidate.source, "error": format!("{error:#}")}));
             }
         }

@@ -3,7 +3,6 @@
 mod args;
 mod bulk;
 mod config;
-mod files;
 mod fleet;
 mod intake;
 mod one;
@@ -15,7 +14,7 @@ use std::io::Write;
 use anyhow::Context as _;
 use clap::Subcommand;
 
-pub(crate) use args::{AwsArgs, DEFAULT_POLICY, GrantArgs};
+pub(crate) use args::DEFAULT_POLICY;
 pub(crate) use report::change_json;
 
 use crate::exit::Exit;
@@ -23,7 +22,7 @@ use crate::policy::print_operator_policy;
 use args::DeviceArgs;
 
 const AFTER_HELP: &str = "\
-Without `plan` or `apply` it is `apply`. Needs the device's bundle (`se050-iot enroll`) or certificate (`se050-iot cert \
+Without `plan` or `apply` it is `apply`. Needs the device's bundle (`se050-iot identity export`) or certificate (`se050-iot cert \
 export`), and the operator's AWS credentials, found as the AWS CLI finds them (environment, profile, SSO, role); not the \
 chip. Safe to repeat: what is there as it should be is left as it is.";
 

@@ -12,6 +12,7 @@ use super::intake::intake;
 use super::{config, report, runtime};
 use crate::exit::Exit;
 use crate::json;
+use crate::terminal::say;
 
 pub(super) fn run(args: &DeviceArgs, apply: bool, out: &mut impl Write) -> anyhow::Result<Exit> {
     let Some(file) = &args.certificate else { anyhow::bail!("say what to register: --certificate FILE") };
@@ -22,13 +23,16 @@ pub(super) fn run(args: &DeviceArgs, apply: bool, out: &mut impl Write) -> anyho
         Ok(taken) => taken,
         Err(error) => {
             let error = anyhow::Error::from(error).context(format!("{} is refused", file.display()));
-            eprintln!("Error: {error:?}");
+            say!("Error: {error:?}");
             return Ok(Exit::Refused);
         }
     };
+    let key = match &args.config.device_config {
+        Some(_) => Some(config::key_of(candidate.key.as_ref(), device.certificate())?),
+        None => candidate.key,
+    };
     let runtime = runtime()?;
-    let provisioner =
-        runtime.block_on(async { Provisioner::new(&aws_client_config(&args.aws.options()).await) })?;
+    let provisioner = Provisioner::new(&runtime.block_on(aws_client_config(&args.aws.options()))?)?;
     if !apply {
         let plan = runtime.block_on(provisioner.plan(&device))?;
         if args.json {
@@ -45,17 +49,18 @@ pub(super) fn run(args: &DeviceArgs, apply: bool, out: &mut impl Write) -> anyho
             printed = report::change(out, change);
         }
     }))?;
-    let (key_label, config) = (candidate.key_label.as_deref(), args.config.device_config.as_deref());
-    if let Some(path) = config {
+    let config = args.config.device_config.as_deref();
+    if let (Some(path), Some(key)) = (config, &key) {
         let (thing, endpoint) = (provisioned.thing.as_str(), provisioned.endpoint.as_str());
-        config::write(path, &args.config, &intake.settings, thing, endpoint, key_label)?;
+        config::write(path, &args.config, &intake.settings, thing, endpoint, key)?;
     }
     printed
         .and_then(|()| {
             if args.json {
                 json::print(out, &report::json(&provisioned, &checked))
             } else {
-                let on_the_device = report::command_on_the_device(&provisioned, key_label, config);
+                let on_the_device =
+                    report::command_on_the_device(&provisioned, key.as_ref(), device.certificate(), config);
                 report::text(out, &provisioned, &checked, &on_the_device, args.aws.is_local())
             }
         })

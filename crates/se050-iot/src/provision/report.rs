@@ -3,11 +3,13 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use aws_iot_provision::{Action, Change, Device, Plan, Provisioned, Status};
-use device_identity::Checked;
+use aws_iot_provision::{Action, Change, Device, DeviceCertificate, Plan, Provisioned, Status};
+use device_identity::{Checked, KeyConfig};
 use serde_json::{Value, json};
 
-use super::config::FACTORY_KEY;
+use super::config;
+use crate::shell::quoted;
+use crate::terminal::say;
 
 pub(super) fn change(out: &mut impl Write, change: &Change) -> io::Result<()> {
     writeln!(out, "{change}")?;
@@ -70,7 +72,8 @@ pub(super) fn text(
 /// The command with which the device tries its registration.
 pub(super) fn command_on_the_device(
     provisioned: &Provisioned,
-    key_label: Option<&str>,
+    key: Option<&KeyConfig>,
+    certificate: &DeviceCertificate,
     config: Option<&Path>,
 ) -> String {
     if let Some(path) = config {
@@ -78,16 +81,17 @@ pub(super) fn command_on_the_device(
         return format!("pubsub --config {}   (copy {} there)", quoted(&name), path.display());
     }
     let (endpoint, thing) = (&provisioned.endpoint, &provisioned.thing);
-    let key_label = quoted(key_label.unwrap_or(FACTORY_KEY));
-    format!("pubsub --endpoint {endpoint} --client-id {thing} --key-label {key_label}")
-}
-
-/// As a shell wants it: a PKCS#11 URI has semicolons.
-fn quoted(word: &str) -> String {
-    if word.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:/=+,@%".contains(c)) {
-        return word.to_owned();
+    let mut command = format!("pubsub --endpoint {endpoint} --client-id {thing}");
+    match config::key_of(key, certificate) {
+        Ok(KeyConfig { label, pkcs11_lib, .. }) => {
+            command.push_str(&format!(" --key-label {}", quoted(&label)));
+            if let Some(module) = pkcs11_lib {
+                command.push_str(&format!(" --pkcs11-lib {}", quoted(&module)));
+            }
+        }
+        Err(_) => command.push_str(" --key-label LABEL"),
     }
-    format!("'{}'", word.replace('\'', "'\\''"))
+    command
 }
 
 pub(super) fn json(provisioned: &Provisioned, checked: &Checked) -> Value {
@@ -116,7 +120,7 @@ pub(crate) fn change_json(change: &Change) -> Value {
 }
 
 pub(super) fn warn_of_everything(path: &Path) {
-    eprintln!(
+    say!(
         "warning: the policy in {} allows iot:* on *: whoever holds this device can connect as any device, read and \
          write every topic and shadow, and take part in every job; without --policy-file it gets only its own topics",
         path.display()
