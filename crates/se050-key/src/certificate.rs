@@ -55,7 +55,7 @@ impl Certificate {
         let mut all = stored.into_iter().map(|certificate| certificate.der);
         let der = all.next().ok_or_else(|| wrong("it is empty"))?;
         // What the parser says would be of ASN.1 tags. The raw profile takes serial numbers of any length and sign.
-        let not_x509 = |_| wrong("what it holds is something else, or damaged");
+        let not_x509 = |_| wrong("what it holds is something else (PKCS#7, PKCS#12?), or damaged");
         let parsed = CertificateInner::<Raw>::from_der(&der).map_err(not_x509)?;
         let tbs = parsed.tbs_certificate();
         let public_key = PublicKey::from_spki(tbs.subject_public_key_info().clone())

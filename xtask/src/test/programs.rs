@@ -6,7 +6,7 @@ use crate::command::installed;
 use crate::debian;
 
 /// A file that a package brings, and the package.
-const NEEDED: [(&str, &str); 10] = [
+const NEEDED: &[(&str, &str)] = &[
     ("cc", "gcc"),
     ("softhsm2-util", "softhsm2"),
     ("pkcs11-tool", "opensc"),
