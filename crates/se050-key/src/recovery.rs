@@ -308,7 +308,9 @@ impl Recovery {
         self.watchdog.answered();
         log_in(&raw, &self.token, self.options.pin.as_ref())?;
         self.sessions_opened += 1;
-        self.outage = None;
+        if self.outage.take().is_some() {
+            tracing::info!(token = self.token.label, "the chip answers again, in a new session");
+        }
         let handles = if self.token.is_se050 { std::mem::take(&mut self.handles) } else { HashMap::new() };
         let (token, pin) = (self.token.clone(), self.options.pin.clone());
         self.session = Some(ChipSession::new(raw, token, pin, handles, Arc::clone(&self.watchdog)));
@@ -346,7 +348,9 @@ impl Recovery {
         }
         let begin = || Outage::begin(self.options.back_off, Instant::now(), took);
         self.outage.get_or_insert_with(begin).call_failed(took);
-        self.restart_needed = self.openings().is_some_and(|openings| openings.left() == 0);
+        let left = self.openings().map(|openings| openings.left());
+        tracing::warn!(error = %source, token = self.token.label, openings_left = ?left, "no session could be opened");
+        self.restart_needed = left == Some(0);
         if self.restart_needed { self.needs_restart(Some(source)) } else { self.unreachable(Some(source)) }
     }
 
