@@ -22,7 +22,7 @@ pub(crate) struct Server {
     thread: Option<JoinHandle<()>>,
 }
 
-/// The open sockets of both planes.
+/// The open sockets of broker and control plane.
 pub(crate) struct Sockets {
     broker: Vec<TcpListener>,
     pub(crate) port: u16,
@@ -41,7 +41,7 @@ impl Sockets {
         Ok(Self { broker, port: address.map_or(port, |address| address.port()), control, control_address })
     }
 
-    /// Serves both planes until the handle is gone.
+    /// Serves broker and control plane until the simulator is dropped.
     async fn serve(self, broker: Broker, router: Router, stopped: oneshot::Receiver<()>) {
         for listener in self.broker {
             tokio::spawn(broker.clone().serve(listener));

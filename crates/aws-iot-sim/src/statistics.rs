@@ -8,7 +8,9 @@ use crate::broker::Counters;
 pub struct Statistics {
     /// TLS handshakes that failed, for any reason; counted just after the alert was sent.
     pub handshakes_refused: u64,
-    /// CONNECT packets that were answered with success.
+    /// CONNECT packets, whatever the answer, also those that a fault left without one.
+    pub connects_received: u64,
+    /// CONNECT packets that were accepted.
     pub connects_accepted: u64,
     /// CONNECT packets that were refused.
     pub connects_refused: u64,
@@ -22,6 +24,7 @@ impl Statistics {
     pub(crate) fn of(counters: &Counters) -> Self {
         Self {
             handshakes_refused: counters.handshakes_refused.get(),
+            connects_received: counters.connects_received.get(),
             connects_accepted: counters.connects_accepted.get(),
             connects_refused: counters.connects_refused.get(),
             publishes_received: counters.publishes_received.get(),

@@ -1,5 +1,5 @@
 //! The parts that nobody here wrote, as the tests start them: mosquitto, SoftHSM2, OpenSC, OpenSSL, tinyproxy, the
-//! AWS CLI, moto.
+//! AWS CLI, moto, Python.
 //!
 //! Each part lives in a temporary directory of its own and ends with its value, so tests run in parallel.
 //! A part that is not installed gives `None`, after the skip was written down (see [`skip`]).
@@ -20,6 +20,7 @@ mod openssl_server;
 mod p11_kit;
 mod pki;
 mod program;
+mod python;
 mod skip;
 mod softhsm;
 mod tinyproxy;
@@ -32,6 +33,7 @@ pub use openssl_server::OpensslServer;
 pub use p11_kit::{P11_KIT_ADDRESS, p11_kit_client};
 pub use pki::{Issued, Pki};
 pub use program::{output_of, program, this_program};
+pub use python::python;
 pub use skip::skip;
 pub use softhsm::{SoftHsm, TOKEN_LABEL, USER_PIN};
 pub use tinyproxy::Tinyproxy;

@@ -7,6 +7,7 @@
     reason = "a failing test may panic"
 )]
 
+mod aws_faults;
 mod aws_iot_sim;
 mod features;
 mod mosquitto;

@@ -27,7 +27,10 @@ pub(super) async fn serve(
     peer: SocketAddr,
 ) {
     let connect = match timeout(FIRST_PACKET, transport.first()).await {
-        Ok(Ok(Ok(Packet::Connect(connect)))) => *connect,
+        Ok(Ok(Ok(Packet::Connect(connect)))) => {
+            broker.counters.connects_received.add();
+            *connect
+        }
         Ok(Ok(Err(fault @ WireFault::Protocol { level: 0..=4 }))) => {
             broker.counters.connects_refused.add();
             tracing::warn!(%peer, reason = %fault, "CONNECT refused: connect with MQTT 5");

@@ -1,6 +1,6 @@
 //! One connected client: reads its packets, sends its messages, and ends the connection when it must.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ pub(super) struct Connection {
     pub(super) session: SessionHandle,
     /// Topics by the aliases that the client gave them.
     pub(super) aliases: HashMap<u16, TopicName>,
+    /// The packet ids of publishes that were not acknowledged, since a fault withholds it.
+    pub(super) unacknowledged: HashSet<u16>,
 }
 
 /// Why a connection is closed.
@@ -52,7 +54,14 @@ impl Connection {
         session: SessionHandle,
     ) -> Self {
         let publisher = Publisher { broker, certificate, client_id: client.client_id.clone() };
-        Self { publisher, transport, client, session, aliases: HashMap::new() }
+        Self {
+            publisher,
+            transport,
+            client,
+            session,
+            aliases: HashMap::new(),
+            unacknowledged: HashSet::new(),
+        }
     }
 
     /// Serves the client until one side ends it.
@@ -89,13 +98,15 @@ impl Connection {
         transport.close(reason).await;
     }
 
-    /// Sends an answer, unless a fault withholds it.
-    pub(super) fn answer(&mut self, answer: Answer, packet: &impl MqttPacket) {
-        if self.publisher.broker.faults.strikes(&Fault::Withhold(answer)) {
+    /// Sends an answer, unless a fault withholds it. Returns whether it was sent.
+    pub(super) fn answer(&mut self, answer: Answer, packet: &impl MqttPacket) -> bool {
+        let withheld = self.publisher.broker.faults.strikes(&Fault::Withhold(answer));
+        if withheld {
             tracing::warn!(client_id = self.client.client_id, ?answer, "withheld");
         } else {
             self.transport.send(packet);
         }
+        !withheld
     }
 
     async fn serve(&mut self) -> Result<std::convert::Infallible, CloseReason> {
@@ -135,7 +146,7 @@ impl Connection {
         match packet {
             Packet::Publish(publish) => self.publish(publish),
             Packet::PubAck(ack) => {
-                if !self.session.acknowledge(ack.packet_id) {
+                if !self.session.acknowledge(ack.packet_id, ack.reason_code) {
                     let (client_id, id) = (&self.client.client_id, ack.packet_id);
                     tracing::debug!(client_id, id, "PUBACK for no message");
                 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) handshakes_refused: Counter,
+    pub(crate) connects_received: Counter,
     pub(crate) connects_accepted: Counter,
     pub(crate) connects_refused: Counter,
     pub(crate) publishes_received: Counter,

@@ -22,7 +22,7 @@ pub(super) struct Window {
     size: usize,
     /// In the order in which they were sent first.
     unacknowledged: VecDeque<Delivery>,
-    /// How many of them, at the end, only an earlier connection has sent.
+    /// How many of them, counted from the end, this connection has not sent yet.
     to_repeat: usize,
     last_id: u16,
 }

@@ -123,7 +123,7 @@ async fn drain(mut stream: TcpStream) {
     let _ = timeout(REFUSING, all).await;
 }
 
-/// The error at the bottom: the registry's own words, where it was the registry that refused.
+/// The innermost cause, or the registry's reason where the registry refused the certificate.
 fn innermost(error: &io::Error) -> String {
     let mut reason: &dyn std::error::Error = error;
     if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {

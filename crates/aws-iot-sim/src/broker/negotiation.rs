@@ -1,4 +1,4 @@
-//! Who gets in, and what the broker promises in its CONNACK.
+//! Decides whether a CONNECT is accepted, and what CONNACK says.
 
 use std::time::{Duration, Instant};
 

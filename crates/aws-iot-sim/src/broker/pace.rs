@@ -1,10 +1,10 @@
-//! One direction of a transport that the fault `slow-transport` slows down.
+//! One direction of a connection that the fault `slow-link` slows down.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-/// When the transport carries the next bytes.
+/// When the connection may carry the next bytes.
 #[derive(Debug)]
 pub(super) struct Pace {
     free_at: Instant,
@@ -15,7 +15,7 @@ impl Pace {
         Self { free_at: Instant::now() }
     }
 
-    /// Waits until the transport is free, where it has a rate, in bytes a second.
+    /// Waits until more bytes may be carried, where there is a rate, in bytes a second.
     pub(super) async fn ready(&self, rate: Option<u32>) {
         if rate.is_some() {
             sleep_until(self.free_at).await;
@@ -31,7 +31,7 @@ impl Pace {
     }
 }
 
-/// How many bytes are carried at once: a tenth of a second's, so that the transport is slow and not jerky.
+/// How many bytes are carried at once: a tenth of a second's, so that bytes flow evenly.
 pub(super) fn portion(rate: Option<u32>, most: usize) -> usize {
     rate.map_or(most, |rate| (rate as usize / 10).clamp(1, most))
 }

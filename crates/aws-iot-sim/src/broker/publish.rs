@@ -11,7 +11,7 @@ use super::handshake::Broker;
 use super::message::Message;
 use super::topic::{TopicFault, TopicName};
 use crate::faults::{Answer, Fault};
-use crate::limits::{PAYLOAD_BYTES, TOPIC_ALIASES};
+use crate::limits::{IN_FLIGHT, PAYLOAD_BYTES, TOPIC_ALIASES};
 use crate::policy::{Action, Decision};
 use crate::registry::CertificateId;
 
@@ -39,6 +39,7 @@ impl Connection {
         if publish.payload.len() > PAYLOAD_BYTES {
             return end(Reason::PacketTooLarge, "its payload is larger than 128 KiB");
         }
+        self.check_window(&publish)?;
         let topic = self.topic_of(&publish)?;
         if self.publisher.broker.faults.strikes(&Fault::Throttle) {
             tracing::warn!(
@@ -67,6 +68,21 @@ impl Connection {
             // QoS 0 has no acknowledgement that could carry the refusal.
             Err(Refusal { reason, why }) => Err(CloseReason::ByBroker(reason, why)),
         }
+    }
+
+    /// Holds the client to its side of the flow control, which shows when PUBACKs are withheld.
+    fn check_window(&mut self, publish: &PublishPacket) -> Result<(), CloseReason> {
+        let Some(id) = publish.packet_id else { return Ok(()) };
+        if self.unacknowledged.len() >= IN_FLIGHT.into() {
+            let why =
+                format!("it published while {IN_FLIGHT} publishes had no PUBACK (MQTT 5, section 3.3.4)");
+            return Err(CloseReason::ByBroker(Reason::ReceiveMaximumExceeded, why));
+        }
+        if !self.unacknowledged.insert(id) {
+            let why = format!("it sent publish {id} again on the same connection (MQTT 5, section 4.4)");
+            return Err(CloseReason::ByBroker(Reason::ProtocolError, why));
+        }
+        Ok(())
     }
 
     /// Whether a denial closes the connection instead of being answered with a reason code.
@@ -118,8 +134,9 @@ impl Connection {
     }
 
     fn acknowledge(&mut self, publish: &PublishPacket, reason: Reason) {
-        if let Some(id) = publish.packet_id {
-            self.answer(Answer::Puback, &PubAckPacket::new_with_reason(id, reason));
+        let Some(id) = publish.packet_id else { return };
+        if self.answer(Answer::Puback, &PubAckPacket::new_with_reason(id, reason)) {
+            self.unacknowledged.remove(&id);
         }
     }
 }

@@ -145,8 +145,8 @@ impl Session {
                 continue;
             }
             // A message that is too large for the client is dropped (MQTT 5, section 3.1.2.11.4).
-            let size = packet_size(&message.packet(1, false, now));
-            if packet_maximum.is_some_and(|maximum| size > maximum as usize) {
+            let is_too_large = |maximum: u32| packet_size(&message.packet(1, false, now)) > maximum as usize;
+            if packet_maximum.is_some_and(is_too_large) {
                 tracing::warn!("dropped: larger than the client's maximum packet");
                 continue;
             }
@@ -157,9 +157,10 @@ impl Session {
     }
 
     /// Takes an acknowledgement. Returns whether a message was waiting for it.
-    pub(super) fn acknowledge(&mut self, id: u16) -> bool {
+    pub(super) fn acknowledge(&mut self, id: u16, reason: ReasonCode) -> bool {
         let Some(message) = self.window.acknowledge(id) else { return false };
-        if let Some(acknowledged) = message.acknowledged {
+        // A message that the client refuses is not sent again (MQTT 5, section 4.4), and it does not count as delivered.
+        if let Some(acknowledged) = message.acknowledged.filter(|_| reason.is_success()) {
             acknowledged.notify_one();
         }
         true

@@ -31,8 +31,8 @@ impl SessionHandle {
     }
 
     /// Takes an acknowledgement. Returns whether a message was waiting for it.
-    pub(super) fn acknowledge(&self, id: u16) -> bool {
-        self.session(&mut self.hub.state()).is_some_and(|session| session.acknowledge(id))
+    pub(super) fn acknowledge(&self, id: u16, reason: ReasonCode) -> bool {
+        self.session(&mut self.hub.state()).is_some_and(|session| session.acknowledge(id, reason))
     }
 
     /// Adds or replaces a subscription. Returns whether it is a new one, or `None` when there are too many.

@@ -51,7 +51,7 @@ where
 }
 
 impl Page {
-    /// What is on it, of entries that are sorted by `key`, and the token of the next one.
+    /// The entries of this page and the token of the next one. `entries` are sorted by `key`.
     pub(super) fn of<T>(
         &self,
         entries: Vec<T>,

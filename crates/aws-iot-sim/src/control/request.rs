@@ -14,7 +14,7 @@ use super::refusal::refusal;
 use super::respond::Failure;
 use crate::registry::{ApiError, ApiErrorKind, CertificateId, Registry};
 
-/// Lets signed requests in, notes the account and region of the signature, and refuses what a fault refuses.
+/// Refuses requests without a signature and requests that a fault refuses. Notes account and region for the handlers.
 pub(super) async fn sign_in(State(services): State<Services>, mut request: Request, next: Next) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let Some(header) = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok()) else {

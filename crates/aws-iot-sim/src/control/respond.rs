@@ -10,7 +10,7 @@ use crate::registry::{ApiError, ApiErrorKind};
 /// What a handler answers: JSON, or a failure in AWS's form.
 pub(super) type Answer = Result<Json<Value>, Failure>;
 
-/// A error on its way to the caller.
+/// An error, as the answer to the caller.
 #[derive(Debug)]
 pub(super) struct Failure(pub(super) ApiError);
 

@@ -16,7 +16,7 @@ use super::request::{body, principal};
 use super::respond::{Answer, done};
 use crate::arn::Scope;
 use crate::faults::ActiveFaults;
-use crate::registry::{Exclusivity, NewThing, Registry, ThingName, ThingTypeName, ThingUpdate};
+use crate::registry::{Exclusivity, NewThing, Registry, Thing, ThingName, ThingTypeName, ThingUpdate};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -48,6 +48,26 @@ struct UpdateThing {
 #[serde(rename_all = "camelCase")]
 pub(super) struct ExpectedVersion {
     pub(super) expected_version: Option<u64>,
+}
+
+/// What ListThings is limited to; every filter that is given has to match.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Filters {
+    attribute_name: Option<String>,
+    attribute_value: Option<String>,
+    thing_type_name: Option<String>,
+}
+
+impl Filters {
+    fn match_thing(&self, thing: &Thing) -> bool {
+        let has_attribute = self.attribute_name.as_ref().is_none_or(|name| {
+            let value = thing.attributes.get(name);
+            value.is_some_and(|value| self.attribute_value.as_ref().is_none_or(|wanted| wanted == value))
+        });
+        let type_name = thing.thing_type.as_ref().map(ThingTypeName::as_str);
+        has_attribute && self.thing_type_name.as_deref().is_none_or(|wanted| type_name == Some(wanted))
+    }
 }
 
 #[derive(Deserialize)]
@@ -90,8 +110,13 @@ pub(super) async fn describe(State(registry): State<Arc<Registry>>, Path(name): 
     })))
 }
 
-pub(super) async fn list(State(registry): State<Arc<Registry>>, page: Page) -> Answer {
-    let (things, next) = page.of(registry.things(), |thing| thing.name.to_string())?;
+pub(super) async fn list(
+    State(registry): State<Arc<Registry>>,
+    page: Page,
+    Query(filters): Query<Filters>,
+) -> Answer {
+    let things = registry.things().into_iter().filter(|thing| filters.match_thing(thing)).collect();
+    let (things, next) = page.of(things, |thing: &Thing| thing.name.to_string())?;
     let things: Vec<Value> = things
         .iter()
         .map(|thing| {

@@ -31,7 +31,8 @@ pub enum Fault {
     /// `session-present=true`: what CONNACK says of the session, whatever is true.
     SessionPresent(bool),
     /// `connect-rate`: a second CONNECT of a client id within one second is refused with 0x97. AWS IoT Core has this
-    /// quota ("Connect requests per second per client ID"); it is off by default, because tests reconnect at once.
+    /// quota ("Connect requests per second per client ID") and does not say with which reason code it refuses. It is off by
+    /// default, because tests reconnect at once.
     ConnectRate,
     /// `refuse=CreateThing:explicit-deny`: an operation of the control plane is refused.
     Refuse {

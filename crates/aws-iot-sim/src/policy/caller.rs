@@ -1,4 +1,4 @@
-//! Who asks: the values of the policy variables during one connection.
+//! The values of policy variables and condition keys for one connection.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The decision: an explicit Deny wins over any Allow, and what nobody allows is denied.
+//! The decision: an explicit Deny wins over any Allow, and what no statement allows is denied.
 
 use super::document::{Effect, Statement};
 use super::{Caller, Policy};

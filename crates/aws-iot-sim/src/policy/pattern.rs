@@ -80,7 +80,7 @@ impl Pattern {
     }
 }
 
-/// Matches with one point of return, so that no pattern takes more than pattern times text steps.
+/// Matches with a single backtracking point, so that the time is at most pattern length times text length.
 fn glob(tokens: &[Token], text: &[char]) -> bool {
     let (mut token, mut position) = (0, 0);
     let mut retry: Option<(usize, usize)> = None;

@@ -5,11 +5,9 @@ use std::time::{Duration, Instant};
 use aws_iot_sim::{Answer, AwsIotSim, Fault};
 use test_peers::Issued;
 
-use crate::support::client::{Client, Tls, connect, connect_kept, packet, publish, subscribe};
+use crate::support::client::{Client, Tls};
+use crate::support::packets::{PING, PONG, connect, connect_kept, packet, publish, subscribe};
 use crate::support::{ALLOW_ALL, device, policy, sim};
-
-const PING: [u8; 2] = [0xc0, 0];
-const PONG: [u8; 2] = [0xd0, 0];
 
 fn bench() -> (AwsIotSim, Issued, Client) {
     let sim = sim();
@@ -50,7 +48,7 @@ fn answers_are_withheld_and_the_request_is_carried_out() {
     let unsubscribe = packet(0xa2, b"\0\x01\0\0\x01t");
     let cases = [
         (Answer::Suback, subscribe(1, &[("t", 0)]), 0x90),
-        (Answer::Puback, publish("other", 1, b"x"), 0x40),
+        (Answer::Puback, publish("other", 7, b"x"), 0x40),
         (Answer::Unsuback, unsubscribe, 0xb0),
     ];
     for (answer, request, first) in cases {
@@ -62,7 +60,9 @@ fn answers_are_withheld_and_the_request_is_carried_out() {
         }
         client.send(&PING);
         assert_eq!(client.receive(), PONG, "{answer:?} is withheld");
-        client.send(&request);
+        // A PUBLISH may not be sent again on the same connection.
+        let again = if answer == Answer::Puback { publish("other", 8, b"x") } else { request };
+        client.send(&again);
         assert_eq!(client.receive()[0], first, "{answer:?}, the second time");
     }
     sim.inject_times(Fault::Withhold(Answer::Pingresp), 1);
@@ -99,6 +99,23 @@ fn a_throttled_publish_is_lost_while_the_connection_stays() {
 }
 
 #[test]
+fn a_client_may_not_ignore_that_its_publishes_are_not_acknowledged() {
+    for fault in [Fault::Throttle, Fault::Withhold(Answer::Puback)] {
+        let (sim, issued, mut client) = bench();
+        sim.inject(fault.clone());
+        for id in 1..=101 {
+            client.send(&publish("t", id, b"x"));
+        }
+        assert_eq!(client.disconnected(), 0x93, "{fault}: receive maximum exceeded");
+        let mut client = Client::connected(&sim, &issued, "d");
+        for _ in 0..2 {
+            client.send(&publish("t", 1, b"x"));
+        }
+        assert_eq!(client.disconnected(), 0x82, "{fault}: sent again on the same connection");
+    }
+}
+
+#[test]
 fn a_quota_that_is_exceeded_is_told_with_its_reason_code() {
     let (sim, _issued, mut client) = bench();
     sim.inject_times(Fault::QuotaExceeded, 2);
@@ -120,6 +137,11 @@ fn connections_are_closed_after_connect_as_often_as_asked() {
         client.ended();
     }
     drop(Client::connected(&sim, &issued, "e"));
+    let statistics = sim.statistics();
+    assert_eq!(
+        (statistics.connects_received, statistics.connects_accepted, statistics.connects_refused),
+        (4, 2, 0)
+    );
 }
 
 #[test]

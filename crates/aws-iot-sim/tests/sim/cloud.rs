@@ -3,7 +3,8 @@
 use std::io::Read as _;
 use std::process::Stdio;
 
-use crate::support::client::{Client, packet, publish, publish_flagged, subscribe};
+use crate::support::client::Client;
+use crate::support::packets::{packet, publish, publish_flagged, subscribe};
 use crate::support::{ALLOW_ALL, device, policy, sim};
 
 #[test]
@@ -107,6 +108,10 @@ fn the_aws_cli_publishes_and_sends_direct_messages() {
     // The topic is six bytes long: the packet id follows.
     client.send(&packet(0x40, &message[10..12]));
     assert!(confirmed.wait_with_output().unwrap().status.success(), "it waits for the PUBACK");
+    let refused_by_client = direct("d", "1");
+    let message = client.receive();
+    client.send(&packet(0x40, &[message[10], message[11], 0x83, 0]));
+    assert!(refused(refused_by_client).contains("GatewayTimeoutException"), "refused, so not delivered");
     assert!(refused(direct("nobody", "1")).contains("ResourceNotFoundException"));
     assert!(refused(direct("d", "1")).contains("GatewayTimeoutException"), "no PUBACK, no confirmation");
 }

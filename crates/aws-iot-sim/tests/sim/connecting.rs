@@ -1,10 +1,8 @@
 //! TLS and CONNECT, seen by a client that writes its packets byte by byte.
 
-use crate::support::client::{Client, Tls, connack_properties, connect, connect_with, packet};
+use crate::support::client::{Client, Tls};
+use crate::support::packets::{PING, PONG, connack_properties, connect, connect_with, packet};
 use crate::support::{ALLOW_ALL, certificate, device, policy, sim, wait_until};
-
-const PING: [u8; 2] = [0xc0, 0];
-const PONG: [u8; 2] = [0xd0, 0];
 
 #[test]
 fn connack_promises_what_aws_promises() {

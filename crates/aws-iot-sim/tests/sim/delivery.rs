@@ -1,10 +1,8 @@
 //! Who gets which message, seen by a client that writes its packets byte by byte.
 
-use crate::support::client::{Client, Tls, connect_with, packet, publish, publish_flagged, subscribe};
+use crate::support::client::{Client, Tls};
+use crate::support::packets::{PING, PONG, connect_with, packet, publish, publish_flagged, subscribe};
 use crate::support::{ALLOW_ALL, device, sim};
-
-const PING: [u8; 2] = [0xc0, 0];
-const PONG: [u8; 2] = [0xd0, 0];
 
 #[test]
 fn messages_come_back_at_the_lower_qos() {
@@ -171,4 +169,23 @@ fn a_client_that_floods_itself_gets_its_messages() {
     for number in 0..3000 {
         assert_eq!(client.receive()[0], 0x30, "message {number}");
     }
+}
+
+#[test]
+fn a_message_that_is_larger_than_the_clients_maximum_packet_is_dropped() {
+    let sim = sim();
+    let issued = device(&sim, "d", ALLOW_ALL);
+    let mut client = Client::open(&sim, &Tls::of(&issued)).unwrap();
+    // 1 byte, a length of 1, "t" with its length, 2 bytes of packet id, no properties: 8 bytes and the payload.
+    client.send(&connect_with("d", 60, &[0x27, 0, 0, 0, 20], None));
+    client.receive();
+    client.send(&subscribe(1, &[("t", 1)]));
+    client.receive();
+    for length in [13, 12] {
+        sim.publish("t", "x".repeat(length)).unwrap();
+    }
+    let message = client.receive();
+    assert_eq!(message.len(), 20, "the larger one is dropped: {message:02x?}");
+    client.send(&PING);
+    assert_eq!(client.receive(), PONG);
 }

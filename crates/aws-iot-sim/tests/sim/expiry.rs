@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use crate::support::client::{
-    Client, Tls, connect_kept, connect_with, connect_with_will, packet, publish, publish_flagged, subscribe,
+use crate::support::client::{Client, Tls};
+use crate::support::packets::{
+    PING, PONG, connect_kept, connect_with, connect_with_will, packet, publish, publish_flagged, subscribe,
 };
 use crate::support::{ALLOW_ALL, device, sim};
-
-const PING: [u8; 2] = [0xc0, 0];
-const PONG: [u8; 2] = [0xd0, 0];
 
 /// The message expiry interval, as a property of PUBLISH.
 fn expires_in(seconds: u8) -> [u8; 5] {

@@ -70,6 +70,20 @@ fn types_are_created_once_and_allow_fifty_attributes() {
     refused(&call(&sim, "POST", "/things/t", Some(&typed(51))), 400, "InvalidRequestException");
     done(&call(&sim, "POST", "/things/t", Some(&typed(50))));
     assert_eq!(call(&sim, "GET", "/things/t", None).body["thingTypeName"], "ty");
+    done(&call(&sim, "POST", "/things/u", None));
+    for (filter, found) in [
+        ("", "tu"),
+        ("?thingTypeName=ty", "t"),
+        ("?thingTypeName=other", ""),
+        ("?attributeName=a7", "t"),
+        ("?attributeName=a7&attributeValue=1", "t"),
+        ("?attributeName=a7&attributeValue=2", ""),
+    ] {
+        let listed = call(&sim, "GET", &format!("/things{filter}"), None).body;
+        let names =
+            listed["things"].as_array().unwrap().iter().map(|thing| thing["thingName"].as_str().unwrap());
+        assert_eq!(names.collect::<String>(), found, "{filter}");
+    }
     // Without its type the thing would have too many attributes.
     let untyped = json!({ "removeThingType": true });
     refused(&call(&sim, "PATCH", "/things/t", Some(&untyped)), 400, "InvalidRequestException");

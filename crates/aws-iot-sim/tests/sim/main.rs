@@ -1,4 +1,4 @@
-//! The simulator as devices and operators meet it: by bytes, by mosquitto's clients, and by the AWS CLI.
+//! The simulator as devices and operators meet it: by bytes, by mosquitto's clients, by Eclipse paho, and by the AWS CLI.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -18,6 +18,7 @@ mod delivery;
 mod expiry;
 mod groups_and_types;
 mod mosquitto;
+mod paho;
 mod policy_variables;
 mod program;
 mod rules;

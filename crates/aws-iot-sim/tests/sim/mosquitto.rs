@@ -17,6 +17,9 @@ const LOST: i32 = 7;
 /// The reason code that mosquitto passes on as its exit code.
 const NOT_AUTHORIZED: i32 = 0x87;
 
+/// Seconds after which a client is ended, so that a lost message is a failed test.
+const BOUND: &str = "120";
+
 /// mosquitto's clients with one device's certificate and key.
 struct Mosquitto {
     publisher: PathBuf,
@@ -64,7 +67,7 @@ impl Mosquitto {
     }
 
     fn publish(&self, client_id: &str, topic: &str, message: &str) -> Output {
-        self.command(&self.publisher)
+        self.publisher()
             .args(["-q", "1", "-i", client_id, "-t", topic, "-m", message])
             .output()
             .expect("mosquitto_pub starts")
@@ -74,11 +77,11 @@ impl Mosquitto {
     ///
     /// It writes its lines out when a message comes, so there is a retained one that comes first.
     fn subscribe(&self, client_id: &str, topic: &str) -> Subscriber {
-        let mut retain = self.command(&self.publisher);
+        let mut retain = self.publisher();
         retain.args(["-r", "-q", "1", "-i", "herald", "-t", "ready", "-m", "the subscription stands"]);
         test_peers::output_of(&mut retain);
         let mut child = self
-            .command(&self.subscriber)
+            .subscriber()
             .args(["-d", "-q", "1", "-i", client_id, "-t", topic, "-t", "ready"])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -90,11 +93,23 @@ impl Mosquitto {
         subscriber
     }
 
-    fn command(&self, program: &Path) -> Command {
-        let mut command = Command::new(program);
+    /// mosquitto_pub, which ends after a while in any case.
+    fn publisher(&self) -> Command {
+        let mut command = Command::new("timeout");
+        self.set_up(command.arg(BOUND).arg(&self.publisher));
+        command
+    }
+
+    /// mosquitto_sub, which ends after a while in any case.
+    fn subscriber(&self) -> Command {
+        let mut command = Command::new(&self.subscriber);
+        self.set_up(command.args(["-W", BOUND]));
+        command
+    }
+
+    fn set_up(&self, command: &mut Command) {
         // Its home is where mosquitto's clients look for a configuration: there must be none.
         command.args(&self.arguments).env("HOME", self.directory.path()).env_remove("XDG_CONFIG_HOME");
-        command
     }
 }
 
@@ -180,8 +195,7 @@ fn a_subscription_that_the_policy_denies_is_told() {
     let issued =
         device(&sim, "d", &policy(&[("iot:Connect", &["client/*"]), ("iot:Subscribe", &["topic/t"])]));
     let Some(mosquitto) = Mosquitto::new(&sim, &issued) else { return };
-    let output =
-        mosquitto.command(&mosquitto.subscriber).args(["-d", "-i", "d", "-t", "t"]).output().unwrap();
+    let output = mosquitto.subscriber().args(["-d", "-i", "d", "-t", "t"]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(said.contains("Subscribed (mid: 1): 135"), "{said}");
 }
@@ -192,7 +206,7 @@ fn a_session_is_kept_for_a_client_that_wants_it() {
     let issued = device(&sim, "d", ALLOW_ALL);
     let Some(mosquitto) = Mosquitto::new(&sim, &issued) else { return };
     let subscribe = |arguments: &[&str]| {
-        let mut command = mosquitto.command(&mosquitto.subscriber);
+        let mut command = mosquitto.subscriber();
         command.args(["-i", "watcher", "-q", "1", "-t", "t", "-x", "3600"]).args(arguments).output().unwrap()
     };
     // Subscribes, and goes.
@@ -215,7 +229,7 @@ fn mqtt_3_1_1_is_refused_so_that_its_client_understands() {
     let issued = device(&sim, "d", ALLOW_ALL);
     let Some(mosquitto) = Mosquitto::new(&sim, &issued) else { return };
     for version in ["mqttv31", "mqttv311"] {
-        let mut command = mosquitto.command(&mosquitto.publisher);
+        let mut command = mosquitto.publisher();
         let output = command.args(["-V", version, "-i", "d", "-t", "t", "-m", "x"]).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(said.contains("unacceptable protocol version"), "{version}: {said}");
@@ -231,7 +245,7 @@ fn a_denial_that_closes_the_connection_is_a_lost_connection_to_a_client() {
     let denied = mosquitto.publish("d", "t", "x");
     assert!(String::from_utf8_lossy(&denied.stderr).contains("Not authorized"), "told with its reason");
     sim.inject(Fault::CloseOnDeny);
-    let mut command = mosquitto.command(&mosquitto.subscriber);
+    let mut command = mosquitto.subscriber();
     // It connects again for ever; the simulator ends that.
     let mut child =
         command.args(["-d", "-i", "d", "-q", "1", "-t", "t"]).stdout(Stdio::null()).spawn().unwrap();

@@ -7,7 +7,8 @@ use aws_iot_sim::AwsIotSim;
 use serde_json::json;
 use test_peers::{Issued, output_of};
 
-use crate::support::client::{Client, Tls, connect, connect_kept, connect_with, publish};
+use crate::support::client::{Client, Tls};
+use crate::support::packets::{connect, connect_kept, connect_with, publish};
 use crate::support::sim;
 
 /// The reason code of the CONNACK.

@@ -1,7 +1,7 @@
 //! The program, as a person or a script starts it.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::Read as _;
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
@@ -23,18 +23,11 @@ fn it_says_where_it_listens_and_stops_when_told() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut said = String::new();
-    let mut output = BufReader::new(child.stdout.take().unwrap());
-    while !said.contains("Ctrl-C stops") {
-        assert_ne!(output.read_line(&mut said).unwrap(), 0, "it ended early: {said}");
-    }
+    wait_until("it listens", || files.join("aws-iot-sim.json").exists());
     let state: Value = serde_json::from_slice(&fs::read(files.join("aws-iot-sim.json")).unwrap()).unwrap();
     let url = state["controlPlaneUrl"].as_str().unwrap();
     assert_eq!(state["endpoint"], "localhost");
     assert_eq!(state["environment"]["AWS_ENDPOINT_URL"], url);
-    for line in [format!("export AWS_ENDPOINT_URL={url}"), format!("port {}", state["port"])] {
-        assert!(said.contains(&line), "{line} in {said}");
-    }
     let ca = fs::read_to_string(state["caFile"].as_str().unwrap()).unwrap();
     assert!(ca.starts_with("-----BEGIN CERTIFICATE-----"), "{ca}");
     let port = u16::try_from(state["port"].as_u64().unwrap()).unwrap();
@@ -42,7 +35,18 @@ fn it_says_where_it_listens_and_stops_when_told() {
 
     let kill = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
     assert!(kill.success());
+    wait_until("it stops when told", || child.try_wait().unwrap().is_some());
     assert!(child.wait().unwrap().success(), "SIGTERM is the orderly end");
+    let mut said = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    let lines = [
+        format!("export AWS_ENDPOINT_URL={url}"),
+        format!("port {}", state["port"]),
+        "Ctrl-C stops".to_owned(),
+    ];
+    for line in lines {
+        assert!(said.contains(&line), "{line} in {said}");
+    }
 }
 
 #[test]

@@ -1,9 +1,8 @@
 //! Limits and policies, seen by a client that writes its packets byte by byte.
 
-use crate::support::client::{Client, connect, packet, publish, publish_flagged, subscribe};
+use crate::support::client::Client;
+use crate::support::packets::{PING, PONG, connect, packet, publish, publish_flagged, subscribe};
 use crate::support::{ALLOW_ALL, device, policy, sim};
-
-const PING: [u8; 2] = [0xc0, 0];
 
 #[test]
 fn breaking_a_rule_ends_the_connection_with_its_reason() {
@@ -40,7 +39,9 @@ fn breaking_a_rule_ends_the_connection_with_its_reason() {
         assert_eq!(client.disconnected(), *reason, "{name}");
     }
     // And the broker is as well as before.
-    Client::connected(&sim, &issued, "d").send(&PING);
+    let mut client = Client::connected(&sim, &issued, "d");
+    client.send(&PING);
+    assert_eq!(client.receive(), PONG);
 }
 
 #[test]

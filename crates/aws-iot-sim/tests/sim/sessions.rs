@@ -3,11 +3,9 @@
 use aws_iot_sim::AwsIotSim;
 use test_peers::Issued;
 
-use crate::support::client::{Client, Tls, connack_properties, connect_kept, packet, publish, subscribe};
+use crate::support::client::{Client, Tls};
+use crate::support::packets::{PING, PONG, connack_properties, connect_kept, packet, publish, subscribe};
 use crate::support::{ALLOW_ALL, device, sim};
-
-const PING: [u8; 2] = [0xc0, 0];
-const PONG: [u8; 2] = [0xd0, 0];
 
 fn bench() -> (AwsIotSim, Issued, Client) {
     let sim = sim();

@@ -2,6 +2,7 @@
 
 pub(crate) mod client;
 pub(crate) mod http;
+pub(crate) mod packets;
 
 use std::time::{Duration, Instant};
 
