@@ -7,8 +7,7 @@ use anyhow::{Context as _, bail};
 use se050_key::{Certificate, Error, Key, NXP_MODULE, Pin, Selector, Token, TokenBuilder, TokenInfo};
 
 /// What to say of a file with several certificates, of which the first is not the key's.
-const NOT_FIRST: &str =
-    "the device's own certificate has to be the first in the file, before those of its issuers";
+const NOT_FIRST: &str = "of several certificates in a file, the first has to be the device's own";
 
 /// Which PKCS#11 module, which token, and where its PIN is. A PKCS#11 URI that names the key may say the same; where both
 /// speak, they have to agree.

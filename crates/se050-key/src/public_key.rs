@@ -1,13 +1,11 @@
 //! The public half of a key.
 
-use std::fmt;
-
 use der::asn1::{Any, BitString, Null, ObjectIdentifier};
 use der::{Decode as _, Encode as _};
 use ring::{digest, signature};
 use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 
-use crate::{Certificate, Error, Scheme, Selector, der_integer};
+use crate::{KeyKind, Scheme, der_integer};
 
 /// rsaEncryption (RFC 8017, appendix C).
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
@@ -21,21 +19,6 @@ const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 /// The bytes of an uncompressed point: 4, and two coordinates of 32 or 48 bytes (SEC 1, section 2.3.3).
 const P256_POINT: usize = 65;
 const P384_POINT: usize = 97;
-
-/// What kind of key it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum KeyKind {
-    /// RSA.
-    Rsa {
-        /// The length of the modulus in bits.
-        bits: usize,
-    },
-    /// Elliptic curve P-256.
-    EcP256,
-    /// Elliptic curve P-384.
-    EcP384,
-}
 
 /// A public key, as an X.509 SubjectPublicKeyInfo.
 #[derive(Debug, Clone)]
@@ -112,18 +95,6 @@ impl PublicKey {
         integers.get(1).map(|exponent| exponent.as_bytes().to_vec())
     }
 
-    /// Whether the certificate was issued for this key, which is called so.
-    pub(crate) fn check_certificate(&self, key: &Selector, certificate: &Certificate) -> Result<(), Error> {
-        if self == certificate.public_key() {
-            return Ok(());
-        }
-        Err(Error::KeyMismatch {
-            key: key.to_string(),
-            key_fingerprint: self.fingerprint(),
-            certificate_fingerprint: certificate.public_key().fingerprint(),
-        })
-    }
-
     /// Whether that is a signature of the message, in the form in which PKCS#11 gives it.
     pub(crate) fn verifies(&self, scheme: Scheme, message: &[u8], signature: &[u8]) -> bool {
         signature::UnparsedPublicKey::new(scheme.verification(), &self.bits)
@@ -149,16 +120,6 @@ impl PartialEq for PublicKey {
 }
 
 impl Eq for PublicKey {}
-
-impl fmt::Display for KeyKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Rsa { bits } => write!(f, "RSA-{bits}"),
-            Self::EcP256 => f.write_str("EC P-256"),
-            Self::EcP384 => f.write_str("EC P-384"),
-        }
-    }
-}
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

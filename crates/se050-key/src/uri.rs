@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::str::FromStr;
 
-use crate::module::canonical;
+use crate::module_file::canonical;
 use crate::{Error, TokenInfo};
 
 /// How every PKCS#11 URI begins.
@@ -32,12 +32,21 @@ pub struct Pkcs11Uri {
 }
 
 /// The class of an object, as RFC 7512 names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum ObjectType {
     /// `private`.
     Private,
     /// `cert`.
     Certificate,
+}
+
+impl ObjectType {
+    pub(crate) fn in_words(self) -> &'static str {
+        match self {
+            Self::Private => "private key",
+            Self::Certificate => "certificate",
+        }
+    }
 }
 
 impl Pkcs11Uri {

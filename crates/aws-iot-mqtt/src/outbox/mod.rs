@@ -4,11 +4,11 @@
 
 mod entry;
 mod options;
+mod state;
 mod store;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -17,8 +17,8 @@ use tokio::sync::Notify;
 
 pub(crate) use self::entry::{Answer, Entry};
 pub use self::options::{OfflineQos0, OutboxOptions, WhenFull};
+use self::state::{Removed, State};
 pub(crate) use self::store::Key;
-use self::store::Store;
 use crate::clock::{Moment, after};
 use crate::event::Hub;
 use crate::statistics::Counters;
@@ -28,9 +28,6 @@ use crate::{Error, Event, QoS};
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest of these pauses.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// A wall clock that shows an earlier time than 2025 was not set yet, since the device was switched on.
-const CLOCK_IS_SET: Duration = Duration::from_secs(1_735_689_600);
-
 pub(crate) struct Outbox {
     options: OutboxOptions,
     state: Mutex<State>,
@@ -40,25 +37,6 @@ pub(crate) struct Outbox {
     room: Notify,
     hub: Arc<Hub>,
     counters: Arc<Counters>,
-}
-
-#[derive(Default)]
-struct State {
-    store: Store,
-    /// Messages that may be sent, in order.
-    waiting: Waiting,
-    /// QoS 1 messages that the server refused for now, and when each may be sent again.
-    paused: BTreeSet<(Instant, Key)>,
-    online: bool,
-    ended: Option<Error>,
-    /// What the wall clock showed last.
-    last_seen: Option<SystemTime>,
-}
-
-#[derive(Default)]
-struct Waiting {
-    qos0: BTreeSet<Key>,
-    qos1: BTreeSet<Key>,
 }
 
 /// What became of a message that was offered.
@@ -76,10 +54,6 @@ pub(crate) enum Sending {
     /// Nothing more can be sent now.
     Stop,
 }
-
-/// Messages that are removed, and what their senders are told once the lock is released.
-#[derive(Default)]
-struct Removed(Vec<(Entry, Result<(), Error>)>);
 
 impl Outbox {
     pub(crate) fn new(options: OutboxOptions, hub: Arc<Hub>, counters: Arc<Counters>) -> Self {
@@ -295,13 +269,13 @@ impl Outbox {
             return Err(Error::Offline { topic: entry.topic() });
         }
         let bytes = entry.bytes();
-        if !self.has_room(&state, bytes) {
+        if !state.has_room(&self.options, bytes) {
             state.expire(entry.accepted, &mut removed);
         }
         if self.options.when_full == WhenFull::DropOldest {
-            self.make_room(&mut state, bytes, &mut removed);
+            state.make_room(&self.options, bytes, &mut removed);
         }
-        let offered = if self.has_room(&state, bytes) {
+        let offered = if state.has_room(&self.options, bytes) {
             let qos = entry.qos;
             let key = state.store.insert(entry);
             state.waiting.of(qos).insert(key);
@@ -319,45 +293,6 @@ impl Outbox {
         }
         self.report(removed);
         Ok(offered)
-    }
-
-    fn has_room(&self, state: &State, bytes: usize) -> bool {
-        let OutboxOptions { messages, bytes: most, .. } = self.options;
-        let (now, used) = (state.store.len(), state.store.bytes());
-        now == 0 || (now < messages && used.saturating_add(bytes) <= most)
-    }
-
-    /// Drops the oldest messages that were not sent, unless that is not enough for a message of so many bytes.
-    fn make_room(&self, state: &mut State, bytes: usize, removed: &mut Removed) {
-        let OutboxOptions { messages, bytes: most, .. } = self.options;
-        let (mut now, mut used) = (state.store.len(), state.store.bytes());
-        let mut oldest = Vec::new();
-        // The keys of both in one order.
-        let Waiting { qos0, qos1 } = &state.waiting;
-        let (mut qos0, mut qos1) = (qos0.iter().peekable(), qos1.iter().peekable());
-        while now > 0 && !(now < messages && used.saturating_add(bytes) <= most) {
-            let next = match (qos0.peek(), qos1.peek()) {
-                (Some(one), Some(other)) if one < other => qos0.next(),
-                (_, Some(_)) => qos1.next(),
-                (Some(_), None) => qos0.next(),
-                (None, None) => return,
-            };
-            let Some((key, entry)) = next.and_then(|key| Some((*key, state.store.get(*key)?))) else {
-                return;
-            };
-            if !entry.sent {
-                (now, used) = (now - 1, used - entry.bytes());
-                oldest.push(key);
-            }
-        }
-        // A message that is larger than the whole outbox is not worth all the others.
-        if bytes > most && !oldest.is_empty() {
-            return;
-        }
-        for key in oldest {
-            let topic = state.store.get(key).map(Entry::topic).unwrap_or_default();
-            state.remove(key, Err(Error::Dropped { topic }), removed);
-        }
     }
 
     fn full(&self, entry: &Entry) -> Error {
@@ -393,52 +328,5 @@ impl Outbox {
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing in here panics while it holds the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    /// The next message to send.
-    fn next(&self, window: bool) -> Option<Key> {
-        let Waiting { qos0, qos1 } = &self.waiting;
-        qos0.first().into_iter().chain(qos1.first().filter(|_| window)).min().copied()
-    }
-
-    fn remove(&mut self, key: Key, result: Result<(), Error>, removed: &mut Removed) {
-        let Some(entry) = self.store.remove(key) else { return };
-        self.waiting.of(entry.qos).remove(&key);
-        if entry.refused.is_some() {
-            self.paused.retain(|(_, paused)| *paused != key);
-        }
-        removed.0.push((entry, result));
-    }
-
-    fn resume(&mut self, now: Instant) {
-        while let Some((again, key)) = self.paused.first().copied().filter(|(again, _)| *again <= now) {
-            self.paused.remove(&(again, key));
-            self.waiting.qos1.insert(key);
-        }
-    }
-
-    /// Removes what has expired.
-    fn expire(&mut self, now: SystemTime, removed: &mut Removed) {
-        let is_set = SystemTime::UNIX_EPOCH + CLOCK_IS_SET;
-        if let Some(before) = self.last_seen.replace(now).filter(|before| *before < is_set && is_set <= now) {
-            // Not so many years have passed: a device without a battery for its clock has heard from a time server.
-            self.store.clock_was_set(now.duration_since(before).unwrap_or_default());
-        }
-        while let Some((_, key)) = self.store.next_expiry().filter(|(expires, _)| *expires <= now) {
-            let Some(entry) = self.store.get(key) else { break };
-            let (topic, sent) = (entry.topic(), entry.sent);
-            self.remove(key, Err(Error::Expired { topic, sent }), removed);
-        }
-    }
-}
-
-impl Waiting {
-    fn of(&mut self, qos: QoS) -> &mut BTreeSet<Key> {
-        match qos {
-            QoS::AtMostOnce => &mut self.qos0,
-            QoS::AtLeastOnce => &mut self.qos1,
-        }
     }
 }

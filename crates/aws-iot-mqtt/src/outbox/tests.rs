@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::state::CLOCK_IS_SET;
 use super::*;
 use crate::Publication;
 

@@ -5,6 +5,7 @@
 
 mod blame;
 mod connect;
+mod filter_state;
 mod inbox;
 mod incoming;
 mod keep_alive;
@@ -14,6 +15,7 @@ mod publishing;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
+mod unanswered;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -324,11 +326,6 @@ impl Session {
         self.acknowledged
     }
 
-    /// What the server has owed an answer for longest, for the error of a lost connection.
-    pub(crate) fn unanswered(&self) -> Option<String> {
-        self.oldest_item().map(|item| self.in_words(&item))
-    }
-
     /// The last packet.
     pub(crate) fn disconnect(&mut self, outcome: &Result<(), Error>, reason: DisconnectReason) {
         // Codes of MQTT 5, section 3.14.2.1.
@@ -405,41 +402,6 @@ impl Session {
         if self.resuming && !self.subscriptions.has_requests() {
             self.resuming = false;
             self.hub.tell(Event::Resumed);
-        }
-    }
-
-    /// Since when the server owes an answer.
-    fn unanswered_since(&self) -> Option<Instant> {
-        let publish = self.oldest_publish().map(|(_, written)| written);
-        let request = self.subscriptions.oldest_request().map(|(_, written)| written);
-        publish.into_iter().chain(request).min()
-    }
-
-    fn oldest_item(&self) -> Option<Item> {
-        let publish = self.oldest_publish().map(|(key, written)| (written, Item::Publish(key)));
-        let request = self.subscriptions.oldest_request();
-        let request = request.map(|(filter, written)| (written, Item::Filter(filter.clone())));
-        publish.into_iter().chain(request).min_by_key(|(written, _)| *written).map(|(_, item)| item)
-    }
-
-    fn in_words(&self, item: &Item) -> String {
-        match item {
-            Item::Publish(key) => format!("the message to '{}'", self.outbox.topic(*key).unwrap_or_default()),
-            Item::Filter(filter) => format!("the subscription to '{filter}'"),
-        }
-    }
-
-    /// The server has ended several connections over this.
-    fn give_up(&mut self, item: &Item, losses: u32, error: &Error) {
-        let error =
-            Error::Unanswerable { what: self.in_words(item), times: losses, last: Box::new(error.clone()) };
-        match item {
-            Item::Publish(key) => self.outbox.complete([(*key, Err(error))]),
-            Item::Filter(filter) => {
-                warn!(error = %error.report(), "a subscription is given up");
-                let outcomes = self.subscriptions.fail(filter, &error);
-                self.report(outcomes);
-            }
         }
     }
 }

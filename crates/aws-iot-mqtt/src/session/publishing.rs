@@ -136,20 +136,4 @@ impl Session {
             self.completed.push((key, Err(error)));
         }
     }
-
-    /// The message that has waited longest for its acknowledgement on this connection, and since when.
-    pub(super) fn oldest_publish(&self) -> Option<(Key, Instant)> {
-        self.unacknowledged.iter().find_map(|(id, key, written)| {
-            (self.ids.get(*id) == Some(Use::Publish(*key))).then_some((*key, *written))
-        })
-    }
-
-    /// Forgets the messages at the front that were acknowledged.
-    pub(super) fn trim_unacknowledged(&mut self) {
-        while let Some((id, key, _)) = self.unacknowledged.front()
-            && self.ids.get(*id) != Some(Use::Publish(*key))
-        {
-            self.unacknowledged.pop_front();
-        }
-    }
 }
