@@ -323,3 +323,55 @@ impl Builder {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Publication, QoS};
+
+    fn builder() -> Builder {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls =
+            ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let tls = tls.with_root_certificates(crate::roots::amazon()).with_no_client_auth();
+        Client::builder("localhost", "device-1", tls)
+    }
+
+    #[test]
+    fn the_order_of_the_settings_does_not_matter() {
+        let hour = Duration::from_secs(3600);
+        for builder in [
+            builder().pacing(false).limits(Limits::aws_iot_core()).clean_start(true).persistent_session(hour),
+            builder().persistent_session(hour).clean_start(true).limits(Limits::aws_iot_core()).pacing(false),
+        ] {
+            let settings = builder.settings().unwrap();
+            assert_eq!(settings.limits.publishes_per_second, None);
+            assert!(settings.connect.clean_start);
+            assert_eq!(settings.connect.session_expiry, 3600);
+        }
+        assert!(!builder().persistent_session(hour).settings().unwrap().connect.clean_start);
+        assert!(builder().settings().unwrap().connect.clean_start);
+    }
+
+    #[test]
+    fn a_will_without_delay_is_sent_without_delay() {
+        let will = || Will::new(Publication::new("gone", QoS::AtLeastOnce, "x").unwrap());
+        for (will, expected) in [
+            (will(), None),
+            (will().delay(Duration::ZERO), Some(0)),
+            (will().delay(Duration::from_secs(5)), Some(5)),
+        ] {
+            let sent = builder().will(will).settings().unwrap().connect.will.unwrap();
+            assert_eq!(sent.properties.unwrap().delay_interval, expected);
+        }
+    }
+
+    #[test]
+    fn too_many_subscriptions_and_too_deep_filters_are_refused_before_anything_is_sent() {
+        let options = |filter: String| SubscribeOptions::new(filter, QoS::AtLeastOnce).unwrap();
+        let many = (0..51).fold(builder(), |builder, n| builder.subscribe(options(format!("t/{n}"))));
+        for builder in [many, builder().subscribe(options("1/2/3/4/5/6/7/8/9".to_owned()))] {
+            assert!(matches!(builder.settings(), Err(Error::Limit { .. })));
+        }
+    }
+}

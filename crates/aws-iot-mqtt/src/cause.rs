@@ -6,6 +6,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::Error;
+use crate::hint::Printable;
 
 /// The cause of an [`Error`]. [`std::error::Error::source`] gives the original error, ready for a downcast.
 ///
@@ -61,13 +62,13 @@ impl Error {
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut said = self.0.to_string();
-        f.write_str(&said)?;
+        Printable(&said).fmt(f)?;
         let mut next = self.0.source();
         while let Some(cause) = next {
             let words = cause.to_string();
             // Some errors repeat their cause's words.
             if !said.contains(&words) {
-                write!(f, ": {words}")?;
+                write!(f, ": {}", Printable(&words))?;
                 said = words;
             }
             next = cause.source();
@@ -93,6 +94,14 @@ mod tests {
         let repeated = nested("packet: nothing there", Some(nested("nothing there", None)));
         let error = Error::Protocol { source: Cause::new(io::Error::other(repeated)) };
         assert_eq!(error.report().to_string(), "the server broke the MQTT 5 protocol: packet: nothing there");
+    }
+
+    #[test]
+    fn control_characters_of_others_stay_out_of_the_log() {
+        let topic = Error::InvalidTopic { topic: "a\0b\u{1b}[2Jも".to_owned(), why: "x" };
+        assert_eq!(topic.to_string(), "'a\\u{0}b\\u{1b}[2Jも' is not a topic to publish to: x");
+        let error = Error::Protocol { source: Cause::new(nested("two\nlines", None)) };
+        assert_eq!(error.report().to_string(), "the server broke the MQTT 5 protocol: two\\nlines");
     }
 
     #[derive(Debug)]

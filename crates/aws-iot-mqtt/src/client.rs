@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustls::ClientConfig;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::clock::Now;
+use crate::clock::Moment;
 use crate::connection::{Shared, died};
 use crate::message_queue::queue;
 use crate::outbox::Entry;
@@ -286,7 +286,7 @@ impl Client {
     /// What this client has done so far.
     pub fn statistics(&self) -> Statistics {
         let outbox = &self.shared.outbox;
-        self.shared.counters.read(outbox.depth(), outbox.oldest_age(Now::now().wall))
+        self.shared.counters.read(outbox.depth(), outbox.oldest_age(Moment::now().wall))
     }
 
     /// Ends the connection in the ordinary way, for all clones: what was accepted is sent, acknowledgements are waited
@@ -319,7 +319,7 @@ impl Client {
 
     fn entry(&self, publication: Publication) -> Result<(Entry, Receipt), Error> {
         self.shared.limits.check_publication(&publication)?;
-        let (entry, answered) = Entry::new(publication, Now::now().wall);
+        let (entry, answered) = Entry::new(publication, Moment::now().wall);
         Ok((entry, Receipt::new(answered)))
     }
 

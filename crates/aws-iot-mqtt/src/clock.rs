@@ -4,14 +4,14 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// One moment on both clocks. It is a parameter of the state machines, so that no test waits for a clock.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Now {
+pub(crate) struct Moment {
     /// For time-outs. tokio's clock, which a test may pause.
     pub(crate) instant: Instant,
     /// For the expiry of messages: the time that a device is suspended counts, and a restart does not reset it.
     pub(crate) wall: SystemTime,
 }
 
-impl Now {
+impl Moment {
     pub(crate) fn now() -> Self {
         Self { instant: tokio::time::Instant::now().into_std(), wall: SystemTime::now() }
     }

@@ -4,8 +4,8 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use crate::hint::{
-    Said, Unanswered, certificate_hint, connect_hint, disconnect_hint, publish_hint, subscribe_hint,
-    unreachable_hint,
+    Printable, Said, Unanswered, certificate_hint, connect_hint, disconnect_hint, publish_hint,
+    subscribe_hint, unreachable_hint,
 };
 use crate::{Cause, ReasonCode, Stage};
 
@@ -17,7 +17,7 @@ use crate::{Cause, ReasonCode, Stage};
 #[non_exhaustive]
 pub enum Error {
     /// The text is not a topic to publish to.
-    #[error("'{topic}' is not a topic to publish to: {why}")]
+    #[error("'{}' is not a topic to publish to: {why}", Printable(.topic))]
     InvalidTopic {
         /// The text.
         topic: String,
@@ -25,7 +25,7 @@ pub enum Error {
         why: &'static str,
     },
     /// The text is not a topic filter.
-    #[error("'{filter}' is not a topic filter to subscribe to: {why}")]
+    #[error("'{}' is not a topic filter to subscribe to: {why}", Printable(.filter))]
     InvalidFilter {
         /// The text.
         filter: String,
@@ -319,7 +319,8 @@ pub enum Error {
     },
     /// The server did not answer in time.
     #[error(
-        "{what} was not answered within {} s: AWS IoT Core withholds answers when it throttles (send less at a time);          otherwise the connection may be bad",
+        "{what} was not answered within {} s: AWS IoT Core withholds answers when it throttles (send less at a time); \
+         otherwise the connection may be bad",
         .after.as_secs_f32()
     )]
     OperationTimeout {
@@ -329,9 +330,7 @@ pub enum Error {
         after: Duration,
     },
     /// The server ended the connection each time it was asked this.
-    #[error(
-        "{what} was given up: the server ended the connection {times} times without an answer to it; most likely the          policy does not allow it (iot:Publish on topic/TOPIC, iot:Subscribe on topicfilter/FILTER, iot:RetainPublish)"
-    )]
+    #[error("{what} was given up: the connection ended {times} times without an answer to it{}", given_up_hint(.last))]
     Unanswerable {
         /// What was asked.
         what: String,
@@ -352,6 +351,17 @@ pub enum Error {
     /// This client was disconnected by its own program, or all its clones were dropped.
     #[error("this client is disconnected: `disconnect()` was called, or all its clones were dropped")]
     Closed,
+}
+
+fn given_up_hint(last: &Error) -> &'static str {
+    match last {
+        // Of those, the cause says what is wrong.
+        Error::Protocol { .. } | Error::OperationTimeout { .. } => "",
+        _ => {
+            "; most likely the policy does not allow it (iot:Publish on topic/TOPIC, iot:Subscribe on \
+             topicfilter/FILTER, iot:RetainPublish)"
+        }
+    }
 }
 
 fn expired_when(sent: bool) -> &'static str {

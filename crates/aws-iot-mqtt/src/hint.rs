@@ -4,12 +4,24 @@ use std::{fmt, io};
 
 use crate::{Cause, ReasonCode};
 
+/// Text that somebody else wrote, on one line: control characters are escaped.
+pub(crate) struct Printable<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|one| match one.is_control() {
+            true => write!(f, "{}", one.escape_default()),
+            false => write!(f, "{one}"),
+        })
+    }
+}
+
 /// The server's own words, in brackets.
 pub(crate) struct Said<'a>(pub(crate) &'a Option<String>);
 
 impl fmt::Display for Said<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.as_ref().map_or(Ok(()), |text| write!(f, " (the server says: {text})"))
+        self.0.as_ref().map_or(Ok(()), |text| write!(f, " (the server says: {})", Printable(text)))
     }
 }
 
@@ -84,6 +96,9 @@ pub(crate) fn disconnect_hint(reason: ReasonCode) -> &'static str {
         0x93 | 0x96 | 0x97 => "; send less at a time",
         0x95 => "; a packet was larger than it takes (128 KiB of payload)",
         0x8D => "; it heard nothing for one and a half keep-alive times",
+        0x9C | 0x9D => {
+            "; ask for the endpoint's name again: `aws iot describe-endpoint --endpoint-type iot:Data-ATS`"
+        }
         0x98 => "; an operator has ended it, or the certificate or its policy was changed",
         _ => "",
     }

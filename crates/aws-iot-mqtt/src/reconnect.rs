@@ -9,8 +9,8 @@ const MINIMUM: Duration = Duration::from_secs(1);
 const MAXIMUM: Duration = Duration::from_secs(120);
 const STABLE: Duration = Duration::from_secs(30);
 /// Shortest connection whose acknowledgement ends a row of failures. A server that closes on a message which the policy
-/// denies does so sooner: the message is sent again at once after each reconnect.
-const SETTLED: Duration = Duration::from_secs(1);
+/// denies does so after a round trip: the message is sent again at once after each reconnect.
+const SETTLED: Duration = Duration::from_millis(500);
 /// How many refusals, and over how long: together enough to tell a certificate or policy that is just being set up
 /// from one that is missing. AWS IoT Core takes minutes to apply a change.
 const REFUSALS: u32 = 5;

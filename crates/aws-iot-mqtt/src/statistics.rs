@@ -16,7 +16,7 @@ pub struct Statistics {
     pub reconnects: u64,
     /// Attempts that failed.
     pub failed_attempts: u64,
-    /// PUBLISH packets sent, repetitions included.
+    /// PUBLISH packets written to the connection, repetitions included.
     pub publishes: u64,
     /// Those of them that were sent again after a reconnect.
     pub repetitions: u64,

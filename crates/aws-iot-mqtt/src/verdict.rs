@@ -25,8 +25,8 @@ pub enum Verdict {
 pub(crate) enum Fault {
     /// It may pass by itself.
     Passing,
-    /// The next connection will probably end for the same reason: somebody broke the protocol, or sent what the other one
-    /// does not accept.
+    /// The next connection will probably end for the same reason: somebody broke the protocol, sent what the other one does
+    /// not accept, or does not answer.
     Recurring,
     /// Another client has connected with the same client id.
     TakenOver,
@@ -91,7 +91,10 @@ impl Classifier {
             Error::ConnectRefused { reason, .. } if refuses_client(*reason) => Fault::Refused,
             Error::Tls { source, .. } if refuses_signature(source) => Fault::Refused,
             Error::Disconnected { reason, .. } => of_disconnect(*reason),
-            Error::Protocol { .. } => Fault::Recurring,
+            // With the keep alive and the time-out of an ordinary connection, it was stable before it ended like this.
+            Error::Protocol { .. } | Error::KeepAlive { .. } | Error::OperationTimeout { .. } => {
+                Fault::Recurring
+            }
             _ => Fault::Passing,
         }
     }
@@ -188,6 +191,64 @@ mod tests {
 
     fn tls(source: Cause) -> Error {
         Error::Tls { endpoint: "host:8883".to_owned(), why: "", source }
+    }
+
+    #[test]
+    fn faults_that_decide_the_pace() {
+        let disconnected = |reason| Error::Disconnected { client_id: "d".to_owned(), reason, text: None };
+        let (endpoint, client_id, after) = ("h:1".to_owned(), "d".to_owned(), Duration::ZERO);
+        let closed = Cause::new(io::Error::from(io::ErrorKind::UnexpectedEof));
+        let refused = |reason| Error::ConnectRefused {
+            endpoint: endpoint.clone(),
+            client_id: client_id.clone(),
+            reason,
+            text: None,
+        };
+        let timeout = |stage| Error::ConnectTimeout { endpoint: endpoint.clone(), stage, after };
+        for (case, error, expected) in [
+            (
+                "closed after CONNECT",
+                Error::ClosedAfterConnect {
+                    endpoint: endpoint.clone(),
+                    client_id: client_id.clone(),
+                    source: closed.clone(),
+                },
+                Fault::Passing,
+            ),
+            ("CONNACK: not authorized", refused(ReasonCode::NOT_AUTHORIZED), Fault::Refused),
+            ("CONNACK: unspecified", refused(ReasonCode::UNSPECIFIED_ERROR), Fault::Passing),
+            ("no CONNACK", timeout(Stage::Mqtt), Fault::NoConnAck),
+            ("no answer in the handshake", timeout(Stage::Tls), Fault::Passing),
+            ("taken over", disconnected(ReasonCode::SESSION_TAKEN_OVER), Fault::TakenOver),
+            ("denied", disconnected(ReasonCode::NOT_AUTHORIZED), Fault::Recurring),
+            ("no PINGRESP", Error::KeepAlive { after }, Fault::Recurring),
+            ("malformed", Error::Protocol { source: closed.clone() }, Fault::Recurring),
+            (
+                "wrong key",
+                tls(Cause::new(TlsError::AlertReceived(AlertDescription::DecryptError))),
+                Fault::Refused,
+            ),
+            (
+                "wrong clock",
+                Error::Clock { endpoint: endpoint.clone(), clock: String::new() },
+                Fault::ServerNotTrusted,
+            ),
+            (
+                "an HTTP server",
+                Error::NotMqtt { endpoint: endpoint.clone(), answer: String::new() },
+                Fault::Passing,
+            ),
+        ] {
+            assert_eq!(Classifier::default().fault(&error), expected, "{case}");
+        }
+        let signer = || Error::Signer { endpoint: endpoint.clone(), source: closed.clone() };
+        for (verdict, expected) in [
+            (Verdict::Transient, Fault::Passing),
+            (Verdict::Permanent, Fault::SignerRefused),
+            (Verdict::Final, Fault::Final),
+        ] {
+            assert_eq!(Classifier::new(move |_| verdict).fault(&signer()), expected);
+        }
     }
 
     #[test]

@@ -48,8 +48,8 @@ pub fn chip_failure<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e se050
     })
 }
 
-/// The status with which a program ends because of this error: [`se050_key::RESTART_EXIT_STATUS`] where only a new
-/// process can open the chip again, so that its supervisor starts one; else 1.
+/// The status with which a program ends because of this error: [`se050_key::RESTART_EXIT_STATUS`] where the chip did not
+/// answer, so that its supervisor starts a new process, which may find it; else 1.
 pub fn exit_status(error: &(dyn StdError + 'static)) -> u8 {
     // What a failure of the chip means is the key provider's to say; here it is only found in TLS's errors.
     chip_failure(error).map_or(1, |failure| se050_key::Error::exit_status(failure))

@@ -67,11 +67,12 @@ impl Device {
         DeviceOptions { config: Some(file.into()), ..DeviceOptions::default() }.open()
     }
 
-    /// A client for this device, not connected yet: endpoint, port, client id and TLS are set, and failures of the chip are
-    /// told apart as [`verdict`] says.
+    /// A client for this device, not connected yet: endpoint, port, client id and TLS are set, the proxy is the environment's
+    /// (`HTTPS_PROXY`), and failures of the chip are told apart as [`verdict`] says.
     pub fn client(&self) -> Builder {
         Client::builder(&self.endpoint, &self.client_id, Arc::clone(&self.tls))
             .port(self.port)
+            .proxy_from_environment()
             .classify_signer_errors(verdict)
     }
 

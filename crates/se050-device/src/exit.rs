@@ -40,8 +40,8 @@ pub fn chain(error: &anyhow::Error) -> String {
     text
 }
 
-/// The program's exit status. An error is printed to standard error with all its causes; the status is 75 where only a new
-/// process can open the chip again, so that a supervisor starts one, and 1 for any other error.
+/// The program's exit status. An error is printed to standard error with all its causes; the status is 75 where
+/// the chip did not answer, so that a supervisor starts a new process, which may find it, and 1 for any other error.
 pub fn exit(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use se050_key::{Certificate, Error, Key, NXP_MODULE, Pin, Selector, Token, TokenBuilder, TokenInfo};
 
+/// What to say of a file with several certificates, of which the first is not the key's.
+const NOT_FIRST: &str = "of several certificates in a file, the first has to be the device's own";
+
 /// Which PKCS#11 module, which token, and where its PIN is. A PKCS#11 URI that names the key may say the same; where both
 /// speak, they have to agree.
 #[derive(Debug, Clone, Default)]
@@ -61,7 +64,12 @@ impl TokenArgs {
                 found => found?,
             },
         };
-        let key = token.key_of(key, &certificate)?;
+        let key = match token.key_of(key, &certificate) {
+            Err(error @ Error::KeyMismatch { .. }) if !certificate.intermediates().is_empty() => {
+                return Err(anyhow::Error::new(error).context(NOT_FIRST));
+            }
+            found => found?,
+        };
         Ok(KeyAndCertificate { key, certificate, token: token.info().clone() })
     }
 

@@ -5,7 +5,9 @@
 //! p11-kit's library for the protocol. One worker process has the module and serves all clients, one call at a time. When
 //! the worker crashes or a call hangs, the command starts another one: clients connect to the same socket again.
 
-#[allow(unsafe_code, reason = "PKCS#11's C interface, and p11-kit's")]
+#[allow(unsafe_code, reason = "PKCS#11's C interface")]
+mod function_list;
+#[allow(unsafe_code, reason = "p11-kit's C interface")]
 mod p11_kit;
 #[allow(unsafe_code, reason = "PKCS#11's C interface")]
 mod shared_module;
@@ -13,6 +15,7 @@ mod worker;
 
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -76,7 +79,7 @@ pub(crate) fn run(args: &ServeArgs, out: &mut impl Write) -> anyhow::Result<()> 
 fn listen(socket: &Path) -> anyhow::Result<UnixListener> {
     match UnixStream::connect(socket) {
         Ok(_) => bail!("another server listens on {}; end it, or name another --socket", socket.display()),
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused && is_socket(socket) => {
             std::fs::remove_file(socket)
                 .with_context(|| format!("cannot remove the old socket {}", socket.display()))?;
         }
@@ -87,4 +90,8 @@ fn listen(socket: &Path) -> anyhow::Result<UnixListener> {
     let listener = UnixListener::bind(socket);
     rustix::process::umask(before);
     listener.with_context(|| format!("cannot listen on {}; is its directory there?", socket.display()))
+}
+
+fn is_socket(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| metadata.file_type().is_socket())
 }

@@ -13,7 +13,7 @@ pub use time::CertificateTime;
 use x509_cert::certificate::{CertificateInner, Raw};
 
 use crate::public_key::hex;
-use crate::{Error, PublicKey};
+use crate::{Error, PublicKey, Selector};
 
 /// An X.509 certificate of any version, as the chip or a file keeps it, with the intermediate certificates behind it.
 ///
@@ -55,7 +55,7 @@ impl Certificate {
         let mut all = stored.into_iter().map(|certificate| certificate.der);
         let der = all.next().ok_or_else(|| wrong("it is empty"))?;
         // What the parser says would be of ASN.1 tags. The raw profile takes serial numbers of any length and sign.
-        let not_x509 = |_| wrong("what it holds is something else, or damaged");
+        let not_x509 = |_| wrong("what it holds is something else (PKCS#7, PKCS#12?), or damaged");
         let parsed = CertificateInner::<Raw>::from_der(&der).map_err(not_x509)?;
         let tbs = parsed.tbs_certificate();
         let public_key = PublicKey::from_spki(tbs.subject_public_key_info().clone())
@@ -116,6 +116,18 @@ impl Certificate {
     /// The public key, which knows its kind and size.
     pub fn public_key(&self) -> &PublicKey {
         &self.public_key
+    }
+
+    /// Checks that the certificate was issued for the key of that name, which has this public half.
+    pub(crate) fn check_issued_for(&self, key: &Selector, public_key: &PublicKey) -> Result<(), Error> {
+        if self.public_key == *public_key {
+            return Ok(());
+        }
+        Err(Error::KeyMismatch {
+            key: key.to_string(),
+            key_fingerprint: public_key.fingerprint(),
+            certificate_fingerprint: self.public_key.fingerprint(),
+        })
     }
 
     /// SHA-256 of the DER, in hexadecimal: what AWS IoT Core calls the certificate id.

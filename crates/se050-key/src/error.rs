@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{CallError, Holder, KeyKind, ObjectId, Scheme};
+use crate::{CallError, Holder, KeyKind, Scheme};
 
 /// A failure of the key provider: who failed, doing what, to what, and what to try next.
 #[derive(Debug, thiserror::Error)]
@@ -264,14 +264,14 @@ pub enum Error {
     /// The label may mean two objects, by the byte order in which it is read, and both are there.
     #[error(
         "the label {label:?} may mean any of the objects {}, and all of them are there: name the object by its id, as {} is written",
-        joined(objects, " and "),
-        joined(objects, " or ")
+        objects.join(" and "),
+        objects.join(" or ")
     )]
     AmbiguousLabel {
         /// The label.
         label: String,
         /// The objects.
-        objects: Vec<ObjectId>,
+        objects: Vec<String>,
     },
 
     /// No certificate is known to belong to that key.
@@ -373,8 +373,4 @@ fn restart_ahead(openings_left: Option<u32>) -> &'static str {
         Some(0) => "; this program has to be started anew before long",
         _ => "",
     }
-}
-
-fn joined(objects: &[ObjectId], between: &str) -> String {
-    objects.iter().map(ObjectId::to_string).collect::<Vec<_>>().join(between)
 }

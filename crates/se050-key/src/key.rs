@@ -76,7 +76,7 @@ impl Key {
     /// # Errors
     /// [`Error::KeyMismatch`], which names both fingerprints.
     pub fn check_certificate(&self, certificate: &Certificate) -> Result<(), Error> {
-        self.public_key().check_certificate(self.selector(), certificate)
+        certificate.check_issued_for(self.selector(), self.public_key())
     }
 }
 

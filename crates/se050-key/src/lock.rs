@@ -13,7 +13,7 @@ use ring::digest;
 use rustix::fs::{FlockOperation, flock};
 
 use crate::bus::Bus;
-use crate::module::canonical;
+use crate::module_file::canonical;
 use crate::public_key::hex;
 
 /// The environment variable that names another lock file.
@@ -134,8 +134,10 @@ impl LockFile {
             }
             opened => opened,
         }?;
-        // The umask took some of the mode away, or an older version made the file. Only its owner can, and needs to.
-        if file.metadata()?.permissions().mode() & MODE != MODE {
+        // The umask took some of the mode away, or an older version made the file. Only its owner can, and needs to; a file that
+        // holds more than a process id is not ours to open to everybody.
+        let metadata = file.metadata()?;
+        if metadata.permissions().mode() & MODE != MODE && metadata.len() <= 16 {
             let _ = file.set_permissions(Permissions::from_mode(MODE));
         }
         Ok(file)

@@ -6,8 +6,9 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use ring::digest;
 use ring::rand::{SecureRandom as _, SystemRandom};
 
-use crate::module::{PinState, canonical};
+use crate::module_file::canonical;
 use crate::raw::RawSession;
+use crate::token_info::PinState;
 use crate::{Error, Pin, TokenInfo};
 
 /// The PINs that a token refused in this process, hashed with a salt of the process's own.

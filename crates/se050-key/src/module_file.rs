@@ -1,7 +1,7 @@
 //! What a PKCS#11 module's file is, before it is loaded: the loader ends the process over a truncated one (SIGBUS).
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use object::elf::{self, FileHeader64};
 use object::read::ReadCache;
@@ -73,6 +73,11 @@ impl ModuleFile {
             None => loader_said,
         }
     }
+}
+
+/// Two ways to write one file are one file. A bare name is left to the loader.
+pub(crate) fn canonical(path: &Path) -> PathBuf {
+    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// The entry of the dynamic section that names the C library.

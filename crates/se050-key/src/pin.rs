@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Read, Write as _};
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
@@ -85,10 +86,11 @@ impl Pin {
     /// # Errors
     /// The terminal cannot be read.
     pub fn prompt(token: &str) -> io::Result<Option<Self>> {
-        let mut terminal = io::stdin();
-        if !terminal.is_terminal() {
+        if !io::stdin().is_terminal() {
             return Ok(None);
         }
+        // Not through `Stdin`, whose buffer would keep the PIN.
+        let mut terminal = File::from(io::stdin().as_fd().try_clone_to_owned()?);
         let before = tcgetattr(&terminal)?;
         let mut silent = before.clone();
         silent.local_modes.remove(LocalModes::ECHO);

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use crate::bus::Bus;
 use crate::lock::LockFile;
 use crate::module::Module;
-use crate::{Error, Holder, TokenBuilder, TokenInfo};
+use crate::options::Options;
+use crate::{Error, Holder, TokenInfo};
 
 /// What a program can tell its user about a token without opening a session: nothing of it is traffic with the chip.
 #[derive(Debug)]
@@ -34,27 +35,25 @@ pub struct BusCheck {
     pub access: io::Result<()>,
 }
 
-impl TokenBuilder {
+impl Preflight {
     /// Loads the module, asks it for its token, looks at the bus and the lock, and unloads the module again.
-    ///
-    /// # Errors
-    /// [`Error::LoadModule`], [`Error::Call`], [`Error::NoSingleToken`] and [`Error::NoServer`]. A bus or lock that is not free
-    /// is no error here.
-    pub fn preflight(&self) -> Result<Preflight, Error> {
-        let module = Module::load(&self.module)?;
-        let token = module.single_token(&self.wanted)?;
+    pub(crate) fn of(options: &Options) -> Result<Self, Error> {
+        let module = Module::load(&options.module)?;
+        let token = module.single_token(&options.wanted)?;
         let is_here = token.is_se050 && !module.is_remote();
         let bus = if is_here { Bus::of_module(&token.manufacturer) } else { Bus::Unknown };
-        let lock_file = is_here.then(|| LockFile::of(self.lock_file.as_deref(), &bus, &self.module));
-        Ok(Preflight {
+        let lock_file = is_here.then(|| LockFile::of(options.lock_file.as_deref(), &bus, &options.module));
+        Ok(Self {
             token,
             locked_by: lock_file.as_ref().and_then(LockFile::other_holder),
             lock_file: lock_file.map(|file| file.path),
             bus: match &bus {
                 Bus::Unknown => None,
-                Bus::I2c { node, .. } => {
-                    Some(BusCheck { name: bus.to_string(), node: node.clone(), access: bus.open_node() })
-                }
+                Bus::I2c { node, .. } => Some(BusCheck {
+                    name: bus.to_string(),
+                    node: node.clone(),
+                    access: bus.check_node().map_err(|(_, error)| error),
+                }),
             },
         })
     }

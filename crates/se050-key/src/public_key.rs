@@ -1,13 +1,11 @@
 //! The public half of a key.
 
-use std::fmt;
-
 use der::asn1::{Any, BitString, Null, ObjectIdentifier};
 use der::{Decode as _, Encode as _};
 use ring::{digest, signature};
 use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 
-use crate::{Certificate, Error, Scheme, Selector, der_integer};
+use crate::{KeyKind, Scheme, der_integer};
 
 /// rsaEncryption (RFC 8017, appendix C).
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
@@ -18,20 +16,9 @@ const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7
 /// secp384r1, also called P-384 (RFC 5480, section 2.1.1.1).
 const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 
-/// What kind of key it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum KeyKind {
-    /// RSA.
-    Rsa {
-        /// The length of the modulus in bits.
-        bits: usize,
-    },
-    /// Elliptic curve P-256.
-    EcP256,
-    /// Elliptic curve P-384.
-    EcP384,
-}
+/// The bytes of an uncompressed point: 4, and two coordinates of 32 or 48 bytes (SEC 1, section 2.3.3).
+const P256_POINT: usize = 65;
+const P384_POINT: usize = 97;
 
 /// A public key, as an X.509 SubjectPublicKeyInfo.
 #[derive(Debug, Clone)]
@@ -65,14 +52,19 @@ impl PublicKey {
         Self::from_spki(spki(RSA_ENCRYPTION, parameters, &key)?)
     }
 
-    /// From CKA_EC_POINT: the uncompressed point in a DER OCTET STRING. Its length tells the curve: CKA_EC_PARAMS is not
-    /// readable in every version of NXP's module.
+    /// From CKA_EC_POINT: the uncompressed point in a DER OCTET STRING, or bare, as some tokens have it against PKCS#11. Its
+    /// length tells the curve: CKA_EC_PARAMS is not readable in every version of NXP's module.
     pub(crate) fn from_ec_point(ec_point: &[u8]) -> Result<Self, String> {
-        let point =
-            <&der::asn1::OctetStringRef>::from_der(ec_point).map_err(|error| error.to_string())?.as_bytes();
+        let point = match ec_point {
+            // The first byte of an uncompressed point is 4, and so is the tag of an OCTET STRING.
+            [4, ..] if matches!(ec_point.len(), P256_POINT | P384_POINT) => ec_point,
+            _ => <&der::asn1::OctetStringRef>::from_der(ec_point)
+                .map_err(|error| error.to_string())?
+                .as_bytes(),
+        };
         let curve = match point.len() {
-            65 => P256,
-            97 => P384,
+            P256_POINT => P256,
+            P384_POINT => P384,
             other => return Err(format!("a point of {other} bytes is on no supported curve")),
         };
         Self::from_spki(spki(EC_PUBLIC_KEY, Any::from(curve), point)?)
@@ -103,18 +95,6 @@ impl PublicKey {
         integers.get(1).map(|exponent| exponent.as_bytes().to_vec())
     }
 
-    /// Whether the certificate was issued for this key, which is called so.
-    pub(crate) fn check_certificate(&self, key: &Selector, certificate: &Certificate) -> Result<(), Error> {
-        if self == certificate.public_key() {
-            return Ok(());
-        }
-        Err(Error::KeyMismatch {
-            key: key.to_string(),
-            key_fingerprint: self.fingerprint(),
-            certificate_fingerprint: certificate.public_key().fingerprint(),
-        })
-    }
-
     /// Whether that is a signature of the message, in the form in which PKCS#11 gives it.
     pub(crate) fn verifies(&self, scheme: Scheme, message: &[u8], signature: &[u8]) -> bool {
         signature::UnparsedPublicKey::new(scheme.verification(), &self.bits)
@@ -141,16 +121,6 @@ impl PartialEq for PublicKey {
 
 impl Eq for PublicKey {}
 
-impl fmt::Display for KeyKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Rsa { bits } => write!(f, "RSA-{bits}"),
-            Self::EcP256 => f.write_str("EC P-256"),
-            Self::EcP384 => f.write_str("EC P-384"),
-        }
-    }
-}
-
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -167,4 +137,25 @@ fn modulus_bits(rsa_public_key: &[u8]) -> Result<usize, String> {
     let modulus = integers.first().ok_or("an RSA key without a modulus")?.as_bytes();
     let leading_zeros = modulus.first().map_or(0, |byte| byte.leading_zeros() as usize);
     Ok(modulus.len() * 8 - leading_zeros)
+}
+
+#[cfg(test)]
+mod tests {
+    use der::Encode as _;
+
+    use super::*;
+
+    #[test]
+    fn a_point_is_taken_bare_and_in_an_octet_string() {
+        for (bytes, kind) in [(P256_POINT, KeyKind::EcP256), (P384_POINT, KeyKind::EcP384)] {
+            let mut bare = vec![7; bytes];
+            bare[0] = 4;
+            let wrapped = der::asn1::OctetString::new(bare.clone()).unwrap().to_der().unwrap();
+            let keys = [&bare, &wrapped].map(|point| PublicKey::from_ec_point(point).unwrap());
+            assert_eq!((keys[0].kind(), &keys[0]), (kind, &keys[1]));
+        }
+        for wrong in [&[][..], &[4], &[4; 64], &[2; 65]] {
+            assert!(PublicKey::from_ec_point(wrong).is_err(), "{wrong:?}");
+        }
+    }
 }

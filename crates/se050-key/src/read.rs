@@ -8,7 +8,7 @@ use cryptoki_sys::{
     CKA_PUBLIC_EXPONENT, CKA_VALUE, CKK_EC, CKK_RSA, CKO_PUBLIC_KEY,
 };
 
-use crate::lookup::{Class, of_class};
+use crate::lookup::of_class;
 use crate::session::{ChipSession, Fault};
 use crate::{Certificate, Error, KeyKind, ObjectType, PublicKey, Scheme, Selector};
 
@@ -18,10 +18,10 @@ const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=4096;
 impl ChipSession {
     /// The key's public half, from the key itself.
     pub(crate) fn public_key(&mut self, selector: &Selector) -> Result<PublicKey, Fault> {
-        let key = self.handle(Class::PrivateKey, selector)?;
+        let key = self.handle(ObjectType::Private, selector)?;
         let unsupported = |reason| Error::UnsupportedKey { object: selector.to_string(), reason };
         let kind = self.attribute(key, CKA_KEY_TYPE, "key type", selector);
-        let kind = kind.map_err(|fault| self.unless_missing(Class::PrivateKey, selector, fault))?;
+        let kind = kind.map_err(|fault| self.unless_missing(ObjectType::Private, selector, fault))?;
         let is = |key_type: CK_KEY_TYPE| key_type.to_ne_bytes() == kind.as_slice();
         let public_key = if is(CKK_RSA) {
             let modulus = self.attribute(key, CKA_MODULUS, "modulus", selector)?;
@@ -57,13 +57,13 @@ impl ChipSession {
                 Some(_) => {}
             }
         }
-        self.public_key(selector)?.check_certificate(selector, certificate).map_err(Fault::Wrong)
+        Ok(certificate.check_issued_for(selector, &self.public_key(selector)?)?)
     }
 
     /// The key's public half, where it is of the kind that is expected; else whatever it is. `None` where the token does
     /// not give it.
     fn own_key(&mut self, selector: &Selector, expected: &PublicKey) -> Result<Option<PublicKey>, Fault> {
-        let key = self.handle(Class::PrivateKey, selector)?;
+        let key = self.handle(ObjectType::Private, selector)?;
         let read = match expected.kind() {
             KeyKind::Rsa { .. } => {
                 let modulus = self.attribute(key, CKA_MODULUS, "modulus", selector);
@@ -103,10 +103,10 @@ impl ChipSession {
 
     /// The certificate of that name.
     pub(crate) fn certificate(&mut self, selector: &Selector) -> Result<Certificate, Fault> {
-        let object = self.handle(Class::Certificate, selector)?;
+        let object = self.handle(ObjectType::Certificate, selector)?;
         let mut read = || {
             let stored = self.attribute(object, CKA_VALUE, "certificate", selector);
-            stored.map_err(|fault| self.unless_missing(Class::Certificate, selector, fault))
+            stored.map_err(|fault| self.unless_missing(ObjectType::Certificate, selector, fault))
         };
         let name = selector.to_string();
         match Certificate::from_bytes(&read()?, &name) {
@@ -156,7 +156,7 @@ impl ChipSession {
         let mut template = vec![of_class(CKO_PUBLIC_KEY)];
         template.extend(label.map(|label| (CKA_LABEL, label.as_bytes().to_vec())));
         template.extend(id.map(|id| (CKA_ID, id.to_vec())));
-        match self.search(Class::PrivateKey, "public half", &template)?.as_slice() {
+        match self.search(ObjectType::Private, "public half", &template)?.as_slice() {
             [only] => self.attribute(*only, CKA_EC_POINT, "public point", selector).map(Some),
             _ => Ok(None),
         }

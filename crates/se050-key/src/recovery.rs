@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 use crate::bus::Bus;
 use crate::lock::{BusLock, LockFile, NotLocked};
 use crate::login::log_in;
-use crate::module::{Module, canonical};
+use crate::module::Module;
+use crate::module_file::canonical;
+use crate::options::Options;
 use crate::outage::{Look, Openings, Outage, SignOfLife, Step};
 use crate::session::{ChipSession, Fault, Handles};
-use crate::token::TokenBuilder;
 use crate::watchdog::{Unreachable, Watchdog};
 use crate::{CallError, Error, TokenInfo};
 
@@ -36,7 +37,7 @@ pub(crate) struct Recovery {
     module: Module,
     lock: Option<BusLock>,
     token: TokenInfo,
-    options: TokenBuilder,
+    options: Options,
     pub(crate) bus: Bus,
     pub(crate) lock_file: Option<LockFile>,
     /// What was looked up, while no session is open.
@@ -63,7 +64,7 @@ struct Rest {
 }
 
 impl Recovery {
-    pub(crate) fn open(options: TokenBuilder, watchdog: Arc<Watchdog>) -> Result<Self, Error> {
+    pub(crate) fn open(options: Options, watchdog: Arc<Watchdog>) -> Result<Self, Error> {
         let module = Module::load(&options.module)?;
         let token = module.single_token(&options.wanted)?;
         // A module in another process has the bus and its lock there.
@@ -275,8 +276,7 @@ impl Recovery {
 
     /// The first session of the process.
     fn open_first(&mut self) -> Result<(), Error> {
-        self.lock_bus()?;
-        self.bus.check_node()?;
+        self.take_the_bus()?;
         let started = Instant::now();
         while let Some(openings) = self.openings() {
             let bus = self.bus.sign_of_life();
@@ -296,8 +296,7 @@ impl Recovery {
     }
 
     fn open_session(&mut self) -> Result<(), Error> {
-        self.lock_bus()?;
-        self.bus.check_node()?;
+        self.take_the_bus()?;
         // The token's flags tell what became of wrong PINs meanwhile.
         if self.sessions_opened > 0 && (self.module.is_remote() || self.token.login_required) {
             self.find_token_again()?;
@@ -309,7 +308,9 @@ impl Recovery {
         self.watchdog.answered();
         log_in(&raw, &self.token, self.options.pin.as_ref())?;
         self.sessions_opened += 1;
-        self.outage = None;
+        if self.outage.take().is_some() {
+            tracing::info!(token = self.token.label, "the chip answers again, in a new session");
+        }
         let handles = if self.token.is_se050 { std::mem::take(&mut self.handles) } else { HashMap::new() };
         let (token, pin) = (self.token.clone(), self.options.pin.clone());
         self.session = Some(ChipSession::new(raw, token, pin, handles, Arc::clone(&self.watchdog)));
@@ -347,7 +348,9 @@ impl Recovery {
         }
         let begin = || Outage::begin(self.options.back_off, Instant::now(), took);
         self.outage.get_or_insert_with(begin).call_failed(took);
-        self.restart_needed = self.openings().is_some_and(|openings| openings.left() == 0);
+        let left = self.openings().map(|openings| openings.left());
+        tracing::warn!(error = %source, token = self.token.label, openings_left = ?left, "no session could be opened");
+        self.restart_needed = left == Some(0);
         if self.restart_needed { self.needs_restart(Some(source)) } else { self.unreachable(Some(source)) }
     }
 
@@ -357,14 +360,15 @@ impl Recovery {
         }
     }
 
-    fn lock_bus(&mut self) -> Result<(), Error> {
+    /// Locks the bus, and looks whether it is there.
+    fn take_the_bus(&mut self) -> Result<(), Error> {
         if let (None, Some(file)) = (&self.lock, &self.lock_file) {
             self.lock = Some(file.take().map_err(|not_locked| match not_locked {
                 NotLocked::Held(holder) => Error::Busy { lock: file.path.clone(), holder },
                 NotLocked::Unusable(source) => Error::LockFile { path: file.path.clone(), source },
             })?);
         }
-        Ok(())
+        self.bus.check_node().map_err(|(node, source)| Error::BusMissing { node, source })
     }
 
     /// Without a session there is no reason to keep others from the chip.
@@ -384,7 +388,7 @@ impl Recovery {
             Fault::Ckr { doing, source } => Error::Call { doing, advice: advice(&source), source },
             Fault::Silent { source, .. } => self.unreachable(Some(source)),
             Fault::NoSuchObject { class, selector } => {
-                Error::NotFound { class: class.name(), selector, token: self.token.label.clone() }
+                Error::NotFound { class: class.in_words(), selector, token: self.token.label.clone() }
             }
             Fault::Wrong(error) => error,
         }

@@ -8,7 +8,20 @@ use cryptoki_sys::{
 };
 use ring::{digest, signature};
 
-use crate::KeyKind;
+/// What kind of key it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KeyKind {
+    /// RSA.
+    Rsa {
+        /// The length of the modulus in bits.
+        bits: usize,
+    },
+    /// Elliptic curve P-256.
+    EcP256,
+    /// Elliptic curve P-384.
+    EcP384,
+}
 
 /// A signature scheme, by the names of TLS 1.3 (RFC 8446, section 4.2.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -108,6 +121,16 @@ impl fmt::Display for Scheme {
             Self::EcdsaP256Sha256 => "ecdsa_secp256r1_sha256",
             Self::EcdsaP384Sha384 => "ecdsa_secp384r1_sha384",
         })
+    }
+}
+
+impl fmt::Display for KeyKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rsa { bits } => write!(f, "RSA-{bits}"),
+            Self::EcP256 => f.write_str("EC P-256"),
+            Self::EcP384 => f.write_str("EC P-384"),
+        }
     }
 }
 

@@ -84,7 +84,7 @@ impl Selector {
         if let Some(attribute) = uri.mismatch(token) {
             return Err(self.not_this(attribute));
         }
-        if uri.object_type().is_some_and(|wanted| wanted != object_type) {
+        if !uri.fits_type(object_type) {
             return Err(self.not_this("type"));
         }
         match (uri.object(), uri.id()) {

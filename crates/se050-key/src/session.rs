@@ -6,10 +6,9 @@ use std::time::{Duration, Instant};
 
 use cryptoki_sys::{CK_ATTRIBUTE_TYPE, CK_OBJECT_HANDLE, CKA_ALWAYS_AUTHENTICATE};
 
-use crate::lookup::Class;
 use crate::raw::RawSession;
 use crate::watchdog::Watchdog;
-use crate::{CallError, Error, Pin, PublicKey, Scheme, Selector, TokenInfo, der_integer};
+use crate::{CallError, Error, ObjectType, Pin, PublicKey, Scheme, Selector, TokenInfo, der_integer};
 
 /// How often an ECDSA signature of the wrong length is made again. NXP's module shortens 3 to 5 in 1000, so a
 /// row of four is one in some 10^10.
@@ -27,13 +26,13 @@ pub(crate) enum Fault {
     /// The chip gives no sign of life, and took that long to show it.
     Silent { source: CallError, took: Duration },
     /// The chip answers, and has no such object.
-    NoSuchObject { class: Class, selector: String },
+    NoSuchObject { class: ObjectType, selector: String },
     /// What was asked for, found, read or signed is not what it should be.
     Wrong(Error),
 }
 
 /// Handles by what the user wrote.
-pub(crate) type Handles = HashMap<(Class, String), CK_OBJECT_HANDLE>;
+pub(crate) type Handles = HashMap<(ObjectType, String), CK_OBJECT_HANDLE>;
 
 /// The one session of the process with the token.
 pub(crate) struct ChipSession {
@@ -96,7 +95,7 @@ impl ChipSession {
         scheme: Scheme,
         message: &[u8],
     ) -> Result<Vec<u8>, Fault> {
-        let handle = self.handle(Class::PrivateKey, key)?;
+        let handle = self.handle(ObjectType::Private, key)?;
         let (input, expected) = (scheme.mechanism_input(message), public_key.signature_bytes());
         let (mut wrong_lengths, mut wrong_signatures) = (0, 0);
         loop {
@@ -139,7 +138,7 @@ impl ChipSession {
         });
         signature.map_err(|fault| {
             self.spent = true;
-            self.unless_missing(Class::PrivateKey, key, fault)
+            self.unless_missing(ObjectType::Private, key, fault)
         })
     }
 

@@ -2,6 +2,7 @@
 
 mod builder;
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -27,7 +28,7 @@ impl Token {
     ///
     /// # Errors
     /// When the module cannot be loaded, has no token or several, or the chip does not answer; [`Error::Busy`] when
-    /// another process uses the chip; [`Error::RestartNeeded`] when that failed twice in this process.
+    /// another process uses the chip; [`Error::RestartNeeded`] when two openings have failed in this process.
     pub fn open(module: impl AsRef<Path>) -> Result<Self, Error> {
         Self::builder(module).open()
     }
@@ -42,7 +43,7 @@ impl Token {
         self.worker.info()
     }
 
-    /// What the thread that owns the module is doing. Never waits.
+    /// How it stands with the token. Never waits.
     pub fn state(&self) -> TokenState {
         self.worker.state()
     }
@@ -61,7 +62,7 @@ impl Token {
 
     /// The private key of that name, for which the certificate has to have been issued.
     ///
-    /// One search, and one attribute to compare the two.
+    /// One attribute is read to compare the two.
     ///
     /// # Errors
     /// As [`Token::key`], and [`Error::KeyMismatch`].
@@ -111,11 +112,26 @@ impl Token {
         })
     }
 
-    /// A diagnosis: module, token, chip, session, and what its use costs. Partial where the chip does not answer.
+    /// A diagnosis: module, token, bus, lock and session, without traffic with the chip.
     ///
     /// # Errors
-    /// [`Error::Timeout`] and [`Error::Hanging`]; what else fails is in the report.
+    /// [`Error::Timeout`] and [`Error::Hanging`].
     pub fn report(&self) -> Result<Report, Error> {
         self.worker.call("making a report", |recovery| Ok(Report::of(recovery)))
     }
 }
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Token").field("info", self.info()).field("state", &self.state()).finish()
+    }
+}
+
+/// A token and its keys are used by any thread.
+const _: () = {
+    const fn shared<T: Send + Sync + Clone + fmt::Debug>() {}
+    shared::<Token>();
+    shared::<Key>();
+    shared::<Certificate>();
+    shared::<TokenBuilder>();
+};

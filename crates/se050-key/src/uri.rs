@@ -2,14 +2,22 @@
 
 mod percent;
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::str::FromStr;
 
-use crate::module::canonical;
+use crate::module_file::canonical;
 use crate::{Error, TokenInfo};
 
 /// How every PKCS#11 URI begins.
 pub(crate) const SCHEME: &str = "pkcs11:";
+
+/// The attributes that stand before the question mark. `id` is the only one that may be no text.
+const PATH: [&str; 8] = ["token", "manufacturer", "model", "serial", "slot-id", "object", "id", "type"];
+/// The attributes that stand behind it.
+const QUERY: [&str; 2] = ["module-path", "pin-source"];
+/// The attributes that are compared with the token's. Its slot and the others are compared as text.
+const OF_THE_TOKEN: [&str; 6] = ["module-path", "token", "manufacturer", "model", "serial", "slot-id"];
 
 /// A PKCS#11 URI (RFC 7512), e.g. `pkcs11:token=SSS_PKCS11;object=sss:100100F0;type=private`.
 ///
@@ -19,145 +27,101 @@ pub(crate) const SCHEME: &str = "pkcs11:";
 /// refused, because a URI is no place for a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Pkcs11Uri {
-    pub(crate) token: Option<String>,
-    manufacturer: Option<String>,
-    model: Option<String>,
-    serial: Option<String>,
-    pub(crate) slot_id: Option<u64>,
-    object: Option<String>,
+    texts: BTreeMap<&'static str, String>,
     id: Option<Vec<u8>>,
-    object_type: Option<ObjectType>,
-    module_path: Option<PathBuf>,
-    pin_source: Option<String>,
 }
 
 /// The class of an object, as RFC 7512 names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ObjectType {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum ObjectType {
     /// `private`.
     Private,
     /// `cert`.
     Certificate,
 }
 
+impl ObjectType {
+    pub(crate) fn in_words(self) -> &'static str {
+        match self {
+            Self::Private => "private key",
+            Self::Certificate => "certificate",
+        }
+    }
+}
+
 impl Pkcs11Uri {
     /// The object's label.
-    pub fn object(&self) -> Option<&str> {
-        self.object.as_deref()
+    pub(crate) fn object(&self) -> Option<&str> {
+        self.text("object")
     }
 
     /// The object's CKA_ID.
-    pub fn id(&self) -> Option<&[u8]> {
+    pub(crate) fn id(&self) -> Option<&[u8]> {
         self.id.as_deref()
-    }
-
-    /// The object's class.
-    pub fn object_type(&self) -> Option<ObjectType> {
-        self.object_type
     }
 
     /// The PKCS#11 module.
     pub fn module_path(&self) -> Option<&Path> {
-        self.module_path.as_deref()
+        self.text("module-path").map(Path::new)
     }
 
     /// Where the PIN comes from: see [`Pin::from_source`](crate::Pin::from_source).
     pub fn pin_source(&self) -> Option<&str> {
-        self.pin_source.as_deref()
+        self.text("pin-source")
+    }
+
+    /// Whether it may name an object of that class.
+    pub(crate) fn fits_type(&self, object_type: ObjectType) -> bool {
+        self.text("type").is_none_or(|wanted| wanted == object_type.name())
+    }
+
+    /// The same for another class.
+    pub(crate) fn with_type(&self, object_type: ObjectType) -> Self {
+        self.with("type", object_type.name().to_owned())
+    }
+
+    /// The same with that attribute of the token.
+    pub(crate) fn with(&self, attribute: &'static str, value: String) -> Self {
+        let mut changed = self.clone();
+        changed.texts.insert(attribute, value);
+        changed
     }
 
     /// The first attribute that is not this token's.
     pub(crate) fn mismatch(&self, token: &TokenInfo) -> Option<&'static str> {
-        let differs = |wanted: &Option<String>, is: &str| wanted.as_ref().is_some_and(|wanted| wanted != is);
-        let module = |wanted: &PathBuf| canonical(wanted) != canonical(&token.module);
-        [
-            ("module-path", self.module_path.as_ref().is_some_and(module)),
-            ("token", differs(&self.token, &token.label)),
-            ("manufacturer", differs(&self.manufacturer, &token.manufacturer)),
-            ("model", differs(&self.model, &token.model)),
-            ("serial", differs(&self.serial, &token.serial)),
-            ("slot-id", self.slot_id.is_some_and(|wanted| wanted != token.slot_id)),
-        ]
-        .into_iter()
-        .find_map(|(attribute, differs)| differs.then_some(attribute))
+        let fits = |attribute: &str, wanted: &str| match attribute {
+            "module-path" => canonical(Path::new(wanted)) == canonical(&token.module),
+            "token" => wanted == token.label,
+            "manufacturer" => wanted == token.manufacturer,
+            "model" => wanted == token.model,
+            "serial" => wanted == token.serial,
+            _ => wanted == token.slot_id.to_string(),
+        };
+        let differs = |attribute: &&str| self.text(attribute).is_some_and(|wanted| !fits(attribute, wanted));
+        OF_THE_TOKEN.into_iter().find(differs)
     }
 
     /// What both say of the token together, or the attribute in which they contradict each other.
     pub(crate) fn joined_with(&self, other: &Self) -> Result<Self, &'static str> {
-        fn both<T: Clone + PartialEq>(
-            attribute: &'static str,
-            (one, other): (&Option<T>, &Option<T>),
-        ) -> Result<Option<T>, &'static str> {
-            match (one, other) {
-                (Some(one), Some(other)) if one != other => Err(attribute),
-                (one, other) => Ok(one.as_ref().or(other.as_ref()).cloned()),
+        let mut joined = self.clone();
+        for attribute in OF_THE_TOKEN {
+            let Some(value) = other.text(attribute) else { continue };
+            if self.text(attribute).is_some_and(|own| own != value) {
+                return Err(attribute);
             }
+            joined = joined.with(attribute, value.to_owned());
         }
-        Ok(Self {
-            token: both("token", (&self.token, &other.token))?,
-            manufacturer: both("manufacturer", (&self.manufacturer, &other.manufacturer))?,
-            model: both("model", (&self.model, &other.model))?,
-            serial: both("serial", (&self.serial, &other.serial))?,
-            slot_id: both("slot-id", (&self.slot_id, &other.slot_id))?,
-            module_path: both("module-path", (&self.module_path, &other.module_path))?,
-            ..Self::default()
-        })
+        Ok(joined)
     }
 
-    /// The token's attributes, for an error: `token "a", slot-id 1`.
+    /// The token's attributes, for an error: `token "a", slot-id "1"`.
     pub(crate) fn describe_token(&self) -> String {
-        let text = |name, value: &Option<String>| value.as_ref().map(|value| format!("{name} {value:?}"));
-        let attributes = [
-            text("token", &self.token),
-            text("manufacturer", &self.manufacturer),
-            text("model", &self.model),
-            text("serial", &self.serial),
-            self.slot_id.map(|id| format!("slot-id {id}")),
-        ];
-        attributes.into_iter().flatten().collect::<Vec<_>>().join(", ")
+        let attribute = |name: &str| Some(format!("{name} {:?}", self.text(name)?));
+        OF_THE_TOKEN.into_iter().filter_map(attribute).collect::<Vec<_>>().join(", ")
     }
 
-    /// The same, for an object of that class.
-    pub(crate) fn with_type(&self, object_type: ObjectType) -> Self {
-        Self { object_type: Some(object_type), ..self.clone() }
-    }
-
-    fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
-        match name {
-            "token" => once(&mut self.token, percent::padded_text(value)?),
-            "manufacturer" => once(&mut self.manufacturer, percent::padded_text(value)?),
-            "model" => once(&mut self.model, percent::padded_text(value)?),
-            "serial" => once(&mut self.serial, percent::padded_text(value)?),
-            "object" => once(&mut self.object, percent::text(value)?),
-            "id" if value.is_empty() => return Err("its id is empty".into()),
-            "id" => once(&mut self.id, percent::bytes(value)?),
-            "slot-id" => once(&mut self.slot_id, slot_id(value)?),
-            "type" => once(&mut self.object_type, object_type(value)?),
-            "pin-value" => return Err(PIN_VALUE.into()),
-            "module-path" | "pin-source" => return Err(format!("{name} belongs after the question mark")),
-            other => {
-                return Err(format!(
-                    "the attribute {other:?} is not known here; known are token, manufacturer, model, serial, slot-id, object, id \
-                     and type"
-                ));
-            }
-        }
-        .map_err(|()| format!("{name} is given twice"))
-    }
-
-    fn set_query(&mut self, name: &str, value: &str) -> Result<(), String> {
-        match name {
-            "module-path" => once(&mut self.module_path, PathBuf::from(percent::text(value)?)),
-            "pin-source" => once(&mut self.pin_source, percent::text(value)?),
-            "pin-value" => return Err(PIN_VALUE.into()),
-            other => {
-                return Err(format!(
-                    "the attribute {other:?} is not known after the question mark; known are module-path and pin-source"
-                ));
-            }
-        }
-        .map_err(|()| format!("{name} is given twice"))
+    fn text(&self, attribute: &str) -> Option<&str> {
+        self.texts.get(attribute).map(String::as_str)
     }
 
     fn read(text: &str) -> Result<Self, String> {
@@ -168,14 +132,41 @@ impl Pkcs11Uri {
             None => (rest, None),
         };
         for attribute in path.split(';').filter(|_| !path.is_empty()) {
-            let (name, value) = attribute.split_once('=').ok_or_else(|| no_value(attribute))?;
-            uri.set(name, value)?;
+            uri.set(attribute, &PATH)?;
         }
         for attribute in query.into_iter().flat_map(|query| query.split('&')) {
-            let (name, value) = attribute.split_once('=').ok_or_else(|| no_value(attribute))?;
-            uri.set_query(name, value)?;
+            uri.set(attribute, &QUERY)?;
         }
         Ok(uri)
+    }
+
+    fn set(&mut self, attribute: &str, known: &[&'static str]) -> Result<(), String> {
+        let named = attribute.split_once('=');
+        let (name, value) =
+            named.ok_or_else(|| format!("{attribute:?} is no attribute: write name=value"))?;
+        let Some(name) = known.iter().copied().find(|known| *known == name) else {
+            return Err(unknown(name, known));
+        };
+        if name == "id" {
+            let id = percent::bytes(value)?;
+            return if id.is_empty() {
+                Err("its id is empty".into())
+            } else if self.id.replace(id).is_some() {
+                Err("id is given twice".into())
+            } else {
+                Ok(())
+            };
+        }
+        let text = match name {
+            "token" | "manufacturer" | "model" | "serial" => percent::padded_text(value)?,
+            "slot-id" => slot_id(&percent::text(value)?)?,
+            "type" => object_type(&percent::text(value)?)?.name().to_owned(),
+            _ => percent::text(value)?,
+        };
+        match self.texts.insert(name, text) {
+            Some(_) => Err(format!("{name} is given twice")),
+            None => Ok(()),
+        }
     }
 }
 
@@ -187,28 +178,34 @@ impl FromStr for Pkcs11Uri {
     }
 }
 
-const PIN_VALUE: &str = "pin-value would show the PIN to everybody who sees the URI: use pin-source";
-
-fn object_type(value: &str) -> Result<ObjectType, String> {
-    match percent::text(value)?.as_str() {
-        "private" => Ok(ObjectType::Private),
-        "cert" => Ok(ObjectType::Certificate),
-        other => Err(format!("type={other} names neither a private key nor a certificate")),
+impl ObjectType {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Private => "private",
+            Self::Certificate => "cert",
+        }
     }
 }
 
-fn slot_id(value: &str) -> Result<u64, String> {
-    let digits = percent::text(value)?;
-    let number = digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten();
-    number.ok_or_else(|| "slot-id is no decimal number".to_owned())
+fn object_type(name: &str) -> Result<ObjectType, String> {
+    let known = [ObjectType::Private, ObjectType::Certificate].into_iter().find(|known| known.name() == name);
+    known.ok_or_else(|| format!("type={name} names neither a private key nor a certificate"))
 }
 
-fn once<T>(place: &mut Option<T>, value: T) -> Result<(), ()> {
-    place.replace(value).map_or(Ok(()), |_| Err(()))
+/// Without leading zeros.
+fn slot_id(digits: &str) -> Result<String, String> {
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+    let number = digits.parse::<u64>().ok().filter(|_| is_number);
+    number.map(|id| id.to_string()).ok_or_else(|| "slot-id is no decimal number".to_owned())
 }
 
-fn no_value(attribute: &str) -> String {
-    format!("{attribute:?} is no attribute: write name=value")
+fn unknown(name: &str, known: &[&str]) -> String {
+    match name {
+        "pin-value" => "pin-value would show the PIN to everybody who sees the URI: use pin-source".into(),
+        name if QUERY.contains(&name) => format!("{name} belongs after the question mark"),
+        name if PATH.contains(&name) => format!("{name} belongs before the question mark"),
+        name => format!("the attribute {name:?} is not known there; known are {}", known.join(", ")),
+    }
 }
 
 /// The URI as an error may show it: a `pin-value` is cut off.

@@ -13,9 +13,9 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use crate::login;
-use crate::module::canonical;
+use crate::module_file::canonical;
+use crate::options::Options;
 use crate::recovery::Recovery;
-use crate::token::TokenBuilder;
 use crate::watchdog::{TokenState, Watchdog};
 use crate::{Error, TokenInfo};
 
@@ -38,7 +38,7 @@ struct Registered {
 /// The thread that was started last.
 struct Last {
     /// Without the PIN, which lives no longer than its token.
-    options: TokenBuilder,
+    options: Options,
     watchdog: Arc<Watchdog>,
     process: u32,
 }
@@ -58,7 +58,7 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// The worker of the module that the options name: the one that is there, else a new one.
-    pub(crate) fn of(options: TokenBuilder) -> Result<Arc<Self>, Error> {
+    pub(crate) fn of(options: Options) -> Result<Arc<Self>, Error> {
         let registered = {
             let mut modules = MODULES.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(modules.entry(canonical(&options.module)).or_default())
@@ -82,7 +82,7 @@ impl Worker {
             }
         }
         let watchdog = Arc::new(Watchdog::new());
-        let remembered = TokenBuilder { pin: None, ..options.clone() };
+        let remembered = Options { pin: None, ..options.clone() };
         registered.last =
             Some(Last { options: remembered, watchdog: Arc::clone(&watchdog), process: std::process::id() });
         let worker = Arc::new(Self::start(options, watchdog)?);
@@ -91,7 +91,7 @@ impl Worker {
     }
 
     /// Starts the thread, which opens the session. The watchdog tells when it has ended, even where this gives up on it.
-    fn start(options: TokenBuilder, watchdog: Arc<Watchdog>) -> Result<Self, Error> {
+    fn start(options: Options, watchdog: Arc<Watchdog>) -> Result<Self, Error> {
         let (deadline, pin) = (options.deadline, options.pin.clone());
         let (jobs, queue) = mpsc::channel::<Job>();
         let (opened_sender, opened) = mpsc::channel();
@@ -132,7 +132,7 @@ impl Worker {
     }
 
     /// The option in which these differ from those with which the token is open.
-    fn contradiction(&self, options: &TokenBuilder, open: &TokenBuilder) -> Option<&'static str> {
+    fn contradiction(&self, options: &Options, open: &Options) -> Option<&'static str> {
         let pin = options.pin.as_ref().filter(|_| self.info.login_required);
         let differs = [
             ("token", options.wanted.mismatch(&self.info).is_some()),

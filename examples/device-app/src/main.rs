@@ -9,7 +9,7 @@ use se050_device::Device;
 
 fn main() -> ExitCode {
     let config = std::env::args().nth(1).unwrap_or_else(|| "device.toml".to_owned());
-    // 75 where only a new process can open the chip again: for the supervisor that starts this one.
+    // 75 where the chip did not answer: the supervisor then starts a new process, which may find it.
     se050_device::exit(run(&config))
 }
 

@@ -46,8 +46,7 @@ async fn receive(args: &Args, mut out: impl Write) -> anyhow::Result<()> {
     let topic = args.topic.clone().unwrap_or_else(|| format!("{}/in", device.topic_prefix()));
     // Given to the builder, so that what the server has stored finds its subscription.
     let subscription = SubscribeOptions::new(&topic, QoS::AtLeastOnce)?;
-    let client =
-        device.client().proxy_from_environment().persistent_session(DAY).subscribe(subscription).start()?;
+    let client = device.client().persistent_session(DAY).subscribe(subscription).start()?;
     let mut events = client.events();
     let Some(mut messages) = client.messages() else { anyhow::bail!("somebody else reads the messages") };
     loop {

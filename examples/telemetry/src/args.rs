@@ -1,17 +1,16 @@
 //! The command line.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
+use se050_device::DeviceArgs;
 
 /// Publishes a reading every second, with the key in the SE050, and shows what happens to the connection.
 #[derive(Parser)]
 #[command(version)]
 pub(crate) struct Args {
-    /// The device configuration that `se050-iot provision --device-config` has written
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: PathBuf,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgs,
     /// Seconds between two readings
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
     pub(crate) interval: Duration,

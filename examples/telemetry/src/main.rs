@@ -3,11 +3,10 @@
 //! back. What happens to the connection is shown as it happens; while all goes well, there is one line a minute. Ctrl-C and
 //! SIGTERM (`podman stop`) end it in order: what waits is sent, the connection is closed, the chip is released.
 //!
-//! Needs a device that is registered, its configuration (`se050-iot provision --device-config`), and NXP's PKCS#11 module, or
-//! any other token's. A proxy is taken from the environment (`HTTPS_PROXY`).
+//! Needs a device that is registered, its configuration (`se050-iot provision --device-config`) or the same by flags, and NXP's
+//! PKCS#11 module, or any other token's. A proxy is taken from the environment (`HTTPS_PROXY`).
 
 mod args;
-mod chip;
 mod stop;
 
 use std::io::Write;
@@ -21,9 +20,7 @@ use aws_iot_mqtt::{
     WhenFull,
 };
 use clap::Parser as _;
-use device_identity::DeviceConfig;
-use rustls_se050::{ClientIdentity, client_config, exit_status, roots_from_pem_file};
-use se050_key::{NXP_MODULE, Selector, Token};
+use se050_device::Device;
 use stop::Stop;
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
@@ -40,14 +37,7 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .with_max_level(tracing_subscriber::filter::LevelFilter::ERROR)
         .init();
-    match run(&args) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("Error: {error:?}");
-            // 75 when only a new process can open the chip again: for the supervisor.
-            ExitCode::from(exit_status(error.as_ref()))
-        }
-    }
+    se050_device::exit(run(&args))
 }
 
 fn run(args: &Args) -> anyhow::Result<()> {
@@ -58,11 +48,10 @@ fn run(args: &Args) -> anyhow::Result<()> {
 
 async fn telemetry(args: &Args, mut out: impl Write) -> anyhow::Result<()> {
     let mut stop = Stop::new()?;
-    let config = DeviceConfig::from_file(&args.config)
-        .with_context(|| format!("--config {}", args.config.display()))?;
-    let client = client(&config)?;
+    let device = args.device.open()?;
+    let client = client(&device)?;
     let mut events = client.events();
-    let topic: Topic = format!("{}/readings", config.topic_prefix).parse()?;
+    let topic: Topic = format!("{}/readings", device.topic_prefix()).parse()?;
     let mut ticks = interval(args.interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut status = interval_at(Instant::now() + STATUS_INTERVAL, STATUS_INTERVAL);
@@ -86,23 +75,10 @@ async fn telemetry(args: &Args, mut out: impl Write) -> anyhow::Result<()> {
 }
 
 /// Connects in the background, for as long as it takes.
-fn client(config: &DeviceConfig) -> anyhow::Result<Client> {
-    let token = Token::open(config.key.pkcs11_lib.as_deref().unwrap_or(NXP_MODULE))?;
-    let key: Selector = config.key.label.parse()?;
-    let certificate = match &config.key.certificate {
-        Some(label) => token.certificate(&label.parse()?)?,
-        None => token.certificate_of_key(&key)?,
-    };
-    let identity = ClientIdentity::new(token.key_of(&key, &certificate)?, &certificate)?;
-    let roots = match &config.ca_file {
-        Some(path) => roots_from_pem_file(path)?,
-        None => aws_iot_mqtt::roots::amazon(),
-    };
+fn client(device: &Device) -> anyhow::Result<Client> {
     let outbox = OutboxOptions::new().messages(DAY).bytes(64 * 1024 * 1024).when_full(WhenFull::DropOldest);
-    let builder = Client::builder(&config.endpoint, &config.client_id, client_config(&identity, roots)?);
-    let builder =
-        builder.port(config.port).proxy_from_environment().outbox(outbox).drain_timeout(DRAIN_TIMEOUT);
-    Ok(builder.classify_signer_errors(chip::verdict).start()?)
+    let builder = device.client().outbox(outbox).drain_timeout(DRAIN_TIMEOUT);
+    Ok(builder.start()?)
 }
 
 /// The load of this machine, as an example of something to measure.
@@ -124,16 +100,17 @@ fn show(event: &Event, out: &mut impl Write) -> std::io::Result<()> {
         Event::ConnectFailed { error, retry_in: Some(delay) } => {
             writeln!(out, "still offline: {}; trying again in {:.1} s", error.report(), delay.as_secs_f32())
         }
-        Event::MessageDropped { error, .. } => writeln!(out, "{error}"),
+        Event::MessageDropped { .. } | Event::PublishRefused { .. } => writeln!(out, "{event}"),
         _ => Ok(()),
     }
 }
 
 fn summary(statistics: &Statistics) -> String {
     format!(
-        "sent {}, acknowledged {}, waiting {}, dropped {}, reconnects {}",
+        "sent {}, acknowledged {}, refused {}, waiting {}, dropped {}, reconnects {}",
         statistics.publishes - statistics.repetitions,
         statistics.acknowledged,
+        statistics.refused,
         statistics.outbox_messages,
         statistics.dropped,
         statistics.reconnects

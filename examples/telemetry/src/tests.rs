@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use aws_iot_sim::AwsIotSim;
+use device_identity::DeviceConfig;
+use se050_key::{Selector, Token};
 use se050_sim::Chip;
 
 use super::*;
@@ -24,7 +26,8 @@ fn while_all_goes_well_it_says_so_once_a_minute() {
     let file = directory.path().join("device.toml");
     std::fs::write(&file, config.to_toml().unwrap()).unwrap();
 
-    let args = Args { config: file, interval: Duration::from_secs(1), count: Some(130) };
+    let arguments = ["telemetry", "--count", "130", "--config", file.to_str().unwrap()];
+    let args = Args::try_parse_from(arguments).unwrap();
     let mut out = Vec::new();
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().start_paused(true).build().unwrap();
@@ -34,5 +37,5 @@ fn while_all_goes_well_it_says_so_once_a_minute() {
     let lines: Vec<_> = out.lines().filter(|line| *line != "connected").collect();
     assert_eq!(lines.len(), 3, "{out}");
     assert!(lines.iter().all(|line| line.starts_with("sent ")), "{out}");
-    assert_eq!(lines[2], "sent 130, acknowledged 130, waiting 0, dropped 0, reconnects 0");
+    assert_eq!(lines[2], "sent 130, acknowledged 130, refused 0, waiting 0, dropped 0, reconnects 0");
 }

@@ -95,7 +95,7 @@ fn readings_are_buffered_through_a_cut_and_none_is_lost() {
     assert!(telemetry.until("offline: ").contains("administrative action"));
     telemetry.until("connected");
     let summary = telemetry.until("sent ");
-    assert_eq!(summary, "sent 80, acknowledged 80, waiting 0, dropped 0, reconnects 1");
+    assert_eq!(summary, "sent 80, acknowledged 80, refused 0, waiting 0, dropped 0, reconnects 1");
     // Not one line a reading.
     assert_eq!(telemetry.seen.len(), 4, "{:#?}", telemetry.seen);
     telemetry.succeeds();

@@ -6,7 +6,7 @@ use crate::command::installed;
 use crate::debian;
 
 /// A file that a package brings, and the package.
-const NEEDED: [(&str, &str); 9] = [
+const NEEDED: &[(&str, &str)] = &[
     ("softhsm2-util", "softhsm2"),
     ("pkcs11-tool", "opensc"),
     ("p11tool", "gnutls-bin"),

@@ -29,9 +29,7 @@ const DISCONNECT: u8 = 0xE0;
 pub(crate) enum Malformed {
     #[error("a {0} that cannot be read: {1}")]
     Packet(&'static str, String),
-    #[error(
-        "a {0} that cannot be read: it has the form of MQTT 3.1.1, which ends before the properties of MQTT 5"
-    )]
+    #[error("a {0} that cannot be read: it is too short for MQTT 5; it may be one of MQTT 3.1.1")]
     Mqtt311(&'static str),
     #[error("a packet that cannot be read: its first byte is {0:#04x}, which no packet has")]
     Flags(u8),
@@ -146,6 +144,11 @@ fn unreadable(what: &'static str, error: &mqttbytes::Error) -> Malformed {
             E::TopicNotUtf8 => "a text in it is not UTF-8".to_owned(),
             E::InvalidPropertyType(number) => {
                 format!("it has a property {number:#04x} that is not allowed there")
+            }
+            E::InvalidConnectReturnCode(code)
+            | E::InvalidReason(code)
+            | E::InvalidSubscribeReasonCode(code) => {
+                format!("its reason code {code:#04x} is not one of MQTT 5")
             }
             E::InsufficientBytes(_) | E::BoundaryCrossed(_) | E::MalformedPacket => {
                 "it ends in the middle of a field".to_owned()

@@ -19,7 +19,7 @@ use tracing::debug;
 use super::shared::{Closing, Shared};
 use super::tls;
 use crate::client::Outcome;
-use crate::clock::{Now, after};
+use crate::clock::{Moment, after};
 use crate::session::{Command, Session};
 use crate::{Cause, Error};
 
@@ -84,9 +84,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
         let (mut batch, mut commands_come, mut flushed) = (Vec::new(), true, true);
         let mut alarm = pin!(sleep_until(tokio::time::Instant::now() + LONG));
         // What came together with CONNACK.
-        self.session.received(&mut self.received, Now::now())?;
+        self.session.received(&mut self.received, Moment::now())?;
         loop {
-            let now = Now::now();
+            let now = Moment::now();
             self.session.send(now);
             self.session.complete();
             if self.closing.has_begun() {
@@ -114,14 +114,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
                 () = shared.outbox.accepted(), if wants_messages => {}
                 count = commands.recv_many(&mut batch, 16), if commands_come => {
                     commands_come = count > 0;
-                    batch.drain(..).for_each(|command| self.session.command(command, Now::now()));
+                    batch.drain(..).for_each(|command| self.session.command(command, Moment::now()));
                 }
                 () = shared.waker.woken() => self.session.woken(),
                 () = closing.asked() => {
                     self.commands.close();
                     self.shared.outbox.close();
                 }
-                () = alarm.as_mut() => self.session.timer(Now::now())?,
+                () = alarm.as_mut() => self.session.timer(Moment::now())?,
             }
         }
     }
@@ -144,7 +144,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
             Ok(0) => Err(self.lost(tls::closed())),
             Ok(count) => {
                 self.shared.counters.bytes_received.add(count);
-                self.session.received(&mut self.received, Now::now())
+                self.session.received(&mut self.received, Moment::now())
             }
             Err(error) => Err(self.lost(error)),
         }
@@ -240,7 +240,7 @@ fn poll_write<S: AsyncWrite + Unpin>(
             count => {
                 (*flushed, *written) = (false, true);
                 shared.counters.bytes_sent.add(count);
-                session.written(count, Now::now());
+                session.written(count, Moment::now());
             }
         }
     }

@@ -174,7 +174,7 @@ fn closed_after_connect(settings: &Settings, error: std::io::Error) -> Error {
     Error::ClosedAfterConnect {
         endpoint: settings.server(),
         client_id: settings.connect.client_id.clone(),
-        source: Cause::new(error),
+        source: Cause::new(tls::in_words(error)),
     }
 }
 

@@ -7,6 +7,7 @@ use tokio::net::TcpStream;
 
 use super::dial;
 use super::http::Head;
+use crate::hint::Printable;
 use crate::{Error, Proxy};
 
 /// Longest head of a proxy's answer, in bytes: Squid and nginx send less than 1 KiB.
@@ -49,7 +50,7 @@ fn refusal(answer: &str, with_credentials: bool) -> Option<String> {
     let Some(head) = Head::parse(answer) else {
         return Some("its answer is not HTTP: is it the proxy's port?".to_owned());
     };
-    let (status, line) = (head.status, head.line);
+    let (status, line) = (head.status, Printable(head.line));
     let schemes = head.authentication_schemes();
     Some(match status {
         200..=299 if answer.ends_with("\n\r\n") || answer.ends_with("\n\n") => return None,

@@ -12,7 +12,7 @@ use super::driver::{Driver, Ended};
 use super::shared::{Closing, Shared};
 use super::{Attempt, Established, Settings, establish, until};
 use crate::client::Outcome;
-use crate::clock::Now;
+use crate::clock::Moment;
 use crate::codec::Malformed;
 use crate::reconnect::{Backoff, Ended as How, Next};
 use crate::session::{Command, Session};
@@ -112,10 +112,10 @@ impl Supervisor<'_> {
         // What was asked for meanwhile comes first: a kept session's messages may come right behind CONNACK, and need
         // their subscriptions.
         while let Ok(command) = self.commands.try_recv() {
-            self.session.command(command, Now::now());
+            self.session.command(command, Moment::now());
         }
         let since = Instant::now();
-        self.session.connected(negotiated, Now::now());
+        self.session.connected(negotiated, Moment::now());
         if let Some(first) = self.first.take() {
             // Where nobody waits for it any more, the client is gone as well, and the driver disconnects at once.
             let _ = first.send(Ok(()));
@@ -147,7 +147,7 @@ impl Supervisor<'_> {
     async fn offline(&mut self, waiting: bool) -> Option<Outcome> {
         let mut commands_come = true;
         loop {
-            let now = Now::now();
+            let now = Moment::now();
             if self.closing.has_begun() {
                 self.commands.close();
                 self.shared.outbox.close();
@@ -162,14 +162,14 @@ impl Supervisor<'_> {
             let deadline = self.session.deadline(now).into_iter().chain(self.closing.until()).min();
             tokio::select! {
                 command = self.commands.recv(), if commands_come => match command {
-                    Some(command) => self.session.command(command, Now::now()),
+                    Some(command) => self.session.command(command, Moment::now()),
                     None => commands_come = false,
                 },
                 () = self.closing.asked() => if waiting && self.shared.outbox.depth().0 > 0 {
                     return None;
                 },
                 () = self.shared.waker.woken() => self.session.woken(),
-                () = until(deadline) => drop(self.session.timer(Now::now())),
+                () = until(deadline) => drop(self.session.timer(Moment::now())),
             }
         }
     }

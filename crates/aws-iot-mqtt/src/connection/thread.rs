@@ -13,7 +13,7 @@ use super::shared::{Closing, Shared};
 use super::supervisor::Supervisor;
 use crate::acknowledgement::SessionWaker;
 use crate::client::Outcome;
-use crate::clock::Now;
+use crate::clock::Moment;
 use crate::message_queue::{CAPACITY, QueueWriter, WhenUnread, queue};
 use crate::session::{Command, Session, SessionParts, SubscribeRequest};
 use crate::subscription::Messages;
@@ -93,7 +93,7 @@ fn run_on(runtime: Runtime, work: Work, end: &watch::Sender<Option<Outcome>>) {
     });
     let given = settings.subscriptions.iter().cloned();
     let given = given.map(|options| SubscribeRequest { options, queue: unrouted.clone(), answer: None });
-    session.command(Command::Subscribe(given.collect()), Now::now());
+    session.command(Command::Subscribe(given.collect()), Moment::now());
     let mut supervisor = Supervisor {
         settings: &settings,
         shared: &shared,

@@ -4,11 +4,11 @@
 
 mod entry;
 mod options;
+mod state;
 mod store;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -17,9 +17,9 @@ use tokio::sync::Notify;
 
 pub(crate) use self::entry::{Answer, Entry};
 pub use self::options::{OfflineQos0, OutboxOptions, WhenFull};
+use self::state::{Removed, State};
 pub(crate) use self::store::Key;
-use self::store::Store;
-use crate::clock::{Now, after};
+use crate::clock::{Moment, after};
 use crate::event::Hub;
 use crate::statistics::Counters;
 use crate::{Error, Event, QoS};
@@ -28,7 +28,6 @@ use crate::{Error, Event, QoS};
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest of these pauses.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-
 pub(crate) struct Outbox {
     options: OutboxOptions,
     state: Mutex<State>,
@@ -38,23 +37,6 @@ pub(crate) struct Outbox {
     room: Notify,
     hub: Arc<Hub>,
     counters: Arc<Counters>,
-}
-
-#[derive(Default)]
-struct State {
-    store: Store,
-    /// Messages that may be sent, in order.
-    waiting: Waiting,
-    /// QoS 1 messages that the server refused for now, and when each may be sent again.
-    paused: BTreeSet<(Instant, Key)>,
-    online: bool,
-    ended: Option<Error>,
-}
-
-#[derive(Default)]
-struct Waiting {
-    qos0: BTreeSet<Key>,
-    qos1: BTreeSet<Key>,
 }
 
 /// What became of a message that was offered.
@@ -72,10 +54,6 @@ pub(crate) enum Sending {
     /// Nothing more can be sent now.
     Stop,
 }
-
-/// Messages that are removed, and what their senders are told once the lock is released.
-#[derive(Default)]
-struct Removed(Vec<(Entry, Result<(), Error>)>);
 
 impl Outbox {
     pub(crate) fn new(options: OutboxOptions, hub: Arc<Hub>, counters: Arc<Counters>) -> Self {
@@ -113,7 +91,12 @@ impl Outbox {
     /// Hands messages to `send` in their order until it stops: QoS 0, and at most `window` of QoS 1.
     ///
     /// A message that was sent stays here until [`Self::complete`].
-    pub(crate) fn send(&self, mut window: usize, now: Now, mut send: impl FnMut(Key, &mut Entry) -> Sending) {
+    pub(crate) fn send(
+        &self,
+        mut window: usize,
+        now: Moment,
+        mut send: impl FnMut(Key, &mut Entry) -> Sending,
+    ) {
         let mut removed = Removed::default();
         let mut guard = self.state();
         let state = &mut *guard;
@@ -220,7 +203,7 @@ impl Outbox {
     }
 
     /// When something happens without an event from outside: a message expires, or is to be sent again.
-    pub(crate) fn deadline(&self, now: Now) -> Option<Instant> {
+    pub(crate) fn deadline(&self, now: Moment) -> Option<Instant> {
         let state = self.state();
         let expiry = state.store.next_expiry().map(|(expires, _)| {
             // Rounded up, or it would be waited for many times over.
@@ -286,13 +269,13 @@ impl Outbox {
             return Err(Error::Offline { topic: entry.topic() });
         }
         let bytes = entry.bytes();
-        if !self.has_room(&state, bytes) {
+        if !state.has_room(&self.options, bytes) {
             state.expire(entry.accepted, &mut removed);
         }
         if self.options.when_full == WhenFull::DropOldest {
-            self.make_room(&mut state, bytes, &mut removed);
+            state.make_room(&self.options, bytes, &mut removed);
         }
-        let offered = if self.has_room(&state, bytes) {
+        let offered = if state.has_room(&self.options, bytes) {
             let qos = entry.qos;
             let key = state.store.insert(entry);
             state.waiting.of(qos).insert(key);
@@ -310,45 +293,6 @@ impl Outbox {
         }
         self.report(removed);
         Ok(offered)
-    }
-
-    fn has_room(&self, state: &State, bytes: usize) -> bool {
-        let OutboxOptions { messages, bytes: most, .. } = self.options;
-        let (now, used) = (state.store.len(), state.store.bytes());
-        now == 0 || (now < messages && used.saturating_add(bytes) <= most)
-    }
-
-    /// Drops the oldest messages that were not sent, unless that is not enough for a message of so many bytes.
-    fn make_room(&self, state: &mut State, bytes: usize, removed: &mut Removed) {
-        let OutboxOptions { messages, bytes: most, .. } = self.options;
-        let (mut now, mut used) = (state.store.len(), state.store.bytes());
-        let mut oldest = Vec::new();
-        // The keys of both in one order.
-        let Waiting { qos0, qos1 } = &state.waiting;
-        let (mut qos0, mut qos1) = (qos0.iter().peekable(), qos1.iter().peekable());
-        while now > 0 && !(now < messages && used.saturating_add(bytes) <= most) {
-            let next = match (qos0.peek(), qos1.peek()) {
-                (Some(one), Some(other)) if one < other => qos0.next(),
-                (_, Some(_)) => qos1.next(),
-                (Some(_), None) => qos0.next(),
-                (None, None) => return,
-            };
-            let Some((key, entry)) = next.and_then(|key| Some((*key, state.store.get(*key)?))) else {
-                return;
-            };
-            if !entry.sent {
-                (now, used) = (now - 1, used - entry.bytes());
-                oldest.push(key);
-            }
-        }
-        // A message that is larger than the whole outbox is not worth all the others.
-        if bytes > most && !oldest.is_empty() {
-            return;
-        }
-        for key in oldest {
-            let topic = state.store.get(key).map(Entry::topic).unwrap_or_default();
-            state.remove(key, Err(Error::Dropped { topic }), removed);
-        }
     }
 
     fn full(&self, entry: &Entry) -> Error {
@@ -384,47 +328,5 @@ impl Outbox {
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing in here panics while it holds the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    /// The next message to send.
-    fn next(&self, window: bool) -> Option<Key> {
-        let Waiting { qos0, qos1 } = &self.waiting;
-        qos0.first().into_iter().chain(qos1.first().filter(|_| window)).min().copied()
-    }
-
-    fn remove(&mut self, key: Key, result: Result<(), Error>, removed: &mut Removed) {
-        let Some(entry) = self.store.remove(key) else { return };
-        self.waiting.of(entry.qos).remove(&key);
-        if entry.refused.is_some() {
-            self.paused.retain(|(_, paused)| *paused != key);
-        }
-        removed.0.push((entry, result));
-    }
-
-    fn resume(&mut self, now: Instant) {
-        while let Some((again, key)) = self.paused.first().copied().filter(|(again, _)| *again <= now) {
-            self.paused.remove(&(again, key));
-            self.waiting.qos1.insert(key);
-        }
-    }
-
-    /// Removes what has expired.
-    fn expire(&mut self, now: SystemTime, removed: &mut Removed) {
-        while let Some((_, key)) = self.store.next_expiry().filter(|(expires, _)| *expires <= now) {
-            let Some(entry) = self.store.get(key) else { break };
-            let (topic, sent) = (entry.topic(), entry.sent);
-            self.remove(key, Err(Error::Expired { topic, sent }), removed);
-        }
-    }
-}
-
-impl Waiting {
-    fn of(&mut self, qos: QoS) -> &mut BTreeSet<Key> {
-        match qos {
-            QoS::AtMostOnce => &mut self.qos0,
-            QoS::AtLeastOnce => &mut self.qos1,
-        }
     }
 }

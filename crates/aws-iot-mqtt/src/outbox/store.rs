@@ -4,7 +4,7 @@
 //! thread waits for none of these calls.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::entry::Entry;
 
@@ -54,6 +54,15 @@ impl Store {
         } else {
             self.expiries.remove(&(expires, key));
         }
+    }
+
+    /// The wall clock was put forward: no time has passed.
+    pub(super) fn clock_was_set(&mut self, by: Duration) {
+        let later = |time: SystemTime| time.checked_add(by).unwrap_or(time);
+        for entry in self.entries.values_mut() {
+            (entry.accepted, entry.expires) = (later(entry.accepted), entry.expires.map(later));
+        }
+        self.expiries = self.expiries.iter().map(|(expires, key)| (later(*expires), *key)).collect();
     }
 
     /// The message that expires next, and when.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::state::CLOCK_IS_SET;
 use super::*;
 use crate::Publication;
 
@@ -12,7 +13,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 struct Bench {
     outbox: Outbox,
-    now: Now,
+    now: Moment,
     receipts: Vec<oneshot::Receiver<Result<(), Error>>>,
 }
 
@@ -20,7 +21,7 @@ impl Bench {
     fn new(options: OutboxOptions) -> Self {
         let outbox = Outbox::new(options, Arc::default(), Arc::default());
         outbox.online(false);
-        let now = Now { instant: Instant::now(), wall: SystemTime::now() };
+        let now = Moment { instant: Instant::now(), wall: SystemTime::now() };
         Self { outbox, now, receipts: Vec::new() }
     }
 
@@ -196,4 +197,23 @@ fn an_expiry_interval_counts_from_the_moment_of_acceptance() {
     assert_eq!(entry.expires_in(now + 2 * MINUTE), Some(Duration::ZERO));
     let (forever, _answered) = Entry::new(Publication::new("t", QoS::AtLeastOnce, "x").unwrap(), now);
     assert_eq!(forever.expires_in(now), None);
+}
+
+#[test]
+fn a_clock_that_is_set_after_the_start_expires_nothing() {
+    let mut bench = Bench::new(OutboxOptions::new());
+    let expiring =
+        || Publication::new("t", QoS::AtLeastOnce, "x").unwrap().message_expiry_interval(2 * MINUTE);
+    bench.now.wall = SystemTime::UNIX_EPOCH + MINUTE;
+    bench.put_message(expiring()).unwrap();
+    bench.now.wall += MINUTE;
+    bench.outbox.expire(bench.now.wall);
+    // The time server answers.
+    bench.now.wall = SystemTime::UNIX_EPOCH + CLOCK_IS_SET + MINUTE;
+    bench.outbox.expire(bench.now.wall);
+    assert!(bench.receipts[0].try_recv().is_err(), "it has a minute left");
+    bench.now.wall += MINUTE;
+    bench.outbox.expire(bench.now.wall);
+    assert!(matches!(bench.receipts[0].try_recv(), Ok(Err(Error::Expired { .. }))));
+    assert_eq!(bench.outbox.deadline(bench.now), None);
 }

@@ -6,14 +6,14 @@ use tracing::{debug, warn};
 
 use super::blame::Item;
 use super::{Session, inbox};
-use crate::clock::Now;
+use crate::clock::Moment;
 use crate::codec::{Malformed, Reason as _, decode, message};
 use crate::message_queue::{Pushed, QueueWriter};
 use crate::{Error, Event, Message, QoS};
 
 impl Session {
     /// Takes all whole packets out of `buffer`.
-    pub(crate) fn received(&mut self, buffer: &mut BytesMut, now: Now) -> Result<(), Error> {
+    pub(crate) fn received(&mut self, buffer: &mut BytesMut, now: Moment) -> Result<(), Error> {
         if let Some(connection) = &mut self.connection {
             connection.keep_alive.heard(now.instant);
         }
@@ -26,14 +26,14 @@ impl Session {
         result
     }
 
-    fn packets(&mut self, buffer: &mut BytesMut, now: Now) -> Result<(), Error> {
+    fn packets(&mut self, buffer: &mut BytesMut, now: Moment) -> Result<(), Error> {
         while let Some(packet) = decode(buffer, self.limits.maximum_packet_size)? {
             self.packet(packet, now)?;
         }
         Ok(())
     }
 
-    fn packet(&mut self, packet: Packet, now: Now) -> Result<(), Error> {
+    fn packet(&mut self, packet: Packet, now: Moment) -> Result<(), Error> {
         let wrong = |name| Err(Malformed::WrongDirection(name).into());
         match packet {
             Packet::Publish(publish) => return self.publish(publish),

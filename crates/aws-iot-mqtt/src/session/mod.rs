@@ -5,6 +5,7 @@
 
 mod blame;
 mod connect;
+mod filter_state;
 mod inbox;
 mod incoming;
 mod keep_alive;
@@ -14,6 +15,7 @@ mod publishing;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
+mod unanswered;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -31,7 +33,7 @@ use self::packet_ids::{PacketIds, Use};
 pub(crate) use self::subscriptions::SubscribeRequest;
 use self::subscriptions::{Outcome, Subscriptions};
 use crate::acknowledgement::SessionWaker;
-use crate::clock::{Now, after};
+use crate::clock::{Moment, after};
 use crate::codec::{Malformed, Output};
 use crate::connection::died;
 use crate::event::Hub;
@@ -101,7 +103,11 @@ pub(crate) enum Written {
     /// A message of QoS 0, which is done with.
     Qos0(Key),
     /// A message of QoS 1, by its packet id.
-    Publish(u16),
+    Publish {
+        id: u16,
+        /// It was written before, on an earlier connection.
+        again: bool,
+    },
     /// A SUBSCRIBE or UNSUBSCRIBE, by its packet id.
     Request(u16),
     Ping,
@@ -136,7 +142,7 @@ impl Session {
     }
 
     /// The server has accepted a connection. Everything that an earlier one left open goes out again.
-    pub(crate) fn connected(&mut self, negotiated: Negotiated, now: Now) {
+    pub(crate) fn connected(&mut self, negotiated: Negotiated, now: Moment) {
         let session_present = negotiated.session_present;
         self.connection = Some(Connection {
             keep_alive: KeepAlive::new(negotiated.keep_alive, now.instant),
@@ -172,7 +178,7 @@ impl Session {
         for written in self.output.clear() {
             match written {
                 Written::Qos0(key) => unsent.push(key),
-                Written::Publish(id) => {
+                Written::Publish { id, .. } => {
                     if let Some(Use::Queued(key)) = self.ids.get(id) {
                         unsent.push(key);
                     }
@@ -192,7 +198,7 @@ impl Session {
         }
     }
 
-    pub(crate) fn command(&mut self, command: Command, now: Now) {
+    pub(crate) fn command(&mut self, command: Command, now: Moment) {
         match command {
             Command::Subscribe(requests) => {
                 for request in requests {
@@ -225,7 +231,7 @@ impl Session {
     }
 
     /// When [`Self::timer`] has to be called next.
-    pub(crate) fn deadline(&self, now: Now) -> Option<Instant> {
+    pub(crate) fn deadline(&self, now: Moment) -> Option<Instant> {
         let unanswered = self.unanswered_since();
         let keep_alive = self.connection.as_ref().and_then(|one| one.keep_alive.deadline(unanswered));
         let publish = self.oldest_publish().map(|(_, written)| after(written, self.operation_timeout));
@@ -236,13 +242,16 @@ impl Session {
     }
 
     /// Does what the time asks for.
-    pub(crate) fn timer(&mut self, now: Now) -> Result<(), Error> {
+    pub(crate) fn timer(&mut self, now: Moment) -> Result<(), Error> {
         self.outbox.expire(now.wall);
         for (_, answer) in self.timers.extract_if(.., |(due, _)| *due <= now.instant) {
             let _ = answer.send(Ok(()));
         }
         let (again, outcomes) = self.subscriptions.timer(&mut self.ids, self.operation_timeout, now.instant);
-        again.into_iter().for_each(|id| self.send_request(id));
+        for id in again {
+            warn!(request = self.subscriptions.in_words(id), "not answered yet: it is sent once more");
+            self.send_request(id);
+        }
         self.report(outcomes);
         self.reconcile();
         let unanswered = self.unanswered_since();
@@ -270,11 +279,16 @@ impl Session {
     }
 
     /// So many bytes of the output went to the socket.
-    pub(crate) fn written(&mut self, count: usize, now: Now) {
-        let Self { output, ids, unacknowledged, subscriptions, completed, connection, .. } = self;
+    pub(crate) fn written(&mut self, count: usize, now: Moment) {
+        let Self { output, ids, unacknowledged, subscriptions, completed, connection, counters, .. } = self;
         output.written(count, |written| match written {
-            Written::Qos0(key) => completed.push((key, Ok(()))),
-            Written::Publish(id) => {
+            Written::Qos0(key) => {
+                counters.publishes.add(1);
+                completed.push((key, Ok(())));
+            }
+            Written::Publish { id, again } => {
+                counters.publishes.add(1);
+                counters.repetitions.add(usize::from(again));
                 if let Some(Use::Queued(key)) = ids.get(id) {
                     ids.set(id, Use::Publish(key));
                     unacknowledged.push_back((id, key, now.instant));
@@ -310,11 +324,6 @@ impl Session {
     /// Whether the server has acknowledged a message or granted a subscription on this connection.
     pub(crate) fn was_acknowledged(&self) -> bool {
         self.acknowledged
-    }
-
-    /// What the server has owed an answer for longest, for the error of a lost connection.
-    pub(crate) fn unanswered(&self) -> Option<String> {
-        self.oldest_item().map(|item| self.in_words(&item))
     }
 
     /// The last packet.
@@ -393,41 +402,6 @@ impl Session {
         if self.resuming && !self.subscriptions.has_requests() {
             self.resuming = false;
             self.hub.tell(Event::Resumed);
-        }
-    }
-
-    /// Since when the server owes an answer.
-    fn unanswered_since(&self) -> Option<Instant> {
-        let publish = self.oldest_publish().map(|(_, written)| written);
-        let request = self.subscriptions.oldest_request().map(|(_, written)| written);
-        publish.into_iter().chain(request).min()
-    }
-
-    fn oldest_item(&self) -> Option<Item> {
-        let publish = self.oldest_publish().map(|(key, written)| (written, Item::Publish(key)));
-        let request = self.subscriptions.oldest_request();
-        let request = request.map(|(filter, written)| (written, Item::Filter(filter.clone())));
-        publish.into_iter().chain(request).min_by_key(|(written, _)| *written).map(|(_, item)| item)
-    }
-
-    fn in_words(&self, item: &Item) -> String {
-        match item {
-            Item::Publish(key) => format!("the message to '{}'", self.outbox.topic(*key).unwrap_or_default()),
-            Item::Filter(filter) => format!("the subscription to '{filter}'"),
-        }
-    }
-
-    /// The server has ended several connections over this.
-    fn give_up(&mut self, item: &Item, losses: u32, error: &Error) {
-        let error =
-            Error::Unanswerable { what: self.in_words(item), times: losses, last: Box::new(error.clone()) };
-        match item {
-            Item::Publish(key) => self.outbox.complete([(*key, Err(error))]),
-            Item::Filter(filter) => {
-                warn!(error = %error.report(), "a subscription is given up");
-                let outcomes = self.subscriptions.fail(filter, &error);
-                self.report(outcomes);
-            }
         }
     }
 }

@@ -4,12 +4,12 @@ use std::mem::take;
 use std::time::Instant;
 
 use rumqttc::v5::mqttbytes::v5::{PubAck, PubAckReason, Publish};
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::blame::Item;
 use super::packet_ids::Use;
 use super::{Session, Written};
-use crate::clock::Now;
+use crate::clock::Moment;
 use crate::codec::{Reason as _, publish_properties, wire_qos};
 use crate::outbox::{Entry, Key, Sending};
 use crate::{Error, QoS, ReasonCode};
@@ -35,7 +35,7 @@ impl Session {
     }
 
     /// Sends what may be sent now.
-    pub(crate) fn send(&mut self, now: Now) {
+    pub(crate) fn send(&mut self, now: Moment) {
         self.not_before = None;
         let window = self.window();
         // While a request is on probation, nothing else is sent that the server could hang up on.
@@ -47,7 +47,7 @@ impl Session {
         self.counters.in_flight.set(self.ids.publishes());
     }
 
-    fn send_one(&mut self, key: Key, entry: &mut Entry, now: Now) -> Sending {
+    fn send_one(&mut self, key: Key, entry: &mut Entry, now: Moment) -> Sending {
         let on_probation = self.blame.one_at_a_time();
         let Some(connection) = &mut self.connection else { return Sending::Stop };
         // A QoS 0 message is not answered, so it must not be under way beside the one that is watched.
@@ -88,11 +88,12 @@ impl Session {
                 match id {
                     Some(id) => {
                         packet.pkid = id;
-                        let written = if id == 0 { Written::Qos0(key) } else { Written::Publish(id) };
+                        let written = match entry.qos {
+                            QoS::AtMostOnce => Written::Qos0(key),
+                            QoS::AtLeastOnce => Written::Publish { id, again: entry.sent },
+                        };
                         self.output.publish(&packet, written);
                         connection.pace.spend(size);
-                        self.counters.publishes.add(1);
-                        self.counters.repetitions.add(usize::from(entry.sent));
                         Sending::Sent
                     }
                     None => Sending::Stop,
@@ -129,26 +130,10 @@ impl Session {
             text: ack.properties.and_then(|properties| properties.reason_string),
         };
         if matches!(reason, ReasonCode::QUOTA_EXCEEDED | ReasonCode::PACKET_IDENTIFIER_IN_USE) {
-            debug!(error = %error.report(), "the message is sent again after a pause");
+            warn!(error = %error.report(), "the message is sent again after a pause");
             self.outbox.retry_later(key, error, self.operation_timeout, now);
         } else {
             self.completed.push((key, Err(error)));
-        }
-    }
-
-    /// The message that has waited longest for its acknowledgement on this connection, and since when.
-    pub(super) fn oldest_publish(&self) -> Option<(Key, Instant)> {
-        self.unacknowledged.iter().find_map(|(id, key, written)| {
-            (self.ids.get(*id) == Some(Use::Publish(*key))).then_some((*key, *written))
-        })
-    }
-
-    /// Forgets the messages at the front that were acknowledged.
-    pub(super) fn trim_unacknowledged(&mut self) {
-        while let Some((id, key, _)) = self.unacknowledged.front()
-            && self.ids.get(*id) != Some(Use::Publish(*key))
-        {
-            self.unacknowledged.pop_front();
         }
     }
 }

@@ -3,17 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use rumqttc::v5::mqttbytes::v5::{
-    Filter as WireFilter, Packet, RetainForwardRule, Subscribe, SubscribeReasonCode, UnsubAckReason,
-    Unsubscribe,
-};
+use rumqttc::v5::mqttbytes::v5::{Packet, Subscribe, SubscribeReasonCode, UnsubAckReason, Unsubscribe};
 
+use super::filter_state::{FilterState, Server, Subscriber};
 use super::packet_ids::{PacketIds, Use};
 use crate::clock::after;
 use crate::codec::{Reason as _, wire_qos};
 use crate::message_queue::QueueWriter;
 use crate::outbox::Answer;
-use crate::subscription::RetainHandling;
 use crate::{Error, Filter, QoS, ReasonCode, SubscribeOptions};
 
 /// When a SUBSCRIBE or UNSUBSCRIBE that is not answered is sent once more, with the same packet id (AWS IoT Device
@@ -33,38 +30,6 @@ pub(super) struct Subscriptions {
     filters: Vec<FilterState>,
     /// What the server has to answer, by packet id.
     requests: BTreeMap<u16, Request>,
-}
-
-/// All that concerns one filter.
-struct FilterState {
-    filter: Filter,
-    subscribers: Vec<Subscriber>,
-    unsubscribers: Vec<(Answer<()>, Instant)>,
-    server: Server,
-    /// The packet id of the request for it that the server has not answered.
-    requested: Option<u16>,
-}
-
-struct Subscriber {
-    options: SubscribeOptions,
-    queue: QueueWriter,
-    answer: Option<Answer<QoS>>,
-    since: Instant,
-    /// A SUBSCRIBE that covers it was sent.
-    requested: bool,
-    /// It stood before, so that its stream is in use.
-    established: bool,
-    /// It was given to the builder, and no connection was accepted since.
-    initial: bool,
-}
-
-/// What the server has of a filter.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Server {
-    Absent,
-    Active,
-    /// A request was not answered.
-    Unknown,
 }
 
 /// A SUBSCRIBE or UNSUBSCRIBE.
@@ -202,6 +167,12 @@ impl Subscriptions {
 
     pub(super) fn packet(&self, id: u16) -> Option<&Packet> {
         self.requests.get(&id).map(|request| &request.packet)
+    }
+
+    pub(super) fn in_words(&self, id: u16) -> String {
+        let Some(request) = self.requests.get(&id) else { return String::new() };
+        let filters: Vec<&str> = request.filters.iter().map(Filter::as_str).collect();
+        format!("{} of {}", if request.subscribe { "SUBSCRIBE" } else { "UNSUBSCRIBE" }, filters.join(", "))
     }
 
     pub(super) fn written(&mut self, id: u16, now: Instant) {
@@ -402,69 +373,6 @@ impl Subscriptions {
         }
         #[allow(clippy::indexing_slicing, reason = "it was found, or has just been added")]
         &mut self.filters[index]
-    }
-}
-
-impl FilterState {
-    fn is_wanted(&self) -> bool {
-        self.subscribers.iter().any(|subscriber| !subscriber.queue.is_closed())
-    }
-
-    fn is_due(&self, subscribe: bool) -> bool {
-        if self.requested.is_some() || self.is_wanted() != subscribe {
-            return false;
-        }
-        if subscribe {
-            // Also for a second stream of a filter that stands: it gets the retained messages.
-            self.server != Server::Active || self.subscribers.iter().any(|subscriber| !subscriber.requested)
-        } else {
-            self.server != Server::Absent
-        }
-    }
-
-    /// One subscription serves all streams of the filter: it is as wide as the widest of them.
-    fn wire_filter(&self) -> WireFilter {
-        let options = || self.subscribers.iter().map(|subscriber| &subscriber.options);
-        let new = self.subscribers.iter().filter(|subscriber| !subscriber.established);
-        let retain = new.map(|subscriber| subscriber.options.retain_handling).min();
-        WireFilter {
-            path: self.filter.to_string(),
-            qos: wire_qos(options().map(|options| options.qos).max().unwrap_or(QoS::AtMostOnce)),
-            nolocal: options().all(|options| options.no_local),
-            preserve_retain: options().any(|options| options.retain_as_published),
-            // Made again after a reconnect, a subscription does not bring the retained messages once more unless the
-            // server has lost it.
-            retain_forward_rule: match retain.unwrap_or(self.retain_handling()) {
-                RetainHandling::Send => RetainForwardRule::OnEverySubscribe,
-                RetainHandling::SendIfNew => RetainForwardRule::OnNewSubscribe,
-                RetainHandling::DoNotSend => RetainForwardRule::Never,
-            },
-        }
-    }
-
-    fn retain_handling(&self) -> RetainHandling {
-        let all = self.subscribers.iter().map(|subscriber| subscriber.options.retain_handling);
-        all.min().unwrap_or(RetainHandling::Send)
-    }
-
-    /// Whoever waits for the subscription gets the error. Streams that stood before end, unless only a further one was
-    /// refused.
-    fn refused(&mut self, error: &Error) -> Option<Outcome> {
-        let stands = self.server == Server::Active
-            && self.subscribers.iter().any(|subscriber| subscriber.answer.is_some());
-        let mut lost = None;
-        for subscriber in self.subscribers.extract_if(.., |one| one.requested && !(stands && one.established))
-        {
-            subscriber.queue.end();
-            match subscriber.answer {
-                Some(answer) => drop(answer.send(Err(error.clone()))),
-                None => lost = Some(Outcome::Lost(self.filter.clone(), error.clone())),
-            }
-        }
-        if !stands {
-            self.server = Server::Absent;
-        }
-        lost
     }
 }
 

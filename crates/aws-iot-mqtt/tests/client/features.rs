@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
+use std::thread;
 use std::time::Duration;
 
 use aws_iot_mqtt::DisconnectReason::Normal;
-use aws_iot_mqtt::{DisconnectReason, Publication, QoS, SubscribeOptions, Will};
+use aws_iot_mqtt::{DisconnectReason, Publication, QoS, RetainHandling, SubscribeOptions, Will};
 use futures_core::Stream as _;
 
 use crate::support::bench::Bench;
@@ -151,5 +152,72 @@ fn two_clients_in_one_process_do_not_disturb_each_other() {
         publish(&one, "to/one", "still here").await;
         assert_eq!(next(&mut from_other).await, "still here");
         one.disconnect(Normal).await.unwrap();
+    });
+}
+
+#[test]
+fn a_request_gets_its_answer_and_one_without_an_answer_ends() {
+    let Some(bench) = Bench::new() else { return };
+    block_on(async {
+        let (device, service) = (bench.connect("device").await, bench.connect("service").await);
+        let mut requests = service.subscribe("shadow/get", QoS::AtLeastOnce).await.unwrap();
+        let answering = service.clone();
+        let answers = thread::spawn(move || {
+            block_on(async {
+                while requests.next().await.is_some() {
+                    publish(&answering, "shadow/get/rejected", "404").await;
+                }
+            });
+        });
+        let responses = ["shadow/get/accepted", "shadow/get/rejected"];
+        let answer = device.request("shadow/get", "", responses, HOUR).await.unwrap();
+        assert_eq!((answer.topic.as_str(), &answer.payload[..]), ("shadow/get/rejected", &b"404"[..]));
+        let nobody = device.request("nobody", "", ["no/answer"], Duration::from_millis(100)).await;
+        let words = nobody.unwrap_err().to_string();
+        assert!(words.contains("the request to 'nobody' was not answered within 0.1 s"), "{words}");
+        service.disconnect(Normal).await.unwrap();
+        device.disconnect(Normal).await.unwrap();
+        answers.join().unwrap();
+    });
+}
+
+#[test]
+fn whatever_holds_bytes_is_a_payload() {
+    let Some(bench) = Bench::new() else { return };
+    block_on(async {
+        let client = bench.connect("a").await;
+        let mut subscription = client.subscribe("t", QoS::AtLeastOnce).await.unwrap();
+        let (text, bytes) = ("x".to_owned(), vec![b'x']);
+        client.publish("t", QoS::AtLeastOnce, &text).await.unwrap();
+        client.publish("t", QoS::AtLeastOnce, text).await.unwrap();
+        client.publish("t", QoS::AtLeastOnce, "x").await.unwrap();
+        client.publish("t", QoS::AtLeastOnce, &bytes).await.unwrap();
+        client.publish("t", QoS::AtLeastOnce, &bytes[..]).await.unwrap();
+        client.publish("t", QoS::AtLeastOnce, b"x").await.unwrap();
+        client.publish("t", QoS::AtLeastOnce, bytes).await.unwrap();
+        for _ in 0..7 {
+            assert_eq!(next(&mut subscription).await, "x");
+        }
+        client.disconnect(Normal).await.unwrap();
+    });
+}
+
+#[test]
+fn the_options_of_a_subscription_reach_the_server() {
+    let Some(bench) = Bench::new() else { return };
+    block_on(async {
+        let (client, other) = (bench.connect("a").await, bench.connect("b").await);
+        let retained = Publication::new("t", QoS::AtLeastOnce, "retained").unwrap().retain(true);
+        other.publish_with(retained.clone()).await.unwrap();
+        let options = SubscribeOptions::new("t", QoS::AtLeastOnce).unwrap();
+        let options = options.no_local().retain_as_published().retain_handling(RetainHandling::DoNotSend);
+        let mut subscription = client.subscribe_with(options).await.unwrap();
+        publish(&client, "t", "its own").await;
+        other.publish_with(retained).await.unwrap();
+        let message = subscription.next().await.unwrap();
+        assert_eq!(message.payload, "retained", "neither the old one nor its own");
+        assert!(message.retain, "as it was published");
+        client.disconnect(Normal).await.unwrap();
+        other.disconnect(Normal).await.unwrap();
     });
 }

@@ -10,6 +10,7 @@
 mod aws_faults;
 mod aws_iot_sim;
 mod features;
+mod misbehaving;
 mod mosquitto;
 mod nothing_lost;
 mod proxy;

@@ -186,6 +186,14 @@ fn dropping_the_last_client_ends_the_session_in_the_ordinary_way() {
         drop(client);
         assert!(subscription.next().await.is_none());
     });
+    assert_disconnected(&bench);
+}
+
+/// The client has ended with DISCONNECT, not by closing the connection alone.
+fn assert_disconnected(bench: &Bench) {
+    let log = bench.log_until_one_of(&["Client device-1 disconnected", "Client device-1 closed"]);
+    assert!(log.contains("Received DISCONNECT from device-1"), "{log}");
+    assert!(!log.contains("protocol error") && !log.contains("closed its connection"), "{log}");
 }
 
 #[test]
@@ -201,7 +209,5 @@ fn after_disconnect_there_is_nothing_more_to_be_had() {
         let error = other.subscribe("t", QoS::AtLeastOnce).await.unwrap_err();
         assert!(matches!(error, Error::Closed), "{error:?}");
     });
-    let log = bench.log_until_one_of(&["Client device-1 disconnected", "Client device-1 closed"]);
-    assert!(log.contains("Received DISCONNECT from device-1"), "{log}");
-    assert!(!log.contains("protocol error") && !log.contains("closed its connection"), "{log}");
+    assert_disconnected(&bench);
 }

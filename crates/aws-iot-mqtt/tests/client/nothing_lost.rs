@@ -58,18 +58,20 @@ fn a_broker_that_is_killed_and_restarted_in_mid_stream() {
     block_on(async {
         // So that the broker does not swallow all of it before it can be killed.
         let mut limits = Limits::aws_iot_core();
-        (limits.publishes_per_second, limits.bytes_per_second) = (Some(2000), None);
+        (limits.publishes_per_second, limits.bytes_per_second) = (Some(500), None);
         limits.connect_interval = Duration::ZERO;
         let builder = bench.lasting("device").limits(limits);
         let client = builder.connect().await.unwrap();
+        let mut in_mid_stream = 0;
         for (number, receipt) in publish_all(&client, |n| format!("stream/{n}")).into_iter().enumerate() {
             if number % 300 == 150 {
-                assert!(client.statistics().outbox_messages > 0, "in mid-stream");
+                in_mid_stream += usize::from(client.statistics().outbox_messages > 0);
                 bench.broker.kill();
                 bench.broker.start_again();
             }
             receipt.await.unwrap();
         }
+        assert!(in_mid_stream > 0);
         let statistics = client.statistics();
         assert_eq!(statistics.acknowledged, MESSAGES as u64);
         assert_eq!((statistics.outbox_messages, statistics.outbox_bytes, statistics.in_flight), (0, 0, 0));

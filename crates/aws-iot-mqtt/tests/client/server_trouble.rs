@@ -9,11 +9,14 @@ use std::thread;
 use std::time::Duration;
 
 use aws_iot_mqtt::DisconnectReason::Normal;
-use aws_iot_mqtt::{Client, DisconnectReason, Error, Event, Publication, QoS, ReasonCode, Stage};
+use aws_iot_mqtt::{
+    Client, DisconnectReason, Error, Event, Proxy, Publication, QoS, ReasonCode, Reconnect, Stage,
+};
 use rustls::version::TLS13;
 use test_peers::Pki;
 
-use crate::support::server::{Scripted, plain, read_packet, read_to_end, welcome};
+use crate::support::proxy::proxy_to;
+use crate::support::server::{Script, Scripted, plain, read_packet, read_to_end, welcome};
 use crate::support::{BOTH_VERSIONS, PATIENCE, block_on, client, lasting, tls};
 
 /// For ports where nothing depends on who the client is.
@@ -254,16 +257,101 @@ fn disconnect_waits_no_longer_than_its_bound_and_the_server_is_told_all_the_same
 }
 
 #[test]
-fn the_server_name_goes_out_in_sni_and_alpn_only_where_it_is_needed() {
-    let (told, tells) = mpsc::channel();
-    let server = Scripted::broker(move |stream| {
-        let name = stream.conn.server_name().map(str::to_owned);
-        told.send((name, stream.conn.alpn_protocol().map(<[u8]>::to_vec))).unwrap();
-        read_to_end(stream);
-    });
-    let client = block_on(device(&server).connect()).unwrap();
-    assert_eq!(tells.recv_timeout(PATIENCE).unwrap(), (Some("localhost".to_owned()), None));
+fn the_server_name_goes_out_in_sni_and_alpn_only_on_port_443() {
+    for (port_443, alpn) in [(false, None), (true, Some(b"x-amzn-mqtt-ca".to_vec()))] {
+        let (told, tells) = mpsc::channel();
+        let server = Scripted::broker(move |stream| {
+            let name = stream.conn.server_name().map(str::to_owned);
+            told.send((name, stream.conn.alpn_protocol().map(<[u8]>::to_vec))).unwrap();
+            read_to_end(stream);
+        });
+        // A test may not listen on port 443: a proxy takes the client elsewhere.
+        let (proxy, _asks) = proxy_to(Some(server.port), "HTTP/1.1 200 OK\r\n\r\n");
+        let builder = if port_443 {
+            device(&server).port(443).proxy(Proxy::new("127.0.0.1", proxy))
+        } else {
+            device(&server)
+        };
+        let client = block_on(builder.connect()).unwrap();
+        assert_eq!(tells.recv_timeout(PATIENCE).unwrap(), (Some("localhost".to_owned()), alpn));
+        block_on(client.disconnect(Normal)).unwrap();
+    }
+}
+
+#[test]
+fn connect_tries_again_within_its_deadline_where_the_fault_may_pass() {
+    let closes = || -> Script { Box::new(|stream| drop(read_packet(stream))) };
+    let server = Scripted::in_turn(vec![
+        closes(),
+        closes(),
+        Box::new(|stream| {
+            welcome(stream);
+            read_to_end(stream);
+        }),
+    ]);
+    let tls = tls(&server.device, &server.ca_pem, BOTH_VERSIONS);
+    let client = block_on(lasting(server.port, "device-1", tls.clone()).connect()).unwrap();
+    assert_eq!(client.statistics().failed_attempts, 2);
     block_on(client.disconnect(Normal)).unwrap();
+
+    let server = Scripted::in_turn((0..3).map(|_| closes()).collect());
+    let tls = self::tls(&server.device, &server.ca_pem, BOTH_VERSIONS);
+    let builder = lasting(server.port, "device-1", tls).connect_deadline(Duration::ZERO);
+    let error = block_on(builder.connect()).unwrap_err();
+    assert!(matches!(error, Error::ClosedAfterConnect { .. }), "{error:?}");
+}
+
+#[test]
+fn the_end_during_a_pause_connects_at_once_and_delivers_what_is_left() {
+    let server = Scripted::in_turn(vec![
+        Box::new(|stream| drop(read_packet(stream))),
+        Box::new(|stream| {
+            welcome(stream);
+            let (first, body) = read_packet(stream);
+            assert_eq!(first, 0x32, "PUBLISH");
+            // Its packet id is behind the topic of one letter.
+            stream.write_all(&[0x40, 2, body[3], body[4]]).unwrap();
+            read_to_end(stream);
+        }),
+    ]);
+    let tls = tls(&server.device, &server.ca_pem, BOTH_VERSIONS);
+    let hour = Duration::from_secs(3600);
+    let reconnect = Reconnect::new().delays(hour, hour);
+    let client = lasting(server.port, "device-1", tls).reconnect(reconnect).start().unwrap();
+    block_on(async {
+        let mut events = client.events();
+        let receipt = client.try_publish(Publication::new("t", QoS::AtLeastOnce, "x").unwrap()).unwrap();
+        while !matches!(events.next().await, Some(Event::ConnectFailed { retry_in: Some(_), .. })) {}
+        client.disconnect(Normal).await.unwrap();
+        receipt.await.unwrap();
+    });
+}
+
+#[test]
+fn a_session_that_the_server_claims_after_a_clean_start_is_refused_once_and_then_made_anew() {
+    // Session present (MQTT 5, section 3.2.2.1.1).
+    const CLAIMS: &[u8] = &[0x20, 3, 1, 0, 0];
+    let (told, tells) = mpsc::channel();
+    let server = Scripted::in_turn(vec![
+        Box::new(move |stream| {
+            read_packet(stream);
+            stream.write_all(CLAIMS).unwrap();
+            told.send(read_to_end(stream)).unwrap();
+        }),
+        Box::new(|stream| {
+            read_packet(stream);
+            stream.write_all(CLAIMS).unwrap();
+            read_to_end(stream);
+        }),
+    ]);
+    let tls = tls(&server.device, &server.ca_pem, BOTH_VERSIONS);
+    block_on(async {
+        let client = lasting(server.port, "device-1", tls).connect().await.unwrap();
+        let first = client.events().next().await;
+        assert!(matches!(first, Some(Event::Connected { session_present: false })), "{first:?}");
+        client.disconnect(Normal).await.unwrap();
+    });
+    assert_eq!(tells.recv_timeout(PATIENCE).unwrap(), [0xE0, 1, 0x82], "DISCONNECT: protocol error");
 }
 
 #[test]

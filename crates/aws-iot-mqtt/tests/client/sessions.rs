@@ -94,6 +94,46 @@ fn a_program_that_starts_anew_gets_what_the_server_has_stored() {
 }
 
 #[test]
+fn a_subscription_of_the_builder_is_attached_to_a_kept_session_without_a_packet() {
+    let Some(bench) = Bench::new() else { return };
+    block_on(async {
+        let publisher = bench.connect("publisher").await;
+        let start = |id: &str| {
+            let filters = ["m", "n/+"].map(|filter| SubscribeOptions::new(filter, QoS::AtLeastOnce).unwrap());
+            let builder = bench.client(id).persistent_session(HOUR);
+            filters.into_iter().fold(builder, |builder, filter| builder.subscribe(filter))
+        };
+        let before = start("device").connect().await.unwrap();
+        let mut messages = before.messages().unwrap();
+        assert!(before.messages().is_none(), "there is one stream");
+        let mut events = before.events();
+        // Which of the two comes first, the server decides.
+        publish(&publisher, "m", "first").await;
+        while !matches!(events.next().await, Some(Event::Connected { .. })) {}
+        before.disconnect(Normal).await.unwrap();
+        while messages.next().await.is_some() {}
+
+        for text in ["stored 1", "stored 2"] {
+            publish(&publisher, "n/1", text).await;
+        }
+        // A program that connects, and only then takes the stream.
+        let anew = start("device").connect().await.unwrap();
+        let mut messages = anew.messages().unwrap();
+        for text in ["stored 1", "stored 2"] {
+            let mut message = messages.next().await.unwrap();
+            // The first process may have gone before it came there.
+            while message.topic.as_str() == "m" {
+                message = messages.next().await.unwrap();
+            }
+            assert_eq!((message.topic.as_str(), &message.payload[..]), ("n/1", text.as_bytes()));
+        }
+        assert_eq!(anew.statistics().unwanted, 0);
+        anew.disconnect(Normal).await.unwrap();
+        assert_eq!(bench.subscribes_of("device"), 1, "that of the first process");
+    });
+}
+
+#[test]
 fn subscriptions_stand_again_after_a_server_that_has_forgotten_them() {
     let Some(mut bench) = Bench::new() else { return };
     block_on(async {

@@ -30,11 +30,7 @@ fn what_cannot_serve_is_told_by_file_number_and_line() {
     let cases: [(&str, String, String); 6] = [
         ("empty", String::new(), "it is empty".into()),
         ("no PEM", "hello".into(), "no line -----BEGIN CERTIFICATE-----".into()),
-        (
-            "a key",
-            Pki::new().server("localhost").key_pem,
-            "it holds a PRIVATE KEY, and no CERTIFICATE".into(),
-        ),
+        ("a key", Pki::new().server("localhost").key_pem, "it holds PRIVATE KEY, and no CERTIFICATE".into()),
         (
             "damaged",
             one.clone() + &two.replacen("MII", "M!I", 1),

@@ -263,8 +263,8 @@ pub(super) fn problem(error: &Error) -> Problem {
         }
         Error::BusMissing { .. } | Error::LockFile { .. } => "check its owner and mode: ls -l",
         _ => {
-            "check the chip's power (its enable pin may keep it in deep power-down) and its bus: i2cdetect -y -r 1 shows 48 where \
-             the chip is; after a hang, switch the device off and on"
+            "check the chip's power (its enable pin may keep it in deep power-down) and its bus: i2cdetect -y -r N shows 48 on \
+             the bus /dev/i2c-N that has the chip; after a hang, switch the device off and on"
         }
     };
     Problem::new(sentence(error), next)

@@ -101,9 +101,11 @@ fn way_to(list: &mut Checklist<'_>, endpoint: &str, port: u16) -> Option<()> {
         443 => 8883,
         _ => return way,
     };
-    list.run(format!("tcp-{other}"), || match network::connect(&addresses, other) {
-        Ok(finding) => Ok(((), finding)),
-        Err(problem) => Err(problem.into_warning()),
+    list.run(format!("tcp-{other}"), || {
+        let reached = network::connect(&addresses, other);
+        reached.map(|finding| ((), finding)).map_err(|problem| {
+            Problem::new(problem.cause, format!("nothing, as long as port {port} is reached")).into_warning()
+        })
     });
     way
 }

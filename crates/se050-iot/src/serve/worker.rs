@@ -8,16 +8,13 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use rustix::process::Signal;
+use rustix::process::{Signal, getpid, kill_process};
 
 use super::p11_kit::P11Kit;
-use super::shared_module;
+use super::{function_list, shared_module};
 
 /// The exit status of a worker that will never serve, clap's refusal aside.
 pub(super) const CANNOT_START: i32 = 1;
-
-/// The exit status of a worker that wants to be started again.
-const START_AGAIN: i32 = 75;
 
 /// How often a call's duration is looked at.
 const LOOK: Duration = Duration::from_millis(250);
@@ -51,11 +48,11 @@ pub(super) fn run(module: &Path, call_limit: Duration) -> anyhow::Result<()> {
 }
 
 fn serve(p11_kit: &P11Kit, client: &UnixStream) {
-    p11_kit.serve(shared_module::functions(), client.as_raw_fd());
+    p11_kit.serve(function_list::functions(), client.as_raw_fd());
     // A failed C_OpenSession can leave one of NXP's three sessions taken for good. A new process has all three.
     if shared_module::client_left() {
         eprintln!("se050-iot serve: C_OpenSession failed, and no session is open: a new worker begins");
-        std::process::exit(START_AGAIN);
+        end_at_once();
     }
 }
 
@@ -67,7 +64,12 @@ fn give_up_hung_calls(limit: Duration) {
             && lasted >= limit
         {
             eprintln!("se050-iot serve: a call of the module has not returned for {} s", lasted.as_secs());
-            std::process::exit(START_AGAIN);
+            end_at_once();
         }
     }
+}
+
+/// Without the module's own clean-up, which would wait for a hung call.
+fn end_at_once() {
+    let _ = kill_process(getpid(), Signal::KILL);
 }

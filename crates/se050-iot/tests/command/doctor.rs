@@ -219,7 +219,7 @@ fn each_failure_of_the_chip_half_is_found() {
         ),
         (
             "musl's library",
-            |bench| altered(bench, for_musl),
+            |bench| altered(bench, |elf| for_musl(elf)),
             "module-file",
             "another C library",
             "plug-and-trust",
@@ -536,7 +536,7 @@ fn altered(bench: &mut Bench, change: fn(&mut Vec<u8>)) {
 }
 
 /// The name of the C library in the string table, in the bytes of glibc's.
-fn for_musl(elf: &mut Vec<u8>) {
+fn for_musl(elf: &mut [u8]) {
     let name = b"libc.so.6\0";
     let found: Vec<usize> = (0..elf.len() - name.len()).filter(|at| elf[*at..].starts_with(name)).collect();
     assert!(!found.is_empty(), "the module names no glibc");

@@ -79,7 +79,7 @@ fn each_attribute_of_the_uri_that_p11tool_prints_counts() {
         assert!(!output.status.success() && error.contains(&says), "{other}: {error}");
     }
     for (uri, arguments, says) in [
-        (format!("{uri};slot-id=4711"), &["--pkcs11-lib", module][..], "slot-id 4711"),
+        (format!("{uri};slot-id=4711"), &["--pkcs11-lib", module][..], "slot-id \"4711\""),
         (format!("{uri}?module-path=/none.so"), &["--pkcs11-lib", module], "another PKCS#11 module"),
         (format!("{uri}?module-path=/none.so"), &[], "/none.so"),
         (format!("{uri}?pin-source=file:/none"), &["--pkcs11-lib", module], "file /none"),

@@ -3,6 +3,8 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 use std::thread;
@@ -229,6 +231,22 @@ fn a_server_that_crashes_costs_a_retry_and_no_restart_of_the_client() {
     assert!(server.log().contains("the worker ended (signal: 6"), "{}", server.log());
 }
 
+/// On 4.7, a fourth session would close the chip under the other three.
+#[test]
+fn a_client_too_many_harms_nobody() {
+    let directory = TempDir::new().unwrap();
+    let chip = new_chip(&directory);
+    chip.set_version(Version::V4_7).unwrap();
+    let Some(server) = Server::start(&chip.module(), &[], &[]) else { return };
+    let mut clients = [(); 3].map(|()| Lasting::start(&server, "sss:F0000100", None));
+    clients.iter_mut().for_each(Lasting::signs);
+    let refused = server.export("sss:F0000100");
+    assert!(text(&refused.stderr).contains("CKR_SESSION_COUNT"), "{}", text(&refused.stderr));
+    clients.iter_mut().for_each(Lasting::signs);
+    drop(clients);
+    until("a free session", || server.export("sss:F0000100").status.success());
+}
+
 #[test]
 fn failed_openings_do_not_use_the_server_up() {
     let directory = TempDir::new().unwrap();
@@ -329,6 +347,52 @@ fn a_module_that_cannot_be_loaded_ends_the_server() {
     assert_eq!(output.status.code(), Some(1));
     let said = text(&output.stderr);
     assert!(said.contains("cannot load the PKCS#11 module") && said.contains("libsss_pkcs11.so"), "{said}");
+}
+
+#[test]
+fn a_client_without_its_server_says_so() {
+    let Some(module) = p11_kit_client() else { return };
+    let output = Command::new(env!("CARGO_BIN_EXE_se050-iot"))
+        .args(["cert", "export", "--key-label", EC_KEY, "--pkcs11-lib"])
+        .arg(module)
+        .env(P11_KIT_ADDRESS, "unix:path=/nonexistent/pkcs11")
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    assert!(text(&output.stderr).contains("no p11-kit server answers"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn the_socket_replaces_an_old_one_and_nothing_else() {
+    let directory = TempDir::new().unwrap();
+    let chip = new_chip(&directory);
+    let Some(server) = Server::start(&chip.module(), &[], &[]) else { return };
+    let socket = server.directory.path().join("pkcs11");
+    let second = |socket: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_se050-iot"));
+        command.args(["serve", "--socket"]).arg(socket).arg("--pkcs11-lib").arg(chip.module());
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+        text(&output.stderr)
+    };
+    assert!(second(&socket).contains("another server listens"));
+    let file = directory.path().join("file");
+    fs::write(&file, "precious").unwrap();
+    assert!(second(&file).contains("cannot listen on"));
+    assert_eq!(fs::read(&file).unwrap(), b"precious");
+    assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o077, 0, "its owner's only");
+
+    // Killed, it leaves the socket behind.
+    let left = directory.path().join("left");
+    drop(UnixListener::bind(&left).unwrap());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_se050-iot"));
+    command.args(["serve", "--socket"]).arg(&left).arg("--pkcs11-lib").arg(chip.module());
+    let mut third = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(third.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    third.kill().unwrap();
+    third.wait().unwrap();
+    assert!(line.starts_with(P11_KIT_ADDRESS), "{line}");
 }
 
 /// A client that lives on: this test program once more, which signs whenever it is told to.

@@ -146,7 +146,7 @@ fn no_certificate(text: &str) -> String {
         Some(tag) if TAGS.contains(&tag) => {
             "its line -----BEGIN CERTIFICATE----- does not stand alone: are the line ends missing?".into()
         }
-        Some(tag) => format!("it holds a {tag}, and no CERTIFICATE"),
+        Some(tag) => format!("it holds {tag}, and no CERTIFICATE"),
         None if text.starts_with("MII") && text.chars().all(is_base64) => {
             "it is base64 without the lines -----BEGIN CERTIFICATE----- and -----END CERTIFICATE-----: put them around it".into()
         }

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::options::Options;
 use crate::worker::Worker;
-use crate::{Error, Pin, Pkcs11Uri, Selector, Token};
+use crate::{Error, Pin, Pkcs11Uri, Preflight, Selector, Token};
 
 /// How long the chip may be silent by default: NXP's module 4.x comes back from a mute chip after 3.5 s.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -14,39 +15,26 @@ const BACK_OFF: Duration = Duration::from_millis(500);
 
 /// How to open a token.
 #[derive(Debug, Clone)]
-pub struct TokenBuilder {
-    pub(crate) module: PathBuf,
-    /// The token's attributes, as a URI has them.
-    pub(crate) wanted: Pkcs11Uri,
-    pub(crate) pin: Option<Pin>,
-    pub(crate) deadline: Duration,
-    pub(crate) back_off: Duration,
-    pub(crate) lock_file: Option<PathBuf>,
-}
+pub struct TokenBuilder(Options);
 
 impl TokenBuilder {
     pub(crate) fn new(module: PathBuf) -> Self {
-        Self {
+        Self(Options {
             module,
             wanted: Pkcs11Uri::default(),
             pin: None,
             deadline: DEADLINE,
             back_off: BACK_OFF,
             lock_file: None,
-        }
+        })
     }
 
     /// Selects the token by its label, where the module has several; `None` is no choice.
     #[must_use]
     pub fn token_label<'a>(mut self, label: impl Into<Option<&'a str>>) -> Self {
-        self.wanted.token = label.into().map(str::to_owned);
-        self
-    }
-
-    /// Selects the token by its slot, where the module has several.
-    #[must_use]
-    pub fn slot_id(mut self, id: u64) -> Self {
-        self.wanted.slot_id = Some(id);
+        if let Some(label) = label.into() {
+            self.0.wanted = self.0.wanted.with("token", label.to_owned());
+        }
         self
     }
 
@@ -57,10 +45,10 @@ impl TokenBuilder {
     pub fn select(mut self, selector: &Selector) -> Result<Self, Error> {
         let Some(uri) = selector.uri() else { return Ok(self) };
         let differs = |attribute| Error::Contradiction { selector: selector.to_string(), attribute };
-        self.wanted = self.wanted.joined_with(uri).map_err(differs)?;
+        self.0.wanted = self.0.wanted.joined_with(uri).map_err(differs)?;
         if let Some(source) = uri.pin_source() {
             let pin = Pin::from_source(source)?;
-            if self.pin.replace(pin.clone()).is_some_and(|given| given != pin) {
+            if self.0.pin.replace(pin.clone()).is_some_and(|given| given != pin) {
                 return Err(differs("pin-source"));
             }
         }
@@ -70,7 +58,7 @@ impl TokenBuilder {
     /// The user PIN. It is used only if the token asks for a login.
     #[must_use]
     pub fn pin(mut self, pin: impl Into<Option<Pin>>) -> Self {
-        self.pin = pin.into();
+        self.0.pin = pin.into();
         self
     }
 
@@ -79,7 +67,7 @@ impl TokenBuilder {
     /// Counted from the chip's last answer to anybody, so it does not bound the time in the queue.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
+        self.0.deadline = deadline;
         self
     }
 
@@ -89,7 +77,7 @@ impl TokenBuilder {
     /// docs/architecture.md.
     #[must_use]
     pub fn back_off(mut self, first: Duration) -> Self {
-        self.back_off = first;
+        self.0.back_off = first;
         self
     }
 
@@ -100,8 +88,18 @@ impl TokenBuilder {
     /// where there is no /run/lock). Tokens that are no SE050 are not locked.
     #[must_use]
     pub fn lock_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.lock_file = Some(path.into());
+        self.0.lock_file = Some(path.into());
         self
+    }
+
+    /// What can be told without opening a session with the chip: the module's token and version, bus, and lock. The module is
+    /// loaded for it, and unloaded again.
+    ///
+    /// # Errors
+    /// [`Error::LoadModule`], [`Error::Call`], [`Error::NoSingleToken`] and [`Error::NoServer`]. A bus or lock that is not free
+    /// is no error here.
+    pub fn preflight(&self) -> Result<Preflight, Error> {
+        Preflight::of(&self.0)
     }
 
     /// Opens the token, or joins those who have it open in this process.
@@ -110,8 +108,8 @@ impl TokenBuilder {
     /// As [`Token::open`]; [`Error::PinMissing`] when the token asks for a PIN; [`Error::AlreadyOpen`] when it is open with other
     /// options.
     pub fn open(self) -> Result<Token, Error> {
-        let module = self.module.clone();
-        let token = Token { worker: Worker::of(self)? };
+        let module = self.0.module.clone();
+        let token = Token { worker: Worker::of(self.0)? };
         let info = token.info();
         tracing::debug!(module = %module.display(), token = info.label, manufacturer = info.manufacturer, "token open");
         Ok(token)

@@ -10,18 +10,18 @@ fn uri(text: &str) -> Pkcs11Uri {
 fn reads_what_it_knows() {
     let read = uri("pkcs11:token=My%20token;slot-id=1;object=sss:100100F0;id=%10%01%00%F0;type=private\
                     ?module-path=/usr/lib/libsss_pkcs11.so&pin-source=file:/run/pin");
-    assert_eq!(read.token.as_deref(), Some("My token"));
-    assert_eq!(read.slot_id, Some(1));
+    assert_eq!(read.text("token"), Some("My token"));
+    assert_eq!(read.text("slot-id"), Some("1"));
     assert_eq!(read.object(), Some("sss:100100F0"));
     assert_eq!(read.id(), Some(&[0x10, 0x01, 0x00, 0xF0][..]));
-    assert_eq!(read.object_type(), Some(ObjectType::Private));
+    assert!(read.fits_type(ObjectType::Private) && !read.fits_type(ObjectType::Certificate));
     assert_eq!(read.module_path(), Some(Path::new("/usr/lib/libsss_pkcs11.so")));
     assert_eq!(read.pin_source(), Some("file:/run/pin"));
     assert_eq!(uri("pkcs11:"), Pkcs11Uri::default());
     // As p11tool writes the URI of a token of NXP's module 4.3, whose padding begins with a NUL.
     let padded = uri("pkcs11:model=;manufacturer=NXP%00;serial=;token=SSS_PKCS11%00%20");
-    assert_eq!(padded.manufacturer.as_deref(), Some("NXP"));
-    assert_eq!((padded.model.as_deref(), padded.serial.as_deref()), (Some(""), Some("")));
+    assert_eq!(padded.text("manufacturer"), Some("NXP"));
+    assert_eq!((padded.text("model"), padded.text("serial")), (Some(""), Some("")));
 }
 
 #[test]
@@ -48,6 +48,7 @@ fn refuses_what_it_would_have_to_guess() {
         ("pkcs11:slot-id=one", "number"),
         ("pkcs11:slot-id=+1", "number"),
         ("pkcs11:module-path=/a", "after the question mark"),
+        ("pkcs11:object=a?token=b", "before the question mark"),
     ] {
         let error = text.parse::<Pkcs11Uri>().unwrap_err().to_string();
         assert!(error.contains(expected), "{text}: {error}");
@@ -75,7 +76,7 @@ fn each_attribute_of_the_token_decides() {
         module: "/m.so".into(),
         ..TokenInfo::default()
     };
-    let whole = "pkcs11:token=T;manufacturer=M;model=O;serial=S;slot-id=7?module-path=/m.so";
+    let whole = "pkcs11:token=T;manufacturer=M;model=O;serial=S;slot-id=007?module-path=/m.so";
     assert_eq!(uri(whole).mismatch(&token), None);
     assert_eq!(uri("pkcs11:object=a?pin-source=/pin").mismatch(&token), None);
     for (attribute, text) in [

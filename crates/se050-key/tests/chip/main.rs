@@ -14,3 +14,4 @@ mod processes;
 mod report;
 mod selecting;
 mod signing;
+mod softhsm;

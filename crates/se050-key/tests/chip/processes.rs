@@ -87,3 +87,34 @@ fn the_library_leaves_standard_output_alone_and_a_program_can_move_it_aside() {
     // What the test harness prints itself comes before and goes the same way afterwards.
     assert!(text.contains(READY) && !text.contains("Communication channel"), "{text}");
 }
+
+#[test]
+fn nothing_is_used_across_a_fork() {
+    if let Some(module) = child_argument() {
+        let token = Token::open(&module).unwrap();
+        let (key, _) = token.identity(&selector(EC_KEY)).unwrap();
+        match fork::fork().unwrap() {
+            fork::Fork::Child => {
+                let forked = [
+                    key.sign(Scheme::EcdsaP256Sha256, b"a message").err(),
+                    token.key(&selector(EC_KEY)).err(),
+                    Token::open(&module).err(),
+                ];
+                let refused = forked.iter().all(|error| matches!(error, Some(Error::Forked)));
+                // The handles go without waiting for a thread that is not there.
+                drop((key, token));
+                std::process::exit(if refused { 42 } else { 1 });
+            }
+            fork::Fork::Parent(child) => {
+                let status = fork::waitpid(child).unwrap();
+                assert!(fork::WIFEXITED(status) && fork::WEXITSTATUS(status) == 42, "{status:#x}");
+                key.sign(Scheme::EcdsaP256Sha256, b"a message").unwrap();
+            }
+        }
+        return;
+    }
+    let (chip, _directory) = new_chip();
+    let mut command = child("processes::nothing_is_used_across_a_fork", chip.module().to_str().unwrap());
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}

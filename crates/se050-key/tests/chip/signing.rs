@@ -106,6 +106,16 @@ fn what_cannot_be_read_is_read_once_more() {
             token.identity(&selector("0xF0000110")).unwrap();
             token.key(&selector(EC_KEY)).unwrap();
         }
+        // A wrong bit in the certificate, and in what it is compared with.
+        for key in ["0xF0000110", EC_KEY] {
+            for _ in 0..4 {
+                chip.set_fault(Fault::CorruptNextRead).unwrap();
+                token.identity(&selector(key)).unwrap();
+            }
+            let certificate = token.certificate_of_key(&selector(key)).unwrap();
+            chip.set_fault(Fault::CorruptNextRead).unwrap();
+            token.key_of(&selector(key), &certificate).unwrap();
+        }
         chip.set_fault(Fault::CorruptNextSignature).unwrap();
         let (key, _) = token.identity(&selector(RSA_KEY)).unwrap();
         key.sign(Scheme::RsaPkcs1Sha256, b"a message").unwrap();

@@ -1,37 +1,9 @@
 //! Initialisation, slot, token, mechanisms and sessions, as a client of NXP's module 4.2 meets them.
 
-use std::ffi::c_void;
 use std::ptr::null_mut;
 
-use crate::bench::{Bench, Client, RSA_KEY, SHA256_DIGEST_INFO, c};
+use crate::bench::{Bench, Client, c};
 use cryptoki_sys::*;
-
-#[test]
-fn initialize_wants_os_locking() {
-    let bench = Bench::new();
-    let cases = [
-        ("no arguments", None, CKR_OK),
-        ("OS locking", Some(CKF_OS_LOCKING_OK), CKR_OK),
-        ("no locking", Some(0), CKR_CANT_LOCK),
-        (
-            "no threads",
-            Some(CKF_OS_LOCKING_OK | CKF_LIBRARY_CANT_CREATE_OS_THREADS),
-            CKR_NEED_TO_CREATE_THREADS,
-        ),
-    ];
-    for (case, flags, expected) in cases {
-        let client = Client::load(&bench.copy(case));
-        let mut arguments = CK_C_INITIALIZE_ARGS::default();
-        let pointer = flags.map_or(null_mut(), |flags| {
-            arguments.flags = flags;
-            std::ptr::from_mut(&mut arguments).cast::<c_void>()
-        });
-        assert_eq!(c!(client, C_Initialize(pointer)), expected, "{case}");
-        if expected == CKR_OK {
-            assert_eq!(c!(client, C_Initialize(pointer)), CKR_CRYPTOKI_ALREADY_INITIALIZED, "{case}, again");
-        }
-    }
-}
 
 #[test]
 fn the_one_slot_is_there_before_initialize() {
@@ -147,15 +119,6 @@ fn login_is_always_well() {
     assert_eq!(c!(client, C_GetSessionInfo(1, &mut info)), CKR_OK);
     assert_eq!(info.state, CKS_RW_PUBLIC_SESSION, "nobody is logged in");
     assert_eq!(c!(client, C_Logout(1)), CKR_OK);
-}
-
-#[test]
-fn a_session_survives_finalize() {
-    let bench = Bench::new();
-    let client = Client::open(&bench.chip);
-    assert_eq!(c!(client, C_Finalize(null_mut())), CKR_OK);
-    assert_eq!(client.sign_init(CKM_RSA_PKCS, RSA_KEY), CKR_OK);
-    assert_eq!(client.sign(&[&SHA256_DIGEST_INFO[..], &[7; 32]].concat()).0, CKR_OK);
 }
 
 #[test]

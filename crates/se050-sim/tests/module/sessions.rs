@@ -175,6 +175,8 @@ fn arguments_of_initialize() {
             let expected = if version == Version::V4_7 { newest } else { older };
             assert_eq!(c!(client, C_Initialize(pointer)), expected, "{case}, on {version}");
             if expected == CKR_OK {
+                let again = c!(client, C_Initialize(pointer));
+                assert_eq!(again, CKR_CRYPTOKI_ALREADY_INITIALIZED, "{case}, again, on {version}");
                 assert_eq!(c!(client, C_Finalize(null_mut())), CKR_OK);
             }
         }

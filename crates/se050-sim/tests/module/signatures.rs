@@ -162,16 +162,6 @@ fn pss_parameters_are_read_when_it_signs() {
     assert_eq!(client.sign(&[1; 16]).0, CKR_MECHANISM_INVALID);
 }
 
-#[test]
-fn a_garbage_handle_signs_with_its_low_half() {
-    let bench = Bench::new();
-    let client = Client::open(&bench.chip);
-    let mut mechanism = CK_MECHANISM { mechanism: CKM_ECDSA, ..CK_MECHANISM::default() };
-    let handle = 0x7F56_0000_0000 | CK_OBJECT_HANDLE::from(EC_KEY);
-    assert_eq!(c!(client, C_SignInit(1, &mut mechanism, handle)), CKR_OK);
-    assert_eq!(client.sign(&DIGEST).0, CKR_OK);
-}
-
 /// About one ECDSA signature in 256 is too short to be of use.
 #[test]
 fn some_ecdsa_signatures_are_short() {

@@ -5,4 +5,5 @@ mod certificates;
 mod how_to;
 mod mosquitto;
 mod outside_application;
+mod p11_kit;
 mod selecting;

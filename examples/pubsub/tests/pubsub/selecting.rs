@@ -59,7 +59,7 @@ fn each_attribute_of_a_uri_counts() {
         ("object=my%20key", "object=other", "no private key"),
         ("type=private", "type=cert", "its type is"),
         ("type=private", "type=private;serial=other", "serial \"other\""),
-        ("type=private", "type=private;slot-id=4711", "slot-id 4711"),
+        ("type=private", "type=private;slot-id=4711", "slot-id \"4711\""),
         ("module-path=/", "module-path=/none/", "/none/"),
         ("pin-source=file:/", "pin-source=file:/none/", "/none/"),
         ("pin-source=file:", "pin-value=", "use pin-source"),

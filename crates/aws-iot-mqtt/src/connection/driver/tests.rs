@@ -44,7 +44,7 @@ impl Bench {
             hub: Arc::clone(&shared.hub),
             counters: Arc::clone(&shared.counters),
         });
-        session.connected(Negotiated::for_tests(Duration::from_secs(60)), Now::now());
+        session.connected(Negotiated::for_tests(Duration::from_secs(60)), Moment::now());
         let (sender, commands) = mpsc::channel(4);
         let (close, asked) = watch::channel(None);
         Self { session, shared, commands, closing: Closing::new(asked, DRAIN), _commands: sender, close }
@@ -52,7 +52,7 @@ impl Bench {
 
     fn publish(&self, qos: QoS, bytes: usize) -> Receipt {
         let publication = Publication::new("t", qos, vec![b'x'; bytes]).unwrap();
-        let (entry, answered) = Entry::new(publication, Now::now().wall);
+        let (entry, answered) = Entry::new(publication, Moment::now().wall);
         self.shared.outbox.try_put(entry).unwrap();
         Receipt::new(answered)
     }

@@ -63,7 +63,8 @@ fn an_acknowledgement_for_an_earlier_connection_is_not_sent() {
 
 #[test]
 fn what_is_dropped_counts_as_acknowledged() {
-    let drops: [(&str, fn(&mut Wire) -> Option<Stream>); 4] = [
+    type Drops = fn(&mut Wire) -> Option<Stream>;
+    let drops: [(&str, Drops); 4] = [
         ("a dropped subscription with unread messages", |wire| {
             let manual = manual(wire, "m");
             wire.receive(message("m", 1)).unwrap();

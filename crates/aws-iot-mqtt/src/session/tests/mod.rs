@@ -38,7 +38,7 @@ struct Wire {
     session: Session,
     outbox: Arc<Outbox>,
     unrouted: QueueReader,
-    now: Now,
+    now: Moment,
 }
 
 /// A stream as the application has it.
@@ -77,7 +77,7 @@ impl Wire {
             hub,
             counters,
         });
-        let now = Now { instant: Instant::now(), wall: SystemTime::now() };
+        let now = Moment { instant: Instant::now(), wall: SystemTime::now() };
         Self { session, outbox, unrouted, now }
     }
 

@@ -141,6 +141,7 @@ fn what_is_not_utf_8_is_an_error_that_names_it_and_never_delivered() {
         let error = wire.session.received(&mut BytesMut::from(bytes), wire.now).unwrap_err();
         let words = error.report().to_string();
         assert!(words.starts_with("the server broke") && words.contains(expected), "{case}: {words}");
+        assert!(!words.contains(char::is_control), "fit for a log: {words:?}");
         assert!(all.messages.try_next().is_none(), "{case}");
     }
 }

@@ -49,6 +49,7 @@ fn a_new_session_gets_everything_again_as_new() {
     }
     assert!(answers.iter_mut().all(|answer| answer.try_recv().unwrap().is_ok()));
     assert_eq!(wire.session.counters.repetitions.get(), 2);
+    assert_eq!(wire.session.counters.publishes.get(), 5);
 }
 
 #[test]
@@ -84,6 +85,23 @@ fn the_order_is_that_of_the_first_time_over_any_number_of_connections() {
         let payloads: Vec<_> = publishes(&wire.sent()).into_iter().map(|(.., payload)| payload).collect();
         assert_eq!(payloads, ["0", "1"], "session present: {present}");
     }
+}
+
+#[test]
+fn a_message_that_was_written_in_part_was_not_sent() {
+    let mut wire = Wire::new(100);
+    let mut answer = wire.publish("t", QoS::AtLeastOnce, &[0; 1000]);
+    wire.session.written(500, wire.now);
+    wire.reconnect(true);
+    let sent = publishes(&wire.sent());
+    assert!(matches!(sent[..], [(_, false, _)]), "no duplicate: {sent:?}");
+    wire.receive(puback(sent[0].0)).unwrap();
+    assert!(answer.try_recv().unwrap().is_ok());
+    let counters = &wire.session.counters;
+    assert_eq!(
+        (counters.publishes.get(), counters.repetitions.get(), counters.acknowledged.get()),
+        (1, 0, 1)
+    );
 }
 
 #[test]

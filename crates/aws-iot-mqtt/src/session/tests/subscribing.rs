@@ -27,7 +27,8 @@ fn the_51st_subscription_is_refused_here() {
 
 #[test]
 fn what_is_gone_takes_no_place_of_the_limit() {
-    let gone: [(&str, fn(&mut Wire)); 4] = [
+    type Gone = fn(&mut Wire);
+    let gone: [(&str, Gone); 4] = [
         ("dropped", |wire| drop(wire.subscribed("gone"))),
         ("cancelled", |wire| drop(wire.subscribe("gone"))),
         ("unsubscribed", |wire| {

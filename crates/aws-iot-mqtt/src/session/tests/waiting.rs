@@ -41,7 +41,7 @@ fn a_slow_line_on_which_data_flows_is_not_given_up() {
     let mut wire = Wire::new(100);
     // 8 KiB/s, and always something to write: for ten minutes nothing comes back but the answer to a ping after a minute.
     for second in 0..600 {
-        let _ = wire.publish("t", QoS::AtMostOnce, &[0; 10_000]);
+        drop(wire.publish("t", QoS::AtMostOnce, &[0; 10_000]));
         wire.session.written(8192.min(wire.session.output().len()), wire.now);
         wire.session.complete();
         wire.pass(SECOND).unwrap_or_else(|error| panic!("after {second} s: {error}"));

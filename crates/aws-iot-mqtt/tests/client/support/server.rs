@@ -116,9 +116,12 @@ pub(crate) fn server_config(ca_pem: &str, server: &Issued) -> ServerConfig {
     let verifier: Arc<dyn ClientCertVerifier> =
         WebPkiClientVerifier::builder_with_provider(clients, Arc::clone(&provider)).build().unwrap();
     let key = certified_key(server);
-    ServerConfig::builder_with_provider(provider)
+    let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(BOTH_VERSIONS)
         .unwrap()
         .with_client_cert_verifier(verifier)
-        .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(key)))
+        .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(key)));
+    // As AWS IoT Core's: a client that offers no ALPN gets in as well.
+    config.alpn_protocols = vec![b"x-amzn-mqtt-ca".to_vec()];
+    config
 }

@@ -61,7 +61,7 @@ fn what_is_no_certificate_is_told_in_words() {
         ("UTF-16 without its mark", utf16(b""), "UTF-16"),
         ("plain base64", real.into(), "base64 without the lines"),
         ("text", b"hello".to_vec(), "no line -----BEGIN CERTIFICATE-----"),
-        ("a key", pem_of("EC PRIVATE KEY", &[1; 40]).into(), "it holds a EC PRIVATE KEY, and no CERTIFICATE"),
+        ("a key", pem_of("EC PRIVATE KEY", &[1; 40]).into(), "it holds EC PRIVATE KEY, and no CERTIFICATE"),
         ("no line ends", pem.replace('\n', "\\n").into(), "does not stand alone"),
         ("cut short", pem.as_bytes()[..80].to_vec(), "certificate 1 (line 1) has no END line"),
         ("a line missing", pem.replacen(&body[..64], "", 1).into(), "it is"),

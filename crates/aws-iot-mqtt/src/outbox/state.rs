@@ -1,0 +1,122 @@
+//! The messages of the outbox, by what is to become of them.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::OutboxOptions;
+use super::entry::Entry;
+use super::store::{Key, Store};
+use crate::{Error, QoS};
+
+/// A wall clock that shows an earlier time than 2025 was not set yet, since the device was switched on.
+pub(super) const CLOCK_IS_SET: Duration = Duration::from_secs(1_735_689_600);
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) store: Store,
+    /// Messages that may be sent, in order.
+    pub(super) waiting: Waiting,
+    /// QoS 1 messages that the server refused for now, and when each may be sent again.
+    pub(super) paused: BTreeSet<(Instant, Key)>,
+    pub(super) online: bool,
+    pub(super) ended: Option<Error>,
+    /// What the wall clock showed last.
+    last_seen: Option<SystemTime>,
+}
+
+#[derive(Default)]
+pub(super) struct Waiting {
+    pub(super) qos0: BTreeSet<Key>,
+    pub(super) qos1: BTreeSet<Key>,
+}
+
+/// Messages that are removed, and what their senders are told once the lock is released.
+#[derive(Default)]
+pub(super) struct Removed(pub(super) Vec<(Entry, Result<(), Error>)>);
+
+impl State {
+    /// The next message to send.
+    pub(super) fn next(&self, window: bool) -> Option<Key> {
+        let Waiting { qos0, qos1 } = &self.waiting;
+        qos0.first().into_iter().chain(qos1.first().filter(|_| window)).min().copied()
+    }
+
+    pub(super) fn remove(&mut self, key: Key, result: Result<(), Error>, removed: &mut Removed) {
+        let Some(entry) = self.store.remove(key) else { return };
+        self.waiting.of(entry.qos).remove(&key);
+        if entry.refused.is_some() {
+            self.paused.retain(|(_, paused)| *paused != key);
+        }
+        removed.0.push((entry, result));
+    }
+
+    pub(super) fn resume(&mut self, now: Instant) {
+        while let Some((again, key)) = self.paused.first().copied().filter(|(again, _)| *again <= now) {
+            self.paused.remove(&(again, key));
+            self.waiting.qos1.insert(key);
+        }
+    }
+
+    /// Removes what has expired.
+    pub(super) fn expire(&mut self, now: SystemTime, removed: &mut Removed) {
+        let is_set = SystemTime::UNIX_EPOCH + CLOCK_IS_SET;
+        if let Some(before) = self.last_seen.replace(now).filter(|before| *before < is_set && is_set <= now) {
+            // Not so many years have passed: a device without a battery for its clock has heard from a time server.
+            self.store.clock_was_set(now.duration_since(before).unwrap_or_default());
+        }
+        while let Some((_, key)) = self.store.next_expiry().filter(|(expires, _)| *expires <= now) {
+            let Some(entry) = self.store.get(key) else { break };
+            let (topic, sent) = (entry.topic(), entry.sent);
+            self.remove(key, Err(Error::Expired { topic, sent }), removed);
+        }
+    }
+
+    /// Whether there is room for one more message of so many bytes.
+    pub(super) fn has_room(&self, options: &OutboxOptions, bytes: usize) -> bool {
+        let OutboxOptions { messages, bytes: most, .. } = *options;
+        let (now, used) = (self.store.len(), self.store.bytes());
+        now == 0 || (now < messages && used.saturating_add(bytes) <= most)
+    }
+
+    /// Drops the oldest messages that were not sent, unless that is not enough for a message of so many bytes.
+    pub(super) fn make_room(&mut self, options: &OutboxOptions, bytes: usize, removed: &mut Removed) {
+        let OutboxOptions { messages, bytes: most, .. } = *options;
+        let (mut now, mut used) = (self.store.len(), self.store.bytes());
+        let mut oldest = Vec::new();
+        // The keys of both in one order.
+        let Waiting { qos0, qos1 } = &self.waiting;
+        let (mut qos0, mut qos1) = (qos0.iter().peekable(), qos1.iter().peekable());
+        while now > 0 && !(now < messages && used.saturating_add(bytes) <= most) {
+            let next = match (qos0.peek(), qos1.peek()) {
+                (Some(one), Some(other)) if one < other => qos0.next(),
+                (_, Some(_)) => qos1.next(),
+                (Some(_), None) => qos0.next(),
+                (None, None) => return,
+            };
+            let Some((key, entry)) = next.and_then(|key| Some((*key, self.store.get(*key)?))) else {
+                return;
+            };
+            if !entry.sent {
+                (now, used) = (now - 1, used - entry.bytes());
+                oldest.push(key);
+            }
+        }
+        // A message that is larger than the whole outbox is not worth all the others.
+        if bytes > most && !oldest.is_empty() {
+            return;
+        }
+        for key in oldest {
+            let topic = self.store.get(key).map(Entry::topic).unwrap_or_default();
+            self.remove(key, Err(Error::Dropped { topic }), removed);
+        }
+    }
+}
+
+impl Waiting {
+    pub(super) fn of(&mut self, qos: QoS) -> &mut BTreeSet<Key> {
+        match qos {
+            QoS::AtMostOnce => &mut self.qos0,
+            QoS::AtLeastOnce => &mut self.qos1,
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Wrong answers to CONNECT.
+
+use aws_iot_mqtt::{Error, Verdict};
+
+use super::packets::{connack, text};
+use super::run;
+use super::server::{Answers, Server};
+
+async fn refused(answer: Vec<u8>) -> Error {
+    let server = Server::answering(Answers { connack: answer, ..Answers::default() });
+    server.one_attempt().connect().await.expect_err("no connection")
+}
+
+#[test]
+fn what_breaks_the_protocol_is_named() {
+    run(async {
+        for (case, answer, words) in [
+            ("receive maximum 0", connack(false, 0, &[0x21, 0, 0]), "receive maximum"),
+            ("maximum packet size 0", connack(false, 0, &[0x27, 0, 0, 0, 0]), "maximum packet size"),
+            ("an unknown property", connack(false, 0, &[0x7F, 1]), "cannot be read"),
+            ("MQTT 3.1.1", vec![0x20, 2, 0, 0], "3.1.1"),
+            ("a refusal of MQTT 3.1.1", vec![0x20, 2, 0, 1], "3.1.1"),
+            ("an unknown reason code", connack(false, 0x9E, &[]), "cannot be read"),
+            ("a PUBACK", vec![0x40, 2, 0, 1], "CONNACK"),
+        ] {
+            let error = refused(answer).await;
+            assert!(matches!(error, Error::Protocol { .. }), "{case}: {error:?}");
+            assert!(error.report().to_string().contains(words), "{case}: {}", error.report());
+        }
+    });
+}
+
+#[test]
+fn refusals_say_what_to_try() {
+    run(async {
+        for (reason, properties, words) in [
+            (0x87, vec![], "--client-id THING"),
+            (0x8A, [&[0x1F][..], &text("no such device")].concat(), "is banned"),
+            (0x9D, [&[0x1C][..], &text("other.example")].concat(), "aws iot describe-endpoint"),
+        ] {
+            let error = refused(connack(false, reason, &properties)).await;
+            assert!(matches!(error, Error::ConnectRefused { .. }), "{error:?}");
+            assert!(error.to_string().contains(words), "'{words}' in: {error}");
+        }
+    });
+}
+
+#[test]
+fn an_http_server_is_told_from_a_missing_policy() {
+    run(async {
+        let page = r#"{"message":"malformed request","traceId":"0a1b2c3d-0000-0000-0000-000000000000"}"#;
+        let long = format!("HTTP/1.1 400 Bad Request\r\ncontent-length: {}\r\n\r\n{page}", page.len());
+        for answer in ["HTTP/1.1 400 Bad Request\r\n\r\n".to_owned(), long] {
+            let server = Server::start(move |connection, _| {
+                connection.packet();
+                connection.send(answer.as_bytes());
+            });
+            let error = server.one_attempt().connect().await.expect_err("no connection");
+            assert!(matches!(error, Error::NotMqtt { .. }), "{error:?}");
+            assert!(
+                error.to_string().contains("an HTTP server and not MQTT ('HTTP/1.1 400 Bad Request')"),
+                "{error}"
+            );
+            assert_eq!(error.verdict(), Verdict::Permanent);
+        }
+    });
+}
