@@ -1,4 +1,4 @@
-//! The command as people type it: against the simulated chip and SoftHSM2, aws-iot-sim and moto; the end state is read
+//! The command as people type it: against the simulated chip and SoftHSM2, aws-iot-sim, moto and ministack; the end state is read
 //! back with the AWS CLI.
 #![allow(
     clippy::unwrap_used,
@@ -9,9 +9,12 @@
 )]
 
 mod cert_export;
+mod identity;
 mod json;
 mod support;
 
+#[cfg(feature = "provision")]
+mod account;
 #[cfg(feature = "provision")]
 mod bulk;
 #[cfg(feature = "provision")]
@@ -23,9 +26,13 @@ mod interrupted;
 #[cfg(feature = "provision")]
 mod lists;
 #[cfg(feature = "provision")]
+mod ministack;
+#[cfg(feature = "provision")]
 mod one_device;
 #[cfg(feature = "provision")]
 mod options;
+#[cfg(feature = "provision")]
+mod policies;
 #[cfg(feature = "provision")]
 mod registry;
 #[cfg(feature = "provision")]
