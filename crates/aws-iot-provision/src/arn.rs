@@ -1,10 +1,12 @@
+use serde::{Deserialize, Serialize};
+
 use crate::input_error::InputError;
 
 /// Where ARNs live: partition, region and account.
 ///
 /// Taken from an ARN that AWS itself returned, so that the partition (`aws`, `aws-cn`, `aws-us-gov`) is right
 /// without a table of regions here.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArnScope {
     partition: String,
     region: String,
@@ -36,6 +38,16 @@ impl ArnScope {
             }
             _ => Err(InputError::Arn { arn: arn.to_owned() }),
         }
+    }
+
+    /// The account's number.
+    pub fn account(&self) -> &str {
+        &self.account
+    }
+
+    /// The region's name.
+    pub fn region(&self) -> &str {
+        &self.region
     }
 
     /// The ARN of a resource in this scope: `topic/a/b` gives `arn:aws:iot:REGION:ACCOUNT:topic/a/b`.

@@ -1,12 +1,11 @@
 #![doc = include_str!("../README.md")]
 
+mod account;
 mod arn;
-mod attach;
+mod attributes;
 mod calls;
 mod certificate;
-mod change;
 mod client;
-mod deprovision;
 mod device;
 mod error;
 mod failed_call;
@@ -19,14 +18,17 @@ mod name;
 mod pace;
 mod plan;
 mod policy;
+mod policy_change;
 mod provisioner;
+mod registration;
+mod removal;
+mod status;
+mod step;
 
 pub use arn::ArnScope;
 pub use certificate::CertificateId;
-pub use change::{Action, Change, Subject};
 pub use client::{ClientOptions, aws_client_config};
-pub use deprovision::{Removal, RemovalPlan};
-pub use device::{Attachment, Device, Rights, Settings, Status};
+pub use device::{Attachment, Device, OtherCertificates, Rights, Settings, Status};
 pub use device_identity::DeviceCertificate;
 pub use error::Error;
 pub use failed_call::FailedCall;
@@ -35,6 +37,10 @@ pub use iam::operator_iam_policy;
 pub use input_error::InputError;
 pub use name::{PolicyName, ThingName};
 pub use pace::CALLS_PER_SECOND;
-pub use plan::Plan;
+pub use plan::{Plan, Purpose};
 pub use policy::PolicyDocument;
-pub use provisioner::{Provisioned, Provisioner};
+pub use policy_change::{PolicyChange, PolicyDifference};
+pub use provisioner::{Applied, Progress, Provisioner};
+pub use removal::Removal;
+pub use status::{CertificateState, StatusChange, ThingState};
+pub use step::{Description, Kind, Step};

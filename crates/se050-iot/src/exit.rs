@@ -9,7 +9,10 @@ pub(crate) enum Exit {
     /// The identity was refused; nothing was asked of AWS.
     #[cfg(feature = "provision")]
     Refused,
-    /// Of a fleet, some devices are not registered; the report says which.
+    /// `plan --detailed-exitcode`: something is to change (2, as `terraform plan` has it).
+    #[cfg(feature = "provision")]
+    Changes,
+    /// Some devices are not registered; the output says which.
     #[cfg(feature = "provision")]
     Incomplete,
     /// The question was not answered with yes; nothing was changed.
@@ -21,6 +24,8 @@ impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(match exit {
             Exit::Good => 0,
+            #[cfg(feature = "provision")]
+            Exit::Changes => 2,
             #[cfg(feature = "provision")]
             Exit::Refused => 3,
             #[cfg(feature = "provision")]

@@ -6,6 +6,7 @@ use aws_iot_provision::{ArnScope, PolicyDocument, operator_iam_policy};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use crate::exit::Exit;
 use crate::json;
 use crate::provision::GrantArgs;
 
@@ -13,6 +14,8 @@ use crate::provision::GrantArgs;
 pub(crate) enum PolicyCommand {
     /// Prints the policy that `provision` gives to devices, to be read or changed.
     Generate(GenerateArgs),
+    /// Changes a policy, for all that have it: shows the difference and how many they are, and asks.
+    Apply(crate::policy_apply::PolicyApplyArgs),
 }
 
 #[derive(Args)]
@@ -40,8 +43,15 @@ pub(crate) struct ScopeArgs {
     partition: String,
 }
 
-pub(crate) fn run(command: PolicyCommand, out: &mut impl Write) -> anyhow::Result<()> {
-    let PolicyCommand::Generate(GenerateArgs { grants, scope, json }) = command;
+pub(crate) fn run(command: PolicyCommand, out: &mut impl Write) -> anyhow::Result<Exit> {
+    match command {
+        PolicyCommand::Generate(args) => generate(args, out).map(|()| Exit::Good),
+        PolicyCommand::Apply(args) => crate::policy_apply::run(args, out),
+    }
+}
+
+fn generate(args: GenerateArgs, out: &mut impl Write) -> anyhow::Result<()> {
+    let GenerateArgs { grants, scope, json } = args;
     let scope = ArnScope::new(&scope.partition, &scope.region, &scope.account);
     let document = grants.grants()?.document(&scope);
     if !json {

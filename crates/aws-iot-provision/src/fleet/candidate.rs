@@ -1,9 +1,10 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read as _;
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use device_identity::{Checked, Identity, Requirements, Subject};
+use device_identity::{Checked, Identity, KeyConfig, Requirements, Subject};
 
 use super::error::{EntryError, IoError};
 use super::expectation::Expectations;
@@ -25,7 +26,7 @@ pub struct Intake {
     /// How things are named whose name is not in the list.
     pub template: Option<NameTemplate>,
     /// What the devices have in common.
-    pub settings: Settings,
+    pub settings: Arc<Settings>,
 }
 
 /// A device that may be registered, or why it must not be.
@@ -63,8 +64,14 @@ impl Intake {
         candidate.certificate = Some(identity.certificate().fingerprint());
         candidate.key_label = identity.key_label().map(str::to_owned);
         candidate.result = self.check(entry, &identity);
-        if let Ok((device, _)) = &candidate.result {
+        if let Ok((device, checked)) = &mut candidate.result {
             candidate.thing = Some(device.thing.to_string());
+            device.identity = checked.summary();
+            device.key = candidate.key_label.clone().map(|label| KeyConfig {
+                label,
+                certificate: None,
+                pkcs11_lib: None,
+            });
         }
         candidate
     }
@@ -87,7 +94,7 @@ impl Intake {
             let names: Vec<&str> = serial.as_deref().into_iter().chain([thing.as_str()]).collect();
             expectations.check(&names, &certificate.fingerprint())?;
         }
-        Ok((Device::with_settings(thing, certificate, self.settings.clone()), checked))
+        Ok((Device { serial, ..Device::new(thing, certificate, Arc::clone(&self.settings)) }, checked))
     }
 
     /// The list's name, or the template's, or the proof's. What the device signed must not be contradicted.

@@ -1,22 +1,20 @@
-//! Many devices: what they are (manifest), which of them may be registered (candidates), what has been done (journal),
-//! what came of it (report).
+//! Many devices: what they are (manifest), which of them may be registered (candidates), what came of it (report).
+//! Nothing here keeps the devices: a run needs as much memory for a million of them as for ten.
 
-mod bulk;
 mod candidate;
 mod error;
 mod expectation;
-mod journal;
 mod manifest;
 mod report;
+mod resume;
 mod run;
 mod template;
 
-pub use bulk::{BulkFiles, bulk_files};
 pub use candidate::{Candidate, Intake};
 pub use error::{EntryError, FleetError, IoError};
 pub use expectation::Expectations;
-pub use journal::{Done, Journal};
 pub use manifest::{Entry, read_manifest};
-pub use report::{Report, Row, RowResult};
-pub use run::{Progress, run};
+pub use report::{Counts, Origin, Report, Row, RowResult};
+pub use resume::DoneBefore;
+pub use run::{Stop, apply, in_order, register};
 pub use template::NameTemplate;

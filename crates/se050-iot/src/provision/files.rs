@@ -6,14 +6,29 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 /// Under its name only when it is whole.
-pub(super) fn write_whole(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+pub(crate) fn write_whole(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     let partial = with_ending(path, "partial");
     let written = fs::write(&partial, content).and_then(|()| fs::rename(&partial, path));
     written.with_context(|| format!("cannot write {}", path.display()))
 }
 
-pub(super) fn beside(list: &Path, ending: &str) -> PathBuf {
-    // `fleet/` means the directory itself, so that its journal does not land in it.
+/// Tells before anything is registered whether a file can be written there.
+pub(super) fn check_writable(path: &Path) -> anyhow::Result<()> {
+    let partial = with_ending(path, "partial");
+    let tried = fs::metadata(path).map_or(Ok(()), |found| {
+        if found.is_dir() { Err(std::io::ErrorKind::IsADirectory.into()) } else { Ok(()) }
+    });
+    tried
+        .and_then(|()| fs::write(&partial, ""))
+        .and_then(|()| fs::remove_file(&partial))
+        .with_context(|| format!("cannot write {}; nothing was registered", path.display()))
+}
+
+/// Beside a list or directory, also where it is called `.`; never in it.
+pub(crate) fn beside(list: &Path, ending: &str) -> PathBuf {
+    let named = list.file_name().is_some() && !list.ends_with("..");
+    let list = if named { list.to_owned() } else { fs::canonicalize(list).unwrap_or(list.to_owned()) };
+    // `fleet/` means the directory itself, so that its report does not land in it.
     with_ending(&list.components().collect::<PathBuf>(), ending)
 }
 
