@@ -225,7 +225,8 @@ impl Error {
 
     /// Whether it would go wrong with every device in the same way.
     pub fn stops_everything(&self) -> bool {
-        matches!(
+        self.is("MalformedPolicyException")
+            || matches!(
             self,
             Self::NoRegion
                 | Self::Credentials(_)

@@ -47,9 +47,10 @@ impl Provisioner {
         let others = self.plan_others(device, &id, on_thing).await?;
 
         let wanted = attributes::wanted(device, thing.as_ref(), found.is_none(), &mut plan.warnings)?;
+        // First, since AWS may refuse the document: nothing is left behind then.
+        self.plan_policy(device, plan).await?;
         plan.steps.push(thing_step(device, thing.as_ref(), wanted));
         self.plan_groups(device, thing.is_some(), plan).await?;
-        self.plan_policy(device, plan).await?;
         plan.steps.push(match &found {
             Some(found) => Step::keep(Kind::Certificate, &id, found.status.as_str()),
             None => Step::RegisterCertificateWithoutCA {
