@@ -31,7 +31,7 @@ pub(crate) async fn ask(config: &SdkConfig) -> Result<ArnScope, Error> {
     let account = answer.account.ok_or(missing("Account"))?;
     let arn = answer.arn.ok_or(missing("Arn"))?;
     let partition = arn.split(':').nth(1).ok_or(missing("Arn"))?;
-    Ok(ArnScope::new(partition, region.as_ref(), &account))
+    ArnScope::of(&format!("arn:{partition}:iot:{region}:{account}:*")).map_err(Error::Arn)
 }
 
 /// The URL that is configured in the place of that service's own, as the SDK's clients look it up.

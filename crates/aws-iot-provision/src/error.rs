@@ -1,4 +1,5 @@
 use crate::certificate::CertificateId;
+use crate::configuration::ConfigurationError;
 use crate::failed_call::FailedCall;
 use crate::input_error::InputError;
 use crate::name::{PolicyName, ThingName};
@@ -10,6 +11,9 @@ pub enum Error {
     /// No region is configured.
     #[error("AWS client: no region is configured; give one by option, AWS_REGION or `aws configure`")]
     NoRegion,
+    /// The AWS configuration of this machine, or an option, cannot be used.
+    #[error(transparent)]
+    Configuration(#[from] ConfigurationError),
     /// No credentials were found, or their source failed.
     #[error(
         "AWS client: no usable credentials for {}; set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, \
@@ -19,14 +23,36 @@ pub enum Error {
     Credentials(#[source] FailedCall),
     /// AWS does not accept the credentials.
     #[error(
-        "{} does not accept the credentials for {}; check that they are valid and not expired, and this machine's clock",
+        "{} does not accept the credentials for {}; check that they are valid and not expired (`aws sts get-caller-identity` \
+         with the same profile), and this machine's clock",
         .0.place(), .0.action()
     )]
     NotAuthenticated(#[source] FailedCall),
+    /// This machine's clock differs too much from AWS's.
+    #[error(
+        "{} refused {}, because this machine's clock is wrong: it says {}{}; set the clock (NTP) and run it again",
+        .0.place(), .0.action(), .0.local_time(),
+        .0.remote_time().map(|time| format!(", the answer says {time}")).unwrap_or_default()
+    )]
+    Clock(#[source] FailedCall),
+    /// The account or the region is not activated.
+    #[error(
+        "{} refused {}, because the account or this region is not activated for AWS IoT; enable the region in the account's \
+         settings, finish the account's sign-up, or use another region",
+        .0.place(), .0.action()
+    )]
+    NotActivated(#[source] FailedCall),
+    /// Something else than AWS answered.
+    #[error(
+        "{} for {}: the answer does not come from AWS; probably a proxy or firewall on the way refused it: ask its \
+         administrator to let this host through, and check HTTPS_PROXY, NO_PROXY and the endpoint URL if one is set",
+        .0.place(), .0.action()
+    )]
+    NotAws(#[source] FailedCall),
     /// The operator lacks a permission.
     #[error(
-        "{} denied {} for {}; allow {} on {} in the operator's IAM policy (AWS's AWSIoTConfigAccess contains it)",
-        .0.place(), .0.action(), .0.subject(), .0.denied_action(), .0.denied_resource()
+        "{} denied {} for {}; {}",
+        .0.place(), .0.action(), .0.subject(), .0.denial().advice(.0.denied_action(), .0.denied_resource())
     )]
     AccessDenied(#[source] FailedCall),
     /// Too many calls.
@@ -209,7 +235,8 @@ impl Error {
     pub(crate) fn is_about_the_call(&self) -> bool {
         match self {
             Self::Refused(call) => call.code() != Some("InvalidRequestException"),
-            Self::AccessDenied(_) => true,
+            Self::NotAuthenticated(call) => call.code() == Some("MissingAuthenticationTokenException"),
+            Self::AccessDenied(_) | Self::NotAws(_) => true,
             Self::Unavailable(call) => call.code().is_none(),
             _ => false,
         }
@@ -229,6 +256,10 @@ impl Error {
             || matches!(
             self,
             Self::NoRegion
+                | Self::Configuration(_)
+                | Self::Clock(_)
+                | Self::NotActivated(_)
+                | Self::NotAws(_)
                 | Self::Credentials(_)
                 | Self::NotAuthenticated(_)
                 | Self::AccessDenied(_)

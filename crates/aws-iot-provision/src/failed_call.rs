@@ -1,11 +1,18 @@
 use std::error::Error as StdError;
 use std::fmt;
+use std::time::SystemTime;
 
 use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_iot::config::http::HttpResponse;
 use aws_sdk_iot::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_iot::operation::RequestId;
+use aws_sdk_iot::primitives::{DateTime, DateTimeFormat};
 
+use crate::denial::Denial;
 use crate::error::Error;
+
+/// How much of an answer that is not AWS's is shown, in characters.
+const SHOWN_CHARACTERS: usize = 200;
 
 /// A call to AWS IoT's control plane, as the user has to know it.
 #[derive(Debug, Clone)]
@@ -30,6 +37,8 @@ struct Inner {
     code: Option<String>,
     message: Option<String>,
     request_id: Option<String>,
+    /// The `Date` of the answer.
+    remote_time: Option<String>,
     cause: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -61,6 +70,22 @@ impl FailedCall {
 
     fn said_after(&self, words: &str) -> Option<&str> {
         self.message()?.split_once(words)?.1.split_whitespace().next()
+    }
+
+    /// Which policy denied it.
+    pub(crate) fn denial(&self) -> Denial {
+        Denial::of(self.message().unwrap_or_default())
+    }
+
+    /// What this machine's clock says, for an error about it.
+    pub(crate) fn local_time(&self) -> String {
+        let time = DateTime::from(SystemTime::now()).fmt(DateTimeFormat::HttpDate);
+        time.unwrap_or_else(|_| "a time that cannot be written".to_owned())
+    }
+
+    /// What the clock of whoever answered says.
+    pub(crate) fn remote_time(&self) -> Option<&str> {
+        self.0.remote_time.as_deref()
     }
 
     /// Who was called: the control plane with its region or URL.
@@ -115,53 +140,97 @@ impl Call {
         E: StdError + ProvideErrorMetadata + Send + Sync + 'static,
     {
         let code = error.code().map(str::to_owned);
-        let kind = kind_of(&error, code.as_deref());
+        let kind = kind_of(&error, code.as_deref(), error.message(), error.request_id());
         let answered = matches!(error, SdkError::ServiceError(_));
+        let answer = error.raw_response();
+        let message = match answer {
+            Some(answer) if code.is_none() && error.message().is_none() => Some(foreign(answer)),
+            _ => error.message().map(printable),
+        };
         let failed = FailedCall(Box::new(Inner {
             call: self,
             place: place.to_owned(),
-            message: error.message().map(str::to_owned),
-            request_id: error.request_id().map(str::to_owned),
+            message,
+            request_id: error.request_id().map(printable),
+            remote_time: answer.and_then(|answer| answer.headers().get("date")).map(printable),
             // What AWS answered is all in code, message and request id: the SDK's own text would say it twice.
             cause: if answered && code.is_some() { None } else { error.into_source().ok() },
-            code,
+            code: code.as_deref().map(printable),
         }));
         kind(failed)
     }
 }
 
-fn kind_of<E>(error: &SdkError<E>, code: Option<&str>) -> fn(FailedCall) -> Error
+const THROTTLED: [&str; 4] =
+    ["ThrottlingException", "TooManyRequestsException", "Throttling", "RequestLimitExceeded"];
+
+fn kind_of<E>(
+    error: &SdkError<E>,
+    code: Option<&str>,
+    message: Option<&str>,
+    request_id: Option<&str>,
+) -> fn(FailedCall) -> Error
 where
     E: StdError + Send + Sync + 'static,
 {
     if is_about_credentials(error) {
         return Error::Credentials;
     }
-    match error {
+    let answer = match error {
+        SdkError::ServiceError(answer) => answer.raw(),
+        // An answer that cannot be read as AWS's: a page of HTML, say.
+        SdkError::ResponseError(answer) if is_client_error(answer.raw()) => return Error::NotAws,
         SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => {
-            Error::Unreachable
+            return Error::Unreachable;
         }
-        SdkError::ServiceError(answer) => match (code.unwrap_or_default(), answer.raw().status().as_u16()) {
-            (
-                "UnrecognizedClientException"
-                | "InvalidClientTokenId"
-                | "InvalidSignatureException"
-                | "SignatureDoesNotMatch"
-                | "ExpiredTokenException"
-                | "ExpiredToken"
-                | "RequestExpired"
-                | "IncompleteSignatureException"
-                | "MissingAuthenticationTokenException",
-                _,
-            ) => Error::NotAuthenticated,
-            ("ThrottlingException" | "TooManyRequestsException", _) | (_, 429) => Error::Throttled,
-            ("AccessDeniedException" | "UnauthorizedException" | "ForbiddenException", _)
-            | (_, 401 | 403) => Error::AccessDenied,
-            (_, 500..) => Error::Unavailable,
-            _ => Error::Refused,
-        },
+        _ => return Error::Refused,
+    };
+    match code.unwrap_or_default() {
+        // Signature Version 4 with a wrong date has no code of its own in AWS IoT: its message tells.
+        "RequestTimeTooSkewed" | "RequestExpired" => Error::Clock,
+        "InvalidSignatureException" | "SignatureDoesNotMatch" if is_about_time(message) => Error::Clock,
+        "UnrecognizedClientException"
+        | "InvalidClientTokenId"
+        | "InvalidSignatureException"
+        | "SignatureDoesNotMatch"
+        | "ExpiredTokenException"
+        | "ExpiredToken"
+        | "IncompleteSignatureException"
+        | "MissingAuthenticationTokenException" => Error::NotAuthenticated,
+        "OptInRequired" | "SubscriptionRequiredException" => Error::NotActivated,
+        "AccessDeniedException" | "AccessDenied" | "UnauthorizedException" | "ForbiddenException" => {
+            Error::AccessDenied
+        }
+        code if THROTTLED.contains(&code) => Error::Throttled,
+        _ if answer.status().as_u16() == 429 => Error::Throttled,
+        _ if answer.status().as_u16() >= 500 => Error::Unavailable,
+        // AWS gives each of its answers a request id, and each refusal a code.
+        "" if request_id.is_none() => Error::NotAws,
+        "" if matches!(answer.status().as_u16(), 401 | 403) => Error::AccessDenied,
         _ => Error::Refused,
     }
+}
+
+fn is_client_error(answer: &HttpResponse) -> bool {
+    (300..500).contains(&answer.status().as_u16())
+}
+
+fn is_about_time(message: Option<&str>) -> bool {
+    message
+        .is_some_and(|text| text.contains("Signature expired") || text.contains("Signature not yet current"))
+}
+
+/// What somebody else than AWS answered, in a line.
+fn foreign(answer: &HttpResponse) -> String {
+    let text = String::from_utf8_lossy(answer.body().bytes().unwrap_or_default()).into_owned();
+    let title = text.split_once("<title>").and_then(|(_, rest)| Some(rest.split_once("</title>")?.0));
+    let shown: String = title.unwrap_or(&text).chars().take(SHOWN_CHARACTERS).collect();
+    format!("HTTP status {}: {:?}", answer.status(), shown.trim())
+}
+
+/// With control characters written out: what another machine sends must not steer the operator's terminal.
+fn printable(text: &str) -> String {
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
 /// The SDK has no kind of its own for this: the credential chain's error stands somewhere below the call's.

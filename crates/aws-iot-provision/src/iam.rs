@@ -54,7 +54,7 @@ mod tests {
         called.retain(|action| *action != "Data-ATS");
         called.sort_unstable();
         called.dedup();
-        let mut granted = actions(operator_iam_policy(&ArnScope::new("aws", "*", "*")).leak());
+        let mut granted = actions(operator_iam_policy(&ArnScope::everywhere()).leak());
         granted.sort_unstable();
         assert_eq!(granted, called);
     }

@@ -24,10 +24,11 @@ pub enum InputError {
     #[error("policy document: not valid JSON; correct the file")]
     PolicyNotJson(#[source] JsonError),
     /// JSON that is no policy.
-    #[error(
-        "policy document: no \"Statement\" in it; see \"AWS IoT Core policies\" in AWS's developer guide"
-    )]
-    PolicyWithoutStatement,
+    #[error("policy document: {reason}; see \"AWS IoT Core policies\" in AWS's developer guide")]
+    Policy {
+        /// What is wrong, and where.
+        reason: String,
+    },
     /// A policy that is too long.
     #[error(
         "policy document: {characters} characters without white space, AWS takes {max}; shorten it or split it"
@@ -46,6 +47,20 @@ pub enum InputError {
     TopicPrefix {
         /// The prefix as given.
         prefix: String,
+    },
+    /// Not an AWS account's id.
+    #[error(
+        "account {account:?} is not usable; give the 12 digits of the AWS account id, such as 123456789012"
+    )]
+    Account {
+        /// The text as given.
+        account: String,
+    },
+    /// Not a region's name.
+    #[error("region {region:?} is not usable; give an AWS region, such as ap-northeast-1")]
+    Region {
+        /// The text as given.
+        region: String,
     },
     /// Not the ARN of an AWS IoT resource.
     #[error("{arn:?} is not the ARN of an AWS IoT resource (arn:PARTITION:iot:REGION:ACCOUNT:RESOURCE)")]

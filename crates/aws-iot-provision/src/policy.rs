@@ -1,3 +1,6 @@
+mod findings;
+mod grammar;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -19,18 +22,23 @@ impl PolicyDocument {
     /// A document of the user's own, taken as it is.
     ///
     /// # Errors
-    /// Not JSON, not an object with a `Statement`, or longer than AWS takes.
+    /// What AWS would refuse (MalformedPolicyException): not JSON, an element that is missing, unknown or of the wrong type, or
+    /// longer than AWS takes.
     pub fn from_json(text: &str) -> Result<Self, InputError> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let value: Value =
             serde_json::from_str(text).map_err(|error| InputError::PolicyNotJson(JsonError(error)))?;
-        if value.get("Statement").is_none() {
-            return Err(InputError::PolicyWithoutStatement);
-        }
+        grammar::check(&value).map_err(|reason| InputError::Policy { reason })?;
         let document = Self { text: text.to_owned(), value };
         match document.characters() {
             ..=Self::MAX_CHARACTERS => Ok(document),
             characters => Err(InputError::PolicyTooLong { characters, max: Self::MAX_CHARACTERS }),
         }
+    }
+
+    /// What AWS takes although it does not do what it seems to do, or does too much: a line each.
+    pub fn findings(&self) -> Vec<String> {
+        findings::of(&self.value)
     }
 
     /// A document that is made here.
@@ -121,34 +129,80 @@ fn one_or_many(value: Option<&Value>) -> &[Value] {
 mod tests {
     use super::*;
 
+    fn with(statement: &str) -> Result<PolicyDocument, InputError> {
+        PolicyDocument::from_json(&format!(r#"{{"Version":"2012-10-17","Statement":{statement}}}"#))
+    }
+
     #[test]
     fn same_document_in_another_dress() {
-        let document = PolicyDocument::from_json(r#"{"Version":"2012-10-17","Statement":[]}"#).unwrap();
-        assert!(document.is_same_as("{ \"Statement\" : [ ],\n \"Version\": \"2012-10-17\" }"));
-        assert!(!document.is_same_as(r#"{"Version":"2008-10-17","Statement":[]}"#));
+        let document = with(r#"[{"Effect":"Allow","Action":"iot:Connect","Resource":"*"}]"#).unwrap();
+        let same = "{ \"Statement\" : [{\"Action\": \"iot:Connect\", \"Resource\": \"*\", \"Effect\": \"Allow\"}],\n \
+                    \"Version\": \"2012-10-17\" }";
+        assert!(document.is_same_as(same));
+        assert!(!document.is_same_as(&same.replace("2012", "2008")));
         assert!(!document.is_same_as("not json"));
     }
 
     #[test]
     fn size_is_counted_without_white_space() {
         let of = |inside: usize, spaces: usize| {
-            format!(r#"{{"Statement":[],"x":"{}"}}{}"#, "x".repeat(inside), " ".repeat(spaces))
+            let resource = format!("arn:{}", "x".repeat(inside));
+            let spaces = " ".repeat(spaces);
+            with(&format!(r#"[{{"Effect":"Allow","Action":"iot:Connect","Resource":"{resource}"}}]{spaces}"#))
         };
-        let around = of(0, 0).len();
-        assert!(PolicyDocument::from_json(&of(2048 - around, 5000)).is_ok());
-        let text = PolicyDocument::from_json(&of(2049 - around, 0)).unwrap_err().to_string();
+        let around = of(0, 0).unwrap().characters();
+        assert!(of(2048 - around, 5000).is_ok());
+        let text = of(2049 - around, 0).unwrap_err().to_string();
         assert!(text.contains("2049") && text.contains("2048"), "{text}");
     }
 
     #[test]
-    fn what_is_no_policy_is_refused() {
+    fn what_aws_refuses_is_refused_here() {
+        let statement = r#"{"Effect":"Allow","Action":"iot:Connect","Resource":"*"}"#;
+        let version = r#""Version":"2012-10-17""#;
         for (name, text, says) in [
-            ("not JSON", "not json", "JSON"),
-            ("empty", "", "JSON"),
-            ("no object", "[]", "Statement"),
-            ("no statement", "{}", "Statement"),
+            ("not JSON", "not json".to_owned(), "JSON"),
+            ("empty", String::new(), "JSON"),
+            ("no object", "[]".to_owned(), "an object"),
+            ("no statement", format!("{{{version}}}"), "no Statement"),
+            ("empty statement", format!(r#"{{{version},"Statement":[]}}"#), "no Statement"),
+            ("no version", format!(r#"{{"Statement":[{statement}]}}"#), "\"Version\": \"2012-10-17\""),
+            (
+                "other version",
+                format!(r#"{{"Version":"2012-10-18","Statement":[{statement}]}}"#),
+                "2012-10-18",
+            ),
+            ("mistyped", format!(r#"{{{version},"Statements":[{statement}]}}"#), "Statements"),
+            ("odd statement", format!(r#"{{{version},"Statement":[1]}}"#), "statement 1"),
         ] {
-            let error = PolicyDocument::from_json(text).unwrap_err().to_string();
+            let error = PolicyDocument::from_json(&text).unwrap_err().to_string();
+            assert!(error.contains(says), "{name}: {error}");
+        }
+        for (name, statement, says) in [
+            ("no effect", r#"[{"Action":"iot:Connect","Resource":"*"}]"#, "Effect"),
+            ("effect", r#"[{"Effect":"allow","Action":"iot:Connect","Resource":"*"}]"#, "Effect"),
+            ("no action", r#"[{"Effect":"Allow","Resource":"*"}]"#, "Action"),
+            (
+                "two actions",
+                r#"[{"Effect":"Allow","Action":"a:b","NotAction":"a:b","Resource":"*"}]"#,
+                "Action",
+            ),
+            ("no resource", r#"[{"Effect":"Allow","Action":"iot:Connect"}]"#, "Resource"),
+            ("odd action", r#"[{"Effect":"Allow","Action":1,"Resource":"*"}]"#, "Action"),
+            ("action of no service", r#"[{"Effect":"Allow","Action":"Connect","Resource":"*"}]"#, "Connect"),
+            ("no ARN", r#"[{"Effect":"Allow","Action":"iot:Connect","Resource":"client/a"}]"#, "client/a"),
+            (
+                "principal",
+                r#"[{"Effect":"Allow","Principal":"*","Action":"iot:Connect","Resource":"*"}]"#,
+                "Principal",
+            ),
+            (
+                "the second statement",
+                r#"[{"Effect":"Deny","Action":"iot:Connect","Resource":"*"},{"Effect":"Allow"}]"#,
+                "statement 2",
+            ),
+        ] {
+            let error = with(statement).unwrap_err().to_string();
             assert!(error.contains(says), "{name}: {error}");
         }
     }
@@ -158,7 +212,11 @@ mod tests {
         for (name, statement, everything) in [
             ("the how-to's", r#"[{"Effect":"Allow","Action":"iot:*","Resource":"*"}]"#, true),
             ("single statement", r#"{"Effect":"Allow","Action":"*","Resource":"*"}"#, true),
-            ("lists", r#"[{"Effect":"Allow","Action":["iot:Connect","IoT:*"],"Resource":["a","*"]}]"#, true),
+            (
+                "lists",
+                r#"[{"Effect":"Allow","Action":["iot:Connect","IoT:*"],"Resource":["arn:a","*"]}]"#,
+                true,
+            ),
             (
                 "second statement",
                 r#"[{"Effect":"Deny","Action":"iot:*","Resource":"*"},{"Effect":"Allow","Action":"iot:*","Resource":"*"}]"#,
@@ -171,10 +229,47 @@ mod tests {
                 false,
             ),
             ("one action", r#"[{"Effect":"Allow","Action":"iot:Publish","Resource":"*"}]"#, false),
-            ("odd types", r#"[1,{"Effect":"Allow","Action":1,"Resource":{}}]"#, false),
         ] {
-            let document = PolicyDocument::from_json(&format!(r#"{{"Statement":{statement}}}"#)).unwrap();
-            assert_eq!(document.allows_everything(), everything, "{name}");
+            assert_eq!(with(statement).unwrap().allows_everything(), everything, "{name}");
         }
+    }
+
+    #[test]
+    fn what_does_not_do_what_it_seems_to_is_found() {
+        const ARN: &str = "arn:aws:iot:eu-west-1:123456789012:";
+        let of = |action: &str, resource: &str| {
+            let connect =
+                format!(r#"{{"Effect":"Allow","Action":"iot:Connect","Resource":"{ARN}client/a"}}"#);
+            let other = format!(r#"{{"Effect":"Allow","Action":"{action}","Resource":"{resource}"}}"#);
+            with(&format!("[{connect},{other}]")).unwrap().findings()
+        };
+        for (name, action, resource, says) in [
+            ("everything", "iot:*", "*".to_owned(), "every action"),
+            ("every topic", "iot:Publish", "*".to_owned(), "every resource"),
+            ("every topic by its ARN", "iot:Publish", format!("{ARN}topic/*"), "topic/*"),
+            ("topic for Subscribe", "iot:Subscribe", format!("{ARN}topic/a"), "topicfilter/"),
+            ("client for Publish", "iot:Publish", format!("{ARN}client/a"), "topic/"),
+            ("MQTT's wildcard", "iot:Publish", format!("{ARN}topic/a/#"), "* and ?"),
+            ("any client id", "iot:Connect", format!("{ARN}client/*"), "client/*"),
+            ("unknown action", "iot:Pubish", format!("{ARN}topic/a"), "iot:Pubish"),
+            (
+                "unknown variable",
+                "iot:Publish",
+                format!("{ARN}topic/${{iot:ThingName}}/t"),
+                "${iot:ThingName}",
+            ),
+        ] {
+            let found = of(action, &resource);
+            assert!(found.iter().any(|finding| finding.contains(says)), "{name}: {found:?}");
+        }
+        assert_eq!(of("iot:Publish", &format!("{ARN}topic/${{iot:Connection.Thing.ThingName}}/*")), [""; 0]);
+        assert_eq!(of("iot:Subscribe", &format!("{ARN}topicfilter/a/#")), [""; 0]);
+        let without_connect =
+            with(&format!(r#"[{{"Effect":"Allow","Action":"iot:Publish","Resource":"{ARN}topic/a"}}]"#));
+        assert!(without_connect.unwrap().findings()[0].contains("iot:Connect"));
+        let old = PolicyDocument::from_json(&format!(
+            r#"{{"Version":"2008-10-17","Statement":{{"Effect":"Allow","Action":"iot:Connect","Resource":"{ARN}client/${{iot:ClientId}}"}}}}"#
+        ));
+        assert!(old.unwrap().findings()[0].contains("2008-10-17"));
     }
 }

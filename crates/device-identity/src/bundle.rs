@@ -5,6 +5,7 @@ use crate::error::{FileError, FormatError};
 use crate::hex;
 use crate::proof::{Proof, ProofScheme};
 use crate::statement::{Statement, Subject};
+use crate::text::is_printable;
 use crate::time;
 
 const FORMAT: &str = "se050-iot-identity-bundle";
@@ -35,6 +36,9 @@ pub struct Objects {
     /// The label of the certificate, where it does not follow from the key's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate: Option<String>,
+    /// The PKCS#11 module, where it is not NXP's in its usual place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pkcs11_lib: Option<String>,
 }
 
 /// What the chip's PKCS#11 module says of itself. It is not signed: information, no evidence.
@@ -46,6 +50,33 @@ pub struct Chip {
     pub label: String,
     /// The version of the module.
     pub module_version: String,
+}
+
+impl Chip {
+    /// Each text with its place in the file.
+    fn texts(&self) -> [(&'static str, &str); 3] {
+        [
+            ("chip.manufacturer", self.manufacturer.as_str()),
+            ("chip.label", self.label.as_str()),
+            ("chip.module_version", self.module_version.as_str()),
+        ]
+    }
+}
+
+impl Objects {
+    /// A key whose certificate follows from it, behind NXP's module.
+    pub fn of_key(label: &str) -> Self {
+        Self { key: label.to_owned(), certificate: None, pkcs11_lib: None }
+    }
+
+    /// Each text with its place in the file.
+    fn texts(&self) -> [(&'static str, &str); 3] {
+        [
+            ("objects.key", self.key.as_str()),
+            ("objects.certificate", self.certificate.as_deref().unwrap_or_default()),
+            ("objects.pkcs11_lib", self.pkcs11_lib.as_deref().unwrap_or_default()),
+        ]
+    }
 }
 
 impl IdentityBundle {
@@ -99,6 +130,13 @@ impl IdentityBundle {
             return Err(FileError::Version { file: FILE, found: envelope.version, known: VERSION });
         }
         let file: BundleFile = serde_json::from_slice(json).map_err(unreadable)?;
+        let chip = file.chip.as_ref().map(Chip::texts).unwrap_or_default();
+        // They come to be shown, and to stand in commands.
+        if let Some((name, text)) =
+            file.objects.texts().iter().chain(&chip).find(|(_, text)| !is_printable(text))
+        {
+            return Err(field(name, text));
+        }
         let certificates: Vec<_> = file
             .certificates
             .iter()

@@ -1,14 +1,15 @@
 use std::fmt;
 use std::time::SystemTime;
 
-use der::Decode as _;
+use der::{Decode as _, Header, Reader as _, SliceReader};
 use ring::digest;
 use x509_cert::Certificate;
-use x509_cert::ext::pkix::BasicConstraints;
+use x509_cert::ext::pkix::{BasicConstraints, KeyUsage};
 
 use crate::error::{CertificateError, FormatError};
 use crate::hex;
 use crate::key::KeyKind;
+use crate::text::escaped;
 
 const PEM_LABEL: &str = "CERTIFICATE";
 
@@ -84,14 +85,14 @@ impl DeviceCertificate {
         hex::encode(self.digest().as_ref())
     }
 
-    /// The subject's distinguished name (RFC 4514).
+    /// The subject's distinguished name (RFC 4514), with control characters written out.
     pub fn subject(&self) -> String {
-        self.parsed.tbs_certificate().subject().to_string()
+        escaped(&self.parsed.tbs_certificate().subject().to_string())
     }
 
-    /// The issuer's distinguished name (RFC 4514).
+    /// The issuer's distinguished name (RFC 4514), with control characters written out.
     pub fn issuer(&self) -> String {
-        self.parsed.tbs_certificate().issuer().to_string()
+        escaped(&self.parsed.tbs_certificate().issuer().to_string())
     }
 
     /// What kind of key it is for.
@@ -114,10 +115,43 @@ impl DeviceCertificate {
         self.parsed.tbs_certificate().subject_public_key_info().subject_public_key.raw_bytes()
     }
 
-    /// Whether it says of itself that it may issue others (RFC 5280, section 4.2.1.9).
-    pub(crate) fn is_authority(&self) -> bool {
-        let extension = self.parsed.tbs_certificate().get_extension::<BasicConstraints>();
-        matches!(extension, Ok(Some((_, constraints))) if constraints.ca)
+    /// What its issuer signed: the first element of the certificate, as it stands there. Encoded anew it may have other bytes,
+    /// such as a default value that was written out.
+    pub(crate) fn signed_bytes(&self) -> Option<&[u8]> {
+        let mut reader = SliceReader::new(&self.der).ok()?;
+        Header::decode(&mut reader).ok()?;
+        reader.tlv_bytes().ok()
+    }
+
+    /// Whether it says of itself that it is a certificate authority (RFC 5280, section 4.2.1.9). Self-signed certificates of
+    /// devices may say so too, because `openssl req -x509` makes them so.
+    pub fn is_authority(&self) -> bool {
+        self.constraints().is_some_and(|constraints| constraints.ca)
+    }
+
+    /// Whether it can only be an authority's: it may sign certificates (RFC 5280, section 4.2.1.3), or is below another one.
+    pub(crate) fn is_only_authority(&self) -> bool {
+        self.is_authority() && (self.signs_certificates() == Some(true) || self.issuer() != self.subject())
+    }
+
+    /// Whether it may issue a certificate that has `below` authorities between it and the device's (RFC 5280, section
+    /// 4.2.1.9).
+    pub(crate) fn may_issue(&self, below: usize) -> bool {
+        let deep_enough = |constraints: BasicConstraints| {
+            constraints.path_len_constraint.is_none_or(|most| below <= most.into())
+        };
+        let is_authority = self.constraints().filter(|constraints| constraints.ca).is_some_and(deep_enough);
+        is_authority && self.signs_certificates() != Some(false)
+    }
+
+    fn constraints(&self) -> Option<BasicConstraints> {
+        Some(self.parsed.tbs_certificate().get_extension::<BasicConstraints>().ok()??.1)
+    }
+
+    /// Whether its key may sign certificates; `None` where it does not say what its key may do.
+    fn signs_certificates(&self) -> Option<bool> {
+        let usage = self.parsed.tbs_certificate().get_extension::<KeyUsage>().ok()??.1;
+        Some(usage.key_cert_sign())
     }
 }
 

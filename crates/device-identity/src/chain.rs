@@ -1,12 +1,16 @@
 //! Who signed a certificate: from the device's up to one that the operator trusts.
+//!
+//! By hand, since rustls-webpki refuses X.509 v1 certificates and has no P-521 with ring; AWS IoT takes both.
 
-use der::Encode as _;
+use std::time::SystemTime;
+
 use der::asn1::ObjectIdentifier;
 use ring::{digest, signature};
 
 use crate::certificate::DeviceCertificate;
 use crate::key::KeyKind;
 use crate::signature::Verification;
+use crate::time;
 
 /// More issuers above each other than any maker has; it only bounds a file that was made to keep us busy.
 const LONGEST: usize = 5;
@@ -45,28 +49,48 @@ pub(crate) fn weak_signature(certificate: &DeviceCertificate) -> Option<String> 
     Some(WEAK.iter().find(|(weak, _)| *weak == oid).map_or(oid, |(_, name)| (*name).to_owned()))
 }
 
-/// The name of the trusted authority below which the certificate was issued, possibly through `intermediates`.
+/// The name of the trusted authority below which the certificate was issued, possibly through `intermediates`. Every
+/// certificate above the device's has to be valid now.
 pub(crate) fn verify(
     certificate: &DeviceCertificate,
     intermediates: &[DeviceCertificate],
     trusted: &[DeviceCertificate],
-    is_valid_now: impl Fn(&DeviceCertificate) -> bool,
+    now: SystemTime,
 ) -> Result<String, String> {
     let mut current = certificate;
-    for _ in 0..LONGEST {
-        if let Some(issuer) = trusted.iter().find(|issuer| issued(issuer, current)) {
+    let mut outdated = None;
+    for below in 0..LONGEST {
+        let mut usable = |issuer: &&DeviceCertificate| {
+            let issued = issued(issuer, current);
+            if issued && let Some(reason) = not_valid(issuer, now) {
+                outdated = Some(reason);
+                return false;
+            }
+            issued
+        };
+        if let Some(issuer) = trusted.iter().find(&mut usable) {
             return Ok(issuer.subject());
         }
         // Only a certificate that may issue others counts: otherwise any chip could vouch for any key.
-        let next = intermediates.iter().find(|issuer| {
-            *issuer != current && issuer.is_authority() && is_valid_now(issuer) && issued(issuer, current)
-        });
+        let next = intermediates
+            .iter()
+            .filter(|issuer| *issuer != current && issuer.may_issue(below))
+            .find(&mut usable);
         match next {
             Some(issuer) => current = issuer,
             None => break,
         }
     }
-    Err(format!("no given authority signed for the issuer {}", current.issuer()))
+    Err(outdated.unwrap_or_else(|| format!("no given authority signed for the issuer {}", current.issuer())))
+}
+
+fn not_valid(issuer: &DeviceCertificate, now: SystemTime) -> Option<String> {
+    let (from, until) = issuer.validity();
+    if now > until {
+        return Some(format!("the authority {} has expired on {}", issuer.subject(), time::to_text(until)));
+    }
+    (now < from)
+        .then(|| format!("the authority {} is valid only from {}", issuer.subject(), time::to_text(from)))
 }
 
 fn issued(issuer: &DeviceCertificate, certificate: &DeviceCertificate) -> bool {
@@ -89,6 +113,5 @@ fn signed(issuer: &DeviceCertificate, certificate: &DeviceCertificate) -> Option
         (ECDSA_SHA512, KeyKind::EcP521) => Verification::P521(&digest::SHA512),
         _ => return None,
     };
-    let signed = parsed.tbs_certificate().to_der().ok()?;
-    Some(verification.holds(issuer.public_key(), &signed, parsed.signature().as_bytes()?))
+    Some(verification.holds(issuer.public_key(), certificate.signed_bytes()?, parsed.signature().as_bytes()?))
 }

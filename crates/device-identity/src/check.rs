@@ -1,6 +1,6 @@
 //! What the operator's side looks at before anything is registered.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::certificate::DeviceCertificate;
 use crate::chain;
@@ -17,6 +17,9 @@ pub struct Requirements {
     pub nonce: Option<String>,
     /// Whether a certificate without a proof is refused.
     pub proof_required: bool,
+    /// How long ago the device may have signed its proof, by its own clock; a proof is required then. A proof from the future
+    /// is refused as well, where it is further away than that.
+    pub proof_max_age: Option<Duration>,
 }
 
 /// What was found to hold.
@@ -48,7 +51,11 @@ pub(crate) fn check(
     let certificate = identity.certificate();
     check_validity(certificate, now)?;
     check_strength(certificate)?;
-    let proven = check_proof(identity, wanted)?;
+    // A device that proves that it has the key is a device, whatever its certificate says.
+    if matches!(identity, Identity::Bare(_)) && certificate.is_only_authority() {
+        return Err(CheckError::Authority { id: certificate.fingerprint(), subject: certificate.subject() });
+    }
+    let proven = check_proof(identity, wanted, now)?;
     let issuer = check_issuer(identity, wanted, now)?;
     Ok(Checked { proven, issuer })
 }
@@ -75,15 +82,23 @@ fn check_strength(certificate: &DeviceCertificate) -> Result<(), CheckError> {
     }
 }
 
-fn check_proof(identity: &Identity, wanted: &Requirements) -> Result<bool, CheckError> {
+fn check_proof(identity: &Identity, wanted: &Requirements, now: SystemTime) -> Result<bool, CheckError> {
     let id = || identity.certificate().fingerprint();
     let Identity::Bundle(bundle) = identity else {
-        // A nonce that was issued can only come back in a proof.
-        let required = wanted.proof_required || wanted.nonce.is_some();
+        // A nonce that was issued, and a time, can only come in a proof.
+        let required = wanted.proof_required || wanted.nonce.is_some() || wanted.proof_max_age.is_some();
         return if required { Err(CheckError::ProofMissing { id: id() }) } else { Ok(false) };
     };
     if !bundle.proof.matches(&bundle.certificate) {
         return Err(CheckError::ProofWrong { id: id() });
+    }
+    if let Some(limit) = wanted.proof_max_age {
+        let signed = bundle.proof.time();
+        let distance = now.duration_since(signed).unwrap_or_else(|future| future.duration());
+        if distance > limit {
+            let limit = format!("{} s", limit.as_secs());
+            return Err(CheckError::ProofTime { signed: time::to_text(signed), limit });
+        }
     }
     match &wanted.nonce {
         Some(expected) if bundle.proof.nonce() != Some(expected) => Err(CheckError::NonceDiffers {
@@ -107,9 +122,7 @@ fn check_issuer(
         Identity::Bare(_) => &[],
     };
     let certificate = identity.certificate();
-    chain::verify(certificate, intermediates, &wanted.authorities, |issuer| {
-        check_validity(issuer, now).is_ok()
-    })
-    .map(Some)
-    .map_err(|reason| CheckError::IssuerNotVerified { id: certificate.fingerprint(), reason })
+    chain::verify(certificate, intermediates, &wanted.authorities, now)
+        .map(Some)
+        .map_err(|reason| CheckError::IssuerNotVerified { id: certificate.fingerprint(), reason })
 }

@@ -48,9 +48,16 @@ pub struct KeyConfig {
     pub pkcs11_lib: Option<String>,
 }
 
+/// A key whose certificate follows from it, behind NXP's module.
+impl From<&str> for KeyConfig {
+    fn from(label: &str) -> Self {
+        Self { label: label.to_owned(), certificate: None, pkcs11_lib: None }
+    }
+}
+
 impl DeviceConfig {
     /// A device that connects with TLS on port 8883 under its thing's name, with its own topics below that name.
-    pub fn new(endpoint: &str, thing: &str, key_label: &str) -> Self {
+    pub fn new(endpoint: &str, thing: &str, key: impl Into<KeyConfig>) -> Self {
         Self {
             version: VERSION,
             endpoint: endpoint.to_owned(),
@@ -59,7 +66,7 @@ impl DeviceConfig {
             client_id: thing.to_owned(),
             topic_prefix: thing.to_owned(),
             ca_file: None,
-            key: KeyConfig { label: key_label.to_owned(), certificate: None, pkcs11_lib: None },
+            key: key.into(),
         }
     }
 

@@ -1,5 +1,9 @@
 //! What may be wrong with a file or an identity. One line each, and what to do.
 
+use std::path::PathBuf;
+
+use crate::text::escaped;
+
 /// The bytes are not one usable certificate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -33,11 +37,13 @@ pub enum CertificateError {
 #[non_exhaustive]
 pub enum FileError {
     /// Neither bundle nor certificate, or cut short.
-    #[error("identity bundle: cannot be read, it may be cut short; export it again with `se050-iot enroll`")]
+    #[error(
+        "identity bundle: cannot be read, it may be cut short; export it again with `se050-iot identity export`"
+    )]
     Json(#[source] FormatError),
     /// JSON, but another file.
     #[error(
-        "identity bundle: \"format\" is {found:?} instead of {expected:?}; give the file that `se050-iot enroll` wrote"
+        "identity bundle: \"format\" is {found:?} instead of {expected:?}; give the file that `se050-iot identity export` wrote"
     )]
     Format {
         /// What it says it is.
@@ -56,7 +62,7 @@ pub enum FileError {
         known: u64,
     },
     /// A value that cannot be.
-    #[error("{file}: {field} is not usable: {reason}; make the file again with se050-iot")]
+    #[error("{file}: {field} is not usable: {reason:?}; make the file again with se050-iot")]
     Field {
         /// Which kind of file.
         file: &'static str,
@@ -68,6 +74,26 @@ pub enum FileError {
     /// A certificate in it is none.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    /// An identity's file that is not there, or may not be read.
+    #[error("cannot read {}", path.display())]
+    Identity {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// Something else than a file: a directory, a named pipe, a device.
+    #[error("{} is not a file, and was not read; give the device's bundle or certificate", path.display())]
+    NotAFile {
+        /// What was named.
+        path: PathBuf,
+    },
+    /// A file that is far too large for an identity.
+    #[error("{} is larger than 1 MiB, so it is not an identity; give the device's bundle or certificate", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
     /// It is not there, or may not be read.
     #[error("{file}: cannot be read; is the path right, and may this user read it?")]
     Unreadable {
@@ -133,19 +159,42 @@ pub enum CheckError {
         /// What is missing.
         reason: String,
     },
+    /// The certificate of an authority in place of a device's.
+    #[error(
+        "certificate {id} ({subject}) is not a device's but a certificate authority's; leave it out, and give the devices' own"
+    )]
+    Authority {
+        /// The certificate's SHA-256.
+        id: String,
+        /// Its subject.
+        subject: String,
+    },
     /// The signature does not fit.
     #[error(
-        "proof of possession: the signature does not match the certificate {id}: the file was changed on its way, or the certificate is another device's; export it again with `se050-iot enroll`"
+        "proof of possession: the signature does not match the certificate {id}: the file was changed on its way, or the certificate is another device's; export it again with `se050-iot identity export`"
     )]
     ProofWrong {
         /// The certificate's SHA-256.
         id: String,
     },
     /// A bare certificate where a proof is wanted.
-    #[error("certificate {id} comes without a proof of possession; export a bundle with `se050-iot enroll`")]
+    #[error(
+        "certificate {id} comes without a proof of possession; export a bundle with `se050-iot identity export`"
+    )]
     ProofMissing {
         /// The certificate's SHA-256.
         id: String,
+    },
+    /// A proof that was not made in the time that is allowed.
+    #[error(
+        "proof of possession: the device signed it at {signed} by its own clock, which is not within the last {limit}; export it \
+         again with `se050-iot identity export`, and check the device's clock"
+    )]
+    ProofTime {
+        /// When the device signed.
+        signed: String,
+        /// How old a proof may be, in words.
+        limit: String,
     },
     /// Not the operator's nonce.
     #[error(
@@ -166,6 +215,6 @@ pub struct FormatError(pub(crate) String);
 
 impl FormatError {
     pub(crate) fn of(error: impl std::fmt::Display) -> Self {
-        Self(error.to_string().trim_end().replace('\n', " "))
+        Self(escaped(&error.to_string().trim_end().replace('\n', " ")))
     }
 }

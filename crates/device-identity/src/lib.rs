@@ -12,6 +12,7 @@ mod key;
 mod proof;
 mod signature;
 mod statement;
+mod text;
 mod time;
 
 pub use bundle::{Chip, IdentityBundle, Objects};

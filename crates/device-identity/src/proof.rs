@@ -41,6 +41,11 @@ impl Proof {
         &self.statement.subject
     }
 
+    /// How it is signed.
+    pub fn scheme(&self) -> ProofScheme {
+        self.scheme
+    }
+
     /// The operator's nonce, if there was one.
     pub fn nonce(&self) -> Option<&str> {
         self.statement.nonce.as_deref()

@@ -6,7 +6,8 @@ use anyhow::Context as _;
 use aws_iot_provision::{Plan, Provisioner, aws_client_config};
 use serde_json::{Value, json};
 
-use crate::provision::AwsArgs;
+use crate::aws_args::AwsArgs;
+use crate::terminal::say;
 
 /// Single-threaded: the time goes into waiting for answers.
 pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
@@ -23,7 +24,7 @@ pub(crate) struct Account {
 impl Account {
     /// Asks AWS which account it is; refuses another one than `--account` names.
     pub(crate) async fn connect(args: &AwsArgs) -> anyhow::Result<Self> {
-        let provisioner = Provisioner::new(&aws_client_config(&args.options()).await)?;
+        let provisioner = Provisioner::new(&aws_client_config(&args.options()).await?)?;
         if let Some(account) = &args.account {
             provisioner.require_account(account).await?;
         }
@@ -68,7 +69,7 @@ pub(crate) fn step_json(step: &aws_iot_provision::Step) -> Value {
 
 pub(crate) fn warn_of(plan: &Plan) {
     for warning in &plan.warnings {
-        eprintln!("warning: {warning}");
+        say!("warning: {warning}");
     }
 }
 

@@ -41,7 +41,7 @@ pub(crate) fn run(command: CertCommand, out: &mut impl Write) -> anyhow::Result<
     let kind = certificate.public_key().kind().to_string();
     if args.json {
         let object = json!({
-            "keyLabel": args.chip.key_label.as_str(),
+            "keyLabel": args.chip.key().as_str(),
             "keyKind": kind,
             "subject": certificate.subject(),
             "certificateId": certificate.fingerprint(),
@@ -50,7 +50,7 @@ pub(crate) fn run(command: CertCommand, out: &mut impl Write) -> anyhow::Result<
         });
         return json::print(out, &object).context("cannot write to standard output");
     }
-    eprintln!("certificate of the key {} ({kind})", args.chip.key_label);
+    eprintln!("certificate of the key {} ({kind})", args.chip.key());
     eprintln!("  subject      {}", certificate.subject());
     eprintln!("  certificate  {} (SHA-256; AWS IoT Core's certificate id)", certificate.fingerprint());
     if let Some(path) = &args.output {

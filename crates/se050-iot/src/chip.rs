@@ -5,17 +5,20 @@ use std::path::PathBuf;
 use clap::Args;
 use se050_key::{Certificate, Key, NXP_MODULE, Pin, Selector, Token, TokenInfo};
 
+/// The factory key "cloud connection key 0, RSA 2048", object 0xF0000110, as NXP's module wants it named.
+const FACTORY_KEY: &str = "sss:100100F0";
+
 #[derive(Args)]
 pub(crate) struct ChipArgs {
     /// The key whose certificate is wanted, e.g. sss:100100F0 (object 0xF0000110)
-    #[arg(long, alias = "key_label", value_name = "LABEL")]
-    pub(crate) key_label: Selector,
+    #[arg(long, alias = "key_label", value_name = "LABEL", default_value = FACTORY_KEY)]
+    key_label: Selector,
     /// The certificate itself, where it is not the one that belongs to the key
     #[arg(long, alias = "cert_label", value_name = "LABEL")]
     pub(crate) cert_label: Option<Selector>,
     /// The PKCS#11 module
     #[arg(long, alias = "pkcs11_lib", value_name = "FILE", default_value = NXP_MODULE)]
-    pkcs11_lib: PathBuf,
+    pub(crate) pkcs11_lib: PathBuf,
     /// The token, where the module has several
     #[arg(long, alias = "token_label", value_name = "LABEL")]
     token_label: Option<String>,
@@ -32,6 +35,10 @@ pub(crate) struct Pair {
 }
 
 impl ChipArgs {
+    pub(crate) fn key(&self) -> &Selector {
+        &self.key_label
+    }
+
     pub(crate) fn open(&self) -> anyhow::Result<Pair> {
         let mut token = Token::builder(&self.pkcs11_lib);
         if let Some(label) = &self.token_label {

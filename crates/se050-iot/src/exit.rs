@@ -6,8 +6,7 @@ use std::process::ExitCode;
 pub(crate) enum Exit {
     /// Everything is as it was asked for.
     Good,
-    /// The identity was refused; nothing was asked of AWS.
-    #[cfg(feature = "provision")]
+    /// An identity or a policy was refused; nothing was asked of AWS.
     Refused,
     /// `plan --detailed-exitcode`: something is to change (2, as `terraform plan` has it).
     #[cfg(feature = "provision")]
@@ -26,7 +25,6 @@ impl From<Exit> for ExitCode {
             Exit::Good => 0,
             #[cfg(feature = "provision")]
             Exit::Changes => 2,
-            #[cfg(feature = "provision")]
             Exit::Refused => 3,
             #[cfg(feature = "provision")]
             Exit::Incomplete => 4,

@@ -7,10 +7,14 @@ use clap::{Parser, Subcommand};
 
 #[cfg(feature = "provision")]
 mod account;
+#[cfg(feature = "provision")]
+mod aws_args;
 mod cert;
 mod chip;
-mod enroll;
+mod duration;
 mod exit;
+mod files;
+mod identity;
 mod json;
 #[cfg(feature = "provision")]
 mod policy;
@@ -20,20 +24,22 @@ mod policy_apply;
 mod provision;
 #[cfg(feature = "provision")]
 mod remove;
+mod shell;
 #[cfg(feature = "provision")]
 mod status;
+mod terminal;
 
 use exit::Exit;
 
 const AFTER_HELP: &str = "\
 In this order:
-  on the device            se050-iot enroll --key-label sss:100100F0 --serial 00C0A1 --output 00C0A1.json
+  on the device            se050-iot identity export --serial 00C0A1 --output 00C0A1.json
   on the operator's side   se050-iot provision plan --certificate 00C0A1.json --thing-name gw-00C0A1
                            se050-iot provision --certificate 00C0A1.json --thing-name gw-00C0A1 --device-config device.toml
   on the device            pubsub --config device.toml
 
-Exit codes: 0 good; 1 not done, standard error says why; 2 wrong command line; 3 the identity was refused; 4 a device, or some of a fleet, are not
-registered; 5 the question was not answered with yes; 75 start this process again.";
+Exit codes: 0 good; 1 not done, standard error says why; 2 wrong command line; 3 an identity or a policy was refused; 4 a device, or some of a
+fleet, are not registered; 5 the question was not answered with yes; 75 start this process again.";
 
 /// From the chip to AWS IoT Core: reads the device's certificate from its SE050, and registers the device.
 #[derive(Parser)]
@@ -48,8 +54,12 @@ enum Command {
     /// Reads the certificate in the chip.
     #[command(subcommand)]
     Cert(cert::CertCommand),
-    /// Writes the device's identity bundle: certificate, and a proof signed by the chip.
-    Enroll(enroll::EnrollArgs),
+    /// The device's identity: certificate, and a proof signed by the chip. Needs no network.
+    #[command(subcommand)]
+    Identity(identity::IdentityCommand),
+    /// The old name of `identity export`.
+    #[command(hide = true)]
+    Enroll(identity::ExportArgs),
     /// Registers a device, or a fleet, with AWS IoT Core: thing, policy, certificate, attachments, endpoint.
     #[cfg(feature = "provision")]
     Provision(Box<provision::ProvisionArgs>),
@@ -66,7 +76,7 @@ enum Command {
     /// Makes a device's certificate INACTIVE: the device is kept out, and can be let in again.
     #[cfg(feature = "provision")]
     Deactivate(status::ActivationArgs),
-    /// Prints the policy that devices get; changes one in the account.
+    /// Prints and checks policies, of devices and of the operator; changes the devices' in the account.
     #[cfg(feature = "provision")]
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
@@ -77,11 +87,13 @@ fn main() -> ExitCode {
     // NXP's module prints its log to standard output, where a certificate or JSON is wanted.
     let ended = se050_key::stdout::set_aside()
         .map_err(anyhow::Error::from)
-        .and_then(|mut out| run(cli.command, &mut out));
+        .and_then(|out| run(cli.command, &mut terminal::Escaping(out)));
     match ended {
         Ok(exit) => exit.into(),
         Err(error) => {
-            eprintln!("Error: {error:?}");
+            if error.downcast_ref::<identity::Told>().is_none() {
+                terminal::say!("Error: {error:?}");
+            }
             ExitCode::from(se050_key::Error::exit_status(error.as_ref()))
         }
     }
@@ -90,7 +102,8 @@ fn main() -> ExitCode {
 fn run(command: Command, out: &mut impl Write) -> anyhow::Result<Exit> {
     match command {
         Command::Cert(command) => cert::run(command, out).map(|()| Exit::Good),
-        Command::Enroll(args) => enroll::run(args, out).map(|()| Exit::Good),
+        Command::Identity(command) => identity::run(command, out),
+        Command::Enroll(args) => identity::export(args, out).map(|()| Exit::Good),
         #[cfg(feature = "provision")]
         Command::Provision(args) => provision::run(*args, out),
         #[cfg(feature = "provision")]

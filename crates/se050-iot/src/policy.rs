@@ -1,60 +1,110 @@
-//! `se050-iot policy`: the policy that devices get, without asking AWS.
+//! `se050-iot policy`: the policies of devices and operators, without asking AWS.
 
+use std::fs;
 use std::io::Write;
+use std::path::PathBuf;
 
-use aws_iot_provision::{ArnScope, PolicyDocument, operator_iam_policy};
+use anyhow::Context as _;
+use aws_iot_provision::{ArnScope, Grants, InputError, PolicyDocument, operator_iam_policy};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::exit::Exit;
 use crate::json;
-use crate::provision::GrantArgs;
 
 #[derive(Subcommand)]
 pub(crate) enum PolicyCommand {
     /// Prints the policy that `provision` gives to devices, to be read or changed.
-    Generate(GenerateArgs),
+    #[command(alias = "generate")]
+    Device(DeviceArgs),
+    /// Prints the least IAM policy that the operator needs.
+    Operator(OperatorArgs),
+    /// Checks a policy document for devices: what AWS refuses, and what it takes although it does not do what it seems to.
+    Lint(LintArgs),
     /// Changes a policy, for all that have it: shows the difference and how many they are, and asks.
     Apply(crate::policy_apply::PolicyApplyArgs),
 }
 
 #[derive(Args)]
-pub(crate) struct GenerateArgs {
+pub(crate) struct DeviceArgs {
     #[command(flatten)]
     grants: GrantArgs,
-    #[command(flatten)]
-    scope: ScopeArgs,
-    /// Print the policy with its size as one JSON object
-    #[arg(long)]
-    json: bool,
-}
-
-/// Where the policy is to count. For the operator's IAM policy, wildcards do as well.
-#[derive(Args)]
-pub(crate) struct ScopeArgs {
     /// The AWS account: 12 digits
     #[arg(long, value_name = "ID")]
     account: String,
     /// AWS region
     #[arg(long)]
     region: String,
-    /// aws-cn in China, aws-us-gov in GovCloud
-    #[arg(long, default_value = "aws")]
-    partition: String,
+    /// It follows from the region; another one is refused
+    #[arg(long, hide = true)]
+    partition: Option<String>,
+    /// Print the policy with its size as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct OperatorArgs {
+    /// The AWS account: 12 digits; without it and --region, the policy is good for each of them
+    #[arg(long, value_name = "ID", requires = "region")]
+    account: Option<String>,
+    /// AWS region
+    #[arg(long, requires = "account")]
+    region: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct LintArgs {
+    /// The policy document (JSON)
+    file: PathBuf,
+    /// Print the result as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// What devices may do beyond connecting.
+#[derive(Args)]
+pub(crate) struct GrantArgs {
+    /// Also allow the thing's own shadows
+    #[arg(long)]
+    shadow: bool,
+    /// Also allow the thing's own jobs
+    #[arg(long)]
+    jobs: bool,
+    /// What the device's own topics begin with; {thing} stands for its name
+    #[arg(long, value_name = "PREFIX", default_value = "{thing}")]
+    topic_prefix: String,
+}
+
+impl GrantArgs {
+    pub(crate) fn grants(&self) -> Result<Grants, InputError> {
+        let mut grants = Grants::default().with_topic_prefix(&self.topic_prefix)?;
+        (grants.shadow, grants.jobs) = (self.shadow, self.jobs);
+        Ok(grants)
+    }
 }
 
 pub(crate) fn run(command: PolicyCommand, out: &mut impl Write) -> anyhow::Result<Exit> {
     match command {
-        PolicyCommand::Generate(args) => generate(args, out).map(|()| Exit::Good),
-        PolicyCommand::Apply(args) => crate::policy_apply::run(args, out),
+        PolicyCommand::Device(args) => device(&args, out)?,
+        PolicyCommand::Operator(args) => operator(&args, out)?,
+        PolicyCommand::Lint(args) => return lint(&args, out),
+        PolicyCommand::Apply(args) => return crate::policy_apply::run(args, out),
     }
+    Ok(Exit::Good)
 }
 
-fn generate(args: GenerateArgs, out: &mut impl Write) -> anyhow::Result<()> {
-    let GenerateArgs { grants, scope, json } = args;
-    let scope = ArnScope::new(&scope.partition, &scope.region, &scope.account);
-    let document = grants.grants()?.document(&scope);
-    if !json {
+fn device(args: &DeviceArgs, out: &mut impl Write) -> anyhow::Result<()> {
+    let scope = ArnScope::for_account(&args.region, &args.account)?;
+    if let Some(partition) = args.partition.as_deref().filter(|partition| *partition != scope.partition()) {
+        anyhow::bail!(
+            "the region {} is in the partition {}, not in {partition}; leave --partition out",
+            args.region,
+            scope.partition()
+        );
+    }
+    let document = args.grants.grants()?.document(&scope);
+    if !args.json {
         return Ok(writeln!(out, "{}", document.as_str())?);
     }
     let object = json!({
@@ -65,7 +115,39 @@ fn generate(args: GenerateArgs, out: &mut impl Write) -> anyhow::Result<()> {
     Ok(json::print(out, &object)?)
 }
 
+fn operator(args: &OperatorArgs, out: &mut impl Write) -> anyhow::Result<()> {
+    let scope = match (&args.region, &args.account) {
+        (Some(region), Some(account)) => ArnScope::for_account(region, account)?,
+        _ => ArnScope::everywhere(),
+    };
+    Ok(writeln!(out, "{}", operator_iam_policy(&scope))?)
+}
+
+fn lint(args: &LintArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
+    let file = args.file.display();
+    let text =
+        fs::read_to_string(&args.file).with_context(|| format!("cannot read the policy from {file}"))?;
+    let document =
+        PolicyDocument::from_json(&text).with_context(|| format!("AWS would refuse the policy in {file}"))?;
+    let findings = document.findings();
+    if args.json {
+        let characters = document.characters();
+        json::print(
+            out,
+            &json!({"good": findings.is_empty(), "characters": characters, "findings": findings}),
+        )?;
+    } else {
+        for finding in &findings {
+            writeln!(out, "{file}: {finding}")?;
+        }
+        if findings.is_empty() {
+            writeln!(out, "{file}: nothing found")?;
+        }
+    }
+    Ok(if findings.is_empty() { Exit::Good } else { Exit::Refused })
+}
+
 /// The operator's own IAM policy, good for every account and region until it is narrowed.
 pub(crate) fn print_operator_policy(out: &mut impl Write) -> anyhow::Result<()> {
-    Ok(writeln!(out, "{}", operator_iam_policy(&ArnScope::new("*", "*", "*")))?)
+    operator(&OperatorArgs { account: None, region: None }, out)
 }

@@ -9,9 +9,11 @@ use serde_json::json;
 use similar::TextDiff;
 
 use crate::account::{Account, agreed, runtime, step_json, warn_of};
+use crate::aws_args::AwsArgs;
 use crate::exit::Exit;
 use crate::json;
-use crate::provision::{AwsArgs, DEFAULT_POLICY, GrantArgs, read_policy};
+use crate::policy::GrantArgs;
+use crate::provision::{DEFAULT_POLICY, read_policy};
 
 /// What `se050-iot policy apply` is told.
 #[derive(Args)]

@@ -9,9 +9,11 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::account::{Account, agreed, runtime, step_json, warn_of};
+use crate::aws_args::AwsArgs;
 use crate::exit::Exit;
 use crate::json;
-use crate::provision::{AwsArgs, Bar, DEFAULT_POLICY, PaceArgs, PlanFile, names, read_plans};
+use crate::provision::{Bar, DEFAULT_POLICY, PaceArgs, PlanFile, names, read_plans};
+use crate::terminal::say;
 
 /// What `se050-iot remove` is told.
 #[derive(Args)]
@@ -75,7 +77,7 @@ async fn one(args: &RemoveArgs, thing: ThingName, out: &mut impl Write) -> anyho
     let mut steps = plan.steps.clone();
     if apply {
         if !args.yes {
-            plan.steps.iter().for_each(|step| eprintln!("{step}"));
+            plan.steps.iter().for_each(|step| say!("{step}"));
             if !agreed("Take this away?")? {
                 return Ok(Exit::Declined);
             }
@@ -140,7 +142,7 @@ async fn many(
             }
             Err(error) => {
                 bad += 1;
-                eprintln!("{source}: {error:#}");
+                say!("{source}: {error:#}");
             }
         }
         anyhow::Ok(())

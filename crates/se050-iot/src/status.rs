@@ -11,9 +11,11 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::account::{Account, runtime, step_json};
+use crate::aws_args::AwsArgs;
 use crate::exit::Exit;
 use crate::json;
-use crate::provision::{AwsArgs, PaceArgs, names};
+use crate::provision::{PaceArgs, names};
+use crate::terminal::say;
 
 /// What `se050-iot status` is told.
 #[derive(Args)]
@@ -168,7 +170,7 @@ async fn many(
             return anyhow::Ok(());
         }
         match state {
-            Err(error) => eprintln!("{source}: {error:#}"),
+            Err(error) => say!("{source}: {error:#}"),
             Ok((name, None)) => writeln!(out, "{name}: not registered")?,
             Ok((name, Some(state))) => {
                 let certificates: Vec<String> = state.certificates.iter().map(in_words).collect();

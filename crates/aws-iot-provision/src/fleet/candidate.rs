@@ -1,33 +1,10 @@
-use std::collections::HashMap;
-use std::fs::File;
-use std::io::Read as _;
-use std::sync::Arc;
-use std::time::SystemTime;
+use device_identity::{Checked, KeyConfig};
 
-use device_identity::{Checked, Identity, KeyConfig, Requirements, Subject};
-
-use super::error::{EntryError, IoError};
-use super::expectation::Expectations;
+use super::conflict::Conflicts;
+use super::error::EntryError;
+use super::intake::Intake;
 use super::manifest::Entry;
-use super::template::NameTemplate;
-use crate::device::{Device, Settings};
-use crate::name::ThingName;
-
-/// Largest file taken for an identity, in bytes. They are a few KiB; this only bounds a mistake.
-const MAX_FILE_BYTES: u64 = 1 << 20;
-
-/// How devices are taken in.
-#[derive(Debug, Clone)]
-pub struct Intake {
-    /// What is asked of every identity.
-    pub requirements: Requirements,
-    /// Who is expected, if there is a list.
-    pub expectations: Option<Expectations>,
-    /// How things are named whose name is not in the list.
-    pub template: Option<NameTemplate>,
-    /// What the devices have in common.
-    pub settings: Arc<Settings>,
-}
+use crate::device::Device;
 
 /// A device that may be registered, or why it must not be.
 #[derive(Debug)]
@@ -38,149 +15,72 @@ pub struct Candidate {
     pub thing: Option<String>,
     /// The certificate's SHA-256, as far as it is known.
     pub certificate: Option<String>,
-    /// The label of the key in the chip, as far as it is known.
-    pub key_label: Option<String>,
+    /// The key in the chip, as far as it is known.
+    pub key: Option<KeyConfig>,
     /// The device with what was found to hold.
     pub result: Result<(Device, Checked), EntryError>,
 }
 
-impl Intake {
-    /// Reads and checks one device.
-    pub fn take(&self, entry: &Entry) -> Candidate {
-        let mut candidate = Candidate {
+/// The devices of a list, in its order. Only the list itself, names and fingerprints are kept in memory.
+#[derive(Debug)]
+pub struct Candidates<'a> {
+    intake: &'a Intake,
+    entries: std::vec::IntoIter<Entry>,
+    /// Place of the next entry in the list.
+    next: usize,
+    conflicts: Conflicts,
+    never_came: Vec<String>,
+}
+
+impl Candidate {
+    pub(super) fn refused(entry: &Entry, error: EntryError) -> Self {
+        Self {
             source: entry.source.clone(),
             thing: entry.thing_name.clone(),
             certificate: None,
-            key_label: None,
-            result: Err(EntryError::NoName),
-        };
-        let identity = match read(entry) {
-            Ok(identity) => identity,
-            Err(error) => {
-                candidate.result = Err(error);
-                return candidate;
-            }
-        };
-        candidate.certificate = Some(identity.certificate().fingerprint());
-        candidate.key_label = identity.key_label().map(str::to_owned);
-        candidate.result = self.check(entry, &identity);
-        if let Ok((device, checked)) = &mut candidate.result {
-            candidate.thing = Some(device.thing.to_string());
-            device.identity = checked.summary();
-            device.key = candidate.key_label.clone().map(|label| KeyConfig {
-                label,
-                certificate: None,
-                pkcs11_lib: None,
-            });
-        }
-        candidate
-    }
-
-    /// Reads and checks all, and refuses those that contradict each other.
-    pub fn take_all(&self, entries: &[Entry]) -> Vec<Candidate> {
-        let mut candidates: Vec<Candidate> = entries.iter().map(|entry| self.take(entry)).collect();
-        refuse_duplicates(&mut candidates);
-        refuse_conflicts(&mut candidates, "certificate", |device| device.certificate.fingerprint());
-        refuse_conflicts(&mut candidates, "thing", |device| device.thing.to_string());
-        candidates
-    }
-
-    fn check(&self, entry: &Entry, identity: &Identity) -> Result<(Device, Checked), EntryError> {
-        let checked = identity.check(&self.requirements, SystemTime::now())?;
-        let serial = serial(entry, identity)?;
-        let thing = self.thing_name(entry, identity, serial.as_deref())?;
-        let certificate = identity.certificate().clone();
-        if let Some(expectations) = &self.expectations {
-            let names: Vec<&str> = serial.as_deref().into_iter().chain([thing.as_str()]).collect();
-            expectations.check(&names, &certificate.fingerprint())?;
-        }
-        Ok((Device { serial, ..Device::new(thing, certificate, Arc::clone(&self.settings)) }, checked))
-    }
-
-    /// The list's name, or the template's, or the proof's. What the device signed must not be contradicted.
-    fn thing_name(
-        &self,
-        entry: &Entry,
-        identity: &Identity,
-        serial: Option<&str>,
-    ) -> Result<ThingName, EntryError> {
-        let signed = match identity.subject() {
-            Some(Subject::Thing(name)) => Some(name.as_str()),
-            _ => None,
-        };
-        let name: ThingName = match (&entry.thing_name, &self.template, signed) {
-            (Some(listed), _, _) => listed.parse()?,
-            (None, Some(template), _) => template.name(serial, &identity.certificate().fingerprint())?,
-            (None, None, Some(signed)) => signed.parse()?,
-            (None, None, None) => return Err(EntryError::NoName),
-        };
-        match signed {
-            Some(signed) if signed != name.as_str() => Err(differs("thing", name.as_str(), signed)),
-            _ => Ok(name),
+            key: None,
+            result: Err(error),
         }
     }
 }
 
-fn serial(entry: &Entry, identity: &Identity) -> Result<Option<String>, EntryError> {
-    let signed = match identity.subject() {
-        Some(Subject::Serial(serial)) => Some(serial.as_str()),
-        _ => None,
-    };
-    match (entry.serial.as_deref(), signed) {
-        (Some(listed), Some(signed)) if listed != signed => Err(differs("serial", listed, signed)),
-        (listed, signed) => Ok(listed.or(signed).map(str::to_owned)),
-    }
-}
-
-fn differs(kind: &str, listed: &str, signed: &str) -> EntryError {
-    EntryError::SubjectDiffers { listed: format!("{kind} {listed}"), signed: format!("{kind} {signed}") }
-}
-
-fn read(entry: &Entry) -> Result<Identity, EntryError> {
-    if let Some(reason) = &entry.unusable {
-        return Err(EntryError::Line { reason: reason.clone() });
-    }
-    let path = entry.file.as_path();
-    let unreadable = |source| EntryError::Unreadable { path: path.to_owned(), source: IoError(source) };
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(unreadable)?;
-    file.take(MAX_FILE_BYTES).read_to_end(&mut bytes).map_err(unreadable)?;
-    Ok(Identity::from_bytes(&bytes)?)
-}
-
-fn refuse_duplicates(candidates: &mut [Candidate]) {
-    let mut first: HashMap<(String, String), String> = HashMap::new();
-    for candidate in candidates {
-        let Ok((device, _)) = &candidate.result else { continue };
-        let key = (device.thing.to_string(), device.certificate.fingerprint());
-        if let Some(first) = first.get(&key) {
-            candidate.result = Err(EntryError::Duplicate { first: first.clone() });
-        } else {
-            first.insert(key, candidate.source.clone());
+impl<'a> Candidates<'a> {
+    /// Reads each device once, to find those that contradict each other.
+    pub(super) fn of(intake: &'a Intake, entries: Vec<Entry>) -> Self {
+        let mut conflicts = Conflicts::default();
+        for entry in &entries {
+            let (read, candidate) = intake.read(entry);
+            conflicts.add(read.as_ref(), &candidate);
         }
+        let expected = intake.expectations.as_ref();
+        let never_came = expected.map(|expected| expected.without(conflicts.came())).unwrap_or_default();
+        Self { intake, entries: entries.into_iter(), next: 0, conflicts, never_came }
+    }
+
+    /// The devices of the list of expectations that are not in this list, each by its names.
+    pub fn never_came(&self) -> &[String] {
+        &self.never_came
     }
 }
 
-/// Of two that claim the same, the first is as likely wrong as the second: none is taken.
-fn refuse_conflicts(candidates: &mut [Candidate], what: &str, claim: impl Fn(&Device) -> String) {
-    let mut claims: HashMap<String, Vec<usize>> = HashMap::new();
-    for (index, candidate) in candidates.iter().enumerate() {
-        if let Ok((device, _)) = &candidate.result {
-            claims.entry(claim(device)).or_default().push(index);
+impl Iterator for Candidates<'_> {
+    type Item = Candidate;
+
+    fn next(&mut self) -> Option<Candidate> {
+        let entry = self.entries.next()?;
+        let mut candidate = self.intake.take(&entry);
+        if candidate.result.is_ok()
+            && let Some(error) = self.conflicts.error(self.next)
+        {
+            candidate.result = Err(error);
         }
+        self.next += 1;
+        Some(candidate)
     }
-    for (claimed, indices) in claims.into_iter().filter(|(_, indices)| indices.len() > 1) {
-        let sources: Vec<(usize, String)> = indices
-            .iter()
-            .filter_map(|&index| Some((index, candidates.get(index)?.source.clone())))
-            .collect();
-        for &index in &indices {
-            let others = sources.iter().filter(|(other, _)| *other != index);
-            let others = others.map(|(_, source)| source.as_str()).collect::<Vec<_>>().join(", ");
-            if let Some(candidate) = candidates.get_mut(index) {
-                let what = format!("{what} {claimed}");
-                candidate.result = Err(EntryError::Conflict { what, others });
-            }
-        }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.entries.size_hint()
     }
 }
+
+impl ExactSizeIterator for Candidates<'_> {}

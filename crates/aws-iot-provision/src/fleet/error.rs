@@ -30,8 +30,16 @@ pub enum FleetError {
         /// What is wrong, and what is wanted.
         reason: String,
     },
+    /// It is a device's own file, or no list at all.
+    #[error("{} is {found}, not a list of devices; for one device give it with --certificate", path.display())]
+    NotAList {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        found: &'static str,
+    },
     /// There is nothing in it.
-    #[error("{} names no device; give a directory of bundles, or a list in CSV (*.csv) or JSON lines", path.display())]
+    #[error("{} names no device; give a directory of bundles, or a list in CSV, a JSON array or JSON lines", path.display())]
     Empty {
         /// The file or directory.
         path: PathBuf,
@@ -69,14 +77,18 @@ pub enum EntryError {
         /// What is wrong.
         reason: String,
     },
-    /// Its file cannot be read.
-    #[error("cannot read {}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        #[source]
-        source: IoError,
+    /// It is the certificate of an authority, among those of devices.
+    #[error(
+        "certificate {id} ({subject}) is not a device's: it says that it is a certificate authority, and {reason}; leave it out, \
+         or give a bundle with the proof that a device has its key"
+    )]
+    Authority {
+        /// The certificate's SHA-256.
+        id: String,
+        /// Its subject.
+        subject: String,
+        /// What gives it away.
+        reason: &'static str,
     },
     /// Its file is no identity.
     #[error(transparent)]
@@ -84,6 +96,12 @@ pub enum EntryError {
     /// Its identity must not be registered.
     #[error(transparent)]
     Check(#[from] CheckError),
+    /// Which key of the chip it uses is not known.
+    #[error("{reason}")]
+    Key {
+        /// What is missing, and what to do.
+        reason: String,
+    },
     /// Its name is not allowed.
     #[error(transparent)]
     Name(#[from] InputError),

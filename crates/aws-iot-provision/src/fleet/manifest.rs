@@ -1,23 +1,29 @@
-use std::fmt;
-use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use device_identity::Identity;
 
 use super::error::{FleetError, IoError};
-
-/// What counts as a device's file in a directory.
-const ENDINGS: [&str; 5] = ["json", "pem", "crt", "cer", "der"];
+use super::table::{Row, Table};
 
 /// What a list may call the device's file.
 const FILE_COLUMNS: [&str; 3] = ["file", "bundle", "certificate"];
 
-/// All columns that a list may have.
-const COLUMNS: [&str; 5] = ["file", "bundle", "certificate", "thing_name", "serial"];
+/// The other columns that a list may have.
+const COLUMNS: [&str; 5] = ["thing_name", "serial", "nonce", "thing_type", "groups"];
+
+/// What the columns begin with that give a thing its attributes.
+const ATTRIBUTE: &str = "attribute.";
+
+/// For errors about columns.
+const WANTED: &str =
+    "wanted are file, and thing_name or serial; possible are nonce, thing_type, groups and attribute.NAME";
+
+/// What separates the groups of a device.
+const GROUP_SEPARATOR: char = '|';
 
 /// One device of a fleet, as the list names it. Nothing is checked yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Entry {
     /// Where it stands: `fleet.csv:3`, or the file itself.
@@ -28,6 +34,14 @@ pub struct Entry {
     pub thing_name: Option<String>,
     /// The serial number, where the list gives one.
     pub serial: Option<String>,
+    /// The nonce that was issued for this device.
+    pub nonce: Option<String>,
+    /// The thing's own type.
+    pub thing_type: Option<String>,
+    /// Groups for this thing alone.
+    pub groups: Vec<String>,
+    /// Attributes for this thing alone.
+    pub attributes: BTreeMap<String, String>,
     /// Why its line makes no sense; nothing else of it counts then.
     pub unusable: Option<String>,
 }
@@ -35,134 +49,66 @@ pub struct Entry {
 impl Entry {
     /// A device that is no line of a list.
     pub fn of_file(file: &Path, thing_name: Option<String>) -> Self {
-        Self {
-            source: file.display().to_string(),
-            file: file.to_owned(),
-            thing_name,
-            serial: None,
-            unusable: None,
+        Self { source: file.display().to_string(), file: file.to_owned(), thing_name, ..Self::default() }
+    }
+
+    fn of_row(list: &Path, row: Row) -> Self {
+        let source = format!("{}:{}", list.display(), row.line);
+        match row.cells.and_then(|mut cells| Ok((file(&mut cells)?, cells))) {
+            Ok((file, mut cells)) => Self {
+                source,
+                file: list.parent().unwrap_or(Path::new("")).join(file),
+                thing_name: cells.remove("thing_name"),
+                serial: cells.remove("serial"),
+                nonce: cells.remove("nonce"),
+                thing_type: cells.remove("thing_type"),
+                groups: cells.remove("groups").map(|groups| split_groups(&groups)).unwrap_or_default(),
+                attributes: cells.into_iter().filter_map(attribute).collect(),
+                unusable: None,
+            },
+            Err(reason) => Self { source, unusable: Some(reason), ..Self::default() },
         }
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Line {
-    #[serde(alias = "bundle", alias = "certificate")]
-    file: PathBuf,
-    #[serde(default)]
-    thing_name: Option<String>,
-    #[serde(default)]
-    serial: Option<String>,
-}
-
-/// The devices of a directory (its `*.json`, `*.pem`, `*.crt`, `*.cer` and `*.der`), or of a list: CSV with a header
-/// (`*.csv`), or else JSON lines, with `file` (relative to the list), and `thing_name` or `serial` if wanted. A line that
+/// The devices of a directory (its `*.json`, `*.pem`, `*.crt`, `*.cer` and `*.der`), or of a list: CSV with a header, a
+/// JSON array or JSON lines, with `file` (relative to the list), and `thing_name` or `serial` if wanted. A line that
 /// makes no sense is an entry that cannot be used: it does not stop the others.
 ///
 /// # Errors
 /// When the list cannot be read, its header makes no sense, or it is empty.
 pub fn read_manifest(path: &Path) -> Result<Vec<Entry>, FleetError> {
-    let entries = if path.is_dir() {
-        directory(path)?
-    } else if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv")) {
-        comma_separated(path)?
+    let entries: Vec<Entry> = if path.is_dir() {
+        let failed =
+            |source| FleetError::Io { doing: "list", path: path.to_owned(), source: IoError(source) };
+        Identity::files_in(path).map_err(failed)?.iter().map(|file| Entry::of_file(file, None)).collect()
     } else {
-        json_lines(path)?
+        let rows = Table::read(path, is_known, WANTED)?.rows;
+        rows.into_iter().map(|row| Entry::of_row(path, row)).collect()
     };
     if entries.is_empty() { Err(FleetError::Empty { path: path.to_owned() }) } else { Ok(entries) }
 }
 
-fn directory(path: &Path) -> Result<Vec<Entry>, FleetError> {
-    let failed = |source| FleetError::Io { doing: "list", path: path.to_owned(), source: IoError(source) };
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(failed)? {
-        let file = entry.map_err(failed)?.path();
-        let ending = file.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-        if ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known)) {
-            files.push(file);
-        }
-    }
-    // The same order in each run, for people who read reports.
-    files.sort();
-    Ok(files.into_iter().map(|file| Entry::of_file(&file, None)).collect())
+fn is_known(column: &str) -> bool {
+    FILE_COLUMNS.contains(&column)
+        || COLUMNS.contains(&column)
+        || column.strip_prefix(ATTRIBUTE).is_some_and(|name| !name.is_empty())
 }
 
-fn comma_separated(path: &Path) -> Result<Vec<Entry>, FleetError> {
-    let mut reader =
-        csv::ReaderBuilder::new().trim(csv::Trim::All).comment(Some(b'#')).from_reader(open(path)?);
-    let header = reader.headers().map_err(|error| unusable(path, 1, &error))?.clone();
-    check_header(path, &header)?;
-    let mut entries = Vec::new();
-    for record in reader.records() {
-        let place = match &record {
-            Ok(record) => record.position(),
-            Err(error) => error.position(),
-        };
-        let number = place.map_or(0, |place| usize::try_from(place.line()).unwrap_or(usize::MAX));
-        entries.push(match record.and_then(|record| record.deserialize(Some(&header))) {
-            Ok(line) => entry(path, number, line),
-            Err(error) if error.is_io_error() => return Err(unusable(path, number, &error)),
-            Err(error) => bad(path, number, &error),
-        });
-    }
-    Ok(entries)
-}
-
-/// Otherwise each line of the list would be told as a mistake of its own.
-fn check_header(path: &Path, header: &csv::StringRecord) -> Result<(), FleetError> {
-    let unknown = header.iter().find(|name| !COLUMNS.contains(name));
-    match unknown {
-        Some(unknown) => Err(unusable(path, 1, &format!("unknown column {unknown:?}"))),
-        None if header.iter().any(|name| FILE_COLUMNS.contains(&name)) => Ok(()),
-        None => Err(unusable(path, 1, &"no column file")),
+fn file(cells: &mut HashMap<String, String>) -> Result<String, String> {
+    let mut files = FILE_COLUMNS.iter().filter_map(|column| cells.remove(*column));
+    match (files.next(), files.next()) {
+        (Some(file), None) => Ok(file),
+        (None, _) => Err("it names no file".to_owned()),
+        (Some(_), Some(_)) => Err("it names two files".to_owned()),
     }
 }
 
-fn json_lines(path: &Path) -> Result<Vec<Entry>, FleetError> {
-    let mut entries = Vec::new();
-    for (line, number) in open(path)?.split(b'\n').zip(1..) {
-        let failed =
-            |source| FleetError::Io { doing: "read", path: path.to_owned(), source: IoError(source) };
-        let line = line.map_err(failed)?;
-        if line.trim_ascii().is_empty() {
-            continue;
-        }
-        entries.push(match serde_json::from_slice(&line) {
-            Ok(line) => entry(path, number, line),
-            Err(error) => bad(path, number, &error),
-        });
-    }
-    Ok(entries)
+fn split_groups(groups: &str) -> Vec<String> {
+    let groups = groups.split(GROUP_SEPARATOR).map(str::trim).filter(|group| !group.is_empty());
+    groups.map(str::to_owned).collect()
 }
 
-fn open(path: &Path) -> Result<BufReader<File>, FleetError> {
-    let failed = |source| FleetError::Io { doing: "read", path: path.to_owned(), source: IoError(source) };
-    File::open(path).map(BufReader::new).map_err(failed)
-}
-
-fn entry(path: &Path, number: usize, line: Line) -> Entry {
-    let given = |text: Option<String>| text.filter(|text| !text.is_empty());
-    Entry {
-        source: format!("{}:{number}", path.display()),
-        file: path.parent().unwrap_or(Path::new("")).join(line.file),
-        thing_name: given(line.thing_name),
-        serial: given(line.serial),
-        unusable: None,
-    }
-}
-
-fn bad(path: &Path, number: usize, error: &dyn fmt::Display) -> Entry {
-    Entry {
-        source: format!("{}:{number}", path.display()),
-        file: PathBuf::new(),
-        thing_name: None,
-        serial: None,
-        unusable: Some(error.to_string()),
-    }
-}
-
-fn unusable(path: &Path, line: usize, error: &dyn fmt::Display) -> FleetError {
-    let reason = format!("{error}; wanted are file, and thing_name or serial");
-    FleetError::Line { path: path.to_owned(), line, reason }
+fn attribute((column, value): (String, String)) -> Option<(String, String)> {
+    Some((column.strip_prefix(ATTRIBUTE)?.to_owned(), value))
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::candidate::Candidate;
 use super::error::{FleetError, IoError};
+use super::spreadsheet::spreadsheet_cell;
 use crate::device::Device;
 use crate::step::Step;
 
@@ -174,7 +175,7 @@ impl Report {
     }
 
     fn write_table(&mut self, cells: &[String; 7]) -> Result<(), FleetError> {
-        let cells = cells.each_ref().map(|cell| for_spreadsheets(cell));
+        let cells = cells.each_ref().map(|cell| spreadsheet_cell(cell).into_owned());
         let written =
             self.table.write_record(cells).map_err(io::Error::from).and_then(|()| self.table.flush());
         written.map_err(|source| FleetError::Io {
@@ -183,12 +184,6 @@ impl Report {
             source: IoError(source),
         })
     }
-}
-
-/// A spreadsheet takes what begins like this for a formula; an apostrophe makes it text (OWASP, "CSV Injection").
-fn for_spreadsheets(cell: &str) -> String {
-    let cell: String = cell.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if cell.starts_with(['=', '+', '-', '@']) { format!("'{cell}") } else { cell }
 }
 
 /// The first line of a file that is there and not empty. Anything but a file, such as a pipe, is an error.
@@ -314,24 +309,5 @@ impl Counts {
         let counts: Vec<String> =
             told.map(|result| format!("{} {}", self.of(result), result.words())).collect();
         format!("{} devices: {}", self.total(), counts.join(", "))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_spreadsheet_takes_no_cell_for_a_formula() {
-        for (cell, written) in [
-            ("+ thing a", "'+ thing a"),
-            ("=1+1", "'=1+1"),
-            ("-x", "'-x"),
-            ("@a", "'@a"),
-            ("a\u{1b}[2J\r", "a [2J "),
-        ] {
-            assert_eq!(for_spreadsheets(cell), written);
-        }
-        assert_eq!(for_spreadsheets("gw-1"), "gw-1");
     }
 }

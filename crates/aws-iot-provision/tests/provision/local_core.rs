@@ -70,7 +70,8 @@ fn a_new_device_is_registered_whole_and_as_planned() {
         let planned = plan(&sim, &device).await.unwrap();
         assert_eq!((planned.scope.account(), planned.scope.region()), ("111122223333", "us-east-1"));
         let mut told = Vec::new();
-        let applied = provisioner(&sim).await.run(register(&device), |progress| {
+        let provisioner = provisioner(&sim).await;
+        let applied = provisioner.run(register(&device), |progress| {
             if let Progress::Done(step) = progress {
                 told.push(step.clone());
             }

@@ -1,8 +1,11 @@
 use std::path::PathBuf;
-use std::time::Duration;
 
-use aws_iot_provision::{CALLS_PER_SECOND, ClientOptions, Grants, InputError, PolicyName};
+use aws_iot_provision::{CALLS_PER_SECOND, PolicyName};
 use clap::Args;
+
+use super::intake::IntakeArgs;
+use crate::aws_args::AwsArgs;
+use crate::policy::GrantArgs;
 
 /// The policy's name where none is given.
 pub(crate) const DEFAULT_POLICY: &str = "se050-device";
@@ -13,7 +16,7 @@ pub(crate) struct DeviceArgs {
     /// The device's bundle or certificate (PEM or DER); `-` reads standard input
     #[arg(long, alias = "bundle", value_name = "FILE", group = "input")]
     pub(super) certificate: Option<PathBuf>,
-    /// Many devices: a directory of bundles, or a list in CSV (*.csv) or JSON lines
+    /// Many devices: a directory of bundles, or a list in CSV, a JSON array or JSON lines
     #[arg(long, value_name = "PATH", group = "input")]
     pub(super) fleet: Option<PathBuf>,
     /// The device's name in AWS IoT, which is also its MQTT client id; for many, a template such as gw-{serial}
@@ -32,24 +35,6 @@ pub(crate) struct DeviceArgs {
     pub(super) fleet_args: FleetArgs,
     #[command(flatten)]
     pub(super) config: ConfigArgs,
-}
-
-/// What is asked of identities.
-#[derive(Args)]
-#[command(next_help_heading = "Checks before anything is registered")]
-pub(super) struct IntakeArgs {
-    /// The chip maker's CA certificates (PEM); without it the issuer is not verified
-    #[arg(long, value_name = "FILE")]
-    pub(super) nxp_ca: Option<PathBuf>,
-    /// The nonce that was issued for this order
-    #[arg(long, value_name = "TEXT")]
-    pub(super) nonce: Option<String>,
-    /// Refuse certificates without a proof of possession
-    #[arg(long)]
-    pub(super) require_proof: bool,
-    /// A list in CSV (serial,fingerprint) that came another way: which device has which certificate
-    #[arg(long, value_name = "FILE")]
-    pub(super) expect: Option<PathBuf>,
 }
 
 /// What devices get.
@@ -88,41 +73,6 @@ pub(super) struct SettingsArgs {
     /// A group that things are to be in; it has to exist; may be repeated
     #[arg(long, value_name = "NAME")]
     pub(super) group: Vec<String>,
-}
-
-/// What devices may do beyond connecting.
-#[derive(Args)]
-pub(crate) struct GrantArgs {
-    /// Also allow the thing's own shadows
-    #[arg(long)]
-    shadow: bool,
-    /// Also allow the thing's own jobs
-    #[arg(long)]
-    jobs: bool,
-    /// What the device's own topics begin with; {thing} stands for its name
-    #[arg(long, value_name = "PREFIX", default_value = "{thing}")]
-    topic_prefix: String,
-}
-
-/// The AWS account.
-#[derive(Args)]
-#[command(next_help_heading = "AWS account")]
-pub(crate) struct AwsArgs {
-    /// AWS region; without it, the one of the environment or the profile
-    #[arg(long, value_name = "NAME")]
-    region: Option<String>,
-    /// Profile in ~/.aws/config
-    #[arg(long, value_name = "NAME")]
-    profile: Option<String>,
-    /// Do nothing unless the credentials belong to this account (12 digits)
-    #[arg(long, value_name = "ID", value_parser = account)]
-    pub(crate) account: Option<String>,
-    /// Control plane's URL, for a local AWS IoT Core
-    #[arg(long, value_name = "URL")]
-    endpoint_url: Option<String>,
-    /// How long one attempt at one call may take; 30 s without it
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
-    call_timeout: Option<u64>,
 }
 
 /// How many devices are gone through.
@@ -166,36 +116,6 @@ pub(super) struct ConfigArgs {
     /// The CA file on the device, for the device configuration; without it, Amazon's CAs
     #[arg(long, value_name = "FILE", requires = "device_config")]
     pub(super) device_ca_file: Option<String>,
-}
-
-impl GrantArgs {
-    pub(crate) fn grants(&self) -> Result<Grants, InputError> {
-        let mut grants = Grants::default().with_topic_prefix(&self.topic_prefix)?;
-        (grants.shadow, grants.jobs) = (self.shadow, self.jobs);
-        Ok(grants)
-    }
-}
-
-impl AwsArgs {
-    pub(crate) fn options(&self) -> ClientOptions {
-        ClientOptions {
-            region: self.region.clone(),
-            profile: self.profile.clone(),
-            endpoint_url: self.endpoint_url.clone(),
-            attempt_timeout: self.call_timeout.map(Duration::from_secs),
-        }
-    }
-
-    pub(crate) fn is_local(&self) -> bool {
-        self.endpoint_url.is_some()
-    }
-}
-
-/// As AWS writes account numbers, or with the dashes of its console.
-fn account(text: &str) -> Result<String, String> {
-    let digits = text.replace('-', "");
-    let fits = digits.len() == 12 && digits.bytes().all(|byte| byte.is_ascii_digit());
-    if fits { Ok(digits) } else { Err("an account number has 12 digits".to_owned()) }
 }
 
 fn rate(text: &str) -> Result<f64, String> {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aws_iot_provision::fleet::{
-    self, Candidate, Counts, DoneBefore, Intake, NameTemplate, Origin, Report, Row, Stop, read_manifest,
+    self, Candidate, Counts, DoneBefore, EntryError, Intake, NameTemplate, Origin, Report, Row, Stop,
 };
 use aws_iot_provision::{Device, Progress, Purpose, Settings, ThingName};
 use device_identity::Requirements;
@@ -15,25 +15,48 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
 use super::args::{DEFAULT_POLICY, DeviceArgs};
-use super::files::beside;
 use super::intake::intake;
 use super::{config, plan_file, report};
 use crate::account::{Account, runtime};
 use crate::exit::Exit;
+use crate::files::beside;
+use crate::terminal::say;
 
-/// The devices of a list.
-fn devices(intake: &Intake, list: &Path) -> anyhow::Result<Vec<Candidate>> {
-    Ok(intake.take_all(&read_manifest(list)?))
+/// The devices of a list, and whether some are expected that are not in it; they are told.
+fn devices<'a>(
+    args: &'a DeviceArgs,
+    intake: &'a Intake,
+    list: &Path,
+) -> anyhow::Result<(impl ExactSizeIterator<Item = Candidate> + 'a, bool)> {
+    let candidates = intake.candidates(list)?;
+    let never_came = candidates.never_came();
+    for device in never_came {
+        say!("{device} is expected, and is not in {}", list.display());
+    }
+    let missing = !never_came.is_empty();
+    let named = args.config.device_config.is_some();
+    Ok((candidates.map(move |candidate| if named { with_key(candidate) } else { candidate }), missing))
+}
+
+/// The configuration names the key: where none is known, the device is refused before anything is registered.
+fn with_key(mut candidate: Candidate) -> Candidate {
+    if let Ok((device, _)) = &mut candidate.result {
+        match config::key_of(device.key.as_ref(), &device.certificate) {
+            Ok(key) => device.key = Some(key),
+            Err(error) => candidate.result = Err(EntryError::Key { reason: error.to_string() }),
+        }
+    }
+    candidate
 }
 
 /// Where each device of a list stands, and its name, for commands that work on what is registered.
 pub(crate) fn names(
     list: &Path,
     template: Option<NameTemplate>,
-) -> anyhow::Result<impl Iterator<Item = (String, anyhow::Result<ThingName>)>> {
+) -> anyhow::Result<Vec<(String, anyhow::Result<ThingName>)>> {
     let settings = Arc::new(Settings::new(DEFAULT_POLICY.parse()?));
     let intake = Intake { requirements: Requirements::default(), expectations: None, template, settings };
-    Ok(devices(&intake, list)?.into_iter().map(|candidate| {
+    let names = intake.candidates(list)?.map(|candidate| {
         let name = match (candidate.result, &candidate.thing) {
             (Ok((device, _)), _) => Ok(device.thing),
             // Such as an expired certificate: its thing may be known all the same.
@@ -41,12 +64,13 @@ pub(crate) fn names(
             (Err(error), None) => Err(error.into()),
         };
         (candidate.source, name)
-    }))
+    });
+    Ok(names.collect())
 }
 
 pub(super) fn apply(args: &DeviceArgs, list: &Path, out: &mut impl Write) -> anyhow::Result<Exit> {
     let intake = intake(args)?;
-    let candidates = devices(&intake, list)?;
+    let (candidates, missing) = devices(args, &intake, list)?;
     config::check(&args.config, true)?;
     let base = args.fleet_args.report.clone().unwrap_or_else(|| beside(list, "report"));
     runtime()?.block_on(async {
@@ -88,7 +112,8 @@ pub(super) fn apply(args: &DeviceArgs, list: &Path, out: &mut impl Write) -> any
         if !args.json {
             writeln!(out, "report: {0}.csv, results: {0}.jsonl", base.display())?;
         }
-        end(&counts, args, out)
+        let exit = end(&counts, args, out)?;
+        Ok(if missing { Exit::Incomplete } else { exit })
     })
 }
 
@@ -143,7 +168,8 @@ pub(super) fn plan(
     keep: Option<&Path>,
     out: &mut impl Write,
 ) -> anyhow::Result<(Exit, bool)> {
-    let candidates = devices(&intake(args)?, list)?;
+    let intake = intake(args)?;
+    let (candidates, missing) = devices(args, &intake, list)?;
     let mut file = keep.map(plan_file::Writer::create).transpose()?;
     runtime()?.block_on(async {
         let account = Account::connect_paced(&args.aws, args.fleet_args.pace.rate).await?;
@@ -180,7 +206,7 @@ pub(super) fn plan(
                 (planned, _) => {
                     bad += 1;
                     let error = planned.err().map(|error| format!("{error:#}")).unwrap_or_default();
-                    eprintln!("{}: {error}", candidate.source);
+                    say!("{}: {error}", candidate.source);
                     json!({"source": candidate.source, "error": error})
                 }
             };
@@ -202,7 +228,7 @@ pub(super) fn plan(
                 "{total} devices: {changed} to register or change, {unchanged} unchanged, {bad} refused; nothing was written"
             )?;
         }
-        Ok((if bad == 0 { Exit::Good } else { Exit::Incomplete }, changed > 0))
+        Ok((if bad == 0 && !missing { Exit::Good } else { Exit::Incomplete }, changed > 0))
     })
 }
 
@@ -211,7 +237,7 @@ fn warn_once(warned: &mut HashSet<String>, warning: &str) {
     /// Ours: a list of a million shall not fill the memory with warnings.
     const MOST: usize = 1000;
     if warned.len() < MOST && warned.insert(warning.to_owned()) {
-        eprintln!("warning: {warning}");
+        say!("warning: {warning}");
     }
 }
 
@@ -244,11 +270,11 @@ impl Bar {
         let error = row.error.as_deref().map(|error| format!(": {error}")).unwrap_or_default();
         let line = format!("{name} {}{error}", row.result.words());
         if !self.on_terminal {
-            eprintln!("{}/{} {line}", counts.total(), self.total);
+            say!("{}/{} {line}", counts.total(), self.total);
             return;
         }
         if !error.is_empty() {
-            self.bar.suspend(|| eprintln!("{line}"));
+            self.bar.suspend(|| say!("{line}"));
         }
         self.bar.set_message(format!("{} bad", counts.bad()));
         self.bar.set_position(counts.total() as u64);

@@ -1,17 +1,40 @@
 //! What the arguments mean for taking devices in.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use aws_iot_provision::fleet::{Expectations, Intake};
-use aws_iot_provision::{
-    Attachment, DeviceCertificate, OtherCertificates, PolicyDocument, Rights, Settings, Status,
-};
+use aws_iot_provision::{Attachment, OtherCertificates, PolicyDocument, Rights, Settings, Status};
+use clap::Args;
 use device_identity::Requirements;
 
 use super::args::{DeviceArgs, SettingsArgs};
+use crate::duration::duration;
+use crate::identity::authorities;
+
+/// What is asked of identities.
+#[derive(Args)]
+#[command(next_help_heading = "Checks before anything is registered")]
+pub(super) struct IntakeArgs {
+    /// The chip maker's CA certificates (PEM); without it the issuer is not verified
+    #[arg(long, value_name = "FILE")]
+    nxp_ca: Option<PathBuf>,
+    /// The nonce that was issued for this order; a column nonce of the list counts before it
+    #[arg(long, value_name = "TEXT")]
+    nonce: Option<String>,
+    /// Refuse certificates without a proof of possession
+    #[arg(long)]
+    require_proof: bool,
+    /// Refuse proofs that the device signed longer ago, such as 30d or 12h
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    proof_max_age: Option<Duration>,
+    /// A list (serial or thing_name, fingerprint) that came another way: which device has which certificate
+    #[arg(long, value_name = "FILE")]
+    expect: Option<PathBuf>,
+}
 
 pub(super) fn intake(args: &DeviceArgs) -> anyhow::Result<Intake> {
     let authorities = match &args.intake.nxp_ca {
@@ -24,8 +47,9 @@ pub(super) fn intake(args: &DeviceArgs) -> anyhow::Result<Intake> {
             authorities,
             nonce: args.intake.nonce.clone(),
             proof_required: args.intake.require_proof,
+            proof_max_age: args.intake.proof_max_age,
         },
-        expectations: args.intake.expect.as_deref().map(Expectations::from_csv).transpose()?,
+        expectations: args.intake.expect.as_deref().map(Expectations::read).transpose()?,
         template: template.map(str::parse).transpose()?,
         settings: Arc::new(settings(&args.settings)?),
     })
@@ -53,19 +77,6 @@ fn settings(args: &SettingsArgs) -> anyhow::Result<Settings> {
     settings.attributes = args.attribute.iter().cloned().collect();
     settings.groups.clone_from(&args.group);
     Ok(settings)
-}
-
-fn authorities(path: &Path) -> anyhow::Result<Vec<DeviceCertificate>> {
-    let name = path.display();
-    let bytes = fs::read(path).with_context(|| format!("cannot read the CA certificates from {name}"))?;
-    let authorities = DeviceCertificate::all_from_pem(&bytes)
-        .with_context(|| format!("cannot use the CA certificates from {name}"))?;
-    // An empty list would mean that the issuer is not verified.
-    anyhow::ensure!(
-        !authorities.is_empty(),
-        "there is no CA certificate in {name}; give the chip maker's in PEM"
-    );
-    Ok(authorities)
 }
 
 pub(crate) fn read_policy(path: &Path) -> anyhow::Result<PolicyDocument> {

@@ -2,7 +2,6 @@
 
 mod args;
 mod config;
-mod files;
 mod fleet;
 mod intake;
 mod one;
@@ -14,7 +13,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-pub(crate) use args::{AwsArgs, DEFAULT_POLICY, GrantArgs, PaceArgs};
+pub(crate) use args::{DEFAULT_POLICY, PaceArgs};
 pub(crate) use fleet::{Bar, names};
 pub(crate) use intake::read_policy;
 pub(crate) use plan_file::{Writer as PlanFile, read as read_plans};
@@ -24,7 +23,7 @@ use crate::policy::print_operator_policy;
 use args::DeviceArgs;
 
 const AFTER_HELP: &str = "\
-Without `plan` or `apply` it plans and applies at once. Needs the device's bundle (`se050-iot enroll`) or certificate \
+Without `plan` or `apply` it plans and applies at once. Needs the device's bundle (`se050-iot identity export`) or certificate \
 (`se050-iot cert export`), and the operator's AWS credentials, found as the AWS CLI finds them (environment, profile, SSO, role); \
 not the chip. Safe to repeat, also after an interruption: the account is asked, and what is there as it should be is left as it is.";
 
@@ -67,7 +66,7 @@ struct PlanArgs {
 #[command(group = clap::ArgGroup::new("input").required(true))]
 struct ApplyArgs {
     /// A plan from `provision plan --out FILE`: exactly that is done, in the account and region that it was made for
-    #[arg(value_name = "FILE", group = "input", conflicts_with_all = ["thing_name", "nxp_ca", "nonce", "require_proof", "expect",
+    #[arg(value_name = "FILE", group = "input", conflicts_with_all = ["thing_name", "nxp_ca", "nonce", "require_proof", "proof_max_age", "expect",
         "policy_name", "policy_file", "shadow", "jobs", "topic_prefix", "replace", "add", "detach_other_policies", "inactive",
         "shared", "thing_type", "attribute", "group"])]
     plan: Option<PathBuf>,

@@ -13,6 +13,7 @@ use super::{config, plan_file, report};
 use crate::account::{Account, runtime, warn_of};
 use crate::exit::Exit;
 use crate::json;
+use crate::terminal::say;
 
 /// The exit code, and whether anything is to change.
 pub(super) fn plan(
@@ -69,10 +70,15 @@ fn take(args: &DeviceArgs) -> anyhow::Result<Option<(String, Device)>> {
     let named = args.thing_name.clone().filter(|_| intake.template.is_none());
     let candidate = intake.take(&Entry::of_file(standard_input_or(file), named));
     match candidate.result {
-        Ok((device, _)) => Ok(Some((candidate.source, device))),
+        Ok((mut device, _)) => {
+            if args.config.device_config.is_some() {
+                device.key = Some(config::key_of(device.key.as_ref(), &device.certificate)?);
+            }
+            Ok(Some((candidate.source, device)))
+        }
         Err(error) => {
             let error = anyhow::Error::from(error).context(format!("{} is refused", file.display()));
-            eprintln!("Error: {error:?}");
+            say!("Error: {error:?}");
             Ok(None)
         }
     }

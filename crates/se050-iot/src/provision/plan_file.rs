@@ -35,7 +35,7 @@ impl Writer {
                 path.display()
             );
         }
-        let partial = super::files::with_ending(path, "partial");
+        let partial = crate::files::with_ending(path, "partial");
         let file = File::create(&partial).with_context(|| format!("cannot write {}", path.display()))?;
         Ok(Self { file, partial, path: path.to_owned() })
     }

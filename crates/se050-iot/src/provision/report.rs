@@ -4,12 +4,14 @@ use std::io::{self, Write};
 
 use anyhow::Context as _;
 use aws_iot_provision::{Applied, Device, Plan, Status, Step};
+use device_identity::KeyConfig;
 use serde_json::{Value, json};
 
 use super::args::DeviceArgs;
-use super::config::{self, FACTORY_KEY};
+use super::config;
 use crate::account::{Account, step_json};
 use crate::json;
+use crate::shell::quoted;
 
 pub(super) fn step(out: &mut impl Write, step: &Step) -> io::Result<()> {
     writeln!(out, "{step}")?;
@@ -100,16 +102,17 @@ fn command_on_the_device(args: &DeviceArgs, device: &Device, endpoint: &str) -> 
         let name = path.file_name().map(|name| name.display().to_string()).unwrap_or_default();
         return format!("pubsub --config {}   (copy {} there)", quoted(&name), path.display());
     }
-    let key_label = quoted(device.key.as_ref().map_or(FACTORY_KEY, |key| &key.label));
-    format!("pubsub --endpoint {endpoint} --client-id {} --key-label {key_label}", device.thing)
-}
-
-/// As a shell wants it: a PKCS#11 URI has semicolons.
-fn quoted(word: &str) -> String {
-    if word.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:/=+,@%".contains(c)) {
-        return word.to_owned();
+    let mut command = format!("pubsub --endpoint {endpoint} --client-id {}", device.thing);
+    match config::key_of(device.key.as_ref(), &device.certificate) {
+        Ok(KeyConfig { label, pkcs11_lib, .. }) => {
+            command.push_str(&format!(" --key-label {}", quoted(&label)));
+            if let Some(module) = pkcs11_lib {
+                command.push_str(&format!(" --pkcs11-lib {}", quoted(&module)));
+            }
+        }
+        Err(_) => command.push_str(" --key-label LABEL"),
     }
-    format!("'{}'", word.replace('\'', "'\\''"))
+    command
 }
 
 fn registered_json(device: &Device, applied: &Applied, endpoint: &str) -> Value {

@@ -25,6 +25,7 @@ pub(crate) async fn config(control_plane_url: &str) -> SdkConfig {
     let credentials = Credentials::new("AKIAFAKE", "fake-secret", None, None, "test");
     aws_client_config(&options)
         .await
+        .unwrap()
         .into_builder()
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .retry_config(RetryConfig::disabled())

@@ -48,7 +48,7 @@ impl Device {
         let statement = Statement::new(Subject::Serial(serial.to_owned()), None, SystemTime::now()).unwrap();
         let signature = self.key.sign(&statement.to_bytes(&self.certificate)).unwrap();
         let proof = Proof::new(statement, ProofScheme::EcdsaP256Sha256, signature);
-        let objects = Objects { key: "sss:100100F0".to_owned(), certificate: None };
+        let objects = Objects::of_key("sss:100100F0");
         IdentityBundle::new(self.certificate.clone(), objects, proof).to_json().unwrap()
     }
 }

@@ -1,0 +1,137 @@
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use device_identity::{Checked, Identity, Requirements, Subject};
+
+use super::candidate::{Candidate, Candidates};
+use super::error::{EntryError, FleetError};
+use super::expectation::Expectations;
+use super::manifest::{Entry, read_manifest};
+use super::template::NameTemplate;
+use crate::device::{Device, Settings};
+use crate::name::ThingName;
+
+/// How devices are taken in.
+#[derive(Debug, Clone)]
+pub struct Intake {
+    /// What is asked of every identity.
+    pub requirements: Requirements,
+    /// Who is expected, if there is a list.
+    pub expectations: Option<Expectations>,
+    /// How things are named whose name is not in the list.
+    pub template: Option<NameTemplate>,
+    /// What the devices have in common.
+    pub settings: Arc<Settings>,
+}
+
+/// An identity that was read, and who it is.
+pub(super) struct Read {
+    pub(super) identity: Identity,
+    pub(super) serial: Option<String>,
+}
+
+impl Intake {
+    /// Reads and checks one device.
+    pub fn take(&self, entry: &Entry) -> Candidate {
+        self.read(entry).1
+    }
+
+    /// The devices of a directory or list, each of them read and checked when its turn comes. Those that contradict each
+    /// other are refused.
+    ///
+    /// # Errors
+    /// As [`read_manifest`].
+    pub fn candidates(&self, list: &Path) -> Result<Candidates<'_>, FleetError> {
+        Ok(Candidates::of(self, read_manifest(list)?))
+    }
+
+    /// The device, and what was read of it as far as it can be read.
+    pub(super) fn read(&self, entry: &Entry) -> (Option<Read>, Candidate) {
+        let identity = match identity(entry) {
+            Ok(identity) => identity,
+            Err(error) => return (None, Candidate::refused(entry, error)),
+        };
+        let signed = match identity.subject() {
+            Some(Subject::Serial(serial)) => Some(serial.to_owned()),
+            _ => None,
+        };
+        let mut candidate = Candidate::refused(entry, EntryError::NoName);
+        candidate.certificate = Some(identity.certificate().fingerprint());
+        candidate.key = identity.key();
+        candidate.result = self.check(entry, &identity, signed.as_deref());
+        if let Ok((device, _)) = &candidate.result {
+            candidate.thing = Some(device.thing.to_string());
+        }
+        let serial = entry.serial.clone().or(signed);
+        (Some(Read { identity, serial }), candidate)
+    }
+
+    fn check(
+        &self,
+        entry: &Entry,
+        identity: &Identity,
+        signed: Option<&str>,
+    ) -> Result<(Device, Checked), EntryError> {
+        let mut requirements = self.requirements.clone();
+        if entry.nonce.is_some() {
+            requirements.nonce.clone_from(&entry.nonce);
+        }
+        let checked = identity.check(&requirements, SystemTime::now())?;
+        let serial = match (entry.serial.as_deref(), signed) {
+            (Some(listed), Some(signed)) if listed != signed => {
+                return Err(differs("serial", listed, signed));
+            }
+            (listed, signed) => listed.or(signed),
+        };
+        let thing = self.thing_name(entry, identity, serial)?;
+        if let Some(expectations) = &self.expectations {
+            let names: Vec<&str> = serial.into_iter().chain([thing.as_str()]).collect();
+            expectations.check(&names, &identity.certificate().fingerprint())?;
+        }
+        let device = Device {
+            serial: serial.map(str::to_owned),
+            thing_type: entry.thing_type.clone(),
+            attributes: entry.attributes.clone(),
+            groups: entry.groups.clone(),
+            key: identity.key(),
+            identity: checked.summary(),
+            ..Device::new(thing, identity.certificate().clone(), Arc::clone(&self.settings))
+        };
+        Ok((device, checked))
+    }
+
+    /// The list's name, or the template's, or the proof's. What the device signed must not be contradicted.
+    fn thing_name(
+        &self,
+        entry: &Entry,
+        identity: &Identity,
+        serial: Option<&str>,
+    ) -> Result<ThingName, EntryError> {
+        let signed = match identity.subject() {
+            Some(Subject::Thing(name)) => Some(name.as_str()),
+            _ => None,
+        };
+        let name: ThingName = match (&entry.thing_name, &self.template, signed) {
+            (Some(listed), _, _) => listed.parse()?,
+            (None, Some(template), _) => template.name(serial, &identity.certificate().fingerprint())?,
+            (None, None, Some(signed)) => signed.parse()?,
+            (None, None, None) => return Err(EntryError::NoName),
+        };
+        match signed {
+            Some(signed) if signed != name.as_str() => Err(differs("thing", name.as_str(), signed)),
+            _ => Ok(name),
+        }
+    }
+}
+
+fn differs(kind: &str, listed: &str, signed: &str) -> EntryError {
+    EntryError::SubjectDiffers { listed: format!("{kind} {listed}"), signed: format!("{kind} {signed}") }
+}
+
+fn identity(entry: &Entry) -> Result<Identity, EntryError> {
+    if let Some(reason) = &entry.unusable {
+        return Err(EntryError::Line { reason: reason.clone() });
+    }
+    Ok(Identity::from_file(&entry.file)?)
+}
