@@ -254,17 +254,17 @@ impl Error {
     pub fn stops_everything(&self) -> bool {
         self.is("MalformedPolicyException")
             || matches!(
-            self,
-            Self::NoRegion
-                | Self::Configuration(_)
-                | Self::Clock(_)
-                | Self::NotActivated(_)
-                | Self::NotAws(_)
-                | Self::Credentials(_)
-                | Self::NotAuthenticated(_)
-                | Self::AccessDenied(_)
-                | Self::OtherAccount { .. }
-                | Self::Unusable { .. }
-        )
+                self,
+                Self::NoRegion
+                    | Self::Configuration(_)
+                    | Self::Clock(_)
+                    | Self::NotActivated(_)
+                    | Self::NotAws(_)
+                    | Self::Credentials(_)
+                    | Self::NotAuthenticated(_)
+                    | Self::AccessDenied(_)
+                    | Self::OtherAccount { .. }
+                    | Self::Unusable { .. }
+            )
     }
 }

@@ -345,7 +345,8 @@ fn an_authority_vouches_no_deeper_than_it_may() {
         CertifiedIssuer::signed_by(params, KeyPair::generate().unwrap(), above).unwrap()
     };
     let root = authority("root");
-    for (path, holds) in [(BasicConstraints::Unconstrained, true), (BasicConstraints::Constrained(0), false)] {
+    for (path, holds) in [(BasicConstraints::Unconstrained, true), (BasicConstraints::Constrained(0), false)]
+    {
         let upper = issuer("upper", path, &root);
         let lower = issuer("lower", BasicConstraints::Constrained(0), &upper);
         let mut bundle = bundle(&device_below(&lower, named("device")), None);
@@ -412,11 +413,14 @@ fn only_files_that_can_be_identities_are_read() {
     let path = |name: &str| directory.path().join(name);
     fs::write(path("large.json"), vec![b' '; (1 << 20) + 1]).unwrap();
     output_of(Command::new("mkfifo").arg(path("pipe.pem")));
-    for (name, says) in [("large.json", "larger than 1 MiB"), ("pipe.pem", "not a file"), ("none.pem", "none.pem")] {
+    for (name, says) in
+        [("large.json", "larger than 1 MiB"), ("pipe.pem", "not a file"), ("none.pem", "none.pem")]
+    {
         let error = Identity::from_file(&path(name)).unwrap_err().to_string();
         assert!(error.contains(says), "{name}: {error}");
     }
-    for name in ["b.PEM", "a.json", "._a.json", ".hidden.pem", "x.report.json", "x.report.jsonl", "notes.txt"] {
+    for name in ["b.PEM", "a.json", "._a.json", ".hidden.pem", "x.report.json", "x.report.jsonl", "notes.txt"]
+    {
         fs::write(path(name), "").unwrap();
     }
     let files = Identity::files_in(directory.path()).unwrap();

@@ -18,7 +18,8 @@ pub(crate) fn write_whole(path: &Path, content: &[u8]) -> anyhow::Result<()> {
 pub(crate) fn check_writable(path: &Path) -> anyhow::Result<()> {
     let partial = with_ending(path, "partial");
     let is_directory = fs::metadata(path).is_ok_and(|found| found.is_dir());
-    let tried = if is_directory { Err(std::io::ErrorKind::IsADirectory.into()) } else { fs::write(&partial, "") };
+    let tried =
+        if is_directory { Err(std::io::ErrorKind::IsADirectory.into()) } else { fs::write(&partial, "") };
     tried
         .and_then(|()| fs::remove_file(&partial))
         .with_context(|| format!("cannot write {}; nothing was registered", path.display()))

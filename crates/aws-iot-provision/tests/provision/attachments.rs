@@ -29,8 +29,7 @@ fn an_attachment_becomes_exclusive_or_shared_by_asking_for_it() {
             let planned = plan(&sim, &device).await.unwrap().to_string();
             assert!(planned.contains(&format!("~ certificate on the thing dev1: {how}\n")), "{planned}");
             assert_eq!(outcomes(&provision(&sim, &device).await.unwrap())[4], "updated");
-            let things =
-                aws.list_principal_things_v2().principal(arn(&first)).send().await.unwrap();
+            let things = aws.list_principal_things_v2().principal(arn(&first)).send().await.unwrap();
             let things = things.principal_thing_objects.unwrap();
             assert_eq!((things.len(), things[0].thing_principal_type.clone()), (1, Some(kind)));
             assert_eq!(outcomes(&provision(&sim, &device).await.unwrap()), ["unchanged"; 6]);
@@ -97,7 +96,11 @@ fn lists_are_followed_to_their_last_page() {
         };
         let provisioner = provisioner(&sim).await;
         let removed = provisioner.run(Purpose::Remove(removal), |_| {}).await.unwrap();
-        assert!(removed.plan.warnings[0].contains("thing e has 3 certificates"), "{:?}", removed.plan.warnings);
+        assert!(
+            removed.plan.warnings[0].contains("thing e has 3 certificates"),
+            "{:?}",
+            removed.plan.warnings
+        );
         assert!(aws.describe_thing().thing_name("e").send().await.is_err());
         assert_eq!(aws.list_certificates().send().await.unwrap().certificates.unwrap().len(), 1);
         assert!(aws.get_policy().policy_name("devices").send().await.is_ok(), "the first one has it");

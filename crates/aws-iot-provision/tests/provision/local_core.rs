@@ -170,7 +170,9 @@ fn other_policies_on_the_certificate_are_told_and_taken_off_on_request() {
         let arn = arn(&id(&applied));
         aws.attach_policy().policy_name("iot_policy").target(&arn).send().await.unwrap();
         let warnings = plan(&sim, &first).await.unwrap().warnings;
-        assert!(warnings.iter().any(|text| text.contains("policy iot_policy is on the certificate of dev1 too")));
+        assert!(
+            warnings.iter().any(|text| text.contains("policy iot_policy is on the certificate of dev1 too"))
+        );
         let detach_other_policies = true;
         let settings = Settings { detach_other_policies, ..(*first.settings).clone() };
         let strict = Device { settings: settings.into(), ..first };
@@ -188,13 +190,18 @@ fn a_policy_is_changed_by_its_own_command_which_counts_whom_it_reaches() {
             provision(&sim, &device(thing)).await.unwrap();
         }
         let change = |number: u32, delete_oldest_version| {
-            let text = FULL_ACCESS.replace("iot:*", "iot:Publish").replace("\"*\"", &format!("\"arn:aws:iot:us-east-1:123456789012:topic/{number}\""));
+            let text = FULL_ACCESS
+                .replace("iot:*", "iot:Publish")
+                .replace("\"*\"", &format!("\"arn:aws:iot:us-east-1:123456789012:topic/{number}\""));
             let rights = Rights::Document(PolicyDocument::from_json(&text).unwrap());
             let policy = "devices".parse().unwrap();
             Purpose::ChangePolicy(PolicyChange { policy, rights, delete_oldest_version })
         };
         let planned = provisioner.plan(change(2, false)).await.unwrap().to_string();
-        assert!(planned.contains("in force at once for 3 certificates and thing groups that have it"), "{planned}");
+        assert!(
+            planned.contains("in force at once for 3 certificates and thing groups that have it"),
+            "{planned}"
+        );
         for number in 2..=5 {
             provisioner.run(change(number, false), |_| {}).await.unwrap();
         }
@@ -251,7 +258,13 @@ fn what_cannot_be_had_is_told_before_anything_is_written() {
 /// A registration that ends anywhere leaves no certificate that is ACTIVE without its policy and thing, and is completed.
 #[test]
 fn a_missing_permission_leaves_nothing_active_and_a_repeated_run_completes_it() {
-    for operation in ["CreatePolicy", "RegisterCertificateWithoutCA", "AttachPolicy", "AttachThingPrincipal", "UpdateCertificate"] {
+    for operation in [
+        "CreatePolicy",
+        "RegisterCertificateWithoutCA",
+        "AttachPolicy",
+        "AttachThingPrincipal",
+        "UpdateCertificate",
+    ] {
         let sim = AwsIotSim::start().unwrap();
         block_on(async {
             let (aws, device) = (client(&sim).await, device("dev1"));
@@ -259,7 +272,10 @@ fn a_missing_permission_leaves_nothing_active_and_a_repeated_run_completes_it() 
             let error = provision(&sim, &device).await.unwrap_err();
             assert!(matches!(error, Error::AccessDenied(_)), "{operation}: {error:?}");
             let certificates = aws.list_certificates().send().await.unwrap().certificates.unwrap();
-            assert!(certificates.iter().all(|each| each.status != Some(CertificateStatus::Active)), "{operation}");
+            assert!(
+                certificates.iter().all(|each| each.status != Some(CertificateStatus::Active)),
+                "{operation}"
+            );
             sim.clear_faults();
             let applied = provision(&sim, &device).await.unwrap();
             assert_eq!(status(&aws, &id(&applied)).await, "ACTIVE", "{operation}");
@@ -292,7 +308,8 @@ fn a_thing_that_another_operator_makes_in_between_is_taken_as_it_is() {
         let error = provisioner(&sim).await.apply(&planned, |_| {}).await.unwrap_err();
         assert!(matches!(error, Error::Stale { .. }), "{error:?}");
         let applied = provision(&sim, &device).await.unwrap();
-        let expected = [("line", "3"), ("room", "7")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let expected =
+            [("line", "3"), ("room", "7")].map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(read_back(&aws, "dev1", &id(&applied)).await.attributes, expected);
     });
 }

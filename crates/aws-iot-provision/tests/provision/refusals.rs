@@ -184,7 +184,7 @@ fn a_thing_with_attributes_of_its_own_is_used_as_it_is() {
         Answer(200, "", r#"{"thingArn":"arn:aws:iot:us-east-1:123456789012:thing/dev1"}"#),
     )]);
     let applied = provision(&aws).unwrap();
-    assert_eq!(applied.steps[0].describe().outcome, "unchanged");
+    assert_eq!(applied.steps[1].to_string(), "  thing dev1: unchanged");
 }
 
 /// Whether AWS changes the kind of an attachment that is there, its documentation does not say.

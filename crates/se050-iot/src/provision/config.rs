@@ -47,8 +47,7 @@ pub(super) fn check(args: &ConfigArgs, fleet: bool) -> anyhow::Result<()> {
 /// Writes the configuration of a device to `path`.
 pub(super) fn write(path: &Path, args: &ConfigArgs, device: &Device, endpoint: &str) -> anyhow::Result<()> {
     let thing = device.thing.as_str();
-    let mut config =
-        DeviceConfig::new(endpoint, thing, key_of(device.key.as_ref(), &device.certificate)?);
+    let mut config = DeviceConfig::new(endpoint, thing, key_of(device.key.as_ref(), &device.certificate)?);
     config.port = args.device_port;
     config.ca_file.clone_from(&args.device_ca_file);
     if let Rights::Least(grants) = &device.settings.rights {

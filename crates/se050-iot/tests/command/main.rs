@@ -13,7 +13,7 @@ mod json;
 mod support;
 
 #[cfg(feature = "provision")]
-mod bulk;
+mod account;
 #[cfg(feature = "provision")]
 mod deprovision;
 #[cfg(feature = "provision")]

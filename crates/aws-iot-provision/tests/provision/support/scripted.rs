@@ -99,7 +99,8 @@ fn answer(stream: TcpStream, script: &[(&str, Answer)], seen: &Mutex<Vec<String>
     reader.read_exact(&mut vec![0; length]).unwrap();
 
     let request = lines[0].trim_end_matches(" HTTP/1.1").to_owned();
-    let known = script.iter().chain(&GOOD).find(|(beginning, _)| format!("{request} ").starts_with(beginning));
+    let known =
+        script.iter().chain(&GOOD).find(|(beginning, _)| format!("{request} ").starts_with(beginning));
     let Answer(status, error, body) = known.unwrap_or_else(|| panic!("unexpected request {request}")).1;
     seen.lock().unwrap().push(request);
     let error = if error.is_empty() { String::new() } else { format!("x-amzn-errortype: {error}\r\n") };
