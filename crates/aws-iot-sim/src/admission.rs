@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::arn::Region;
+use crate::arn::Scope;
 use crate::registry::{
-    CertificateId, Exclusivity, Fault, FaultKind, NewThing, PolicyName, Registry, Status, ThingName,
+    ApiError, ApiErrorKind, CertificateId, Exclusivity, NewThing, PolicyName, Registry, Status, ThingName,
 };
 
 /// Sets a device up, and returns its certificate's id.
@@ -13,21 +13,21 @@ pub(crate) fn admit(
     certificate_pem: &str,
     thing: &str,
     policy_json: &str,
-) -> Result<String, Fault> {
-    let region = Region::default();
+) -> Result<String, ApiError> {
+    let scope = registry.default_scope();
     let thing = ThingName::parse(thing)?;
     let new =
         NewThing { name: thing.clone(), attributes: BTreeMap::new(), thing_type: None, billing_group: None };
-    registry.create_thing(new, &region)?;
-    let policy = policy_for(registry, &thing, policy_json, &region)?;
-    let certificate = match registry.register_certificate(certificate_pem, Status::Active, &region) {
+    registry.create_thing(new, &scope)?;
+    let policy = policy_for(registry, &thing, policy_json, &scope)?;
+    let certificate = match registry.register_certificate(certificate_pem, Status::Active, &scope) {
         Ok(certificate) => certificate.id,
-        Err(Fault { kind: FaultKind::ResourceAlreadyExists, resource: Some((id, _)), .. }) => {
+        Err(ApiError { kind: ApiErrorKind::ResourceAlreadyExists, resource: Some((id, _)), .. }) => {
             let id = CertificateId::parse(&id)?;
             registry.update_certificate(&id, Status::Active)?;
             id
         }
-        Err(fault) => return Err(fault),
+        Err(error) => return Err(error),
     };
     registry.attach_policy(&policy, &certificate)?;
     registry.attach_thing_principal(&thing, &certificate, Exclusivity::NonExclusive)?;
@@ -39,12 +39,12 @@ fn policy_for(
     registry: &Registry,
     thing: &ThingName,
     document: &str,
-    region: &Region,
-) -> Result<PolicyName, Fault> {
+    scope: &Scope,
+) -> Result<PolicyName, ApiError> {
     let name = PolicyName::parse(&thing.as_str().replace(':', "."))?;
-    match registry.create_policy(name.clone(), document, region) {
-        Err(fault) if fault.kind == FaultKind::ResourceAlreadyExists => {
-            if registry.policy(&name)?.document == document { Ok(name) } else { Err(fault) }
+    match registry.create_policy(name.clone(), document, scope) {
+        Err(error) if error.kind == ApiErrorKind::ResourceAlreadyExists => {
+            if registry.policy(&name)?.document == document { Ok(name) } else { Err(error) }
         }
         other => other.map(|_| name),
     }

@@ -8,6 +8,9 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// The account id is not one.
+    #[error("account id {0:?} must be twelve digits")]
+    Account(String),
     /// A port could not be opened.
     #[error("aws-iot-sim cannot listen on port {port}: is another program using it? Port 0 takes a free one")]
     Listen {

@@ -6,6 +6,7 @@ mod broker;
 mod control;
 mod directory;
 mod error;
+mod faults;
 mod limits;
 mod policy;
 mod registry;
@@ -14,5 +15,6 @@ mod statistics;
 mod tls;
 
 pub use error::{Cause, Error};
+pub use faults::{Answer, ApiRefusal, Fault, Injection, UnknownFault};
 pub use sim::{AwsIotSim, Builder};
 pub use statistics::Statistics;

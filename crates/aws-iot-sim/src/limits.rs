@@ -52,6 +52,14 @@ pub(crate) const POLICY_VERSIONS: usize = 5;
 /// Source: AWS IoT Core quotas page, "Maximum number of thing attributes for a thing without a thing type".
 pub(crate) const THING_ATTRIBUTES: usize = 3;
 
+/// Most attributes of a thing with a thing type.
+/// Source: AWS IoT Core quotas page, "Maximum number of thing attributes for a thing with a thing type".
+pub(crate) const THING_ATTRIBUTES_WITH_TYPE: usize = 50;
+
+/// Most attributes of a thing group.
+/// Source: AWS IoT Core quotas page, "Maximum number of attributes associated with a thing group".
+pub(crate) const THING_GROUP_ATTRIBUTES: usize = 50;
+
 /// Longest certificate PEM, in bytes. Source: AWS IoT API reference, RegisterCertificateWithoutCA.
 pub(crate) const CERTIFICATE_PEM_BYTES: usize = 65_536;
 

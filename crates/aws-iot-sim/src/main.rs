@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use aws_iot_sim::{AwsIotSim, Error};
+use aws_iot_sim::{AwsIotSim, Error, Injection};
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -21,6 +21,12 @@ struct Arguments {
     /// Port of the control plane; 0 takes a free one.
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     control_port: u16,
+    /// Account id of the simulated account.
+    #[arg(long, value_name = "ID", default_value = "123456789012")]
+    account: String,
+    /// Fault that is on from the start, such as withhold=puback or close-after-connect,times=5; may be repeated.
+    #[arg(long = "fault", value_name = "FAULT")]
+    faults: Vec<Injection>,
 }
 
 fn main() -> ExitCode {
@@ -55,11 +61,14 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn start(arguments: Arguments) -> Result<AwsIotSim, Error> {
-    let mut builder = AwsIotSim::builder().port(arguments.port).control_port(arguments.control_port);
+    let mut builder = AwsIotSim::builder()
+        .port(arguments.port)
+        .control_port(arguments.control_port)
+        .account(arguments.account);
     if let Some(directory) = arguments.dir {
         builder = builder.directory(directory);
     }
-    builder.start()
+    arguments.faults.into_iter().fold(builder, aws_iot_sim::Builder::fault).start()
 }
 
 fn announce(sim: &AwsIotSim) {

@@ -15,9 +15,11 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::Error;
 use crate::admission;
+use crate::arn::Account;
 use crate::broker::{Broker, Counters, Hub, listen};
-use crate::control::{self, PageLimit};
+use crate::control::{self, PageLimit, Services};
 use crate::directory::Directory;
+use crate::faults::{ActiveFaults, Fault, Injection};
 use crate::registry::Registry;
 use crate::statistics::Statistics;
 use crate::tls::{Authority, ENDPOINT, server_config};
@@ -37,6 +39,7 @@ pub struct AwsIotSim {
     registry: Arc<Registry>,
     hub: Arc<Hub>,
     counters: Arc<Counters>,
+    faults: Arc<ActiveFaults>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
     // Dropped last: a temporary directory goes away with it.
@@ -50,6 +53,8 @@ pub struct Builder {
     port: u16,
     control_port: u16,
     page_limit: PageLimit,
+    account: Option<String>,
+    faults: Vec<Injection>,
 }
 
 impl AwsIotSim {
@@ -131,6 +136,36 @@ impl AwsIotSim {
         self.hub.forget(client_id)
     }
 
+    /// Switches a fault on, until it is cleared or has struck as often as [`Fault::times`] says. A fault of the same
+    /// kind is replaced.
+    ///
+    /// ```
+    /// use aws_iot_sim::{Answer, AwsIotSim, Fault};
+    ///
+    /// let sim = AwsIotSim::start()?;
+    /// sim.inject(Fault::Withhold(Answer::Puback));
+    /// sim.inject(Fault::CloseAfterConnect.times(5));
+    /// # Ok::<(), aws_iot_sim::Error>(())
+    /// ```
+    pub fn inject(&self, fault: impl Into<Injection>) {
+        self.faults.inject(fault.into());
+    }
+
+    /// Switches a fault on for the next `times` occasions: `inject(fault.times(times))`.
+    pub fn inject_times(&self, fault: Fault, times: u32) {
+        self.inject(fault.times(times));
+    }
+
+    /// Switches the fault of that kind off. Returns whether it was on.
+    pub fn clear_fault(&self, fault: &Fault) -> bool {
+        self.faults.clear(fault)
+    }
+
+    /// Switches all faults off.
+    pub fn clear_faults(&self) {
+        self.faults.clear_all();
+    }
+
     /// What the broker has done so far.
     pub fn statistics(&self) -> Statistics {
         Statistics::of(&self.counters)
@@ -166,12 +201,32 @@ impl Builder {
         self
     }
 
+    /// The account id, twelve digits; 123456789012 otherwise.
+    #[must_use]
+    pub fn account(mut self, id: impl Into<String>) -> Self {
+        self.account = Some(id.into());
+        self
+    }
+
+    /// A fault that is on from the start. See [`AwsIotSim::inject`].
+    #[must_use]
+    pub fn fault(mut self, fault: impl Into<Injection>) -> Self {
+        self.faults.push(fault.into());
+        self
+    }
+
     /// Starts the simulator, which listens when this returns.
     ///
     /// # Errors
-    /// When a port cannot be opened or a file not be written.
+    /// When the account id is not twelve digits, when a port cannot be opened or a file not be written.
     pub fn start(self) -> Result<AwsIotSim, Error> {
-        let registry = Arc::new(Registry::default());
+        let account = match self.account {
+            Some(id) => Account::parse(&id).ok_or(Error::Account(id))?,
+            None => Account::default(),
+        };
+        let faults = Arc::new(ActiveFaults::default());
+        self.faults.into_iter().for_each(|injection| faults.inject(injection));
+        let registry = Arc::new(Registry::new(account));
         let hub = Arc::new(Hub::new(Arc::clone(&registry)));
         let counters = Arc::new(Counters::default());
         let authority = Authority::generate()?;
@@ -193,9 +248,16 @@ impl Builder {
             registry: Arc::clone(&registry),
             hub: Arc::clone(&hub),
             counters: Arc::clone(&counters),
+            faults: Arc::clone(&faults),
+        };
+        let services = Services {
+            registry: Arc::clone(&registry),
+            hub: Arc::clone(&hub),
+            faults: Arc::clone(&faults),
+            page_limit: self.page_limit,
         };
         let (stop, stopped) = oneshot::channel();
-        let service = sockets.serve(broker, control::router(Arc::clone(&registry), self.page_limit), stopped);
+        let service = sockets.serve(broker, control::router(services), stopped);
         let thread = std::thread::Builder::new()
             .name("aws-iot-sim".to_owned())
             .spawn(move || run(runtime, service))
@@ -207,6 +269,7 @@ impl Builder {
             registry,
             hub,
             counters,
+            faults,
             stop: Some(stop),
             thread: Some(thread),
             directory,

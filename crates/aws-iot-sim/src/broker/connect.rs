@@ -13,6 +13,7 @@ use super::link::Link;
 use super::session::Session;
 use super::topic::TopicName;
 use super::wire::{Incoming, WireFault};
+use crate::faults::Fault;
 use crate::limits::{
     CLIENT_ID_BYTES, IN_FLIGHT, KEEP_ALIVE_MAX_SECONDS, KEEP_ALIVE_MIN_SECONDS, PACKET_BYTES,
     SESSION_EXPIRY_MAX_SECONDS, TOPIC_ALIASES,
@@ -74,6 +75,9 @@ pub(super) async fn session(broker: Broker, mut link: Link, certificate: Certifi
             return;
         }
     };
+    if broker.faults.strikes(&Fault::CloseAfterConnect) {
+        return link.close(None).await;
+    }
     match admit(&broker, &certificate, connect, will) {
         Ok(accepted) => {
             broker.counters.connects_accepted.add();

@@ -16,6 +16,7 @@ use super::connect;
 use super::counters::Counters;
 use super::hub::Hub;
 use super::link::Link;
+use crate::faults::ActiveFaults;
 use crate::registry::{CertificateId, Registry, certificate_id};
 
 /// How long a client may take for its TLS handshake: a chip that hangs must not be cut off sooner than by AWS.
@@ -34,6 +35,7 @@ pub(crate) struct Broker {
     pub(crate) registry: Arc<Registry>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) faults: Arc<ActiveFaults>,
 }
 
 /// Listens on 127.0.0.1 and, where the machine has IPv6, on the same port of ::1: `localhost` may mean either.

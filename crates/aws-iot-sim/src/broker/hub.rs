@@ -51,6 +51,13 @@ impl Hub {
         self.state().members.get_mut(client_id).is_some_and(|member| member.end(reason))
     }
 
+    /// Ends the connections that were made with a certificate.
+    pub(crate) fn disconnect_certificate(&self, certificate: &CertificateId) {
+        for member in self.state().members.values_mut().filter(|member| member.uses(certificate)) {
+            member.end(DisconnectReasonCode::AdministrativeAction);
+        }
+    }
+
     /// Forgets the session of a client that is away. Returns whether there was one.
     pub(crate) fn forget(&self, client_id: &str) -> bool {
         let mut state = self.state();

@@ -90,6 +90,10 @@ impl Member {
         matches!(self.presence, Presence::Connected(_))
     }
 
+    pub(super) fn uses(&self, certificate: &CertificateId) -> bool {
+        self.certificate == *certificate
+    }
+
     pub(super) fn has_connection(&self, number: u64) -> bool {
         matches!(&self.presence, Presence::Connected(connection) if connection.number == number)
     }

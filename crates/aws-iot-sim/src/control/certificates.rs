@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use super::pages::Page;
 use super::request::body;
 use super::respond::{Answer, done};
-use crate::arn::{ACCOUNT, Region};
+use crate::arn::Scope;
+use crate::broker::Hub;
 use crate::registry::{CertificateId, Registry, Status};
 
 #[derive(Deserialize)]
@@ -36,13 +37,13 @@ pub(super) struct Delete {
 
 pub(super) async fn register(
     State(registry): State<Arc<Registry>>,
-    Extension(region): Extension<Region>,
+    Extension(scope): Extension<Scope>,
     bytes: Bytes,
 ) -> Answer {
     let request: Register = body(&bytes)?;
     // AWS registers a certificate INACTIVE unless told otherwise (AWS IoT API reference).
     let status = request.status.as_deref().map_or(Ok(Status::Inactive), Status::parse)?;
-    let certificate = registry.register_certificate(&request.certificate_pem, status, &region)?;
+    let certificate = registry.register_certificate(&request.certificate_pem, status, &scope)?;
     Ok(Json(json!({
         "certificateArn": certificate.arn,
         "certificateId": certificate.id.as_str(),
@@ -57,7 +58,7 @@ pub(super) async fn describe(State(registry): State<Arc<Registry>>, Path(id): Pa
             "certificateId": certificate.id.as_str(),
             "status": certificate.status.as_str(),
             "certificatePem": certificate.pem,
-            "ownedBy": ACCOUNT,
+            "ownedBy": registry.account().as_str(),
             "creationDate": certificate.created,
             "lastModifiedDate": certificate.modified,
             "customerVersion": 1,
@@ -90,10 +91,16 @@ pub(super) async fn list(State(registry): State<Arc<Registry>>, page: Page) -> A
 
 pub(super) async fn update(
     State(registry): State<Arc<Registry>>,
+    State(hub): State<Arc<Hub>>,
     Path(id): Path<String>,
     Query(query): Query<Update>,
 ) -> Answer {
-    registry.update_certificate(&CertificateId::parse(&id)?, Status::parse(&query.new_status)?)?;
+    let (id, status) = (CertificateId::parse(&id)?, Status::parse(&query.new_status)?);
+    registry.update_certificate(&id, status)?;
+    if status != Status::Active {
+        // AWS does so within minutes (AWS IoT API reference, UpdateCertificate).
+        hub.disconnect_certificate(&id);
+    }
     done()
 }
 

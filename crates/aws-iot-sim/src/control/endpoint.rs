@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::respond::Answer;
-use crate::registry::Fault;
+use crate::registry::ApiError;
 use crate::tls::ENDPOINT;
 
 #[derive(Deserialize)]
@@ -20,12 +20,13 @@ pub(super) async fn describe(Query(query): Query<Describe>) -> Answer {
         Some("iot:Data-ATS") => Ok(Json(json!({ "endpointAddress": ENDPOINT }))),
         // AWS answers with its legacy endpoint, whose certificate comes from a CA that devices no longer trust:
         // the mistake must show here, not in the field.
-        None | Some("iot:Data") => Err(Fault::invalid(
+        None | Some("iot:Data") => Err(ApiError::invalid(
             "aws-iot-sim has no legacy endpoint: ask for the endpoint type iot:Data-ATS explicitly",
         )
         .into()),
         Some(other) => {
-            Err(Fault::invalid(format!("endpoint type {other} is not recognized, or not simulated")).into())
+            Err(ApiError::invalid(format!("endpoint type {other} is not recognized, or not simulated"))
+                .into())
         }
     }
 }

@@ -2,26 +2,45 @@
 
 mod certificates;
 mod endpoint;
+mod faults;
+mod operation;
 mod pages;
 mod policies;
 mod policy_versions;
+mod refusal;
 mod request;
 mod respond;
+mod services;
+mod sts;
+mod thing_groups;
+mod thing_types;
 mod things;
 
-use std::sync::Arc;
-
 use axum::Router;
-use axum::extract::Extension;
 use axum::middleware;
 use axum::routing::{delete, get, post, put};
 
 pub(crate) use pages::PageLimit;
+pub(crate) use services::Services;
 
-use crate::registry::Registry;
+/// The routes of the control plane. [`operation::Operation`] names the operations.
+pub(crate) fn router(services: Services) -> Router {
+    let aws = things()
+        .merge(policies())
+        .merge(certificates())
+        .route("/endpoint", get(endpoint::describe))
+        .route("/", post(sts::call))
+        .fallback(respond::unknown_operation)
+        .method_not_allowed_fallback(respond::unknown_operation)
+        .layer(middleware::from_fn_with_state(services.clone(), request::sign_in));
+    Router::new()
+        .route("/faults", get(faults::list).delete(faults::clear_all))
+        .route("/faults/{fault}", put(faults::inject).delete(faults::clear))
+        .merge(aws)
+        .with_state(services)
+}
 
-/// The routes of the control plane (paths: AWS IoT API reference).
-pub(crate) fn router(registry: Arc<Registry>, limit: PageLimit) -> Router {
+fn things() -> Router<Services> {
     Router::new()
         .route("/things", get(things::list))
         .route(
@@ -33,8 +52,23 @@ pub(crate) fn router(registry: Arc<Registry>, limit: PageLimit) -> Router {
             put(things::attach_principal).delete(things::detach_principal).get(things::list_principals),
         )
         .route("/things/{name}/principals-v2", get(things::list_principals_v2))
+        .route("/things/{name}/thing-groups", get(thing_groups::list_of_thing))
         .route("/principals/things", get(things::list_of_principal))
         .route("/principals/things-v2", get(things::list_of_principal_v2))
+        .route("/thing-groups", get(thing_groups::list))
+        .route("/thing-groups/addThingToThingGroup", put(thing_groups::add_thing))
+        .route("/thing-groups/removeThingFromThingGroup", put(thing_groups::remove_thing))
+        .route(
+            "/thing-groups/{name}",
+            post(thing_groups::create).get(thing_groups::describe).delete(thing_groups::delete),
+        )
+        .route("/thing-groups/{name}/things", get(thing_groups::list_things))
+        .route("/thing-types", get(thing_types::list))
+        .route("/thing-types/{name}", post(thing_types::create).get(thing_types::describe))
+}
+
+fn policies() -> Router<Services> {
+    Router::new()
         .route("/policies", get(policies::list))
         .route("/policies/{name}", post(policies::create).get(policies::get).delete(policies::delete))
         .route("/policies/{name}/version", post(policy_versions::create).get(policy_versions::list))
@@ -42,16 +76,14 @@ pub(crate) fn router(registry: Arc<Registry>, limit: PageLimit) -> Router {
         .route("/policy-targets/{name}", post(policies::list_targets))
         .route("/target-policies/{name}", put(policies::attach).post(policies::detach))
         .route("/attached-policies/{target}", post(policies::list_attached))
+}
+
+fn certificates() -> Router<Services> {
+    Router::new()
         .route("/certificates", get(certificates::list))
         .route("/certificate/register-no-ca", post(certificates::register))
         .route(
             "/certificates/{id}",
             get(certificates::describe).put(certificates::update).delete(certificates::delete),
         )
-        .route("/endpoint", get(endpoint::describe))
-        .fallback(respond::unknown_operation)
-        .method_not_allowed_fallback(respond::unknown_operation)
-        .layer(middleware::from_fn(request::sign_in))
-        .layer(Extension(limit))
-        .with_state(registry)
 }

@@ -1,12 +1,12 @@
 //! Lists come in pages. A page's token is where it ends, so that a list that changes in between loses nothing.
 
-use axum::extract::{FromRequestParts, Query};
+use axum::extract::{FromRef, FromRequestParts, Query};
 use axum::http::request::Parts;
 use serde::Deserialize;
 
 use super::respond::Failure;
 use crate::limits::PAGE_ITEMS;
-use crate::registry::Fault;
+use crate::registry::ApiError;
 
 /// Most entries on one page, whatever the caller asks for.
 #[derive(Debug, Clone, Copy)]
@@ -35,13 +35,17 @@ impl Default for PageLimit {
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Page {
+impl<S> FromRequestParts<S> for Page
+where
+    S: Send + Sync,
+    PageLimit: FromRef<S>,
+{
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
-        let limit = parts.extensions.get::<PageLimit>().copied().unwrap_or_default();
+        let limit = PageLimit::from_ref(state);
         let query = Query::from_request_parts(parts, state).await;
-        let Query(query) = query.map_err(|error| Fault::invalid(error.body_text()))?;
+        let Query(query) = query.map_err(|error| ApiError::invalid(error.body_text()))?;
         Ok(Self { limit: limit.0, query })
     }
 }
@@ -52,10 +56,12 @@ impl Page {
         &self,
         entries: Vec<T>,
         key: impl Fn(&T) -> String,
-    ) -> Result<(Vec<T>, Option<String>), Fault> {
+    ) -> Result<(Vec<T>, Option<String>), ApiError> {
         let asked = self.query.max_results.unwrap_or(PAGE_ITEMS);
         if !(1..=PAGE_ITEMS).contains(&asked) {
-            return Err(Fault::invalid(format!("{asked} results on a page: it must be 1 to {PAGE_ITEMS}")));
+            return Err(ApiError::invalid(format!(
+                "{asked} results on a page: it must be 1 to {PAGE_ITEMS}"
+            )));
         }
         let is_new = |entry: &T| self.query.next_token.as_ref().is_none_or(|last| key(entry) > *last);
         let mut page: Vec<T> = entries.into_iter().filter(is_new).collect();

@@ -9,10 +9,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::pages::Page;
+use super::refusal::not_visible_yet;
 use super::request::body;
 use super::respond::{Answer, done};
-use crate::arn::Region;
-use crate::registry::{CertificateId, PolicyName, Registry, StoredPolicy};
+use crate::arn::Scope;
+use crate::faults::ActiveFaults;
+use crate::registry::{PolicyName, Registry, StoredPolicy};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -27,12 +29,12 @@ struct Target {
 
 pub(super) async fn create(
     State(registry): State<Arc<Registry>>,
-    Extension(region): Extension<Region>,
+    Extension(scope): Extension<Scope>,
     Path(name): Path<String>,
     bytes: Bytes,
 ) -> Answer {
     let request: CreatePolicy = body(&bytes)?;
-    let policy = registry.create_policy(PolicyName::parse(&name)?, &request.policy_document, &region)?;
+    let policy = registry.create_policy(PolicyName::parse(&name)?, &request.policy_document, &scope)?;
     Ok(Json(json!({
         "policyName": policy.name.as_str(),
         "policyArn": policy.arn,
@@ -76,11 +78,14 @@ pub(super) async fn list_targets(
 
 pub(super) async fn attach(
     State(registry): State<Arc<Registry>>,
+    State(faults): State<Arc<ActiveFaults>>,
     Path(name): Path<String>,
     bytes: Bytes,
 ) -> Answer {
     let Target { target } = body(&bytes)?;
-    registry.attach_policy(&PolicyName::parse(&name)?, &CertificateId::of_arn(&target)?)?;
+    let (policy, certificate) = (PolicyName::parse(&name)?, registry.certificate_of_arn(&target)?);
+    not_visible_yet(&faults, "AttachPolicy", policy.as_str(), certificate.as_str())?;
+    registry.attach_policy(&policy, &certificate)?;
     done()
 }
 
@@ -90,7 +95,7 @@ pub(super) async fn detach(
     bytes: Bytes,
 ) -> Answer {
     let Target { target } = body(&bytes)?;
-    registry.detach_policy(&PolicyName::parse(&name)?, &CertificateId::of_arn(&target)?)?;
+    registry.detach_policy(&PolicyName::parse(&name)?, &registry.certificate_of_arn(&target)?)?;
     done()
 }
 
@@ -99,7 +104,7 @@ pub(super) async fn list_attached(
     page: Page,
     Path(target): Path<String>,
 ) -> Answer {
-    let policies = registry.attached_policies(&CertificateId::of_arn(&target)?)?;
+    let policies = registry.attached_policies(&registry.certificate_of_arn(&target)?)?;
     let (policies, next) = page.of(policies, |policy| policy.name.as_str().to_owned())?;
     Ok(Json(json!({ "policies": names_and_arns(&policies), "nextMarker": next })))
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::request::body;
 use super::respond::{Answer, done};
-use crate::registry::{Fault, PolicyName, Registry};
+use crate::registry::{ApiError, PolicyName, Registry};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -62,7 +62,7 @@ pub(super) async fn delete(
     State(registry): State<Arc<Registry>>,
     Path((name, number)): Path<(String, String)>,
 ) -> Answer {
-    let wrong = |_| Fault::invalid(format!("policyVersionId {number:?} must be a number"));
+    let wrong = |_| ApiError::invalid(format!("policyVersionId {number:?} must be a number"));
     registry.delete_policy_version(&PolicyName::parse(&name)?, number.parse().map_err(wrong)?)?;
     done()
 }

@@ -5,14 +5,14 @@ use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use crate::registry::{Fault, FaultKind};
+use crate::registry::{ApiError, ApiErrorKind};
 
 /// What a handler answers: JSON, or a failure in AWS's form.
 pub(super) type Answer = Result<Json<Value>, Failure>;
 
-/// A fault on its way to the caller.
+/// A error on its way to the caller.
 #[derive(Debug)]
-pub(super) struct Failure(pub(super) Fault);
+pub(super) struct Failure(pub(super) ApiError);
 
 /// The answer of operations that return nothing.
 pub(super) fn done() -> Answer {
@@ -22,25 +22,25 @@ pub(super) fn done() -> Answer {
 /// Every path and method that is not simulated.
 pub(super) async fn unknown_operation(uri: Uri) -> Failure {
     let message = format!("{} is not simulated: see the table in the README of aws-iot-sim", uri.path());
-    Failure(Fault::new(FaultKind::UnknownOperation, message))
+    Failure(ApiError::new(ApiErrorKind::UnknownOperation, message))
 }
 
-impl From<Fault> for Failure {
-    fn from(fault: Fault) -> Self {
-        Self(fault)
+impl From<ApiError> for Failure {
+    fn from(error: ApiError) -> Self {
+        Self(error)
     }
 }
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let Self(fault) = self;
-        tracing::warn!(error = fault.kind.name(), message = fault.message, "control plane refuses");
-        let status = StatusCode::from_u16(fault.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut body = json!({ "message": fault.message });
-        if let (Some((id, arn)), Some(fields)) = (fault.resource, body.as_object_mut()) {
+        let Self(error) = self;
+        tracing::warn!(error = error.kind.name(), message = error.message, "control plane refuses");
+        let status = StatusCode::from_u16(error.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut body = json!({ "message": error.message });
+        if let (Some((id, arn)), Some(fields)) = (error.resource, body.as_object_mut()) {
             fields.insert("resourceId".to_owned(), id.into());
             fields.insert("resourceArn".to_owned(), arn.into());
         }
-        (status, [("x-amzn-errortype", fault.kind.name())], Json(body)).into_response()
+        (status, [("x-amzn-errortype", error.kind.name())], Json(body)).into_response()
     }
 }

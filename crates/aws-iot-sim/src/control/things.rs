@@ -11,10 +11,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::pages::Page;
+use super::refusal::not_visible_yet;
 use super::request::{body, principal};
 use super::respond::{Answer, done};
-use crate::arn::Region;
-use crate::registry::{Exclusivity, NewThing, Registry, ThingName};
+use crate::arn::Scope;
+use crate::faults::ActiveFaults;
+use crate::registry::{Exclusivity, NewThing, Registry, ThingName, ThingTypeName, ThingUpdate};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -26,9 +28,9 @@ struct CreateThing {
 }
 
 #[derive(Default, Deserialize)]
-struct AttributePayload {
+pub(super) struct AttributePayload {
     #[serde(default)]
-    attributes: BTreeMap<String, String>,
+    pub(super) attributes: BTreeMap<String, String>,
     #[serde(default)]
     merge: bool,
 }
@@ -36,14 +38,16 @@ struct AttributePayload {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct UpdateThing {
+    attribute_payload: Option<AttributePayload>,
+    thing_type_name: Option<String>,
     #[serde(default)]
-    attribute_payload: AttributePayload,
+    remove_thing_type: bool,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct DeleteThing {
-    expected_version: Option<u64>,
+pub(super) struct ExpectedVersion {
+    pub(super) expected_version: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -54,7 +58,7 @@ pub(super) struct AttachPrincipal {
 
 pub(super) async fn create(
     State(registry): State<Arc<Registry>>,
-    Extension(region): Extension<Region>,
+    Extension(scope): Extension<Scope>,
     Path(name): Path<String>,
     bytes: Bytes,
 ) -> Answer {
@@ -62,10 +66,10 @@ pub(super) async fn create(
     let new = NewThing {
         name: ThingName::parse(&name)?,
         attributes: request.attribute_payload.attributes,
-        thing_type: request.thing_type_name,
+        thing_type: request.thing_type_name.as_deref().map(ThingTypeName::parse).transpose()?,
         billing_group: request.billing_group_name,
     };
-    let thing = registry.create_thing(new, &region)?;
+    let thing = registry.create_thing(new, &scope)?;
     Ok(Json(json!({
         "thingName": thing.name.as_str(),
         "thingArn": thing.arn,
@@ -80,6 +84,7 @@ pub(super) async fn describe(State(registry): State<Arc<Registry>>, Path(name): 
         "thingName": thing.name.as_str(),
         "thingId": thing.id,
         "thingArn": thing.arn,
+        "thingTypeName": thing.thing_type.as_ref().map(ThingTypeName::as_str),
         "attributes": thing.attributes,
         "version": thing.version,
     })))
@@ -93,6 +98,7 @@ pub(super) async fn list(State(registry): State<Arc<Registry>>, page: Page) -> A
             json!({
                 "thingName": thing.name.as_str(),
                 "thingArn": thing.arn,
+                "thingTypeName": thing.thing_type.as_ref().map(ThingTypeName::as_str),
                 "attributes": thing.attributes,
                 "version": thing.version,
             })
@@ -106,8 +112,14 @@ pub(super) async fn update(
     Path(name): Path<String>,
     bytes: Bytes,
 ) -> Answer {
-    let UpdateThing { attribute_payload: payload } = body(&bytes)?;
-    registry.update_thing(&ThingName::parse(&name)?, payload.attributes, payload.merge)?;
+    let request: UpdateThing = body(&bytes)?;
+    let update = ThingUpdate {
+        merge: request.attribute_payload.as_ref().is_some_and(|payload| payload.merge),
+        attributes: request.attribute_payload.map(|payload| payload.attributes),
+        thing_type: request.thing_type_name.as_deref().map(ThingTypeName::parse).transpose()?,
+        remove_thing_type: request.remove_thing_type,
+    };
+    registry.update_thing(&ThingName::parse(&name)?, update)?;
     done()
 }
 
@@ -116,7 +128,7 @@ pub(super) async fn list_of_principal(
     page: Page,
     headers: HeaderMap,
 ) -> Answer {
-    let things = registry.principal_things(&principal(&headers)?)?;
+    let things = registry.principal_things(&principal(&registry, &headers)?)?;
     let (things, next) = page.of(things, |(name, _)| name.clone())?;
     let names: Vec<&String> = things.iter().map(|(name, _)| name).collect();
     Ok(Json(json!({ "things": names, "nextToken": next })))
@@ -127,7 +139,7 @@ pub(super) async fn list_of_principal_v2(
     page: Page,
     headers: HeaderMap,
 ) -> Answer {
-    let things = registry.principal_things(&principal(&headers)?)?;
+    let things = registry.principal_things(&principal(&registry, &headers)?)?;
     let (things, next) = page.of(things, |(name, _)| name.clone())?;
     let things: Vec<Value> = things
         .iter()
@@ -139,7 +151,7 @@ pub(super) async fn list_of_principal_v2(
 pub(super) async fn delete(
     State(registry): State<Arc<Registry>>,
     Path(name): Path<String>,
-    Query(query): Query<DeleteThing>,
+    Query(query): Query<ExpectedVersion>,
 ) -> Answer {
     registry.delete_thing(&ThingName::parse(&name)?, query.expected_version)?;
     done()
@@ -147,13 +159,16 @@ pub(super) async fn delete(
 
 pub(super) async fn attach_principal(
     State(registry): State<Arc<Registry>>,
+    State(faults): State<Arc<ActiveFaults>>,
     Path(name): Path<String>,
     Query(query): Query<AttachPrincipal>,
     headers: HeaderMap,
 ) -> Answer {
     let asked = query.thing_principal_type.as_deref();
     let exclusivity = asked.map_or(Ok(Exclusivity::NonExclusive), Exclusivity::parse)?;
-    registry.attach_thing_principal(&ThingName::parse(&name)?, &principal(&headers)?, exclusivity)?;
+    let (thing, certificate) = (ThingName::parse(&name)?, principal(&registry, &headers)?);
+    not_visible_yet(&faults, "AttachThingPrincipal", thing.as_str(), certificate.as_str())?;
+    registry.attach_thing_principal(&thing, &certificate, exclusivity)?;
     done()
 }
 
@@ -162,7 +177,7 @@ pub(super) async fn detach_principal(
     Path(name): Path<String>,
     headers: HeaderMap,
 ) -> Answer {
-    registry.detach_thing_principal(&ThingName::parse(&name)?, &principal(&headers)?)?;
+    registry.detach_thing_principal(&ThingName::parse(&name)?, &principal(&registry, &headers)?)?;
     done()
 }
 

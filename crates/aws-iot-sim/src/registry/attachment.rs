@@ -1,7 +1,7 @@
 //! What is attached to a certificate: policies and things.
 
-use super::{CertificateId, Fault, FaultKind, PolicyName, Registry, StoredPolicy, ThingName};
-use super::{certificate, policy};
+use super::{ApiError, ApiErrorKind, CertificateId, PolicyName, Registry, StoredPolicy, ThingName};
+use super::{certificate, policy, thing as things};
 use crate::limits::POLICIES_PER_CERTIFICATE;
 
 /// Whether a certificate belongs to one thing only.
@@ -13,11 +13,11 @@ pub(crate) enum Exclusivity {
 
 impl Exclusivity {
     /// Reads a `thingPrincipalType`.
-    pub(crate) fn parse(text: &str) -> Result<Self, Fault> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ApiError> {
         match text {
             "EXCLUSIVE_THING" => Ok(Self::Exclusive),
             "NON_EXCLUSIVE_THING" => Ok(Self::NonExclusive),
-            other => Err(Fault::invalid(format!(
+            other => Err(ApiError::invalid(format!(
                 "thingPrincipalType {other:?} is neither EXCLUSIVE_THING nor NON_EXCLUSIVE_THING"
             ))),
         }
@@ -33,7 +33,7 @@ impl Exclusivity {
 
 impl Registry {
     /// Attaches a policy; attaching it again is success.
-    pub(crate) fn attach_policy(&self, name: &PolicyName, target: &CertificateId) -> Result<(), Fault> {
+    pub(crate) fn attach_policy(&self, name: &PolicyName, target: &CertificateId) -> Result<(), ApiError> {
         let mut state = self.state();
         if !state.policies.contains_key(name) {
             return Err(policy::not_found(name));
@@ -41,25 +41,25 @@ impl Registry {
         let certificate = state.certificates.get_mut(target).ok_or_else(|| certificate::not_found(target))?;
         if !certificate.policies.contains(name) && certificate.policies.len() >= POLICIES_PER_CERTIFICATE {
             let message = format!("a certificate has at most {POLICIES_PER_CERTIFICATE} policies");
-            return Err(Fault::new(FaultKind::LimitExceeded, message));
+            return Err(ApiError::new(ApiErrorKind::LimitExceeded, message));
         }
         certificate.policies.insert(name.clone());
         Ok(())
     }
 
     /// Detaches a policy; one that is not attached is success. AWS's model has no ResourceNotFoundException here.
-    pub(crate) fn detach_policy(&self, name: &PolicyName, target: &CertificateId) -> Result<(), Fault> {
+    pub(crate) fn detach_policy(&self, name: &PolicyName, target: &CertificateId) -> Result<(), ApiError> {
         let mut state = self.state();
         if !state.policies.contains_key(name) {
-            return Err(Fault::invalid(format!("policy {name} does not exist")));
+            return Err(ApiError::invalid(format!("policy {name} does not exist")));
         }
-        let missing = || Fault::invalid(format!("certificate {target} does not exist"));
+        let missing = || ApiError::invalid(format!("certificate {target} does not exist"));
         state.certificates.get_mut(target).ok_or_else(missing)?.policies.remove(name);
         Ok(())
     }
 
     /// The policies that are attached to a certificate.
-    pub(crate) fn attached_policies(&self, target: &CertificateId) -> Result<Vec<StoredPolicy>, Fault> {
+    pub(crate) fn attached_policies(&self, target: &CertificateId) -> Result<Vec<StoredPolicy>, ApiError> {
         let state = self.state();
         let certificate = state.certificates.get(target).ok_or_else(|| certificate::not_found(target))?;
         Ok(certificate.policies.iter().filter_map(|name| state.policies.get(name).cloned()).collect())
@@ -72,24 +72,24 @@ impl Registry {
         thing: &ThingName,
         principal: &CertificateId,
         exclusivity: Exclusivity,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), ApiError> {
         let mut state = self.state();
         if !state.things.contains_key(thing) {
-            return Err(Fault::not_found(format_args!("thing {thing}")));
+            return Err(things::not_found(thing));
         }
         let certificate =
             state.certificates.get_mut(principal).ok_or_else(|| certificate::not_found(principal))?;
         let others = certificate.things.iter().filter(|(name, _)| *name != thing);
         for (other, existing) in others {
             if exclusivity == Exclusivity::Exclusive || *existing == Exclusivity::Exclusive {
-                return Err(Fault::invalid(format!(
+                return Err(ApiError::invalid(format!(
                     "certificate {principal} is attached to thing {other}, and one of the attachments is exclusive"
                 )));
             }
         }
         let existing = certificate.things.entry(thing.clone()).or_insert(exclusivity);
         if *existing != exclusivity {
-            return Err(Fault::invalid(format!(
+            return Err(ApiError::invalid(format!(
                 "certificate {principal} is attached to thing {thing} as {} and not as {}: detach it first",
                 existing.as_str(),
                 exclusivity.as_str(),
@@ -103,10 +103,10 @@ impl Registry {
         &self,
         thing: &ThingName,
         principal: &CertificateId,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), ApiError> {
         let mut state = self.state();
         if !state.things.contains_key(thing) {
-            return Err(Fault::not_found(format_args!("thing {thing}")));
+            return Err(things::not_found(thing));
         }
         let missing = || certificate::not_found(principal);
         state.certificates.get_mut(principal).ok_or_else(missing)?.things.remove(thing);
@@ -117,7 +117,7 @@ impl Registry {
     pub(crate) fn principal_things(
         &self,
         principal: &CertificateId,
-    ) -> Result<Vec<(String, Exclusivity)>, Fault> {
+    ) -> Result<Vec<(String, Exclusivity)>, ApiError> {
         let state = self.state();
         let certificate =
             state.certificates.get(principal).ok_or_else(|| certificate::not_found(principal))?;
@@ -125,10 +125,10 @@ impl Registry {
     }
 
     /// The ARNs of the certificates that are attached to a thing, and how.
-    pub(crate) fn thing_principals(&self, thing: &ThingName) -> Result<Vec<(String, Exclusivity)>, Fault> {
+    pub(crate) fn thing_principals(&self, thing: &ThingName) -> Result<Vec<(String, Exclusivity)>, ApiError> {
         let state = self.state();
         if !state.things.contains_key(thing) {
-            return Err(Fault::not_found(format_args!("thing {thing}")));
+            return Err(things::not_found(thing));
         }
         let attached = state.certificates.values().filter_map(|certificate| {
             certificate.things.get(thing).map(|how| (certificate.arn.clone(), *how))

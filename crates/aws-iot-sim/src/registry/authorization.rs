@@ -23,7 +23,7 @@ impl Registry {
             source_ip: Some("127.0.0.1".to_owned()),
         };
         let policies = certificate.policies.iter().filter_map(|name| state.policies.get(name));
-        let resource = certificate.region.arn(action.resource(name));
+        let resource = certificate.scope.arn(action.resource(name));
         decide(policies.map(|stored| &stored.policy), action, &resource, &caller)
     }
 }

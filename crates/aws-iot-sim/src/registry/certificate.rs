@@ -7,9 +7,9 @@ use std::time::Duration;
 use der::Decode as _;
 use x509_cert::Certificate as X509;
 
-use super::key::check_key;
-use super::{Exclusivity, Fault, FaultKind, PolicyName, Registry, ThingName, now};
-use crate::arn::{ACCOUNT, Region};
+use super::key::{check_key, check_signature_algorithm};
+use super::{ApiError, ApiErrorKind, Exclusivity, PolicyName, Registry, ThingName, now};
+use crate::arn::Scope;
 use crate::limits::CERTIFICATE_PEM_BYTES;
 
 /// The id of a certificate: the SHA-256 of its DER, in lower-case hexadecimal.
@@ -29,7 +29,7 @@ pub(crate) enum Status {
 pub(crate) struct Certificate {
     pub(crate) id: CertificateId,
     pub(crate) arn: String,
-    pub(crate) region: Region,
+    pub(crate) scope: Scope,
     pub(crate) pem: String,
     pub(crate) status: Status,
     /// Seconds since 1970, as all times here.
@@ -60,27 +60,30 @@ impl Registry {
         &self,
         pem: &str,
         status: Status,
-        region: &Region,
-    ) -> Result<Certificate, Fault> {
+        scope: &Scope,
+    ) -> Result<Certificate, ApiError> {
         let der = certificate_der(pem)?;
         let parsed = X509::from_der(&der).map_err(|_| validation("it cannot be parsed"))?;
         check_key(parsed.tbs_certificate().subject_public_key_info())?;
+        check_signature_algorithm(&parsed.signature_algorithm().oid)?;
         let id = certificate_id(&der);
         let mut state = self.state();
         if let Some(existing) = state.certificates.get(&id) {
             let message = "The certificate is already provisioned or registered";
-            return Err(Fault::already_exists(message, existing.id.as_str(), &existing.arn));
+            return Err(ApiError::already_exists(message, existing.id.as_str(), &existing.arn));
         }
         let validity = parsed.tbs_certificate().validity();
+        // One time for both: a client may tell by them that a certificate is as it was registered.
+        let created = now();
         let certificate = Certificate {
-            arn: region.arn(format_args!("cert/{id}")),
-            region: region.clone(),
+            arn: scope.arn(format_args!("cert/{id}")),
+            scope: scope.clone(),
             pem: pem.to_owned(),
             status,
             not_before: validity.not_before.to_unix_duration(),
             not_after: validity.not_after.to_unix_duration(),
-            created: now(),
-            modified: now(),
+            created,
+            modified: created,
             policies: BTreeSet::new(),
             things: BTreeMap::new(),
             id: id.clone(),
@@ -90,8 +93,19 @@ impl Registry {
     }
 
     /// The certificate of that id.
-    pub(crate) fn certificate(&self, id: &CertificateId) -> Result<Certificate, Fault> {
+    pub(crate) fn certificate(&self, id: &CertificateId) -> Result<Certificate, ApiError> {
         self.state().certificates.get(id).cloned().ok_or_else(|| not_found(id))
+    }
+
+    /// Reads a certificate's ARN, as targets and principals are named: `arn:aws:iot:REGION:ACCOUNT:cert/ID`.
+    pub(crate) fn certificate_of_arn(&self, arn: &str) -> Result<CertificateId, ApiError> {
+        let account = self.account();
+        let unusable =
+            || ApiError::invalid(format!("{arn:?} is not the ARN of a certificate of account {account}"));
+        let fields: Vec<&str> = arn.splitn(6, ':').collect();
+        let [_, _, "iot", _, owner, resource] = fields.as_slice() else { return Err(unusable()) };
+        let id = resource.strip_prefix("cert/").filter(|_| *owner == account.as_str());
+        CertificateId::parse(id.ok_or_else(unusable)?).map_err(|_| unusable())
     }
 
     /// All certificates.
@@ -99,29 +113,33 @@ impl Registry {
         self.state().certificates.values().cloned().collect()
     }
 
-    /// Sets a certificate's status.
-    pub(crate) fn update_certificate(&self, id: &CertificateId, status: Status) -> Result<(), Fault> {
+    /// Sets a certificate's status. REVOKED is final.
+    pub(crate) fn update_certificate(&self, id: &CertificateId, status: Status) -> Result<(), ApiError> {
         let mut state = self.state();
         let certificate = state.certificates.get_mut(id).ok_or_else(|| not_found(id))?;
+        if certificate.status == Status::Revoked && status != Status::Revoked {
+            let message = format!("certificate {id} is REVOKED and cannot become {status} again");
+            return Err(ApiError::new(ApiErrorKind::CertificateState, message));
+        }
         certificate.status = status;
         certificate.modified = now();
         Ok(())
     }
 
     /// Deletes a certificate that is not ACTIVE and has nothing attached; `force` detaches its policies.
-    pub(crate) fn delete_certificate(&self, id: &CertificateId, force: bool) -> Result<(), Fault> {
+    pub(crate) fn delete_certificate(&self, id: &CertificateId, force: bool) -> Result<(), ApiError> {
         let mut state = self.state();
         let certificate = state.certificates.get(id).ok_or_else(|| not_found(id))?;
         let conflict = |what: &str| {
             let message = format!("{what} must be detached before deletion (arn: {})", certificate.arn);
-            Err(Fault::new(FaultKind::DeleteConflict, message))
+            Err(ApiError::new(ApiErrorKind::DeleteConflict, message))
         };
         if certificate.status == Status::Active {
             let message = format!(
                 "Certificate must be deactivated (not ACTIVE) before deletion. Id: {}",
                 certificate.id
             );
-            return Err(Fault::new(FaultKind::CertificateState, message));
+            return Err(ApiError::new(ApiErrorKind::CertificateState, message));
         }
         if !certificate.things.is_empty() {
             return conflict("Things");
@@ -153,20 +171,11 @@ impl Registry {
 
 impl CertificateId {
     /// Reads an id as the control plane's paths carry it.
-    pub(crate) fn parse(text: &str) -> Result<Self, Fault> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ApiError> {
         if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Ok(Self(text.to_ascii_lowercase()));
         }
-        Err(Fault::invalid(format!("certificateId {text:?} must be 64 hexadecimal digits")))
-    }
-
-    /// Reads a certificate's ARN, as targets and principals are named: `arn:aws:iot:REGION:ACCOUNT:cert/ID`.
-    pub(crate) fn of_arn(arn: &str) -> Result<Self, Fault> {
-        let unusable =
-            || Fault::invalid(format!("{arn:?} is not the ARN of a certificate of account {ACCOUNT}"));
-        let rest = arn.strip_prefix("arn:aws:iot:").and_then(|rest| rest.split_once(':'));
-        let resource = rest.and_then(|(_region, rest)| rest.strip_prefix(ACCOUNT)?.strip_prefix(":cert/"));
-        Self::parse(resource.ok_or_else(unusable)?).map_err(|_| unusable())
+        Err(ApiError::invalid(format!("certificateId {text:?} must be 64 hexadecimal digits")))
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -182,12 +191,12 @@ impl fmt::Display for CertificateId {
 
 impl Status {
     /// Reads a status that a caller may set; the transitional ones of the API cannot be set.
-    pub(crate) fn parse(text: &str) -> Result<Self, Fault> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ApiError> {
         match text {
             "ACTIVE" => Ok(Self::Active),
             "INACTIVE" => Ok(Self::Inactive),
             "REVOKED" => Ok(Self::Revoked),
-            other => Err(Fault::invalid(format!(
+            other => Err(ApiError::invalid(format!(
                 "status {other:?} cannot be set: it must be ACTIVE, INACTIVE or REVOKED"
             ))),
         }
@@ -214,9 +223,11 @@ pub(crate) fn certificate_id(der: &[u8]) -> CertificateId {
     CertificateId(digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-fn certificate_der(pem: &str) -> Result<Vec<u8>, Fault> {
+fn certificate_der(pem: &str) -> Result<Vec<u8>, ApiError> {
     if pem.len() > CERTIFICATE_PEM_BYTES {
-        return Err(Fault::invalid(format!("certificatePem is longer than {CERTIFICATE_PEM_BYTES} bytes")));
+        return Err(ApiError::invalid(format!(
+            "certificatePem is longer than {CERTIFICATE_PEM_BYTES} bytes"
+        )));
     }
     let blocks = pem::parse_many(pem).map_err(|_| validation("it is not PEM"))?;
     match blocks.as_slice() {
@@ -225,10 +236,10 @@ fn certificate_der(pem: &str) -> Result<Vec<u8>, Fault> {
     }
 }
 
-pub(super) fn validation(reason: &str) -> Fault {
-    Fault::new(FaultKind::CertificateValidation, format!("The certificate is invalid: {reason}"))
+pub(super) fn validation(reason: &str) -> ApiError {
+    ApiError::new(ApiErrorKind::CertificateValidation, format!("The certificate is invalid: {reason}"))
 }
 
-pub(super) fn not_found(id: &CertificateId) -> Fault {
-    Fault::not_found(format_args!("certificate {id}"))
+pub(super) fn not_found(id: &CertificateId) -> ApiError {
+    ApiError::not_found(format_args!("certificate {id}"))
 }

@@ -1,30 +1,37 @@
 //! The registry: things, certificates, policies and what is attached to what. Control plane and broker share it,
 //! so that a certificate opens the door exactly when the control plane says so.
 
+mod api_error;
 mod attachment;
 mod authorization;
 mod certificate;
-mod fault;
 mod key;
 mod names;
 mod policy;
 mod policy_version;
 mod thing;
+mod thing_group;
+mod thing_type;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+pub(crate) use api_error::{ApiError, ApiErrorKind};
 pub(crate) use attachment::Exclusivity;
 pub(crate) use certificate::{Certificate, CertificateId, Status, certificate_id};
-pub(crate) use fault::{Fault, FaultKind};
-pub(crate) use names::{PolicyName, ThingName};
+pub(crate) use names::{PolicyName, ThingGroupName, ThingName, ThingTypeName};
 pub(crate) use policy::StoredPolicy;
-pub(crate) use thing::{NewThing, Thing};
+pub(crate) use thing::{NewThing, Thing, ThingUpdate};
+pub(crate) use thing_group::{ThingGroup, ThingGroupConfiguration};
+pub(crate) use thing_type::{ThingType, ThingTypeProperties};
+
+use crate::arn::{Account, DEFAULT_REGION, Scope};
 
 /// All resources of the simulated account.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
+    account: Account,
     // One lock for everything: each operation is short and none waits while it holds the lock.
     state: Mutex<State>,
 }
@@ -32,11 +39,27 @@ pub(crate) struct Registry {
 #[derive(Debug, Default)]
 struct State {
     things: BTreeMap<ThingName, Thing>,
+    thing_groups: BTreeMap<ThingGroupName, ThingGroup>,
+    thing_types: BTreeMap<ThingTypeName, ThingType>,
     certificates: BTreeMap<CertificateId, Certificate>,
     policies: BTreeMap<PolicyName, StoredPolicy>,
 }
 
 impl Registry {
+    /// An empty registry of that account.
+    pub(crate) fn new(account: Account) -> Self {
+        Self { account, state: Mutex::default() }
+    }
+
+    pub(crate) fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// The account in the region that a client gets when it names none.
+    pub(crate) fn default_scope(&self) -> Scope {
+        self.account.scope(DEFAULT_REGION)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

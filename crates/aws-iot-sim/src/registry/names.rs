@@ -2,25 +2,31 @@
 
 use std::fmt;
 
-use super::Fault;
+use super::ApiError;
 
 /// The longest name of a thing or a policy, in characters.
 const NAME_CHARACTERS: usize = 128;
 
-/// The name of a thing: `[a-zA-Z0-9:_-]{1,128}`.
+/// The name of a thing, a thing group or a thing type: `[a-zA-Z0-9:_-]{1,128}`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ThingName(String);
+
+/// The name of a thing group.
+pub(crate) type ThingGroupName = ThingName;
+
+/// The name of a thing type.
+pub(crate) type ThingTypeName = ThingName;
 
 /// The name of a policy: `[\w+=,.@-]{1,128}`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct PolicyName(String);
 
 impl ThingName {
-    pub(crate) fn parse(text: &str) -> Result<Self, Fault> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ApiError> {
         if is_name(text, ":_-") {
             return Ok(Self(text.to_owned()));
         }
-        Err(Fault::invalid(format!("thingName {text:?} must be 1 to 128 characters of [a-zA-Z0-9:_-]")))
+        Err(ApiError::invalid(format!("name {text:?} must be 1 to 128 characters of [a-zA-Z0-9:_-]")))
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -29,11 +35,13 @@ impl ThingName {
 }
 
 impl PolicyName {
-    pub(crate) fn parse(text: &str) -> Result<Self, Fault> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ApiError> {
         if is_name(text, "_+=,.@-") {
             return Ok(Self(text.to_owned()));
         }
-        Err(Fault::invalid(format!("policyName {text:?} must be 1 to 128 characters of [a-zA-Z0-9_+=,.@-]")))
+        Err(ApiError::invalid(format!(
+            "policyName {text:?} must be 1 to 128 characters of [a-zA-Z0-9_+=,.@-]"
+        )))
     }
 
     pub(crate) fn as_str(&self) -> &str {

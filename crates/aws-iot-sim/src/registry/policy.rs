@@ -1,8 +1,8 @@
 //! Policies.
 
 use super::policy_version::Versions;
-use super::{Fault, FaultKind, PolicyName, Registry, now};
-use crate::arn::Region;
+use super::{ApiError, ApiErrorKind, PolicyName, Registry, now};
+use crate::arn::Scope;
 use crate::limits::POLICY_CHARACTERS;
 use crate::policy::Policy;
 
@@ -24,16 +24,16 @@ impl Registry {
         &self,
         name: PolicyName,
         document: &str,
-        region: &Region,
-    ) -> Result<StoredPolicy, Fault> {
+        scope: &Scope,
+    ) -> Result<StoredPolicy, ApiError> {
         let policy = parse(document)?;
         let mut state = self.state();
         if let Some(existing) = state.policies.get(&name) {
             let message = format!("Policy cannot be created - name already exists (name={name})");
-            return Err(Fault::already_exists(message, existing.name.as_str(), &existing.arn));
+            return Err(ApiError::already_exists(message, existing.name.as_str(), &existing.arn));
         }
         let stored = StoredPolicy {
-            arn: region.arn(format_args!("policy/{name}")),
+            arn: scope.arn(format_args!("policy/{name}")),
             document: document.to_owned(),
             policy,
             created: now(),
@@ -45,7 +45,7 @@ impl Registry {
     }
 
     /// The policy of that name.
-    pub(crate) fn policy(&self, name: &PolicyName) -> Result<StoredPolicy, Fault> {
+    pub(crate) fn policy(&self, name: &PolicyName) -> Result<StoredPolicy, ApiError> {
         self.state().policies.get(name).cloned().ok_or_else(|| not_found(name))
     }
 
@@ -55,7 +55,7 @@ impl Registry {
     }
 
     /// Deletes a policy that is attached to nothing.
-    pub(crate) fn delete_policy(&self, name: &PolicyName) -> Result<(), Fault> {
+    pub(crate) fn delete_policy(&self, name: &PolicyName) -> Result<(), ApiError> {
         let mut state = self.state();
         if !state.policies.contains_key(name) {
             return Err(not_found(name));
@@ -64,13 +64,13 @@ impl Registry {
             let message = format!(
                 "The policy cannot be deleted as the policy is attached to one or more principals (name={name})"
             );
-            return Err(Fault::new(FaultKind::DeleteConflict, message));
+            return Err(ApiError::new(ApiErrorKind::DeleteConflict, message));
         }
         if state.policies.get(name).is_some_and(|policy| policy.versions.count() > 1) {
             let message = format!(
                 "Cannot delete the policy because it has one or more policy versions attached to it (name={name})"
             );
-            return Err(Fault::new(FaultKind::DeleteConflict, message));
+            return Err(ApiError::new(ApiErrorKind::DeleteConflict, message));
         }
         state.policies.remove(name);
         Ok(())
@@ -78,8 +78,8 @@ impl Registry {
 }
 
 /// A document that AWS would take.
-pub(super) fn parse(document: &str) -> Result<Policy, Fault> {
-    let malformed = |message: String| Fault::new(FaultKind::MalformedPolicy, message);
+pub(super) fn parse(document: &str) -> Result<Policy, ApiError> {
+    let malformed = |message: String| ApiError::new(ApiErrorKind::MalformedPolicy, message);
     let characters = document.chars().filter(|character| !character.is_whitespace()).count();
     if characters > POLICY_CHARACTERS {
         return Err(malformed(format!(
@@ -89,6 +89,6 @@ pub(super) fn parse(document: &str) -> Result<Policy, Fault> {
     Policy::parse(document).map_err(|reason| malformed(reason.to_string()))
 }
 
-pub(super) fn not_found(name: &PolicyName) -> Fault {
-    Fault::not_found(format_args!("policy {name}"))
+pub(super) fn not_found(name: &PolicyName) -> ApiError {
+    ApiError::not_found(format_args!("policy {name}"))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::policy::{not_found, parse};
-use super::{Fault, FaultKind, PolicyName, Registry, now};
+use super::{ApiError, ApiErrorKind, PolicyName, Registry, now};
 use crate::limits::POLICY_VERSIONS;
 
 /// The versions of one policy. Numbers go up and are never used again.
@@ -41,14 +41,14 @@ impl Registry {
         name: &PolicyName,
         document: &str,
         in_force: bool,
-    ) -> Result<u32, Fault> {
+    ) -> Result<u32, ApiError> {
         let policy = parse(document)?;
         let mut state = self.state();
         let stored = state.policies.get_mut(name).ok_or_else(|| not_found(name))?;
         if stored.versions.count() >= POLICY_VERSIONS {
             let message =
                 format!("The policy {name} already has the maximum number of versions ({POLICY_VERSIONS})");
-            return Err(Fault::new(FaultKind::VersionsLimitExceeded, message));
+            return Err(ApiError::new(ApiErrorKind::VersionsLimitExceeded, message));
         }
         stored.versions.last += 1;
         let number = stored.versions.last;
@@ -62,20 +62,20 @@ impl Registry {
     }
 
     /// Deletes a version that is not in force.
-    pub(crate) fn delete_policy_version(&self, name: &PolicyName, number: u32) -> Result<(), Fault> {
+    pub(crate) fn delete_policy_version(&self, name: &PolicyName, number: u32) -> Result<(), ApiError> {
         let mut state = self.state();
         let stored = state.policies.get_mut(name).ok_or_else(|| not_found(name))?;
         if stored.versions.in_force == number {
-            return Err(Fault::invalid("Cannot delete the default version of a policy"));
+            return Err(ApiError::invalid("Cannot delete the default version of a policy"));
         }
         match stored.versions.by_number.remove(&number) {
             Some(_) => Ok(()),
-            None => Err(Fault::not_found(format_args!("version {number} of policy {name}"))),
+            None => Err(ApiError::not_found(format_args!("version {number} of policy {name}"))),
         }
     }
 
     /// The ARNs of the certificates that have the policy.
-    pub(crate) fn policy_targets(&self, name: &PolicyName) -> Result<Vec<String>, Fault> {
+    pub(crate) fn policy_targets(&self, name: &PolicyName) -> Result<Vec<String>, ApiError> {
         let state = self.state();
         if !state.policies.contains_key(name) {
             return Err(not_found(name));

@@ -4,19 +4,8 @@ use aws_iot_sim::AwsIotSim;
 use serde_json::{Value, json};
 use test_peers::output_of;
 
-use crate::support::http::{self, AUTHORIZATION, Answer, call};
+use crate::support::http::{self, AUTHORIZATION, call, done, refused};
 use crate::support::{ALLOW_ALL, arn, certificate, sim};
-
-#[track_caller]
-fn refused(answer: &Answer, status: u16, error: &str) {
-    assert_eq!((answer.status, answer.error.as_str()), (status, error), "{answer:?}");
-    assert!(answer.body["message"].is_string(), "{answer:?}");
-}
-
-#[track_caller]
-fn done(answer: &Answer) {
-    assert_eq!((answer.status, answer.error.as_str()), (200, ""), "{answer:?}");
-}
 
 #[test]
 fn requests_must_be_signed_and_known() {

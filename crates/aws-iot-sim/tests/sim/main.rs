@@ -7,10 +7,13 @@
     reason = "a failed step must fail its test"
 )]
 
+mod api_faults;
 mod aws_cli;
+mod certificate_life;
 mod connecting;
 mod control_plane;
 mod delivery;
+mod groups_and_types;
 mod mosquitto;
 mod program;
 mod rules;

@@ -1,233 +1,237 @@
-//! Which credentials and which region are used, and what the operator reads when AWS, or something else, says no.
+//! Which account it is, plans in files, and the commands that work on what is registered.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpListener;
-use std::sync::{Arc, Mutex};
-use std::thread;
+use std::fs;
 
-use crate::support::{Device, Operator, text};
+use aws_iot_sim::AwsIotSim;
+use serde_json::Value;
+use test_peers::aws_cli;
 
-/// Gives each request the same answer. Its thread ends with the process.
-struct SameAnswer {
-    url: String,
-    keys: Arc<Mutex<Vec<String>>>,
+use crate::support::{Device, Operator, aws, strings, text};
+
+const PROVISION: [&str; 5] = ["provision", "--certificate", "device.json", "--thing-name", "dev1"];
+const PLAN: [&str; 6] = ["provision", "plan", "--certificate", "device.json", "--thing-name", "dev1"];
+const FLEET: [&str; 5] = ["provision", "--fleet", "bundles", "--thing-name", "gw-{serial}"];
+
+fn sim(account: &str) -> AwsIotSim {
+    AwsIotSim::builder().account(account).start().unwrap()
 }
 
-impl SameAnswer {
-    fn start(answer: String) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let keys = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&keys);
-        thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let mut reader = BufReader::new(stream);
-                let mut length = 0;
-                for line in reader.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty())
-                {
-                    let lower = line.to_ascii_lowercase();
-                    if let Some(value) = lower.strip_prefix("content-length:") {
-                        length = value.trim().parse().unwrap();
-                    }
-                    if let Some((_, credential)) = line.split_once("Credential=") {
-                        // KEY/DATE/REGION/SERVICE/aws4_request
-                        let parts: Vec<&str> = credential.split('/').collect();
-                        seen.lock().unwrap().push(format!("{} {}", parts[0], parts[2]));
-                    }
-                }
-                // A client that has gone is none of the test's concern.
-                let _ = reader.read_exact(&mut vec![0; length]);
-                let _ = reader.get_mut().write_all(answer.as_bytes());
-            }
-        });
-        Self { url, keys }
-    }
-
-    fn refusing() -> Self {
-        Self::start(answer(404, "x-amzn-errortype: ResourceNotFoundException\r\n", r#"{"message":"none"}"#))
-    }
-
-    /// The keys and regions with which requests were signed, each once.
-    fn used(&self) -> Vec<String> {
-        let mut used = self.keys.lock().unwrap().clone();
-        used.dedup();
-        used
-    }
-}
-
-fn answer(status: u16, headers: &str, body: &str) -> String {
-    format!(
-        "HTTP/1.1 {status} X\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}",
-        body.len()
-    )
-}
-
-fn aws_error(status: u16, code: &str, message: &str) -> String {
-    let headers = format!(
-        "x-amzn-errortype: {code}\r\nx-amzn-requestid: req-1\r\ndate: Mon, 01 Jan 2024 00:00:00 GMT\r\ncontent-type: application/json\r\n"
-    );
-    answer(status, &headers, &format!(r#"{{"message":"{message}"}}"#))
-}
-
-/// An operator with two profiles and a device, and that environment beside.
-fn operator(environment: &[(&str, &str)]) -> Operator {
-    let fixed = [
-        ("AWS_EC2_METADATA_DISABLED", "true"),
-        ("AWS_CONFIG_FILE", "config"),
-        ("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
-        ("NO_PROXY", "localhost,127.0.0.1"),
-    ];
-    let all = fixed.iter().chain(environment);
-    let operator = Operator::new(all.map(|(name, value)| (name.to_string(), value.to_string())).collect());
-    operator.write(
-        "config",
-        "[default]\nregion=us-west-2\n[profile prod]\nregion=eu-west-1\n[profile mfa]\nregion=eu-west-1\n\
-         role_arn=arn:aws:iam::123456789012:role/op\nsource_profile=prod\nmfa_serial=arn:aws:iam::123456789012:mfa/op\n",
-    );
-    operator.write("credentials", "[prod]\naws_access_key_id=AKIAPROD\naws_secret_access_key=x\n");
-    operator.write("device.pem", Device::new().certificate.to_pem());
+fn operator(sim: &AwsIotSim) -> Operator {
+    let operator = Operator::new(sim.environment());
+    operator.write("device.json", Device::new().bundle("1"));
     operator
 }
 
-const PLAN: [&str; 6] = ["provision", "plan", "--certificate", "device.pem", "--thing-name", "dev1"];
+fn fleet(sim: &AwsIotSim) -> Operator {
+    let operator = Operator::new(sim.environment());
+    for name in ["a", "b", "c"] {
+        operator.write(&format!("bundles/{name}.json"), Device::new().bundle(name));
+    }
+    operator
+}
+
+/// Fault: a fleet was "done before" in an account where nothing was registered.
+#[test]
+fn results_of_another_account_do_not_count() {
+    let (staging, production) = (sim("111111111111"), sim("222222222222"));
+    let operator = fleet(&staging);
+    let printed = operator.good(&FLEET);
+    assert!(printed.starts_with("account 111111111111, region us-east-1"), "{printed}");
+    let in_production = |more: &[&str]| {
+        let mut command = operator.command(&[&FLEET[..], more].concat());
+        text(&command.envs(production.environment()).env("AWS_MAX_ATTEMPTS", "1").output().unwrap().stdout)
+    };
+    let printed = in_production(&["--resume", "bundles.report.jsonl"]);
+    assert!(printed.starts_with("account 222222222222"), "{printed}");
+    assert!(printed.contains("3 registered") && printed.contains("0 done before"), "{printed}");
+    let printed = in_production(&["--resume", "bundles.report.jsonl"]);
+    assert!(printed.contains("3 done before"), "{printed}");
+    // With other settings, what is done counts for nothing.
+    let printed = in_production(&["--resume", "bundles.report.jsonl", "--attribute", "line=3"]);
+    assert!(printed.contains("3 registered"), "{printed}");
+}
 
 #[test]
-fn a_profile_that_is_named_beats_keys_in_the_environment() {
-    const KEYS: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "AKIAENV"), ("AWS_SECRET_ACCESS_KEY", "x")];
-    for (name, environment, options, used) in [
-        ("--profile", &[][..], &["--profile", "prod"][..], "AKIAPROD eu-west-1"),
-        ("AWS_PROFILE loses, as in the AWS CLI", &[("AWS_PROFILE", "prod")], &[], "AKIAENV eu-west-1"),
-        ("no profile", &[], &[], "AKIAENV us-west-2"),
-        ("empty AWS_PROFILE", &[("AWS_PROFILE", "")], &[], "AKIAENV us-west-2"),
-        ("empty AWS_REGION", &[("AWS_REGION", "")], &[], "AKIAENV us-west-2"),
-        (
-            "empty AWS_REGION, AWS_DEFAULT_REGION",
-            &[("AWS_REGION", ""), ("AWS_DEFAULT_REGION", "us-east-1")],
-            &[],
-            "AKIAENV us-east-1",
-        ),
-        (
-            "the environment's region beats the profile's",
-            &[("AWS_REGION", "ap-northeast-1")],
-            &["--profile", "prod"],
-            "AKIAPROD ap-northeast-1",
-        ),
-        ("--region", &[("AWS_REGION", "")], &["--region", "ap-northeast-1"], "AKIAENV ap-northeast-1"),
-    ] {
-        let aws = SameAnswer::refusing();
-        let operator = operator(&[&KEYS, environment].concat());
-        operator.run(&[&PLAN[..], &["--endpoint-url", &aws.url], options].concat());
-        assert_eq!(aws.used(), [used], "{name}");
+fn the_account_can_be_required_and_dashes_do_not_matter() {
+    let sim = sim("111122223333");
+    let operator = operator(&sim);
+    for command in
+        [&PROVISION[..], &PLAN, &["remove", "--thing-name", "dev1", "--yes"], &["policy", "apply", "--yes"]]
+    {
+        let error = operator.fails(1, &[command, &["--account", "444455556666"]].concat());
+        assert!(error.contains("111122223333") && error.contains("444455556666"), "{error}");
+    }
+    let error = operator.fails(2, &[&PROVISION[..], &["--account", "12"]].concat());
+    assert!(error.contains("12 digits"), "{error}");
+    operator.good(&[&PROVISION[..], &["--account", "1111-2222-3333"]].concat());
+}
+
+#[test]
+fn a_plan_is_kept_shown_and_applied_as_it_is() {
+    let (sim, other) = (sim("111122223333"), sim("444455556666"));
+    let operator = operator(&sim);
+    let detailed = [&PLAN[..], &["--detailed-exitcode"]].concat();
+    let output = operator.run(&[&detailed[..], &["--out", "plan"]].concat());
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+    let mut elsewhere = operator.command(&["provision", "apply", "plan"]);
+    let refused = elsewhere.envs(other.environment()).output().unwrap();
+    assert!(text(&refused.stderr).contains("is not account 111122223333"), "{}", text(&refused.stderr));
+
+    let applied = operator.good(&["provision", "apply", "plan", "--device-config", "device.toml"]);
+    let shown = text(&output.stdout);
+    for line in shown.lines().filter(|line| line.starts_with(['+', '~'])) {
+        assert!(applied.contains(line), "{line:?} not in {applied}");
+    }
+    assert!(fs::read_to_string(operator.path("device.toml")).unwrap().contains("thing = \"dev1\""));
+    assert_eq!(operator.run(&detailed).status.code(), Some(0), "nothing is to change");
+    assert_eq!(
+        operator.run(&[&PLAN[..4], &["--thing-name", "a b", "--detailed-exitcode"]].concat()).status.code(),
+        Some(3)
+    );
+
+    // The account has changed: what was not shown is not done.
+    operator.good(&["remove", "--thing-name", "dev1", "--yes"]);
+    operator.good(&["provision", "apply", "plan"]);
+    operator.good(&["deactivate", "--thing-name", "dev1"]);
+    let error = operator.fails(1, &["provision", "apply", "plan"]);
+    assert!(error.contains("INACTIVE"), "{error}");
+    // Settings cannot be said once more.
+    let error = operator.fails(2, &["provision", "apply", "plan", "--group", "tokyo"]);
+    assert!(error.contains("--group"), "{error}");
+    operator.write("notes.txt", "my notes\n");
+    let error = operator.fails(1, &[&PLAN[..], &["--out", "notes.txt"]].concat());
+    assert!(error.contains("no plan"), "{error}");
+    assert_eq!(fs::read_to_string(operator.path("notes.txt")).unwrap(), "my notes\n");
+}
+
+#[test]
+fn a_fleets_plan_is_kept_and_applied_and_its_registration_taken_back() {
+    let sim = sim("111122223333");
+    let operator = fleet(&sim);
+    operator.good(&[
+        "provision",
+        "plan",
+        "--fleet",
+        "bundles",
+        "--thing-name",
+        "gw-{serial}",
+        "--out",
+        "plan",
+    ]);
+    assert_eq!(fs::read_to_string(operator.path("plan")).unwrap().lines().count(), 3);
+    let applied = operator.good(&["provision", "apply", "plan"]);
+    assert!(applied.contains("3 devices: 3 registered"), "{applied}");
+    let list = ["--fleet", "bundles", "--thing-name", "gw-{serial}"];
+    let status = operator.good(&[&["status"], &list[..]].concat());
+    assert!(status.contains("3 devices: 3 can connect"), "{status}");
+
+    let remove = [&["remove"], &list[..]].concat();
+    let shown = operator.fails(5, &remove);
+    assert!(shown.contains("--yes"), "{shown}");
+    let dry = operator.good(&[&remove[..], &["--dry-run"]].concat());
+    assert!(dry.contains("- thing gw-a") && dry.contains("3 devices to take away"), "{dry}");
+    let removed = operator.good(&[&remove[..], &["--yes"]].concat());
+    assert!(removed.contains("3 removed") && removed.contains("- policy se050-device"), "{removed}");
+    let output = operator.run(&[&["status"], &list[..]].concat());
+    assert_eq!(output.status.code(), Some(4));
+    assert!(text(&output.stdout).contains("gw-b: not registered"), "{}", text(&output.stdout));
+    let Some(cli) = aws_cli(sim.environment()) else { return };
+    for (list, members) in
+        [("list-things", "things"), ("list-certificates", "certificates"), ("list-policies", "policies")]
+    {
+        assert_eq!(aws(&cli, &[list])[members], serde_json::json!([]), "{list}");
     }
 }
 
 #[test]
-fn a_configuration_that_cannot_be_is_told_before_anything_is_asked() {
-    let keys = ("AWS_SECRET_ACCESS_KEY", "x");
-    let good = ("AWS_ACCESS_KEY_ID", "AKIAENV");
-    for (name, environment, options, says) in [
-        (
-            "no such profile",
-            &[good, keys][..],
-            &["--profile", "prdo"][..],
-            &["\"prdo\"", "default, mfa, prod"][..],
-        ),
-        ("AWS_PROFILE", &[good, keys, ("AWS_PROFILE", "prdo")], &[], &["AWS_PROFILE", "\"prdo\""]),
-        (
-            "CR in the key",
-            &[("AWS_ACCESS_KEY_ID", "AKIAENV\r"), keys],
-            &[],
-            &["access key id", "Windows line ends"],
-        ),
-        ("LF in the key", &[("AWS_ACCESS_KEY_ID", "AKIAENV\nx"), keys], &[], &["access key id"]),
-        ("a space in the token", &[good, keys, ("AWS_SESSION_TOKEN", "a b")], &[], &["session token"]),
-        ("region", &[good, keys, ("AWS_REGION", "eu-west-1\r")], &[], &["AWS_REGION", "\"eu-west-1\\r\""]),
-        ("empty region", &[good, keys], &["--region", ""], &["--region"]),
-        (
-            "a profile with MFA",
-            &[good, keys],
-            &["--profile", "mfa"],
-            &["MFA", "export-credentials --profile mfa"],
-        ),
-        ("time-out", &[good, keys], &["--call-timeout", "99999999999999999999"], &["--call-timeout"]),
-        ("no time-out", &[good, keys], &["--call-timeout", "0"], &["--call-timeout"]),
-    ] {
-        let aws = SameAnswer::refusing();
-        let output = operator(environment).run(&[&PLAN[..], &["--endpoint-url", &aws.url], options].concat());
-        let said = text(&output.stderr);
-        assert!(matches!(output.status.code(), Some(1 | 2)), "{name}: {:?} {said}", output.status);
-        for part in says {
-            assert!(said.contains(part), "{name}: {part:?} not in {said}");
-        }
-        assert!(!said.contains("panicked") && !said.contains("AKIAENV\r"), "{name}: {said}");
-        assert_eq!(aws.used(), [""; 0], "{name}");
+fn status_tells_what_aws_has_of_a_device() {
+    let sim = sim("111122223333");
+    let operator = operator(&sim);
+    let output = operator.run(&["status", "--thing-name", "dev1"]);
+    assert_eq!(output.status.code(), Some(4));
+    operator.good(&PROVISION);
+    let told = operator.good(&["status", "--thing-name", "dev1"]);
+    for line in
+        ["account 111122223333", "thing        dev1", "serial = 1", "ACTIVE, exclusive, policy se050-device"]
+    {
+        assert!(told.contains(line), "{line:?} not in {told}");
     }
+    let (state, status) = operator.json(&["status", "--thing-name", "dev1"]);
+    assert_eq!(
+        (status, &state["letsIn"], &state["account"]),
+        (Some(0), &true.into(), &"111122223333".into())
+    );
+    operator.good(&["deactivate", "--thing-name", "dev1"]);
+    let (state, status) = operator.json(&["status", "--thing-name", "dev1"]);
+    assert_eq!((status, &state["certificates"][0]["status"]), (Some(4), &Value::from("INACTIVE")));
 }
 
+/// Fault: `--journal WRONGFILE` destroyed that file, and a pipe in its place made the command hang.
 #[test]
-fn a_refusal_is_told_as_what_it_is() {
-    const USER: &str =
-        "User: arn:aws:iam::123456789012:user/op is not authorized to perform: iot:DescribeThing";
-    for (name, answer, says) in [
-        (
-            "a proxy's page",
-            answer(
-                403,
-                "content-type: text/html\r\n",
-                "<html><title>Blocked by policy</title>\u{1b}[2J</html>",
-            ),
-            &["does not come from AWS", "HTTPS_PROXY", "Blocked by policy"][..],
-        ),
-        (
-            "the clock",
-            aws_error(
-                403,
-                "InvalidSignatureException",
-                "Signature expired: 20240101T000000Z is now earlier than",
-            ),
-            &["clock is wrong", "Mon, 01 Jan 2024"],
-        ),
-        ("skew", aws_error(403, "RequestTimeTooSkewed", "too far"), &["clock is wrong"]),
-        ("not activated", aws_error(403, "OptInRequired", "not opted in"), &["not activated"]),
-        (
-            "an organization's policy",
-            aws_error(
-                403,
-                "AccessDeniedException",
-                &format!("{USER} with an explicit deny in a service control policy"),
-            ),
-            &["service control policy (SCP)", "administers"],
-        ),
-        (
-            "a Deny of the operator's own",
-            aws_error(
-                403,
-                "AccessDeniedException",
-                &format!("{USER} with an explicit deny in an identity-based policy"),
-            ),
-            &["Deny statement", "MFA"],
-        ),
-        (
-            "a missing permission",
-            aws_error(
-                403,
-                "AccessDeniedException",
-                &format!("{USER} because no identity-based policy allows it"),
-            ),
-            &["allow iot:DescribeThing"],
-        ),
-        ("an escape", aws_error(400, "InvalidRequestException", "no \\u001b[2Jway"), &["\\u{1b}[2Jway"]),
+fn a_file_that_holds_something_else_is_left_as_it_is() {
+    let sim = sim("111122223333");
+    let operator = fleet(&sim);
+    for name in ["notes.csv", "notes.jsonl", "old.journal"] {
+        operator.write(name, "my notes\n");
+    }
+    let error = operator.fails(1, &[&FLEET[..], &["--report", "notes"]].concat());
+    assert!(error.contains("notes.csv exists and is not the report of an earlier run"), "{error}");
+    let error = operator.fails(1, &[&FLEET[..], &["--resume", "notes.jsonl"]].concat());
+    assert!(error.contains("no results file"), "{error}");
+    let fifo = operator.path("pipe.csv");
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+    if made.is_ok_and(|status| status.success()) {
+        let error = operator.fails(1, &[&FLEET[..], &["--report", "pipe"]].concat());
+        assert!(error.contains("pipe.csv"), "{error}");
+    }
+    // The old option is taken, and does nothing.
+    let output = operator.run(&[&FLEET[..], &["--journal", "old.journal"]].concat());
+    assert!(
+        output.status.success() && text(&output.stderr).contains("--journal does nothing"),
+        "{}",
+        text(&output.stderr)
+    );
+    for name in ["notes.csv", "notes.jsonl", "old.journal"] {
+        assert_eq!(fs::read_to_string(operator.path(name)).unwrap(), "my notes\n", "{name}");
+    }
+    // A second run writes over its own report, and goes on in its own results.
+    let lines = || fs::read_to_string(operator.path("bundles.report.jsonl")).unwrap().lines().count();
+    let before = lines();
+    operator.good(&FLEET);
+    assert_eq!(lines(), before + 3, "three devices, no steps");
+    assert!(!fs::read_to_string(operator.path("bundles.report.csv")).unwrap().contains("\n+"));
+}
+
+/// Fault: things were left behind when a configuration could not be written.
+#[test]
+fn what_cannot_be_written_is_told_before_anything_is_registered() {
+    let sim = sim("111122223333");
+    let operator = operator(&sim);
+    operator.write("file", "");
+    let error = operator.fails(1, &[&PROVISION[..], &["--device-config", "none/device.toml"]].concat());
+    assert!(error.contains("none/device.toml; nothing was registered"), "{error}");
+    let fleet = ["provision", "--fleet", ".", "--thing-name", "gw-{serial}", "--device-config", "file"];
+    let error = operator.fails(1, &fleet);
+    assert!(error.contains("nothing was registered"), "{error}");
+    let Some(cli) = aws_cli(sim.environment()) else { return };
+    assert_eq!(strings(&aws(&cli, &["list-things"]), "things", "thingName"), Vec::<String>::new());
+}
+
+/// Fault: both ended in a panic.
+#[test]
+fn odd_numbers_are_refused() {
+    let sim = sim("111122223333");
+    let operator = fleet(&sim);
+    for (option, value) in [
+        ("--rate", "nan"),
+        ("--rate", "inf"),
+        ("--rate", "0"),
+        ("--rate=-1", ""),
+        ("--call-timeout", "99999999999999999"),
+        ("--call-timeout", "0"),
+        ("--concurrency", "0"),
     ] {
-        let aws = SameAnswer::start(answer);
-        let operator = operator(&[("AWS_ACCESS_KEY_ID", "AKIAENV"), ("AWS_SECRET_ACCESS_KEY", "x")]);
-        let output = operator.run(&[&PLAN[..], &["--endpoint-url", &aws.url]].concat());
-        let said = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{name}: {said}");
-        for part in says {
-            assert!(said.contains(part), "{name}: {part:?} not in {said}");
-        }
-        let advises = said.contains("in the operator's IAM policy (");
-        assert_eq!(advises, name == "a missing permission", "{name}: {said}");
-        assert!(!said.contains(['\u{1b}', '\r']), "{name}: {said:?}");
+        let option: Vec<&str> = [option, value].into_iter().filter(|word| !word.is_empty()).collect();
+        operator.fails(2, &[&FLEET[..], &option].concat());
     }
 }

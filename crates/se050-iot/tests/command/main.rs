@@ -16,7 +16,7 @@ mod support;
 #[cfg(feature = "provision")]
 mod account;
 #[cfg(feature = "provision")]
-mod bulk;
+mod credentials;
 #[cfg(feature = "provision")]
 mod deprovision;
 #[cfg(feature = "provision")]
