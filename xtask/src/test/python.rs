@@ -1,50 +1,51 @@
-//! The Python programs that the tests need (the AWS CLI), in a private virtual environment, pinned with hashes.
+//! The Python programs that the tests need, each pinned with hashes, in a private virtual environment.
 
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 
+use crate::command::{output_of, run_shown};
 use crate::root::{root, target};
+
+/// Where each program's pins lie.
+const PINS: &str = "xtask/python";
 
 /// The virtual environment.
 pub(crate) fn directory() -> PathBuf {
     target().join("test-venv")
 }
 
-/// Makes the virtual environment, unless it is there with the same pins.
-pub(crate) fn install_missing() -> anyhow::Result<()> {
-    let requirements = root().join("xtask/requirements.txt");
-    let pins = fs::read_to_string(&requirements)
-        .with_context(|| format!("cannot read {}", requirements.display()))?;
-    let venv = directory();
-    let installed = venv.join("installed-requirements.txt");
-    if fs::read_to_string(&installed).is_ok_and(|done| done == pins) {
-        println!("python: all there");
-        return Ok(());
+/// Installs those of the programs that are missing. One that cannot be installed is told: the tests that need it are skipped.
+pub(crate) fn install_missing(names: &[&str]) {
+    for name in names {
+        if let Err(error) = install(name) {
+            println!("python: what needs {name} is skipped: {error:#}");
+        }
     }
-    println!("python: installing {} into {}", requirements.display(), venv.display());
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
-    run(Command::new(venv.join("bin/pip"))
-        .args([
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--require-hashes",
-            "--only-binary",
-            ":all:",
-            "-r",
-        ])
-        .arg(&requirements))?;
-    fs::write(&installed, pins).with_context(|| format!("cannot write {}", installed.display()))
 }
 
-fn run(command: &mut Command) -> anyhow::Result<()> {
-    let status = command.status().with_context(|| format!("{command:?} does not start"))?;
-    ensure!(
-        status.success(),
-        "{command:?} failed; what it says is above. It needs PyPI, or a mirror of it that pip knows"
-    );
-    Ok(())
+/// Installs one program with its dependencies, unless it is there with the same pins.
+fn install(name: &str) -> anyhow::Result<()> {
+    let pins = root().join(PINS).join(name).with_extension("txt");
+    let text = fs::read_to_string(&pins).with_context(|| format!("cannot read {}", pins.display()))?;
+    let venv = directory();
+    let installed = venv.join(format!("installed-{name}.txt"));
+    if fs::read_to_string(&installed).is_ok_and(|done| done == text) {
+        println!("python: {name} is there");
+        return Ok(());
+    }
+    println!("python: installing {name} into {}", venv.display());
+    if !venv.join("bin/pip").is_file() {
+        output_of(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
+    }
+    run_shown(
+        Command::new(venv.join("bin/pip"))
+            .args(["install", "--quiet", "--disable-pip-version-check", "--retries", "5"])
+            .args(["--require-hashes", "--only-binary", ":all:", "-r"])
+            .arg(&pins),
+    )
+    .context("it needs PyPI, or a mirror of it that pip knows")?;
+    fs::write(&installed, text).with_context(|| format!("cannot write {}", installed.display()))
 }

@@ -10,10 +10,12 @@
 
 mod cert_export;
 mod json;
+mod selecting;
+mod serve;
 mod support;
 
 #[cfg(feature = "provision")]
-mod account;
+mod plans;
 #[cfg(feature = "provision")]
 mod deprovision;
 #[cfg(feature = "provision")]
