@@ -9,12 +9,19 @@ use anyhow::{Context as _, bail};
 use crate::command::{installed, output_of, run_shown};
 
 const MIRROR: &str = "http://deb.debian.org/debian";
+/// A download that fails is tried again.
+const RETRIES: [&str; 2] = ["-o", "Acquire::Retries=5"];
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+/// Whether packages can be installed here: on Debian, as root.
+pub(crate) fn can_install() -> bool {
+    rustix::process::geteuid().is_root() && installed(&["apt-get"]).is_some()
+}
 
 /// Installs packages, or says how to.
 pub(crate) fn install(packages: &[&str]) -> anyhow::Result<()> {
     let names = packages.join(" ");
-    if !rustix::process::geteuid().is_root() || installed(&["apt-get"]).is_none() {
+    if !can_install() {
         bail!(
             "these Debian packages are needed: as root, run\n\n    apt-get install --no-install-recommends {names}\n"
         );
@@ -23,7 +30,7 @@ pub(crate) fn install(packages: &[&str]) -> anyhow::Result<()> {
     // Debian starts a broker of its own as soon as mosquitto is installed; the tests start theirs themselves.
     let apt_get = || {
         let mut command = Command::new("apt-get");
-        command.env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1");
+        command.env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1").args(RETRIES);
         command
     };
     run_shown(apt_get().args(["update", "-q"]))?;
@@ -48,7 +55,7 @@ pub(crate) fn unpack(
     let configuration = private_apt(suite, architecture, scratch)?;
     let apt_get = || {
         let mut command = Command::new("apt-get");
-        command.env("APT_CONFIG", &configuration).current_dir(&downloads);
+        command.env("APT_CONFIG", &configuration).current_dir(&downloads).args(RETRIES);
         command
     };
     let failed =

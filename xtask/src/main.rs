@@ -1,9 +1,10 @@
-//! The project's own commands: `cargo xtask demo`, `test`, `cross` and `image`.
+//! The project's own commands: `cargo xtask demo`, `test`, `advisor`, `cross` and `image`.
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
+mod advisor;
 mod command;
 mod cross;
 mod debian;
@@ -28,6 +29,8 @@ enum Command {
         #[arg(long)]
         smoke: bool,
     },
+    /// AWS's qualification cases (Device Advisor) on our programs, AWS's SDK and bare rumqttc
+    Advisor(advisor::AdvisorOptions),
     /// The programs as a container image for podman on the device, made without a daemon
     Image(image::ImageOptions),
 }
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
         Command::Demo => demo::run(),
         Command::Test(options) => test::run(&options),
         Command::Cross { options, smoke } => cross::run(&options, smoke),
+        Command::Advisor(options) => advisor::run(&options),
         Command::Image(options) => image::run(&options),
     };
     match result {

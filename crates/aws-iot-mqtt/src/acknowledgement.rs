@@ -1,4 +1,4 @@
-//! Acknowledgements that the application gives itself.
+//! Acknowledgements of received messages, on their way from the application to the session.
 
 use std::fmt;
 use std::mem::take;
@@ -7,14 +7,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-/// One subscription's part in the acknowledgement of one message.
+/// One subscription's part in the acknowledgement of one message. Dropped, it counts as given: an acknowledgement that
+/// never comes would hold back all that follow (MQTT 5, section 4.6), until the server sends nothing more.
 #[derive(Clone)]
 pub(crate) struct Acknowledgement(Arc<Part>);
 
 struct Part {
     arrival: Arrival,
     given: AtomicBool,
-    given_ones: Arc<GivenOnes>,
+    session: Arc<SessionWaker>,
 }
 
 /// Which message of which connection: the server forgets what is not acknowledged with the connection it came on.
@@ -24,31 +25,50 @@ pub(crate) struct Arrival {
     pub(crate) number: u64,
 }
 
-/// What the application has acknowledged and the session has not yet told the server.
+/// What the application has acknowledged and the session has not yet taken.
 #[derive(Debug, Default)]
-pub(crate) struct GivenOnes {
-    arrivals: Mutex<Vec<Arrival>>,
-    /// Rung also when a subscription's queue has room again, or is gone.
-    pub(crate) bell: Arc<Notify>,
+pub(crate) struct SessionWaker {
+    given: Mutex<Vec<Arrival>>,
+    /// Notified also when a subscription is dropped.
+    wake: Notify,
 }
 
 impl Acknowledgement {
-    pub(crate) fn new(arrival: Arrival, given_ones: Arc<GivenOnes>) -> Self {
-        Self(Arc::new(Part { arrival, given: AtomicBool::new(false), given_ones }))
+    pub(crate) fn new(arrival: Arrival, session: Arc<SessionWaker>) -> Self {
+        Self(Arc::new(Part { arrival, given: AtomicBool::new(false), session }))
     }
 
     pub(crate) fn give(&self) {
-        let Part { arrival, given, given_ones } = self.0.as_ref();
-        if !given.swap(true, Ordering::Relaxed) {
-            given_ones.arrivals.lock().unwrap_or_else(PoisonError::into_inner).push(*arrival);
-            given_ones.bell.notify_one();
+        self.0.give();
+    }
+}
+
+impl Part {
+    fn give(&self) {
+        if !self.given.swap(true, Ordering::Relaxed) {
+            self.session.given.lock().unwrap_or_else(PoisonError::into_inner).push(self.arrival);
+            self.session.wake();
         }
     }
 }
 
-impl GivenOnes {
+impl Drop for Part {
+    fn drop(&mut self) {
+        self.give();
+    }
+}
+
+impl SessionWaker {
     pub(crate) fn take(&self) -> Vec<Arrival> {
-        take(&mut self.arrivals.lock().unwrap_or_else(PoisonError::into_inner))
+        take(&mut self.given.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    pub(crate) async fn woken(&self) {
+        self.wake.notified().await;
     }
 }
 

@@ -7,10 +7,11 @@ use std::time::Duration;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 
+use crate::codec::last_will;
 use crate::connection::{Settings, start, with_alpn};
-use crate::session::Hello;
+use crate::session::ConnectOptions;
 use crate::verdict::Classifier;
-use crate::{Client, Error, Limits, Outbox, Proxy, Reconnect, Verdict, Will};
+use crate::{Client, Error, Limits, OutboxOptions, Proxy, Reconnect, SubscribeOptions, Verdict, Will};
 
 /// MQTT with a client certificate (AWS IoT Core developer guide, "Device communication protocols").
 const MQTT_PORT: u16 = 8883;
@@ -18,6 +19,10 @@ const MQTT_PORT: u16 = 8883;
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 /// Long enough for a chip that takes some seconds to sign, over a slow line.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Long enough for a front end that restarts, short enough for whoever waits for the program to say what is wrong.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(15);
+/// What AWS's own device SDK waits for an acknowledgement (aws-c-mqtt, `AWS_MQTT5_CLIENT_DEFAULT_OPERATION_TIMEOUT_SECONDS`).
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(60);
 /// A round trip of a slow line, some times over; short enough for whoever waits for the program's end.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -32,12 +37,17 @@ pub struct Builder {
     proxy: ProxyChoice,
     keep_alive: Duration,
     connect_timeout: Duration,
+    connect_deadline: Duration,
+    operation_timeout: Duration,
     drain_timeout: Duration,
-    clean_start: bool,
+    /// `None`: unless the session is persistent.
+    clean_start: Option<bool>,
     session_expiry: Duration,
+    subscriptions: Vec<SubscribeOptions>,
     will: Option<Will>,
     limits: Limits,
-    outbox: Outbox,
+    pacing: bool,
+    outbox: OutboxOptions,
     reconnect: Reconnect,
     classifier: Classifier,
 }
@@ -59,12 +69,16 @@ impl Builder {
             proxy: ProxyChoice::None,
             keep_alive: KEEP_ALIVE,
             connect_timeout: CONNECT_TIMEOUT,
+            connect_deadline: CONNECT_DEADLINE,
+            operation_timeout: OPERATION_TIMEOUT,
             drain_timeout: DRAIN_TIMEOUT,
-            clean_start: true,
+            clean_start: None,
             session_expiry: Duration::ZERO,
+            subscriptions: Vec::new(),
             will: None,
             limits: Limits::aws_iot_core(),
-            outbox: Outbox::new(),
+            pacing: true,
+            outbox: OutboxOptions::new(),
             reconnect: Reconnect::new(),
             classifier: Classifier::default(),
         }
@@ -96,12 +110,29 @@ impl Builder {
         self
     }
 
-    /// How long one attempt to connect may take, from the name's resolution to CONNACK: 30 s unless said otherwise.
+    /// How long one attempt to connect may take, from the name's resolution to the end of the TLS handshake: 30 s unless
+    /// said otherwise. CONNACK may take another 10 s.
     ///
     /// It holds even while the key does not answer. A signature that is under way cannot be called back, though: its
     /// thread ends when the key lets it go.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
+        self
+    }
+
+    /// Until when [`connect`](Self::connect) begins further attempts, where the ones before failed for reasons that may
+    /// pass: 15 s unless said otherwise.
+    pub fn connect_deadline(mut self, deadline: Duration) -> Self {
+        self.connect_deadline = deadline;
+        self
+    }
+
+    /// How long the server may take to answer a PUBLISH, SUBSCRIBE or UNSUBSCRIBE: 60 s unless said otherwise.
+    ///
+    /// A PUBLISH without an answer ends the connection, and is sent again on the next one. A SUBSCRIBE or UNSUBSCRIBE is
+    /// sent once more after 10 s, and then fails; the time counts from the call, also while there is no connection.
+    pub fn operation_timeout(mut self, timeout: Duration) -> Self {
+        self.operation_timeout = timeout;
         self
     }
 
@@ -112,36 +143,46 @@ impl Builder {
         self
     }
 
+    /// Subscribes to a filter, from the first connection on; its messages come with [`Client::messages`]. A session that the
+    /// server has kept for an earlier process is expected to have the subscription: then nothing is sent for it.
+    pub fn subscribe(mut self, options: SubscribeOptions) -> Self {
+        self.subscriptions.push(options);
+        self
+    }
+
     /// The server keeps the session, with its subscriptions and the messages for them, for so long after a connection
     /// (AWS IoT Core: at most 7 days), also for another process with the same client id. Without it, the server
     /// forgets the session with the connection.
     ///
     /// ```no_run
     /// # use std::{sync::Arc, time::Duration};
-    /// # use aws_iot_mqtt::{Client, Error, QoS};
+    /// # use aws_iot_mqtt::{Client, Error, QoS, SubscribeOptions};
     /// # async fn device(endpoint: &str, tls: Arc<rustls::ClientConfig>) -> Result<(), Error> {
     /// let hour = Duration::from_secs(3600);
-    /// let client = Client::builder(endpoint, "device-1", tls).persistent_session(hour).start()?;
-    /// // Asked for at once, so that what the server has stored finds its subscription.
-    /// let mut orders = client.subscribe("device-1/orders", QoS::AtLeastOnce).await?;
-    /// while let Some(order) = orders.next().await {
-    ///     println!("{:?}", order.payload);
+    /// let orders = SubscribeOptions::new("device-1/orders", QoS::AtLeastOnce)?;
+    /// // Given to the builder, so that what the server has stored finds its subscription.
+    /// let builder = Client::builder(endpoint, "device-1", tls).persistent_session(hour).subscribe(orders);
+    /// let client = builder.start()?;
+    /// if let Some(mut messages) = client.messages() {
+    ///     while let Some(order) = messages.next().await {
+    ///         println!("{:?}", order.payload);
+    ///     }
     /// }
     /// # Ok(())
     /// # }
     /// ```
     pub fn persistent_session(mut self, expiry: Duration) -> Self {
-        (self.clean_start, self.session_expiry) = (false, expiry);
+        self.session_expiry = expiry;
         self
     }
 
     /// Whether the first connection throws away what the server has kept: yes, unless the session is persistent.
     pub fn clean_start(mut self, clean_start: bool) -> Self {
-        self.clean_start = clean_start;
+        self.clean_start = Some(clean_start);
         self
     }
 
-    /// The message that the server publishes when the connection ends without a goodbye.
+    /// The message that the server publishes when the connection ends without a DISCONNECT.
     ///
     /// ```no_run
     /// # use std::sync::Arc;
@@ -166,14 +207,12 @@ impl Builder {
     /// Whether messages are held back so as to keep to the server's rates, beyond which AWS IoT Core throttles or
     /// disconnects: yes, unless switched off here.
     pub fn pacing(mut self, paced: bool) -> Self {
-        if !paced {
-            (self.limits.publishes_per_second, self.limits.bytes_per_second) = (None, None);
-        }
+        self.pacing = paced;
         self
     }
 
-    /// How much may wait for the server, and what happens when it is more: [`Outbox::new`] unless said otherwise.
-    pub fn outbox(mut self, outbox: Outbox) -> Self {
+    /// How much may wait for the server, and what happens when it is more: [`OutboxOptions::new`] unless said otherwise.
+    pub fn outbox(mut self, outbox: OutboxOptions) -> Self {
         self.outbox = outbox;
         self
     }
@@ -239,7 +278,12 @@ impl Builder {
         start(self.settings()?, false).map(|(client, _)| client)
     }
 
-    fn settings(self) -> Result<Settings, Error> {
+    fn settings(mut self) -> Result<Settings, Error> {
+        if !self.pacing {
+            (self.limits.publishes_per_second, self.limits.bytes_per_second) = (None, None);
+        }
+        self.subscriptions.iter().try_for_each(|one| self.limits.check_filter(&one.filter))?;
+        self.limits.check_subscriptions(self.subscriptions.len())?;
         self.limits.check_client_id(&self.client_id)?;
         let keep_alive = self.limits.check_keep_alive(self.keep_alive)?;
         let session_expiry = self.limits.check_session_expiry(self.session_expiry)?;
@@ -260,17 +304,20 @@ impl Builder {
             port: self.port,
             proxy,
             server_name,
-            hello: Hello {
+            connect: ConnectOptions {
                 client_id: self.client_id,
                 keep_alive,
-                clean_start: self.clean_start,
+                clean_start: self.clean_start.unwrap_or(session_expiry == 0),
                 session_expiry,
-                will: self.will.as_ref().map(Will::to_wire),
+                will: self.will.map(|will| last_will(&will.publication, will.delay)),
             },
             connect_timeout: self.connect_timeout,
+            operation_timeout: self.operation_timeout,
             drain_timeout: self.drain_timeout,
+            connect_deadline: self.connect_deadline,
             limits: Arc::new(self.limits),
             outbox: self.outbox,
+            subscriptions: self.subscriptions,
             reconnect: self.reconnect,
             classifier: self.classifier,
         })

@@ -1,13 +1,15 @@
-//! What lies behind an error, without showing whose type it is.
+//! The cause of an error, without the type of another crate in our public API.
 
 use std::error::Error as StdError;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// The error underneath one of ours. [`std::error::Error::source`] gives the very error, ready for a downcast.
+use crate::Error;
+
+/// The cause of an [`Error`]. [`std::error::Error::source`] gives the original error, ready for a downcast.
 ///
-/// Shared, because one lost connection is told to everybody who waits for an answer on it.
+/// Shared, because one lost connection fails every call that waits for an answer on it.
 #[derive(Clone)]
 pub struct Cause(Arc<dyn StdError + Send + Sync>);
 
@@ -21,8 +23,8 @@ impl Cause {
     }
 }
 
-// No `Error` of its own: thiserror then takes the target of `Deref` as the source, and a chain of causes does not
-// show the same line twice.
+// `Cause` itself is no `Error`: thiserror then takes the target of `Deref` as the source, so that a chain of causes does
+// not show the same line twice.
 impl Deref for Cause {
     type Target = dyn StdError + Send + Sync;
 
@@ -40,5 +42,75 @@ impl fmt::Debug for Cause {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// An error with its causes, on one line: `the connection was lost: the server broke the MQTT 5 protocol: ...`. For logs and
+/// for people. Made by [`Error::report`].
+#[derive(Debug)]
+pub struct Report<'a>(&'a Error);
+
+impl Error {
+    /// This error and everything behind it, on one line. [`Display`](fmt::Display) of the error itself leaves the causes out, since
+    /// [`source`](std::error::Error::source) gives them.
+    pub fn report(&self) -> Report<'_> {
+        Report(self)
+    }
+}
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut said = self.0.to_string();
+        f.write_str(&said)?;
+        let mut next = self.0.source();
+        while let Some(cause) = next {
+            let words = cause.to_string();
+            // Some errors repeat their cause's words.
+            if !said.contains(&words) {
+                write!(f, ": {words}")?;
+                said = words;
+            }
+            next = cause.source();
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn a_report_names_every_cause_once() {
+        let cause = nested("packet", Some(nested("topic is not UTF-8", None)));
+        let error = Error::Protocol { source: Cause::new(cause) };
+        assert_eq!(
+            error.report().to_string(),
+            "the server broke the MQTT 5 protocol: packet: topic is not UTF-8"
+        );
+        let repeated = nested("packet: nothing there", Some(nested("nothing there", None)));
+        let error = Error::Protocol { source: Cause::new(io::Error::other(repeated)) };
+        assert_eq!(error.report().to_string(), "the server broke the MQTT 5 protocol: packet: nothing there");
+    }
+
+    #[derive(Debug)]
+    struct Nested(&'static str, Option<Box<Self>>);
+
+    fn nested(words: &'static str, source: Option<Nested>) -> Nested {
+        Nested(words, source.map(Box::new))
+    }
+
+    impl fmt::Display for Nested {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl StdError for Nested {
+        fn source(&self) -> Option<&(dyn StdError + 'static)> {
+            self.1.as_deref().map(|source| source as _)
+        }
     }
 }

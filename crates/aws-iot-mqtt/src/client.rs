@@ -1,17 +1,23 @@
 //! The application's end of a session.
 
-use std::sync::Arc;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::{Arc, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
 
-use bytes::Bytes;
 use rustls::ClientConfig;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::clock::Now;
 use crate::connection::{Shared, died};
-use crate::queue::{Answer, Entry};
-use crate::session::{Command, Wanted};
+use crate::message_queue::queue;
+use crate::outbox::Entry;
+use crate::publication::Payload;
+use crate::session::{Command, SubscribeRequest};
 use crate::{
-    Builder, Error, Events, Filter, Publication, QoS, Receipt, Statistics, SubscribeOptions, Subscription,
-    Topic,
+    Builder, Error, Events, Filter, Message, Messages, Publication, QoS, Receipt, Statistics,
+    SubscribeOptions, Subscription, Topic,
 };
 
 /// How a session ended: `Ok` when it was asked to.
@@ -48,31 +54,32 @@ impl Client {
     }
 
     /// Publishes a message. At QoS 1 it returns when the server has acknowledged it, be it over a later connection; at
-    /// QoS 0 when the message is in the connection's buffer.
+    /// QoS 0 when the operating system has taken it for the connection.
     ///
     /// Dropping the future gives up the wait, not the message, once the outbox has accepted it.
     ///
     /// # Errors
     /// When a limit is exceeded (nothing is sent), when the outbox does not accept it, when the server refuses it, or
     /// when the client ends first: whether the message arrived is then not known.
-    pub async fn publish<T>(&self, topic: T, qos: QoS, payload: impl Into<Bytes>) -> Result<(), Error>
+    pub async fn publish<T>(&self, topic: T, qos: QoS, payload: impl Into<Payload>) -> Result<(), Error>
     where
         T: TryInto<Topic>,
         Error: From<T::Error>,
     {
-        self.send(Publication::new(topic, qos, payload)?).await
+        self.publish_with(Publication::new(topic, qos, payload)?).await
     }
 
     /// Publishes a message with all that MQTT 5 lets it carry; otherwise like [`publish`](Self::publish).
     ///
     /// # Errors
     /// As for [`publish`](Self::publish).
-    pub async fn send(&self, publication: Publication) -> Result<(), Error> {
-        self.submit(publication).await?.await
+    pub async fn publish_with(&self, publication: Publication) -> Result<(), Error> {
+        let (entry, receipt) = self.entry(publication)?;
+        self.shared.outbox.put(entry).await?;
+        receipt.await
     }
 
-    /// Puts a message into the outbox, and returns the receipt to await, or not, later. It waits for room in the outbox
-    /// where that was chosen ([`WhenFull::Wait`](crate::WhenFull)).
+    /// Puts a message into the outbox without waiting, from any thread, and returns the receipt to await, or not, later.
     ///
     /// ```no_run
     /// # use aws_iot_mqtt::{Client, Error, Publication, QoS};
@@ -80,9 +87,9 @@ impl Client {
     /// let mut receipts = Vec::new();
     /// for n in 0..100 {
     ///     let reading = Publication::new("device-1/readings", QoS::AtLeastOnce, n.to_string())?;
-    ///     receipts.push(client.submit(reading).await?);
+    ///     receipts.push(client.try_publish(reading)?);
     /// }
-    /// // All are on their way by now; this waits for the acknowledgements.
+    /// // This waits for the acknowledgements.
     /// for receipt in receipts {
     ///     receipt.await?;
     /// }
@@ -92,20 +99,73 @@ impl Client {
     ///
     /// # Errors
     /// When a limit is exceeded, or when the outbox does not accept the message.
-    pub async fn submit(&self, publication: Publication) -> Result<Receipt, Error> {
+    pub fn try_publish(&self, publication: Publication) -> Result<Receipt, Error> {
         let (entry, receipt) = self.entry(publication)?;
-        self.shared.queue.put(entry).await?;
+        self.shared.outbox.try_put(entry)?;
         Ok(receipt)
     }
 
-    /// The same without waiting, from any thread: where there is no room, it fails.
+    /// Publishes a request at QoS 1, and returns the first message under one of the `responses` filters, as for device
+    /// shadows and jobs (`.../get` with `.../get/accepted` and `.../get/rejected`). It subscribes to them before, and ends
+    /// these subscriptions again.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use aws_iot_mqtt::{Client, Error};
+    /// # async fn shadow(client: &Client) -> Result<(), Error> {
+    /// let topic = "$aws/things/device-1/shadow/get";
+    /// let responses = [format!("{topic}/accepted"), format!("{topic}/rejected")];
+    /// let answer = client.request(topic, "", responses, Duration::from_secs(10)).await?;
+    /// println!("{}: {:?}", answer.topic, answer.payload);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// When a limit is exceeded, or when the outbox does not accept the message.
-    pub fn try_submit(&self, publication: Publication) -> Result<Receipt, Error> {
-        let (entry, receipt) = self.entry(publication)?;
-        self.shared.queue.try_put(entry)?;
-        Ok(receipt)
+    /// [`Error::OperationTimeout`] when no answer came in time; otherwise as for [`subscribe`](Self::subscribe) and
+    /// [`publish`](Self::publish).
+    pub async fn request<T, F>(
+        &self,
+        topic: T,
+        payload: impl Into<Payload>,
+        responses: impl IntoIterator<Item = F>,
+        timeout: Duration,
+    ) -> Result<Message, Error>
+    where
+        T: TryInto<Topic>,
+        F: TryInto<Filter>,
+        Error: From<T::Error> + From<F::Error>,
+    {
+        let request = Publication::new(topic, QoS::AtLeastOnce, payload)?;
+        let what = format!("the request to '{}'", request.topic);
+        let options: Vec<_> = responses
+            .into_iter()
+            .map(|filter| SubscribeOptions::new(filter, QoS::AtLeastOnce))
+            .collect::<Result<_, _>>()?;
+        let (answer, mut timed_out) = oneshot::channel();
+        self.command(Command::Timer(timeout, answer)).await?;
+        let mut answered = pin!(async {
+            let mut streams = self.subscribe_all(options).await?;
+            self.publish_with(request).await?;
+            let first = poll_fn(|context| {
+                let polled = streams.iter_mut().map(|stream| stream.messages.queue.poll(context));
+                polled
+                    .reduce(|one, other| if one.is_ready() { one } else { other })
+                    .unwrap_or(Poll::Ready(None))
+            });
+            match first.await {
+                Some(message) => Ok(message),
+                None => self.ended().await,
+            }
+        });
+        poll_fn(|context| {
+            if let Poll::Ready(answer) = answered.as_mut().poll(context) {
+                return Poll::Ready(answer);
+            }
+            let timed_out = pin!(&mut timed_out).poll(context);
+            timed_out.map(|_| Err(Error::OperationTimeout { what: what.clone(), after: timeout }))
+        })
+        .await
     }
 
     /// Subscribes to the topics of a filter, and returns when the server has agreed. A filter that begins with
@@ -127,7 +187,8 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// When a limit is exceeded (nothing is sent), when the server refuses, or when the client ends first.
+    /// When a limit is exceeded (nothing is sent), when the server refuses, when it has not agreed within
+    /// [`Builder::operation_timeout`], connected or not, or when the client ends first.
     pub async fn subscribe<F>(&self, filter: F, qos: QoS) -> Result<Subscription, Error>
     where
         F: TryInto<Filter>,
@@ -141,10 +202,8 @@ impl Client {
     /// # Errors
     /// As for [`subscribe`](Self::subscribe).
     pub async fn subscribe_with(&self, options: SubscribeOptions) -> Result<Subscription, Error> {
-        let (command, mut answers) = self.wanted([options])?;
-        self.command(command).await?;
-        match answers.pop() {
-            Some(answer) => self.answer(answer).await,
+        match self.subscribe_all([options]).await?.pop() {
+            Some(subscription) => Ok(subscription),
             None => Err(Error::Closed),
         }
     }
@@ -158,13 +217,35 @@ impl Client {
         &self,
         options: impl IntoIterator<Item = SubscribeOptions>,
     ) -> Result<Vec<Subscription>, Error> {
-        let (command, answers) = self.wanted(options)?;
-        self.command(command).await?;
-        let mut subscriptions = Vec::with_capacity(answers.len());
-        for answer in answers {
-            subscriptions.push(self.answer(answer).await?);
+        let (mut requests, mut pending) = (Vec::new(), Vec::new());
+        for options in options {
+            self.shared.limits.check_filter(&options.filter)?;
+            let (answer, answered) = oneshot::channel();
+            let waker = Arc::clone(&self.shared.waker);
+            let (writer, reader) = queue(waker, options.capacity, options.when_unread);
+            reader.attach();
+            pending.push((options.filter.clone(), Messages { queue: reader }, answered));
+            requests.push(SubscribeRequest { options, queue: writer, answer: Some(answer) });
+        }
+        self.shared.limits.check_subscriptions(requests.len())?;
+        self.command(Command::Subscribe(requests)).await?;
+        let mut subscriptions = Vec::with_capacity(pending.len());
+        for (filter, messages, answered) in pending {
+            let qos = self.answer(answered).await?;
+            subscriptions.push(Subscription { filter, qos, messages });
         }
         Ok(subscriptions)
+    }
+
+    /// The messages of the filters that were given to [`Builder::subscribe`], and those that belong to no subscription: AWS
+    /// IoT Core's direct messages, or what the session of an earlier process still brings. `None` when the stream was
+    /// taken before.
+    ///
+    /// While nobody reads it, messages that belong to no subscription are refused (PUBACK 0x83) and counted
+    /// ([`Statistics::unwanted`]): they do not count as delivered.
+    pub fn messages(&self) -> Option<Messages> {
+        let messages = self.shared.messages.lock().unwrap_or_else(PoisonError::into_inner).take();
+        messages.inspect(|messages| messages.queue.attach())
     }
 
     /// Ends the subscriptions to a filter, and returns when the server has confirmed it.
@@ -204,7 +285,8 @@ impl Client {
 
     /// What this client has done so far.
     pub fn statistics(&self) -> Statistics {
-        self.shared.counters.read(self.shared.queue.depth())
+        let outbox = &self.shared.outbox;
+        self.shared.counters.read(outbox.depth(), outbox.oldest_age(Now::now().wall))
     }
 
     /// Ends the connection in the ordinary way, for all clones: what was accepted is sent, acknowledgements are waited
@@ -237,24 +319,8 @@ impl Client {
 
     fn entry(&self, publication: Publication) -> Result<(Entry, Receipt), Error> {
         self.shared.limits.check_publication(&publication)?;
-        let (entry, answered) = Entry::new(publication);
+        let (entry, answered) = Entry::new(publication, Now::now().wall);
         Ok((entry, Receipt::new(answered)))
-    }
-
-    #[allow(clippy::type_complexity, reason = "a command and where its answers come")]
-    fn wanted(
-        &self,
-        options: impl IntoIterator<Item = SubscribeOptions>,
-    ) -> Result<(Command, Vec<oneshot::Receiver<Result<Subscription, Error>>>), Error> {
-        let (mut wanted, mut answers) = (Vec::new(), Vec::new());
-        for SubscribeOptions { filter, qos, manual } in options {
-            self.shared.limits.check_filter(&filter)?;
-            let (answer, answered): (Answer<Subscription>, _) = oneshot::channel();
-            wanted.push(Wanted::new(filter, qos, manual, answer));
-            answers.push(answered);
-        }
-        self.shared.limits.check_subscriptions(wanted.len())?;
-        Ok((Command::Subscribe(wanted), answers))
     }
 
     async fn command(&self, command: Command) -> Result<(), Error> {

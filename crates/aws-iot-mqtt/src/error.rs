@@ -120,6 +120,28 @@ pub enum Error {
         /// What was received instead.
         source: Cause,
     },
+    /// What answers CONNECT is an HTTP server.
+    #[error(
+        "what answers on {endpoint} is an HTTP server and not MQTT ('{answer}'): is it the endpoint that `aws iot \
+         describe-endpoint --endpoint-type iot:Data-ATS` prints? (port 8883, or 443 with ALPN x-amzn-mqtt-ca)"
+    )]
+    NotMqtt {
+        /// The endpoint and its port.
+        endpoint: String,
+        /// The first line of the answer.
+        answer: String,
+    },
+    /// This device's clock cannot be right, so the server's certificate cannot be checked.
+    #[error(
+        "{endpoint} cannot be trusted: this device's clock is wrong, it says {clock}: set the clock (is a time server \
+         reached?), since a certificate is checked against it"
+    )]
+    Clock {
+        /// The endpoint and its port.
+        endpoint: String,
+        /// What the clock says.
+        clock: String,
+    },
     /// The server's certificate is not one that the given roots vouch for.
     #[error("{endpoint} is not trusted: {why}")]
     ServerNotTrusted {
@@ -176,8 +198,8 @@ pub enum Error {
     /// The server hung up after CONNECT, without a word.
     #[error(
         "{endpoint} closed the connection in answer to CONNECT: most likely no policy attached to the certificate \
-         allows iot:Connect for client id '{client_id}'; otherwise another client connects with the same id, or the \
-         certificate is not registered or INACTIVE"
+         allows iot:Connect for client id '{client_id}' (where the policy wants the thing's name, give --client-id THING); \
+         otherwise another client connects with the same id, or the certificate is not registered or INACTIVE"
     )]
     ClosedAfterConnect {
         /// The endpoint and its port.
@@ -287,11 +309,37 @@ pub enum Error {
         /// The topic.
         topic: String,
     },
-    /// The message's expiry was over before it could be sent.
-    #[error("the message to '{topic}' was dropped: it expired before it could be sent")]
+    /// The message's expiry interval was over before the server had acknowledged it.
+    #[error("the message to '{topic}' was dropped: it expired {}", expired_when(*.sent))]
     Expired {
         /// The topic.
         topic: String,
+        /// It was sent before, so it may have arrived.
+        sent: bool,
+    },
+    /// The server did not answer in time.
+    #[error(
+        "{what} was not answered within {} s: AWS IoT Core withholds answers when it throttles (send less at a time);          otherwise the connection may be bad",
+        .after.as_secs_f32()
+    )]
+    OperationTimeout {
+        /// What was asked.
+        what: String,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// The server ended the connection each time it was asked this.
+    #[error(
+        "{what} was given up: the server ended the connection {times} times without an answer to it; most likely the          policy does not allow it (iot:Publish on topic/TOPIC, iot:Subscribe on topicfilter/FILTER, iot:RetainPublish)"
+    )]
+    Unanswerable {
+        /// What was asked.
+        what: String,
+        /// How often it was asked.
+        times: u32,
+        /// How the last connection ended.
+        #[source]
+        last: Box<Error>,
     },
     /// The connection ended before the server had acknowledged everything.
     #[error("disconnected with {messages} messages that the server had not acknowledged within {} s", .after.as_secs_f32())]
@@ -302,8 +350,12 @@ pub enum Error {
         after: Duration,
     },
     /// This client was disconnected by its own program, or all its clones were dropped.
-    #[error("this client is disconnected: `disconnect()` was called")]
+    #[error("this client is disconnected: `disconnect()` was called, or all its clones were dropped")]
     Closed,
+}
+
+fn expired_when(sent: bool) -> &'static str {
+    if sent { "before the server acknowledged it, so it may have arrived" } else { "before it could be sent" }
 }
 
 impl From<Infallible> for Error {

@@ -1,5 +1,6 @@
 //! What happens to the connection, for the application to show or to act on.
 
+use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
@@ -23,7 +24,7 @@ pub enum Event {
         /// It has kept the session of an earlier connection, with its subscriptions.
         session_present: bool,
     },
-    /// After a reconnect: the subscriptions stand again, and what was under way has been submitted again.
+    /// After a reconnect: the subscriptions stand again, and what was not acknowledged is being sent again.
     Resumed,
     /// An established connection has ended.
     Disconnected {
@@ -46,12 +47,25 @@ pub enum Event {
         /// The server's answer.
         error: Error,
     },
-    /// A message was given up: the outbox was full, or it expired before it could be sent.
+    /// A message was given up: the outbox was full, or it expired.
     MessageDropped {
         /// Its topic.
         topic: String,
         /// Why.
         error: Error,
+    },
+    /// A message was not taken: the server refused it, or ended the connection over it.
+    PublishRefused {
+        /// Its topic.
+        topic: String,
+        /// Why.
+        error: Error,
+    },
+    /// A subscription is not read, and its queue is full: what comes for it is no longer acknowledged until it is read.
+    /// The server stops sending, on all subscriptions, when as many are unacknowledged as this client takes.
+    SubscriptionUnread {
+        /// The topic of the message that found it full.
+        topic: String,
     },
     /// The client has ended by itself, and makes no further attempt. Whoever waits gets the same error. The last event.
     GaveUp {
@@ -63,6 +77,42 @@ pub enum Event {
         /// How many messages of the outbox the server had not acknowledged when the time for it was over.
         undelivered: usize,
     },
+}
+
+impl fmt::Display for Event {
+    /// One line, with the causes of the error.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let next = |f: &mut fmt::Formatter<'_>, retry_in: &Option<Duration>| match retry_in {
+            Some(delay) => write!(f, "; next attempt in {:.1} s", delay.as_secs_f32()),
+            None => Ok(()),
+        };
+        match self {
+            Self::Connected { session_present: true } => f.write_str("connected, with the session of before"),
+            Self::Connected { session_present: false } => f.write_str("connected"),
+            Self::Resumed => f.write_str("all subscriptions stand again"),
+            Self::Disconnected { error, retry_in } => {
+                write!(f, "the connection has ended: {}", error.report())?;
+                next(f, retry_in)
+            }
+            Self::ConnectFailed { error, retry_in } => {
+                write!(f, "no connection: {}", error.report())?;
+                next(f, retry_in)
+            }
+            Self::SubscriptionLost { error, .. } => write!(f, "a subscription is lost: {}", error.report()),
+            Self::MessageDropped { error, .. } | Self::PublishRefused { error, .. } => error.report().fmt(f),
+            Self::SubscriptionUnread { topic } => {
+                write!(
+                    f,
+                    "a subscription is not read: messages as the one to '{topic}' are not acknowledged any more"
+                )
+            }
+            Self::GaveUp { error } => write!(f, "given up: {}", error.report()),
+            Self::Closed { undelivered: 0 } => f.write_str("disconnected"),
+            Self::Closed { undelivered } => {
+                write!(f, "disconnected, {undelivered} messages were not acknowledged")
+            }
+        }
+    }
 }
 
 /// The events of a client, in order. Also a [`Stream`].
@@ -125,7 +175,11 @@ impl Hub {
             | Event::ConnectFailed { .. }
             | Event::GaveUp { .. }
             | Event::Closed { .. } => state.standing = Some(event),
-            Event::Resumed | Event::SubscriptionLost { .. } | Event::MessageDropped { .. } => {}
+            Event::Resumed
+            | Event::SubscriptionLost { .. }
+            | Event::MessageDropped { .. }
+            | Event::PublishRefused { .. }
+            | Event::SubscriptionUnread { .. } => {}
         }
     }
 

@@ -1,4 +1,4 @@
-//! What to try, by the server's reason: the second half of an error's sentence.
+//! What to try, by the server's reason: the second half of an error message.
 
 use std::{fmt, io};
 
@@ -13,7 +13,7 @@ impl fmt::Display for Said<'_> {
     }
 }
 
-/// What a lost connection may have to do with.
+/// The request that was unanswered when the connection was lost: it may be the reason.
 pub(crate) struct Unanswered<'a>(pub(crate) &'a Option<String>);
 
 impl fmt::Display for Unanswered<'_> {
@@ -24,13 +24,13 @@ impl fmt::Display for Unanswered<'_> {
     }
 }
 
-/// The device itself has no way to that address.
+/// The device has no route to that address.
 pub(crate) fn no_route(kind: io::ErrorKind) -> bool {
     use io::ErrorKind as Kind;
     matches!(kind, Kind::NetworkUnreachable | Kind::HostUnreachable | Kind::NetworkDown)
 }
 
-/// What to look at when nobody accepts a connection.
+/// What to check when no TCP connection can be made.
 pub(crate) fn unreachable_hint(source: &Cause) -> &'static str {
     match source.downcast_ref::<io::Error>() {
         Some(error) if no_route(error.kind()) => {
@@ -62,11 +62,16 @@ pub(crate) fn connect_hint(reason: ReasonCode) -> &'static str {
     match reason.code() {
         0x86 | 0x87 => {
             "a policy attached to the certificate has to allow iot:Connect on \
-             arn:aws:iot:REGION:ACCOUNT:client/CLIENT_ID"
+             arn:aws:iot:REGION:ACCOUNT:client/CLIENT_ID; a policy with ${iot:Connection.Thing.ThingName} wants the thing's \
+             name as the client id (--client-id THING)"
         }
         0x84 => "the server does not speak MQTT 5",
         0x85 => "give another client id (at most 128 bytes)",
-        0x88 | 0x89 | 0x9C | 0x9D => "try again later",
+        0x88 | 0x89 => "try again later",
+        0x8A => "ask whoever runs the server why this client id or certificate is banned",
+        0x9C | 0x9D => {
+            "ask for the endpoint's name again: `aws iot describe-endpoint --endpoint-type iot:Data-ATS`"
+        }
         0x97 | 0x9F => "connect less often: AWS IoT Core takes one CONNECT a second for each client id",
         _ => "see the MQTT 5 reason code",
     }

@@ -21,7 +21,7 @@ const AWS_PAYLOAD_BYTES: usize = 128 * 1024;
 const AWS_PACKET_BYTES: u32 = 149_504;
 /// Most unacknowledged messages each way (AWS IoT Core message broker quotas, "Maximum inbound / outbound
 /// unacknowledged messages").
-const AWS_IN_FLIGHT: u16 = 100;
+const AWS_RECEIVE_MAXIMUM: u16 = 100;
 /// Keep-alive in seconds; AWS coerces what lies outside (AWS IoT Core message broker quotas, "Keep alive interval").
 const AWS_KEEP_ALIVE_SECONDS: RangeInclusive<u64> = 30..=1200;
 /// Most subscriptions of one connection (AWS IoT Core message broker quotas, "Subscriptions per connection").
@@ -41,8 +41,12 @@ const AWS_CONNECT_INTERVAL: Duration = Duration::from_secs(1);
 /// period").
 const AWS_SESSION_EXPIRY_SECONDS: u32 = 7 * 24 * 3600;
 
-/// The largest packet of MQTT, in bytes: fixed header and the largest remaining length (MQTT 5, section 2.1.4).
-const MQTT_PACKET_BYTES: u32 = 268_435_455 + 5;
+/// The largest payload of MQTT, in bytes: less than the largest remaining length (MQTT 5, section 2.1.4).
+const MQTT_PAYLOAD_BYTES: usize = 268_435_455;
+/// Largest packet with [`Limits::mqtt5`], in bytes. MQTT's own maximum, 256 MiB, is more than a device has memory for.
+const DEFAULT_PACKET_BYTES: u32 = 1024 * 1024;
+/// Most memory for received messages that the application has not acknowledged, in bytes.
+const INBOUND_BYTES: usize = 16 * 1024 * 1024;
 /// The largest keep-alive of MQTT, in seconds (MQTT 5, section 3.1.2.10).
 const MQTT_KEEP_ALIVE_SECONDS: RangeInclusive<u64> = 1..=65_535;
 
@@ -60,9 +64,10 @@ pub struct Limits {
     /// Largest payload, in bytes.
     pub payload_bytes: usize,
     /// Largest packet, in bytes, each way. Where the server names a smaller one, that holds.
-    pub packet_bytes: u32,
-    /// Most QoS 1 messages under way, each way. Where the server names fewer, that holds.
-    pub in_flight: u16,
+    pub maximum_packet_size: u32,
+    /// Most QoS 1 messages that are unacknowledged, each way. Where the server names fewer, that holds; for received
+    /// messages, as many as 16 MiB hold of the largest packets.
+    pub receive_maximum: u16,
     /// Keep-alive, in whole seconds.
     pub keep_alive_seconds: RangeInclusive<u64>,
     /// Most subscriptions of one connection.
@@ -88,8 +93,8 @@ impl Limits {
             topic_bytes: AWS_TOPIC_BYTES,
             topic_slashes: AWS_TOPIC_SLASHES,
             payload_bytes: AWS_PAYLOAD_BYTES,
-            packet_bytes: AWS_PACKET_BYTES,
-            in_flight: AWS_IN_FLIGHT,
+            maximum_packet_size: AWS_PACKET_BYTES,
+            receive_maximum: AWS_RECEIVE_MAXIMUM,
             keep_alive_seconds: AWS_KEEP_ALIVE_SECONDS,
             subscriptions: AWS_SUBSCRIPTIONS,
             filters_per_subscribe: AWS_FILTERS_PER_SUBSCRIBE,
@@ -100,16 +105,17 @@ impl Limits {
         }
     }
 
-    /// What MQTT 5 itself can carry: for other brokers, which say the rest when one connects.
+    /// What MQTT 5 itself can carry, but for packets of at most 1 MiB: for other brokers, which say the rest when one
+    /// connects.
     pub fn mqtt5() -> Self {
         Self {
             whose: "MQTT 5",
             client_id_bytes: MQTT_TEXT_BYTES,
             topic_bytes: MQTT_TEXT_BYTES,
             topic_slashes: MQTT_TEXT_BYTES,
-            payload_bytes: MQTT_PACKET_BYTES as usize,
-            packet_bytes: MQTT_PACKET_BYTES,
-            in_flight: u16::MAX,
+            payload_bytes: MQTT_PAYLOAD_BYTES,
+            maximum_packet_size: DEFAULT_PACKET_BYTES,
+            receive_maximum: u16::MAX,
             keep_alive_seconds: MQTT_KEEP_ALIVE_SECONDS,
             subscriptions: usize::MAX,
             // A packet that is always accepted, whatever the filters' length.
@@ -119,5 +125,17 @@ impl Limits {
             connect_interval: Duration::ZERO,
             session_expiry_seconds: u32::MAX,
         }
+    }
+
+    /// The receive maximum that CONNECT names: so many of the largest packets as there is memory for.
+    pub(crate) fn inbound_receive_maximum(&self) -> u16 {
+        let most = INBOUND_BYTES / usize::try_from(self.maximum_packet_size).unwrap_or(usize::MAX).max(1);
+        self.receive_maximum.min(u16::try_from(most).unwrap_or(u16::MAX)).max(1)
+    }
+
+    /// Most memory for received messages that are not acknowledged, in bytes.
+    pub(crate) fn inbound_bytes(&self) -> usize {
+        let largest = usize::try_from(self.maximum_packet_size).unwrap_or(usize::MAX);
+        INBOUND_BYTES.max(largest.saturating_add(INBOUND_BYTES / 16))
     }
 }

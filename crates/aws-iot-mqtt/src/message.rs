@@ -1,7 +1,6 @@
 //! What goes back and forth.
 
 use bytes::Bytes;
-use rumqttc::v5::mqttbytes::QoS as WireQoS;
 
 use crate::acknowledgement::Acknowledgement;
 use crate::properties::NONE;
@@ -14,16 +13,6 @@ pub enum QoS {
     AtMostOnce,
     /// QoS 1: acknowledged by the receiver, and therefore possibly sent more than once.
     AtLeastOnce,
-}
-
-impl QoS {
-    // No `From`: the codec's types stay out of the public API.
-    pub(crate) fn to_wire(self) -> WireQoS {
-        match self {
-            Self::AtMostOnce => WireQoS::AtMostOnce,
-            Self::AtLeastOnce => WireQoS::AtLeastOnce,
-        }
-    }
 }
 
 /// A message that arrived on a subscription.
@@ -55,9 +44,10 @@ impl Message {
     /// [`manual_acknowledgement`](crate::SubscribeOptions::manual_acknowledgement). Elsewhere, and the second time, it
     /// does nothing.
     ///
-    /// A message that is never acknowledged is sent again after the next connection, if the session is a persistent
-    /// one; until then it takes one of the places that the server has for messages under way. Acknowledgements go out
-    /// in the order in which the messages came (MQTT 5, section 4.6), so one that is missing holds back later ones.
+    /// A message that is not acknowledged when the connection ends is sent again on the next one, if the session is
+    /// persistent. Acknowledgements go out in the order in which the messages came (MQTT 5, section 4.6), so one that is
+    /// missing holds back later ones. Therefore a message that is dropped, with all its clones, counts as acknowledged:
+    /// keep it for as long as it is not safe.
     pub fn acknowledge(&self) {
         if let Some(acknowledgement) = &self.acknowledgement {
             acknowledgement.give();

@@ -3,58 +3,47 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use rumqttc::v5::mqttbytes::v5::PublishProperties;
 
-use crate::{Error, Topic};
+use crate::Topic;
 
 /// What a message carries beside its payload.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Properties {
+    /// Whether the payload is text.
+    pub payload_format: Option<PayloadFormat>,
     /// What the payload is, e.g. `application/json`.
     pub content_type: Option<String>,
     /// Where an answer is expected.
     pub response_topic: Option<Topic>,
-    /// What the answer shall carry, so that it is known which question it belongs to.
+    /// What the answer shall carry, so that it is known which request it belongs to.
     pub correlation_data: Option<Bytes>,
     /// Names and values of the application's own.
     pub user_properties: Vec<(String, String)>,
     /// How long the message is worth delivering, in whole seconds.
-    pub expiry: Option<Duration>,
+    pub message_expiry_interval: Option<Duration>,
+}
+
+/// What a payload consists of (MQTT 5, section 3.3.2.3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PayloadFormat {
+    /// Bytes that mean anything.
+    Bytes = 0,
+    /// Text in UTF-8.
+    Utf8 = 1,
 }
 
 /// For messages that carry none, which is nearly all.
 pub(crate) static NONE: Properties = Properties {
+    payload_format: None,
     content_type: None,
     response_topic: None,
     correlation_data: None,
     user_properties: Vec::new(),
-    expiry: None,
+    message_expiry_interval: None,
 };
 
 impl Properties {
-    /// As they go out, `expiry` being what is left of it.
-    pub(crate) fn to_wire(&self, expiry: Option<Duration>) -> PublishProperties {
-        PublishProperties {
-            message_expiry_interval: expiry.map(seconds),
-            response_topic: self.response_topic.as_ref().map(ToString::to_string),
-            correlation_data: self.correlation_data.clone(),
-            user_properties: self.user_properties.clone(),
-            content_type: self.content_type.clone(),
-            ..PublishProperties::default()
-        }
-    }
-
-    pub(crate) fn from_wire(wire: PublishProperties) -> Result<Self, Error> {
-        Ok(Self {
-            content_type: wire.content_type,
-            response_topic: wire.response_topic.map(Topic::try_from).transpose()?,
-            correlation_data: wire.correlation_data,
-            user_properties: wire.user_properties,
-            expiry: wire.message_expiry_interval.map(|seconds| Duration::from_secs(seconds.into())),
-        })
-    }
-
     /// Each text or piece of data with its name: MQTT gives each a length of two bytes.
     pub(crate) fn parts(&self) -> impl Iterator<Item = (&'static str, usize)> {
         let own = self.user_properties.iter().flat_map(|(name, value)| {
@@ -70,9 +59,4 @@ impl Properties {
         let topic = self.response_topic.as_ref().map_or(0, |topic| topic.as_str().len());
         self.parts().map(|(_, bytes)| bytes).sum::<usize>() + topic
     }
-}
-
-/// Whole seconds, at least one: an expiry of 0 would mean "already expired".
-pub(crate) fn seconds(duration: Duration) -> u32 {
-    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX).max(1)
 }

@@ -1,11 +1,19 @@
 //! HTTP proxies: which one, and with what credentials.
 
+use std::ffi::OsString;
 use std::fmt;
+use std::net::IpAddr;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use percent_encoding::percent_decode_str;
 
 use crate::Error;
 
 /// Where a proxy listens when its address names no port: what Squid and most others do.
 const DEFAULT_PORT: u16 = 3128;
+/// The variables that name the proxy, in curl's order. `HTTP_PROXY` is for http:// addresses only.
+const PROXY_VARIABLES: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
 
 /// An HTTP proxy that opens a tunnel to the endpoint (CONNECT). It sees the endpoint's name and encrypted bytes.
 #[derive(Clone, PartialEq, Eq)]
@@ -25,37 +33,45 @@ impl Proxy {
     /// The name and the password to show it. It goes over the network as it is.
     #[must_use]
     pub fn credentials(mut self, user: &str, password: &str) -> Self {
-        self.credentials = Some(base64(format!("{user}:{password}").as_bytes()));
+        self.credentials = Some(BASE64_STANDARD.encode(format!("{user}:{password}")));
         self
     }
 
-    /// The proxy that the environment names for `endpoint`: `HTTPS_PROXY`, or `ALL_PROXY`, each also in small letters,
-    /// as `http://USER:PASSWORD@HOST:PORT`, unless `NO_PROXY` excepts the endpoint. `None` where there is none.
+    /// The proxy that the environment names for `endpoint`, by curl's rules: the first of `https_proxy`, `HTTPS_PROXY`, `all_proxy`
+    /// and `ALL_PROXY` that is not empty, as `http://USER:PASSWORD@HOST:PORT`, unless `no_proxy` or `NO_PROXY` excepts the
+    /// endpoint. A port that is not named is 3128. `None` where there is no proxy.
     ///
     /// # Errors
-    /// When a variable is set that cannot be read.
+    /// When a variable is set that cannot be read, or names a kind of proxy that is not supported (`https`, `socks5`).
     pub fn from_environment(endpoint: &str) -> Result<Option<Self>, Error> {
-        Self::from_lookup(endpoint, |name| std::env::var(name).ok())
+        Self::from_lookup(endpoint, |name| std::env::var_os(name))
     }
 
-    fn from_lookup(endpoint: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Option<Self>, Error> {
-        let first = |names: &[&str]| {
-            let set = |name: &&str| variable(name).map(|text| ((*name).to_owned(), text));
-            names.iter().find_map(set).filter(|(_, text)| !text.is_empty())
+    fn from_lookup(
+        endpoint: &str,
+        variable: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Option<Self>, Error> {
+        let first = |names: &[&'static str]| {
+            names.iter().find_map(|name| Some((*name, variable(name).filter(|value| !value.is_empty())?)))
         };
-        if first(&["NO_PROXY", "no_proxy"]).is_some_and(|(_, list)| is_excepted(endpoint, &list)) {
+        if first(&["no_proxy", "NO_PROXY"])
+            .is_some_and(|(_, list)| is_excepted(endpoint, &list.to_string_lossy()))
+        {
             return Ok(None);
         }
-        first(&["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])
-            .map(|(place, text)| Self::parse(&text).map_err(|why| Error::InvalidProxy { place, why }))
-            .transpose()
+        let Some((place, text)) = first(&PROXY_VARIABLES) else { return Ok(None) };
+        let parsed = text.to_str().ok_or("it is not UTF-8").and_then(Self::parse);
+        parsed.map(Some).map_err(|why| Error::InvalidProxy { place: place.to_owned(), why })
     }
 
     fn parse(text: &str) -> Result<Self, &'static str> {
-        let rest = match text.split_once("://") {
-            Some(("http", rest)) => rest,
-            Some(_) => return Err("only http:// proxies are spoken to"),
-            None => text,
+        let rest = match text.trim().split_once("://") {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
+            Some((scheme, _)) if scheme.eq_ignore_ascii_case("https") => {
+                return Err("a proxy that is itself reached over TLS (https://) is not supported");
+            }
+            Some(_) => return Err("only http:// proxies are supported, no SOCKS"),
+            None => text.trim(),
         };
         let authority = rest.split('/').next().unwrap_or(rest);
         let (user_info, address) = match authority.rsplit_once('@') {
@@ -73,7 +89,8 @@ impl Proxy {
         let proxy = Self::new(host, port);
         let Some(user_info) = user_info else { return Ok(proxy) };
         let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
-        let decoded = |text| percent_decoded(text).ok_or("its name or password has a '%' that is no escape");
+        let decoded =
+            |text| percent_decode_str(text).decode_utf8().map_err(|_| "its name or password is not UTF-8");
         Ok(proxy.credentials(&decoded(user)?, &decoded(password)?))
     }
 
@@ -100,7 +117,7 @@ impl Proxy {
 
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.host, self.port)
+        f.write_str(&host_and_port(&self.host, self.port))
     }
 }
 
@@ -111,44 +128,43 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// `NO_PROXY` as curl reads it: names with all that is below them, separated by commas, or `*`.
+/// A host and its port as URLs and CONNECT write them: an IPv6 address stands in brackets.
+pub(crate) fn host_and_port(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+/// `NO_PROXY` as curl reads it: names with all that is below them, addresses and networks (`10.0.0.0/8`), separated by commas or
+/// spaces, or `*` alone.
 fn is_excepted(endpoint: &str, list: &str) -> bool {
-    list.split(',').map(|entry| entry.trim().trim_start_matches('.')).filter(|entry| !entry.is_empty()).any(
-        |entry| {
-            let below = endpoint.strip_suffix(entry);
-            entry == "*" || below.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-        },
-    )
+    if list.trim() == "*" {
+        return true;
+    }
+    let host = endpoint.trim_end_matches('.').to_ascii_lowercase();
+    let mut entries = list.split([',', ' ']).filter(|entry| !entry.is_empty());
+    match host.parse() {
+        Ok(address) => entries.any(|entry| is_in_network(address, entry) == Some(true)),
+        Err(_) => entries.any(|entry| {
+            let domain = entry.trim_matches('.').to_ascii_lowercase();
+            let below = host.strip_suffix(&domain).filter(|_| !domain.is_empty());
+            below.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        }),
+    }
 }
 
-fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = text.bytes();
-    let mut decoded = Vec::with_capacity(text.len());
-    while let Some(byte) = bytes.next() {
-        decoded.push(match byte {
-            b'%' => {
-                let mut digit = || char::from(bytes.next()?).to_digit(16);
-                u8::try_from(digit()? * 16 + digit()?).ok()?
-            }
-            other => other,
-        });
-    }
-    String::from_utf8(decoded).ok()
-}
-
-/// Base64 (RFC 4648, section 4).
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let digit = |bits: u32| DIGITS.get((bits & 63) as usize).map_or('=', |digit| char::from(*digit));
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let bits =
-            (0..3).fold(0, |bits, index| bits << 8 | u32::from(group.get(index).copied().unwrap_or(0)));
-        let digits = [digit(bits >> 18), digit(bits >> 12), digit(bits >> 6), digit(bits)];
-        text.extend(digits.iter().take(group.len() + 1));
-        text.extend(std::iter::repeat_n('=', 3 - group.len()));
-    }
-    text
+/// `None` where `network` is none, or of the other address family.
+fn is_in_network(address: IpAddr, network: &str) -> Option<bool> {
+    let (network, length) = network.split_once('/').map_or((network, None), |(net, bits)| (net, Some(bits)));
+    let network = network.trim_start_matches('[').trim_end_matches(']').parse().ok()?;
+    let (address, network, bits) = match (address, network) {
+        (IpAddr::V4(address), IpAddr::V4(network)) => {
+            (address.to_bits().into(), network.to_bits().into(), 32)
+        }
+        (IpAddr::V6(address), IpAddr::V6(network)) => (address.to_bits(), network.to_bits(), 128),
+        _ => return None,
+    };
+    let length = length.map_or(Ok(bits), str::parse).ok().filter(|length| *length <= bits)?;
+    let different: u128 = address ^ network;
+    Some(different.checked_shr(bits - length).unwrap_or(0) == 0)
 }
 
 #[cfg(test)]
@@ -156,8 +172,7 @@ mod tests {
     use super::*;
 
     fn of(endpoint: &str, variables: &[(&str, &str)]) -> Result<Option<Proxy>, Error> {
-        let find =
-            |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
+        let find = |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).into());
         Proxy::from_lookup(endpoint, find)
     }
 
@@ -167,6 +182,12 @@ mod tests {
         for (variables, expected) in [
             (&[][..], None),
             (&[("HTTPS_PROXY", "")], None),
+            (&[("https_proxy", ""), ("HTTPS_PROXY", ""), ("ALL_PROXY", "b:2")], plain("b", 2)),
+            (&[("https_proxy", "a:1"), ("HTTPS_PROXY", "b:2")], plain("a", 1)),
+            (&[("HTTP_PROXY", "http://a:1")], None),
+            (&[("HTTPS_PROXY", "HTTP://proxy:8080")], plain("proxy", 8080)),
+            (&[("all_proxy", "socks5://a:1"), ("HTTPS_PROXY", "a:1")], plain("a", 1)),
+            (&[("HTTPS_PROXY", "a:1"), ("no_proxy", ""), ("NO_PROXY", "local,amazonaws.com")], None),
             (&[("HTTPS_PROXY", "http://proxy:8080")], plain("proxy", 8080)),
             (&[("https_proxy", "proxy:8080/")], plain("proxy", 8080)),
             (&[("ALL_PROXY", "http://proxy")], plain("proxy", 3128)),
@@ -185,18 +206,50 @@ mod tests {
     }
 
     #[test]
+    fn exceptions_are_read_as_curl_reads_them() {
+        for (endpoint, list, expected) in [
+            ("a.example", "A.Example", true),
+            ("A.example.", "a.example", true),
+            ("a.example", "a.example.", true),
+            ("b.a.example", ".a.example", true),
+            ("ba.example", "a.example", false),
+            ("a.example", "x y a.example", true),
+            ("a.example", "*", true),
+            ("a.example", "x,*", false),
+            ("a.example", "*.example", false),
+            ("a.example", ",, ,", false),
+            ("a.example", ".", false),
+            ("a.example", "10.0.0.0/8", false),
+            ("10.1.2.3", "10.0.0.0/8", true),
+            ("11.1.2.3", "10.0.0.0/8", false),
+            ("10.1.2.3", "10.1.2.3", true),
+            ("10.1.2.3", "2.3", false),
+            ("10.1.2.3", "0.0.0.0/0", true),
+            ("10.1.2.3", "10.0.0.0/33", false),
+            ("10.1.2.3", "::/0", false),
+            ("fd00::1", "fd00::/8", true),
+            ("fd00::1", "[fd00::1]", true),
+            ("fe80::1", "fd00::/8", false),
+        ] {
+            assert_eq!(is_excepted(endpoint, list), expected, "{endpoint} by {list:?}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_read_is_told_without_the_password() {
         for text in [
             "socks5://u:secret@proxy",
+            "https://u:secret@proxy",
             "http://u:secret@proxy:port",
             "http://u:secret@",
-            "http://u:secret%g@p",
+            "http://u:secret%ff@p",
         ] {
             let words = of("host", &[("HTTPS_PROXY", text)]).unwrap_err().to_string();
             assert!(words.contains("HTTPS_PROXY") && !words.contains("secret"), "{words}");
         }
         let proxy = Proxy::new("proxy", 1).credentials("user", "secret");
         assert_eq!(format!("{proxy:?} {proxy}"), "Proxy(proxy:1) proxy:1");
+        assert_eq!(Proxy::new("::1", 8080).to_string(), "[::1]:8080");
     }
 
     #[test]
@@ -206,10 +259,5 @@ mod tests {
         let expected = "CONNECT host:443 HTTP/1.1\r\nHost: host:443\r\n\
                         Proxy-Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n\r\n";
         assert_eq!(request, expected);
-        for (bytes, text) in
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")]
-        {
-            assert_eq!(base64(bytes.as_bytes()), text);
-        }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::properties::NONE;
-use crate::{Error, Properties, QoS, Topic};
+use crate::{Error, PayloadFormat, Properties, QoS, Topic};
 
 /// A message to publish, with all that MQTT 5 lets it carry.
 ///
@@ -19,7 +19,7 @@ use crate::{Error, Properties, QoS, Topic};
 /// # Ok::<(), aws_iot_mqtt::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[must_use = "nothing is sent before `Client::send` or `Client::submit`"]
+#[must_use = "nothing is sent before `Client::publish_with` or `Client::try_publish`"]
 pub struct Publication {
     pub(crate) topic: Topic,
     pub(crate) qos: QoS,
@@ -34,17 +34,24 @@ impl Publication {
     ///
     /// # Errors
     /// When the topic is none.
-    pub fn new<T>(topic: T, qos: QoS, payload: impl Into<Bytes>) -> Result<Self, Error>
+    pub fn new<T>(topic: T, qos: QoS, payload: impl Into<Payload>) -> Result<Self, Error>
     where
         T: TryInto<Topic>,
         Error: From<T::Error>,
     {
-        Ok(Self { topic: topic.try_into()?, qos, payload: payload.into(), retain: false, properties: None })
+        let Payload(payload) = payload.into();
+        Ok(Self { topic: topic.try_into()?, qos, payload, retain: false, properties: None })
     }
 
     /// The server shall keep it for those who subscribe later. AWS IoT Core wants `iot:RetainPublish` for it.
     pub fn retain(mut self, retain: bool) -> Self {
         self.retain = retain;
+        self
+    }
+
+    /// Whether the payload is text.
+    pub fn payload_format(mut self, format: PayloadFormat) -> Self {
+        self.properties_mut().payload_format = Some(format);
         self
     }
 
@@ -60,7 +67,7 @@ impl Publication {
         self
     }
 
-    /// What the answer shall carry, so that it is known which question it belongs to.
+    /// What the answer shall carry, so that it is known which request it belongs to.
     pub fn correlation_data(mut self, data: impl Into<Bytes>) -> Self {
         self.properties_mut().correlation_data = Some(data.into());
         self
@@ -73,9 +80,10 @@ impl Publication {
     }
 
     /// How long the message is worth delivering, in whole seconds. The time that it waits here, for a connection, is
-    /// counted; when it is over before the message was sent, the message is dropped ([`Error::Expired`]).
-    pub fn expiry(mut self, expiry: Duration) -> Self {
-        self.properties_mut().expiry = Some(expiry);
+    /// counted, by the wall clock; when it is over before the server has the message, the message is dropped
+    /// ([`Error::Expired`]).
+    pub fn message_expiry_interval(mut self, interval: Duration) -> Self {
+        self.properties_mut().message_expiry_interval = Some(interval);
         self
     }
 
@@ -90,5 +98,35 @@ impl Publication {
 
     fn properties_mut(&mut self) -> &mut Properties {
         self.properties.get_or_insert_default()
+    }
+}
+
+/// The content of a message, from whatever holds bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payload(Bytes);
+
+macro_rules! payload_from {
+    ($($source:ty: $bytes:expr),+ $(,)?) => {
+        $(impl From<$source> for Payload {
+            fn from(source: $source) -> Self {
+                Self($bytes(source))
+            }
+        })+
+    };
+}
+
+payload_from! {
+    Bytes: |bytes| bytes,
+    Vec<u8>: Bytes::from,
+    String: Bytes::from,
+    &[u8]: Bytes::copy_from_slice,
+    &Vec<u8>: |bytes: &Vec<u8>| Bytes::copy_from_slice(bytes),
+    &str: |text: &str| Bytes::copy_from_slice(text.as_bytes()),
+    &String: |text: &String| Bytes::copy_from_slice(text.as_bytes()),
+}
+
+impl<const N: usize> From<&[u8; N]> for Payload {
+    fn from(bytes: &[u8; N]) -> Self {
+        Self(Bytes::copy_from_slice(bytes))
     }
 }

@@ -1,14 +1,10 @@
 //! MQTT 5's reason codes, and what each means on AWS IoT Core.
 
-mod wire;
-
 use std::fmt;
-
-pub(crate) use self::wire::Reason;
 
 /// Why the server says no: a reason code of MQTT 5 (section 2.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ReasonCode(u8);
+pub struct ReasonCode(pub(crate) u8);
 
 impl ReasonCode {
     /// The connection is closed in the ordinary way.
@@ -17,6 +13,10 @@ impl ReasonCode {
     pub const UNSPECIFIED_ERROR: Self = Self(0x80);
     /// The client may not do that: on AWS IoT Core, its policy does not allow it.
     pub const NOT_AUTHORIZED: Self = Self(0x87);
+    /// The packet id is in use already.
+    pub const PACKET_IDENTIFIER_IN_USE: Self = Self(0x91);
+    /// A quota is exceeded for now.
+    pub const QUOTA_EXCEEDED: Self = Self(0x97);
     /// Another connection with the same client id has taken this one's place.
     pub const SESSION_TAKEN_OVER: Self = Self(0x8E);
 

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use crate::Error;
 
 /// The fate of a message that was accepted: a future that is done when the server has acknowledged the message (QoS 1),
-/// or when it is in the connection's buffer (QoS 0).
+/// or when the operating system has taken it for the connection (QoS 0).
 ///
 /// Dropping it gives up the wait, not the message.
 #[derive(Debug)]

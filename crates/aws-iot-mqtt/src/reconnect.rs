@@ -1,19 +1,30 @@
-//! When to connect again.
+//! When to connect again: a state machine without a clock, without randomness and without I/O.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::Verdict;
+use crate::verdict::Fault;
 
 /// What AWS's own device SDK does (aws-c-mqtt, `AWS_MQTT5_DEFAULT_MIN_RECONNECT_DELAY_MS` and the two after it).
 const MINIMUM: Duration = Duration::from_secs(1);
 const MAXIMUM: Duration = Duration::from_secs(120);
 const STABLE: Duration = Duration::from_secs(30);
-/// Enough to tell a policy that is just being attached from one that is missing.
+/// Shortest connection whose acknowledgement ends a row of failures. A server that closes on a message which the policy
+/// denies does so sooner: the message is sent again at once after each reconnect.
+const SETTLED: Duration = Duration::from_secs(1);
+/// How many refusals, and over how long: together enough to tell a certificate or policy that is just being set up
+/// from one that is missing. AWS IoT Core takes minutes to apply a change.
 const REFUSALS: u32 = 5;
+const REFUSED_FOR: Duration = Duration::from_secs(5 * 60);
 /// Seldom enough to be no burden, often enough that a device whose policy was put right comes back by itself.
 const SLOWLY: Duration = Duration::from_secs(15 * 60);
 
 /// When to connect again after a connection was lost or could not be made: exponential backoff with full jitter.
+///
+/// Every failure that may pass by itself is tried again within 120 s. A missing CONNACK, a server certificate that does not
+/// pass the check and another client with the same client id are tried again within 15 to 30 s, since they often pass
+/// soon. Only two things go slower ([`after_refusals`](Self::after_refusals)): a server that refuses this client
+/// by name while no connection has ever been accepted, and a signer's error that the application calls
+/// [`Permanent`](crate::Verdict::Permanent).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "hand it to `Builder::reconnect`"]
 pub struct Reconnect {
@@ -31,13 +42,14 @@ pub struct Reconnect {
 pub enum AfterRefusals {
     /// The client ends, and everybody who waits gets the reason.
     GiveUp,
-    /// It goes on, at this interval.
+    /// It goes on at this interval, up to a quarter less, once the refusals have lasted for 5 minutes.
     GoOnSlowly(Duration),
 }
 
 impl Reconnect {
-    /// The first delay is up to 1 s, and doubles up to 120 s; it starts anew after a connection that stayed up for
-    /// 30 s; after 5 refusals in a row it goes on every 15 minutes.
+    /// The first delay is at most 1 s. The bound doubles up to 120 s. It starts anew after a connection on which the server
+    /// acknowledged something, or which stayed up for 30 s. After 5 refusals in a row and 5 minutes, the next attempts
+    /// follow every 15 minutes.
     pub const fn new() -> Self {
         Self {
             enabled: true,
@@ -61,14 +73,16 @@ impl Reconnect {
         self
     }
 
-    /// How long a connection has to stay up before the delays start anew.
+    /// How long a connection without an acknowledgement has to stay up before the delays start anew.
     pub const fn stable_after(mut self, stable: Duration) -> Self {
         self.stable = stable;
         self
     }
 
-    /// After how many refusals in a row what happens. A refusal is what will not change by itself: the certificate is
-    /// not known, the policy does not allow it, the key is the wrong one, another client uses the same client id.
+    /// After how many refusals in a row what happens. A refusal is: CONNACK with a reason code that names this client, its
+    /// certificate or its policy; a TLS alert about its certificate; a signer's error that the application calls
+    /// [`Permanent`](crate::Verdict::Permanent). The server's refusals are counted only as long as it has never
+    /// accepted a connection of this [`Client`](crate::Client).
     pub const fn after_refusals(mut self, refusals: u32, then: AfterRefusals) -> Self {
         (self.refusals, self.after_refusals) = (refusals, then);
         self
@@ -81,51 +95,79 @@ impl Default for Reconnect {
     }
 }
 
-/// Where a client is in its row of attempts.
+/// A client's position in its row of failed attempts.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     policy: Reconnect,
+    /// Since the last connection that settled.
     failures: u32,
+    /// Since the last connection.
     refusals: u32,
+    first_refusal: Option<Instant>,
+    /// The server has accepted a connection of this client before.
+    was_accepted: bool,
 }
 
-/// What to do about a connection that is lost or could not be made.
+/// How an attempt or a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// The server accepted no connection.
+    NotConnected,
+    /// The server had accepted the connection.
+    Connected {
+        /// From CONNACK to the end.
+        up: Duration,
+        /// The server has acknowledged a PUBLISH or granted a subscription on this connection.
+        acknowledged: bool,
+    },
+}
+
+/// What to do about it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    Retry(Duration),
+    Retry {
+        delay: Duration,
+        /// The client is refused again and again: this is the slow interval.
+        slowly: bool,
+    },
     GiveUp,
 }
 
 impl Backoff {
     pub(crate) fn new(policy: Reconnect) -> Self {
-        Self { policy, failures: 0, refusals: 0 }
+        Self { policy, failures: 0, refusals: 0, first_refusal: None, was_accepted: false }
     }
 
-    /// A connection ended after it was up for `up`, which is zero where it never stood. `random` decides the jitter.
-    pub(crate) fn next(&mut self, verdict: Verdict, up: Duration, random: u64) -> Next {
+    /// An attempt failed, or a connection ended, at `now`. `random` decides the jitter.
+    pub(crate) fn next(&mut self, fault: Fault, ended: Ended, now: Instant, random: u64) -> Next {
         let policy = self.policy;
-        if !policy.enabled || verdict == Verdict::Final {
+        if !policy.enabled || fault == Fault::Final {
             return Next::GiveUp;
         }
-        if up >= policy.stable {
-            self.failures = 0;
+        if let Ended::Connected { up, acknowledged } = ended {
+            self.was_accepted = true;
+            (self.refusals, self.first_refusal) = (0, None);
+            if up >= policy.stable || (acknowledged && up >= SETTLED && !fault.recurs()) {
+                self.failures = 0;
+            }
         }
-        match verdict {
-            Verdict::Permanent => self.refusals = self.refusals.saturating_add(1),
-            // A connection that stood was not refused.
-            Verdict::Transient if up > Duration::ZERO => self.refusals = 0,
-            Verdict::Transient | Verdict::Final => {}
-        }
-        let bound = policy.minimum.saturating_mul(2_u32.saturating_pow(self.failures)).min(policy.maximum);
+        let doubled = policy.minimum.saturating_mul(2_u32.saturating_pow(self.failures));
+        let bound = doubled.min(policy.maximum).min(fault.longest_delay());
         self.failures = self.failures.saturating_add(1);
-        if verdict == Verdict::Permanent && self.refusals >= policy.refusals.max(1) {
-            return match policy.after_refusals {
-                AfterRefusals::GiveUp => Next::GiveUp,
-                // Somewhat shorter for some than for others, so that a fleet does not come all at once.
-                AfterRefusals::GoOnSlowly(slowly) => Next::Retry(slowly - share(slowly / 4, random)),
-            };
+        if fault == Fault::SignerRefused || (fault == Fault::Refused && !self.was_accepted) {
+            self.refusals = self.refusals.saturating_add(1);
+            let refused_for = now.saturating_duration_since(*self.first_refusal.get_or_insert(now));
+            match policy.after_refusals {
+                _ if self.refusals < policy.refusals => {}
+                AfterRefusals::GiveUp => return Next::GiveUp,
+                // Different for each device, so that a fleet does not come all at once.
+                AfterRefusals::GoOnSlowly(slowly) if refused_for >= REFUSED_FOR => {
+                    return Next::Retry { delay: slowly - share(slowly / 4, random), slowly: true };
+                }
+                AfterRefusals::GoOnSlowly(_) => {}
+            }
         }
-        Next::Retry(share(bound, random))
+        Next::Retry { delay: share(bound, random), slowly: false }
     }
 }
 
@@ -136,65 +178,4 @@ fn share(whole: Duration, random: u64) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MOST: u64 = u64::MAX;
-    const SECOND: Duration = Duration::from_secs(1);
-
-    fn delays(backoff: &mut Backoff, count: usize, verdict: Verdict) -> Vec<u64> {
-        let mut delay = || match backoff.next(verdict, Duration::ZERO, MOST) {
-            Next::Retry(delay) => delay.as_secs(),
-            Next::GiveUp => u64::MAX,
-        };
-        (0..count).map(|_| delay()).collect()
-    }
-
-    #[test]
-    fn delays_double_up_to_the_maximum_and_start_anew_after_a_stable_connection_only() {
-        let mut backoff = Backoff::new(Reconnect::new());
-        assert_eq!(delays(&mut backoff, 9, Verdict::Transient), [1, 2, 4, 8, 16, 32, 64, 120, 120]);
-        assert_eq!(backoff.next(Verdict::Transient, SECOND, MOST), Next::Retry(120 * SECOND), "too short");
-        assert_eq!(backoff.next(Verdict::Transient, 30 * SECOND, MOST), Next::Retry(SECOND));
-        assert_eq!(delays(&mut backoff, 2, Verdict::Transient), [2, 4]);
-    }
-
-    #[test]
-    fn jitter_is_full() {
-        let drawn = |random| Backoff::new(Reconnect::new()).next(Verdict::Transient, Duration::ZERO, random);
-        assert_eq!(drawn(0), Next::Retry(Duration::ZERO));
-        assert_eq!(drawn(MOST), Next::Retry(SECOND));
-        assert!(matches!(drawn(MOST / 2), Next::Retry(half) if (0.49..0.51).contains(&half.as_secs_f64())));
-    }
-
-    #[test]
-    fn refusals_go_slowly_or_end_it_as_chosen() {
-        let slowly = Reconnect::new().after_refusals(3, AfterRefusals::GoOnSlowly(1000 * SECOND));
-        assert_eq!(delays(&mut Backoff::new(slowly), 4, Verdict::Permanent), [1, 2, 750, 750]);
-        let giving_up = Reconnect::new().after_refusals(3, AfterRefusals::GiveUp);
-        let mut backoff = Backoff::new(giving_up);
-        assert_eq!(delays(&mut backoff, 2, Verdict::Permanent), [1, 2]);
-        // No connection in between: an outage does not make a refusal undone.
-        assert_eq!(delays(&mut backoff, 1, Verdict::Transient), [4]);
-        assert_eq!(backoff.next(Verdict::Permanent, Duration::ZERO, 0), Next::GiveUp);
-        // Two clients with one id: each connection stands, until the other one comes.
-        let mut backoff = Backoff::new(giving_up);
-        let ends = [(); 3].map(|()| backoff.next(Verdict::Permanent, 60 * SECOND, MOST));
-        assert_eq!(ends, [Next::Retry(SECOND), Next::Retry(SECOND), Next::GiveUp]);
-    }
-
-    #[test]
-    fn a_connection_that_stood_and_broke_clears_the_refusals() {
-        let mut backoff = Backoff::new(Reconnect::new().after_refusals(2, AfterRefusals::GiveUp));
-        assert!(matches!(backoff.next(Verdict::Permanent, Duration::ZERO, 0), Next::Retry(_)));
-        assert!(matches!(backoff.next(Verdict::Transient, SECOND, 0), Next::Retry(_)));
-        assert!(matches!(backoff.next(Verdict::Permanent, Duration::ZERO, 0), Next::Retry(_)));
-        assert_eq!(backoff.next(Verdict::Permanent, Duration::ZERO, 0), Next::GiveUp);
-    }
-
-    #[test]
-    fn never_is_never() {
-        assert_eq!(Backoff::new(Reconnect::never()).next(Verdict::Transient, SECOND, 0), Next::GiveUp);
-        assert_eq!(Backoff::new(Reconnect::new()).next(Verdict::Final, SECOND, 0), Next::GiveUp);
-    }
-}
+mod tests;

@@ -2,7 +2,7 @@
 
 use rustls::RootCertStore;
 
-/// How the five roots' subjects end, in DER: their common name comes last.
+/// The last part of the five roots' subjects in DER: their common name.
 const AMAZON: [&str; 5] = [
     "Amazon Root CA 1",
     "Amazon Root CA 2",
@@ -12,7 +12,7 @@ const AMAZON: [&str; 5] = [
 ];
 
 /// The roots that AWS tells its users to trust ("Server authentication" in the AWS IoT Core developer guide), and no
-/// others. In use are number 1 (RSA) and 3 (EC); the rest is in reserve.
+/// others. Numbers 1 (RSA) and 3 (EC) are in use; the others are reserved.
 ///
 /// | root | SHA-256 of the certificate |
 /// |---|---|

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::Error;
 
@@ -21,26 +22,28 @@ pub struct Statistics {
     pub repetitions: u64,
     /// QoS 1 messages that the server has acknowledged.
     pub acknowledged: u64,
-    /// QoS 1 messages that the server has refused.
+    /// Messages that were not taken: refused by the server, or by a limit that it named.
     pub refused: u64,
     /// Messages that were given up: the outbox was full, or they had expired.
     pub dropped: u64,
     /// Messages received.
     pub received: u64,
-    /// Received messages that no subscription of this client wanted.
+    /// Received messages that belong to no subscription of this client.
     pub unwanted: u64,
-    /// Received messages of QoS 0 that were dropped because their reader was too slow.
+    /// Received messages that were dropped because their reader was too slow.
     pub received_dropped: u64,
     /// Bytes of MQTT written, without TLS.
     pub bytes_sent: u64,
     /// Bytes of MQTT read, without TLS.
     pub bytes_received: u64,
-    /// QoS 1 messages that are under way now.
+    /// QoS 1 messages that are sent and not acknowledged now.
     pub in_flight: u64,
-    /// Messages in the outbox now, those under way included.
+    /// Messages in the outbox now, sent or not.
     pub outbox_messages: usize,
     /// What they take in memory, in bytes.
     pub outbox_bytes: usize,
+    /// How long the oldest of them has been there.
+    pub outbox_oldest: Option<Duration>,
     /// Why the last connection, or the last attempt, failed.
     pub last_error: Option<Error>,
 }
@@ -87,7 +90,11 @@ impl Counters {
         *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
     }
 
-    pub(crate) fn read(&self, (outbox_messages, outbox_bytes): (usize, usize)) -> Statistics {
+    pub(crate) fn read(
+        &self,
+        (outbox_messages, outbox_bytes): (usize, usize),
+        outbox_oldest: Option<Duration>,
+    ) -> Statistics {
         let connects = self.connects.get();
         Statistics {
             connects,
@@ -106,6 +113,7 @@ impl Counters {
             in_flight: self.in_flight.get(),
             outbox_messages,
             outbox_bytes,
+            outbox_oldest,
             last_error: self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }

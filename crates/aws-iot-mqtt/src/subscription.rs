@@ -2,13 +2,11 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
-use tokio::sync::mpsc;
 
-use crate::acknowledgement::GivenOnes;
+use crate::message_queue::{CAPACITY, QueueReader, WhenUnread};
 use crate::{Error, Filter, Message, QoS};
 
 /// The messages of one filter, in the order in which they arrive. Also a [`Stream`].
@@ -22,12 +20,14 @@ use crate::{Error, Filter, Message, QoS};
 pub struct Subscription {
     pub(crate) filter: Filter,
     pub(crate) qos: QoS,
-    /// Bounded. While it is full, QoS 1 messages wait in the session and are not acknowledged: the server stops when
-    /// as many are under way as this client said it takes. QoS 0 messages, which nobody can hold back, are dropped.
-    /// Reading from the socket never stops for it: acknowledgements for this same program come over that socket.
-    pub(crate) queue: mpsc::Receiver<Message>,
-    /// Tells the session that the queue has room again, or is gone.
-    pub(crate) given_ones: Arc<GivenOnes>,
+    pub(crate) messages: Messages,
+}
+
+/// A stream of messages: those of the filters that were given to the builder, and those that belong to no subscription.
+/// See [`Client::messages`](crate::Client::messages). Also a [`Stream`].
+#[derive(Debug)]
+pub struct Messages {
+    pub(crate) queue: QueueReader,
 }
 
 /// What is asked for: a filter, and how its messages are delivered.
@@ -37,19 +37,44 @@ pub struct SubscribeOptions {
     pub(crate) filter: Filter,
     pub(crate) qos: QoS,
     pub(crate) manual: bool,
+    pub(crate) no_local: bool,
+    pub(crate) retain_as_published: bool,
+    pub(crate) retain_handling: RetainHandling,
+    pub(crate) capacity: usize,
+    pub(crate) when_unread: WhenUnread,
+}
+
+/// Whether the server sends the messages that it has retained (MQTT 5, section 3.8.3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RetainHandling {
+    /// At each subscribing, also after a reconnect where the server has forgotten the subscription.
+    Send,
+    /// Only if the server does not have the subscription yet.
+    SendIfNew,
+    /// Never.
+    DoNotSend,
 }
 
 impl SubscribeOptions {
     /// The topics of a filter, each message acknowledged once it is in the subscription's queue.
     ///
     /// # Errors
-    /// When the filter is none.
+    /// When the text is not a filter.
     pub fn new<F>(filter: F, qos: QoS) -> Result<Self, Error>
     where
         F: TryInto<Filter>,
         Error: From<F::Error>,
     {
-        Ok(Self { filter: filter.try_into()?, qos, manual: false })
+        Ok(Self {
+            filter: filter.try_into()?,
+            qos,
+            manual: false,
+            no_local: false,
+            retain_as_published: false,
+            retain_handling: RetainHandling::Send,
+            capacity: CAPACITY,
+            when_unread: WhenUnread::Wait,
+        })
     }
 
     /// The application acknowledges each QoS 1 message itself ([`Message::acknowledge`]), once it has it safe.
@@ -70,6 +95,31 @@ impl SubscribeOptions {
         self.manual = true;
         self
     }
+
+    /// The server does not send what this client publishes itself.
+    pub fn no_local(mut self) -> Self {
+        self.no_local = true;
+        self
+    }
+
+    /// Messages keep the retain flag with which they were published.
+    pub fn retain_as_published(mut self) -> Self {
+        self.retain_as_published = true;
+        self
+    }
+
+    /// Whether the server sends the messages that it has retained: [`RetainHandling::Send`] unless said otherwise.
+    pub fn retain_handling(mut self, handling: RetainHandling) -> Self {
+        self.retain_handling = handling;
+        self
+    }
+
+    /// How many messages may wait to be read, 64 unless said otherwise, and what happens when there are more:
+    /// [`WhenUnread::Wait`] unless said otherwise.
+    pub fn queue(mut self, capacity: usize, when_unread: WhenUnread) -> Self {
+        (self.capacity, self.when_unread) = (capacity, when_unread);
+        self
+    }
 }
 
 impl Subscription {
@@ -85,30 +135,29 @@ impl Subscription {
 
     /// The next message, or `None` when the subscription is at its end.
     pub async fn next(&mut self) -> Option<Message> {
-        poll_fn(|context| self.poll(context)).await
+        self.messages.next().await
     }
+}
 
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Message>> {
-        let message = self.queue.poll_recv(context);
-        // The session waits for room only after it has seen none at all, so the first free place is what it waits for.
-        if matches!(message, Poll::Ready(Some(_))) && self.queue.capacity() <= 1 {
-            self.given_ones.bell.notify_one();
-        }
-        message
+impl Messages {
+    /// The next message, or `None` when the client is at its end.
+    pub async fn next(&mut self) -> Option<Message> {
+        poll_fn(|context| self.queue.poll(context)).await
     }
 }
 
 impl Stream for Subscription {
     type Item = Message;
 
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Message>> {
-        self.get_mut().poll(context)
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Message>> {
+        self.messages.queue.poll(context)
     }
 }
 
-impl Drop for Subscription {
-    fn drop(&mut self) {
-        self.queue.close();
-        self.given_ones.bell.notify_one();
+impl Stream for Messages {
+    type Item = Message;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Message>> {
+        self.queue.poll(context)
     }
 }

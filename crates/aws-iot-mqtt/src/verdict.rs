@@ -1,18 +1,18 @@
-//! Whether it makes sense to try again.
+//! Whether it makes sense to try again, and how soon.
 
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::{Cause, Error, ReasonCode};
+use crate::{Cause, Error, ReasonCode, Stage};
 
 /// Whether what failed may work the next time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It may pass: a network that is away, a chip that was busy.
+    /// It may pass by itself: a network that is away, a chip that was busy, a server that restarts.
     Transient,
-    /// It stays until somebody changes something: a policy, a certificate, a key. The client tries again as
-    /// [`Reconnect::after_refusals`](crate::Reconnect::after_refusals) says.
+    /// Somebody probably has to change something: a policy, a certificate, a key. A running client still tries again, see [`Reconnect`](crate::Reconnect).
     Permanent,
     /// No attempt of this process can succeed, whatever somebody changes: the client gives up at once. Only for
     /// [`Builder::classify_signer_errors`](crate::Builder::classify_signer_errors) to say, of a key that only a new
@@ -20,7 +20,49 @@ pub enum Verdict {
     Final,
 }
 
-/// What the application knows of its signer's errors.
+/// What decides how soon the next attempt follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It may pass by itself.
+    Passing,
+    /// The next connection will probably end for the same reason: somebody broke the protocol, or sent what the other one
+    /// does not accept.
+    Recurring,
+    /// Another client has connected with the same client id.
+    TakenOver,
+    /// CONNECT was not answered.
+    NoConnAck,
+    /// The server's certificate did not pass the check.
+    ServerNotTrusted,
+    /// The server refuses this client, its certificate or its policy.
+    Refused,
+    /// The signer's error will not pass, says the application.
+    SignerRefused,
+    /// No attempt of this process can succeed, says the application.
+    Final,
+}
+
+impl Fault {
+    /// Whether an acknowledgement on the connection says nothing about the next connection.
+    pub(crate) fn recurs(self) -> bool {
+        matches!(self, Self::Recurring | Self::TakenOver)
+    }
+
+    /// The longest delay after this fault, where it is shorter than the policy's own.
+    pub(crate) fn longest_delay(self) -> Duration {
+        match self {
+            // AWS IoT Device Advisor withholds CONNACK and wants to see 12 attempts within 300 s. An attempt waits 10 s.
+            Self::NoConnAck => Duration::from_secs(20),
+            // Such an attempt ends before the key signs, so it costs little.
+            Self::ServerNotTrusted => Duration::from_secs(15),
+            // A device that replaces another one should not be offline for long; two that fight should not do so quickly.
+            Self::TakenOver => Duration::from_secs(30),
+            _ => Duration::MAX,
+        }
+    }
+}
+
+/// The application's function that judges its signer's errors.
 #[derive(Clone)]
 pub(crate) struct Classifier(Arc<Classify>);
 
@@ -33,16 +75,30 @@ impl Classifier {
         Self(Arc::new(classify))
     }
 
-    pub(crate) fn judge(&self, error: &Error) -> Verdict {
+    /// What decides how soon the next attempt follows.
+    pub(crate) fn fault(&self, error: &Error) -> Fault {
         match error {
-            Error::Signer { source, .. } => (self.0)(&**source),
-            other => other.verdict(),
+            Error::Signer { source, .. } => match (self.0)(&**source) {
+                Verdict::Transient => Fault::Passing,
+                Verdict::Permanent => Fault::SignerRefused,
+                Verdict::Final => Fault::Final,
+            },
+            Error::ServerNotTrusted { .. } | Error::ClockOrCertificate { .. } | Error::Clock { .. } => {
+                Fault::ServerNotTrusted
+            }
+            Error::ConnectTimeout { stage: Stage::Mqtt, .. } => Fault::NoConnAck,
+            Error::CertificateRefused { .. } => Fault::Refused,
+            Error::ConnectRefused { reason, .. } if refuses_client(*reason) => Fault::Refused,
+            Error::Tls { source, .. } if refuses_signature(source) => Fault::Refused,
+            Error::Disconnected { reason, .. } => of_disconnect(*reason),
+            Error::Protocol { .. } => Fault::Recurring,
+            _ => Fault::Passing,
         }
     }
 }
 
 impl Default for Classifier {
-    /// A signature that failed is tried again: this crate does not know the chip.
+    /// Every error of the signer may pass: this crate does not know the chip.
     fn default() -> Self {
         Self::new(|_| Verdict::Transient)
     }
@@ -55,11 +111,14 @@ impl fmt::Debug for Classifier {
 }
 
 impl Error {
-    /// Whether it may work the next time. For [`Error::Signer`] the answer is that it may: whoever knows the signer
-    /// knows better, see [`Builder::classify_signer_errors`](crate::Builder::classify_signer_errors).
+    /// Whether it may work the next time. For [`Error::Signer`] this is always [`Verdict::Transient`]: only the application
+    /// knows its signer's errors, see [`Builder::classify_signer_errors`](crate::Builder::classify_signer_errors).
     pub fn verdict(&self) -> Verdict {
         match self {
-            Self::ConnectRefused { reason, .. } | Self::Disconnected { reason, .. } => of_reason(*reason),
+            Self::ConnectRefused { reason, .. } if refuses_client(*reason) => Verdict::Permanent,
+            Self::Disconnected { reason, .. } if of_disconnect(*reason) != Fault::Passing => {
+                Verdict::Permanent
+            }
             Self::Tls { source, .. } => of_tls(source),
             Self::InvalidTopic { .. }
             | Self::InvalidFilter { .. }
@@ -68,33 +127,49 @@ impl Error {
             | Self::Limit { .. }
             | Self::ServerNotTrusted { .. }
             | Self::NotTls { .. }
+            | Self::NotMqtt { .. }
             | Self::CertificateRefused { .. }
-            | Self::ClosedAfterConnect { .. }
             | Self::PublishRefused { .. }
             | Self::SubscribeRefused { .. }
             | Self::UnsubscribeRefused { .. }
             | Self::Closed => Verdict::Permanent,
-            // A clock that is wrong is put right by the network's time, once there is a network.
+            // A wrong clock is set by the network's time, once there is a network. A server that closes the connection after
+            // CONNECT may be a front end that restarts, or AWS IoT Core before a new policy is in force.
             _ => Verdict::Transient,
         }
     }
 }
 
-fn of_reason(reason: ReasonCode) -> Verdict {
+/// Version, client id, credentials, policy, ban, authentication method.
+fn refuses_client(reason: ReasonCode) -> bool {
+    matches!(reason.code(), 0x84..=0x87 | 0x8A | 0x8C)
+}
+
+fn of_disconnect(reason: ReasonCode) -> Fault {
     match reason.code() {
-        // Version, client id, credentials, policy, ban, authentication method, and another client of the same id.
-        0x84..=0x87 | 0x8A | 0x8C => Verdict::Permanent,
-        _ if reason == ReasonCode::SESSION_TAKEN_OVER => Verdict::Permanent,
-        _ => Verdict::Transient,
+        0x8E => Fault::TakenOver,
+        // What this client sent: malformed, against the protocol, denied, too much, too large, a topic, a payload format or a
+        // QoS that the server does not accept (MQTT 5, section 3.14.2.1).
+        0x81 | 0x82 | 0x87 | 0x90 | 0x93..=0x97 | 0x99..=0x9B => Fault::Recurring,
+        _ => Fault::Passing,
     }
 }
 
-/// A refusal of the server's stays, but for those that say that the server itself is in trouble; a handshake that broke
-/// off may have had any reason.
+fn tls_error(source: &Cause) -> Option<&rustls::Error> {
+    let io_error = source.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    source.downcast_ref().or_else(|| io_error?.downcast_ref())
+}
+
+/// The alert that says that the key does not belong to the certificate.
+fn refuses_signature(source: &Cause) -> bool {
+    matches!(tls_error(source), Some(rustls::Error::AlertReceived(rustls::AlertDescription::DecryptError)))
+}
+
+/// An alert is a refusal, except for those that report trouble of the server itself. Everything else may pass: a handshake
+/// that breaks off may have any reason.
 fn of_tls(source: &Cause) -> Verdict {
     use rustls::{AlertDescription as Alert, Error as TlsError};
-    let io_error = source.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    match source.downcast_ref().or_else(|| io_error?.downcast_ref()) {
+    match tls_error(source) {
         Some(TlsError::AlertReceived(Alert::InternalError | Alert::UserCanceled | Alert::CloseNotify)) => {
             Verdict::Transient
         }

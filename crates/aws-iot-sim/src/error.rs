@@ -36,6 +36,9 @@ pub enum Error {
     /// The registry refused a resource, with AWS's name for the reason.
     #[error("aws-iot-sim's registry refuses the device")]
     Refused(#[source] Cause),
+    /// The broker does not take a message of the cloud side.
+    #[error("aws-iot-sim does not take the message")]
+    Message(#[source] Cause),
 }
 
 /// The error of another crate, which is not part of this crate's interface.
@@ -45,6 +48,10 @@ pub struct Cause(Box<dyn std::error::Error + Send + Sync>);
 impl Error {
     pub(crate) fn tls(error: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Tls(Cause(Box::new(error)))
+    }
+
+    pub(crate) fn message(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Message(Cause(Box::new(error)))
     }
 
     pub(crate) fn refused(error: impl std::error::Error + Send + Sync + 'static) -> Self {

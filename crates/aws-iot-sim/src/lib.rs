@@ -3,6 +3,7 @@
 mod admission;
 mod arn;
 mod broker;
+mod builder;
 mod control;
 mod directory;
 mod error;
@@ -10,11 +11,14 @@ mod faults;
 mod limits;
 mod policy;
 mod registry;
+mod server;
 mod sim;
 mod statistics;
 mod tls;
 
+pub use broker::Received;
+pub use builder::Builder;
 pub use error::{Cause, Error};
 pub use faults::{Answer, ApiRefusal, Fault, Injection, UnknownFault};
-pub use sim::{AwsIotSim, Builder};
+pub use sim::AwsIotSim;
 pub use statistics::Statistics;

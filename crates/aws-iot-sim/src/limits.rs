@@ -1,6 +1,8 @@
 //! What AWS IoT Core allows, each number with its source. Nothing here is tunable: a program that breaks a limit
 //! on this simulator would break it in the cloud.
 
+use std::time::Duration;
+
 /// Longest client id, in bytes. Source: AWS IoT Core quotas page, "Client ID size".
 pub(crate) const CLIENT_ID_BYTES: usize = 128;
 
@@ -73,3 +75,10 @@ pub(crate) const WAITING_MESSAGES: usize = 1000;
 
 /// Most entries on one page of a list. Source: AWS IoT API reference, `maxResults` and `pageSize` of the lists.
 pub(crate) const PAGE_ITEMS: usize = 250;
+
+/// Shortest time between two CONNECT packets of one client id.
+/// Source: AWS IoT Core quotas page, "Connect requests per second per client ID" (1).
+pub(crate) const CONNECT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Most messages that `AwsIotSim::received` remembers. The simulator's own choice, not AWS's.
+pub(crate) const RECEIVED_MESSAGES: usize = 10_000;

@@ -1,28 +1,20 @@
-//! The running simulator: a thread of its own, and the handle that tests and programs hold.
+//! The running simulator, as tests and programs hold it.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::thread::JoinHandle;
-use std::time::Duration;
 
-use axum::Router;
-use rumqttc::v5::mqttbytes::v5::DisconnectReasonCode;
-use tokio::net::TcpListener;
-use tokio::runtime::{Builder as RuntimeBuilder, Runtime};
-use tokio::sync::oneshot;
-use tokio_rustls::TlsAcceptor;
+use bytes::Bytes;
+use mqtt5_protocol::{Properties, QoS, ReasonCode};
 
-use crate::Error;
 use crate::admission;
-use crate::arn::Account;
-use crate::broker::{Broker, Counters, Hub, listen};
-use crate::control::{self, PageLimit, Services};
+use crate::broker::{CloudMessage, Counters, Hub, Received};
 use crate::directory::Directory;
 use crate::faults::{ActiveFaults, Fault, Injection};
 use crate::registry::Registry;
+use crate::server::Server;
 use crate::statistics::Statistics;
-use crate::tls::{Authority, ENDPOINT, server_config};
+use crate::tls::ENDPOINT;
+use crate::{Builder, Error};
 
 /// A local AWS IoT Core. It stops when it is dropped.
 ///
@@ -33,28 +25,17 @@ use crate::tls::{Authority, ENDPOINT, server_config};
 /// ```
 #[derive(Debug)]
 pub struct AwsIotSim {
-    port: u16,
-    control_plane_url: String,
-    ca_pem: String,
-    registry: Arc<Registry>,
-    hub: Arc<Hub>,
-    counters: Arc<Counters>,
-    faults: Arc<ActiveFaults>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    pub(crate) port: u16,
+    pub(crate) control_plane_url: String,
+    pub(crate) ca_pem: String,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) faults: Arc<ActiveFaults>,
+    // Kept for its drop, which stops the simulator.
+    pub(crate) _server: Server,
     // Dropped last: a temporary directory goes away with it.
-    directory: Directory,
-}
-
-/// How the simulator is to run. See [`AwsIotSim::builder`].
-#[derive(Debug, Clone, Default)]
-pub struct Builder {
-    directory: Option<PathBuf>,
-    port: u16,
-    control_port: u16,
-    page_limit: PageLimit,
-    account: Option<String>,
-    faults: Vec<Injection>,
+    pub(crate) directory: Directory,
 }
 
 impl AwsIotSim {
@@ -127,7 +108,7 @@ impl AwsIotSim {
     /// Ends the connection of a client with "administrative action", as if an operator did. Returns whether it was
     /// connected.
     pub fn disconnect(&self, client_id: &str) -> bool {
-        self.hub.end(client_id, DisconnectReasonCode::AdministrativeAction)
+        self.hub.end(client_id, ReasonCode::AdministrativeAction)
     }
 
     /// Forgets the session of a client that is away, with its subscriptions and stored messages, as AWS does when the
@@ -166,163 +147,50 @@ impl AwsIotSim {
         self.faults.clear_all();
     }
 
+    /// Publishes a message at QoS 1 as the cloud side, to everybody who subscribes to the topic. No device policy
+    /// limits the sender; AWS's own topics (`$aws/…`) reach their subscribers, too.
+    ///
+    /// # Errors
+    /// When the topic is not one, or the payload is too large.
+    pub fn publish(&self, topic: &str, payload: impl AsRef<[u8]>) -> Result<(), Error> {
+        self.hub.publish(cloud_message(topic, payload.as_ref(), false)).map_err(Error::message)
+    }
+
+    /// Publishes a message as [`Self::publish`] does, and retains it. An empty payload removes what is retained.
+    ///
+    /// # Errors
+    /// When the topic is not one, or the payload is too large.
+    pub fn publish_retained(&self, topic: &str, payload: impl AsRef<[u8]>) -> Result<(), Error> {
+        self.hub.publish(cloud_message(topic, payload.as_ref(), true)).map_err(Error::message)
+    }
+
+    /// Sends a message at QoS 1 to one connected client, whether it has subscribed or not (SendDirectMessage).
+    ///
+    /// # Errors
+    /// When the client is not connected, when its policies do not allow `iot:Receive` on the topic, when the topic is
+    /// not one, or the payload is too large.
+    pub fn send_direct_message(
+        &self,
+        client_id: &str,
+        topic: &str,
+        payload: impl AsRef<[u8]>,
+    ) -> Result<(), Error> {
+        let message = cloud_message(topic, payload.as_ref(), false);
+        self.hub.send_direct(client_id, message, Arc::default()).map_err(Error::message)
+    }
+
+    /// What clients have published and the broker has taken, in order: the last 10,000 messages.
+    pub fn received(&self) -> Vec<Received> {
+        self.hub.received()
+    }
+
     /// What the broker has done so far.
     pub fn statistics(&self) -> Statistics {
         Statistics::of(&self.counters)
     }
 }
 
-impl Builder {
-    /// Where the simulator keeps its files; made when it does not exist. A temporary directory otherwise.
-    #[must_use]
-    pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
-        self.directory = Some(directory.into());
-        self
-    }
-
-    /// The broker's port; 0 takes a free one.
-    #[must_use]
-    pub fn port(mut self, port: u16) -> Self {
-        self.port = port;
-        self
-    }
-
-    /// The control plane's port; 0 takes a free one.
-    #[must_use]
-    pub fn control_port(mut self, port: u16) -> Self {
-        self.control_port = port;
-        self
-    }
-
-    /// Most entries on one page of the control plane's lists, to see whether a client asks for the next page.
-    #[must_use]
-    pub fn most_per_page(mut self, entries: usize) -> Self {
-        self.page_limit = PageLimit(entries.max(1));
-        self
-    }
-
-    /// The account id, twelve digits; 123456789012 otherwise.
-    #[must_use]
-    pub fn account(mut self, id: impl Into<String>) -> Self {
-        self.account = Some(id.into());
-        self
-    }
-
-    /// A fault that is on from the start. See [`AwsIotSim::inject`].
-    #[must_use]
-    pub fn fault(mut self, fault: impl Into<Injection>) -> Self {
-        self.faults.push(fault.into());
-        self
-    }
-
-    /// Starts the simulator, which listens when this returns.
-    ///
-    /// # Errors
-    /// When the account id is not twelve digits, when a port cannot be opened or a file not be written.
-    pub fn start(self) -> Result<AwsIotSim, Error> {
-        let account = match self.account {
-            Some(id) => Account::parse(&id).ok_or(Error::Account(id))?,
-            None => Account::default(),
-        };
-        let faults = Arc::new(ActiveFaults::default());
-        self.faults.into_iter().for_each(|injection| faults.inject(injection));
-        let registry = Arc::new(Registry::new(account));
-        let hub = Arc::new(Hub::new(Arc::clone(&registry)));
-        let counters = Arc::new(Counters::default());
-        let authority = Authority::generate()?;
-        let config = server_config(&authority, Arc::clone(&registry))?;
-        let runtime = RuntimeBuilder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("aws-iot-sim")
-            .enable_all()
-            .build()
-            .map_err(Error::Thread)?;
-        let sockets = runtime.block_on(Sockets::open(self.port, self.control_port))?;
-        let control_plane_url = format!("http://{}", sockets.control_address);
-        let port = sockets.port;
-        let ca_pem = authority.ca_pem();
-        let directory = Directory::create(self.directory, &ca_pem, port, &control_plane_url)?;
-
-        let broker = Broker {
-            acceptor: TlsAcceptor::from(Arc::new(config)),
-            registry: Arc::clone(&registry),
-            hub: Arc::clone(&hub),
-            counters: Arc::clone(&counters),
-            faults: Arc::clone(&faults),
-        };
-        let services = Services {
-            registry: Arc::clone(&registry),
-            hub: Arc::clone(&hub),
-            faults: Arc::clone(&faults),
-            page_limit: self.page_limit,
-        };
-        let (stop, stopped) = oneshot::channel();
-        let service = sockets.serve(broker, control::router(services), stopped);
-        let thread = std::thread::Builder::new()
-            .name("aws-iot-sim".to_owned())
-            .spawn(move || run(runtime, service))
-            .map_err(Error::Thread)?;
-        Ok(AwsIotSim {
-            port,
-            control_plane_url,
-            ca_pem,
-            registry,
-            hub,
-            counters,
-            faults,
-            stop: Some(stop),
-            thread: Some(thread),
-            directory,
-        })
-    }
-}
-
-impl Drop for AwsIotSim {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // A panic of the simulator's thread has been printed by its own hook.
-            let _ = thread.join();
-        }
-    }
-}
-
-/// The open sockets of both planes.
-struct Sockets {
-    broker: Vec<TcpListener>,
-    port: u16,
-    control: TcpListener,
-    control_address: SocketAddr,
-}
-
-impl Sockets {
-    async fn open(port: u16, control_port: u16) -> Result<Self, Error> {
-        let failed = |port| move |source| Error::Listen { port, source };
-        let broker = listen(port).await.map_err(failed(port))?;
-        let address = broker.first().map(TcpListener::local_addr).transpose().map_err(failed(port))?;
-        let control =
-            TcpListener::bind((Ipv4Addr::LOCALHOST, control_port)).await.map_err(failed(control_port))?;
-        let control_address = control.local_addr().map_err(failed(control_port))?;
-        Ok(Self { broker, port: address.map_or(port, |address| address.port()), control, control_address })
-    }
-
-    /// Serves both planes until the handle is gone.
-    async fn serve(self, broker: Broker, router: Router, stopped: oneshot::Receiver<()>) {
-        for listener in self.broker {
-            tokio::spawn(broker.clone().serve(listener));
-        }
-        tokio::spawn(async move {
-            if let Err(error) = axum::serve(self.control, router).await {
-                tracing::error!(%error, "the control plane stops");
-            }
-        });
-        // An error means that the handle was dropped, which is the sign to stop.
-        let _ = stopped.await;
-    }
-}
-
-fn run(runtime: Runtime, service: impl Future<Output = ()>) {
-    runtime.block_on(service);
-    // Connections end with the simulator; nobody waits for clients.
-    runtime.shutdown_timeout(Duration::from_millis(500));
+fn cloud_message<'a>(topic: &'a str, payload: &[u8], retain: bool) -> CloudMessage<'a> {
+    let payload = Bytes::copy_from_slice(payload);
+    CloudMessage { topic, payload, qos: QoS::AtLeastOnce, retain, properties: Properties::new() }
 }

@@ -26,13 +26,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some(other) => return Err(format!("{other} is none of auto, both, 1.2, 1.3").into()),
     };
 
-    let mut token = Token::builder(module);
-    if let Some(pin) = Pin::find(None)? {
-        token = token.pin(pin);
-    }
-    let token = token.open()?;
     let selector: Selector = label.parse()?;
-    let identity = ClientIdentity::new(token.key(&selector)?, &token.certificate_of_key(&selector)?)?;
+    let token = Token::builder(module).pin(Pin::find(None)?).select(&selector)?.open()?;
+    let (key, certificate) = token.identity(&selector)?;
+    let identity = ClientIdentity::new(key, &certificate)?;
     let config =
         ClientConfigBuilder::new(&identity, roots_from_pem_file(ca_file)?).tls_versions(versions).build()?;
 
@@ -43,8 +40,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut answer = String::new();
     let sent = stream.get_mut().write_all(b"hello\n").and_then(|()| stream.read_line(&mut answer));
     if let Err(error) = sent {
-        let explained = identity.explain(&error).unwrap_or_default();
-        return Err(format!("the exchange with {host} failed: {error}. {explained}").into());
+        let explained = identity.explain(&error).map(|text| format!(": {text}")).unwrap_or_default();
+        return Err(format!("the exchange with {host} failed: {error}{explained}").into());
     }
     writeln!(out, "{:?}: {}", stream.get_ref().conn.protocol_version(), answer.trim_end())?;
     Ok(())

@@ -1,81 +1,110 @@
 //! Key and certificate as one client identity.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use rustls::SignatureScheme;
+use rustls::client::ResolvesClientCert;
 use rustls::pki_types::CertificateDer;
 use rustls::sign::CertifiedKey;
 use se050_key::{Certificate, Key};
 
 use crate::Error;
-use crate::request::Requests;
 use crate::signer::ChipKey;
 
 /// A TLS client identity whose private key stays in the chip. Cheap to clone.
+///
+/// It is a [`ResolvesClientCert`], for whoever builds a `ClientConfig` of their own; [`client_config`](crate::client_config)
+/// builds one.
 #[derive(Debug, Clone)]
 pub struct ClientIdentity {
     key: Arc<ChipKey>,
     certified: Arc<CertifiedKey>,
-    /// The issuer's distinguished name in DER, where no intermediate certificates lead on from it.
-    issuer: Option<Arc<[u8]>>,
-    requests: Arc<Requests>,
+    issuer: Arc<Issuer>,
+    last_request: Arc<Mutex<Option<Request>>>,
+}
+
+/// Who issued the certificate.
+#[derive(Debug)]
+pub(crate) struct Issuer {
+    pub(crate) name: String,
+    /// The distinguished name in DER, as servers list those that they accept.
+    der: Vec<u8>,
+}
+
+/// What the last server to ask for a certificate wanted. It explains refusals, and decides nothing.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    /// The signature schemes that the server takes.
+    pub(crate) schemes: Vec<SignatureScheme>,
+    /// The server listed issuers, and the certificate's is not among them, nor leads a chain to one.
+    pub(crate) other_issuers: bool,
 }
 
 impl ClientIdentity {
-    /// Joins the key and its certificate. AWS IoT Core knows the device's certificate itself, so it needs no chain.
+    /// Joins the key and its certificate. The certificate's [`intermediates`](Certificate::intermediates) are sent with it, in
+    /// their order, for a server that builds chains (RFC 8446, section 4.4.2); AWS IoT Core knows the device's certificate
+    /// itself, and needs none.
     ///
     /// # Errors
-    /// [`Error::Identity`] when the certificate was not issued for the key.
+    /// [`Error::Identity`] when the certificate was not issued for the key. Nothing else of it is checked: X.509 version, validity
+    /// and extensions are for the server to judge.
     pub fn new(key: Key, certificate: &Certificate) -> Result<Self, Error> {
-        Self::with_intermediates(key, certificate, [])
-    }
-
-    /// Joins the key, its certificate, and the certificates between it and the server's trust anchor, for a server that builds
-    /// chains. They are sent in this order (RFC 8446, section 4.4.2: each certifies the one before).
-    ///
-    /// # Errors
-    /// As [`ClientIdentity::new`].
-    pub fn with_intermediates(
-        key: Key,
-        certificate: &Certificate,
-        intermediates: impl IntoIterator<Item = CertificateDer<'static>>,
-    ) -> Result<Self, Error> {
+        // Fail here, not in the handshake.
         key.check_certificate(certificate).map_err(Error::Identity)?;
-        let leaf = CertificateDer::from(certificate.as_der().to_vec());
-        let chain: Vec<_> = std::iter::once(leaf).chain(intermediates).collect();
-        let issuer = (chain.len() == 1).then(|| certificate.issuer_der().into());
+        let leaf = certificate.as_der().to_vec();
+        let chain = std::iter::once(leaf).chain(certificate.intermediates().iter().cloned());
         let key = Arc::new(ChipKey::new(key));
-        let certified = CertifiedKey::new(chain, Arc::clone(&key) as _);
-        // What the handshake would trip over is found here.
-        certified.keys_match().map_err(|source| Error::Tls { what: "the client identity", source })?;
-        Ok(Self { key, certified: Arc::new(certified), issuer, requests: Arc::default() })
+        let certified = CertifiedKey::new(chain.map(CertificateDer::from).collect(), Arc::clone(&key) as _);
+        let issuer = Issuer { name: certificate.issuer().to_owned(), der: certificate.issuer_der().to_vec() };
+        Ok(Self {
+            key,
+            certified: Arc::new(certified),
+            issuer: Arc::new(issuer),
+            last_request: Arc::default(),
+        })
     }
 
-    /// How many servers have asked for this identity.
-    ///
-    /// A server that asks for no client certificate lets the handshake through without one: where that must not be, compare the count
-    /// before and after.
-    pub fn requests_seen(&self) -> u64 {
-        self.requests.count()
-    }
-
-    pub(crate) fn key(&self) -> &Key {
+    /// The key in the chip.
+    pub fn key(&self) -> &Key {
         &self.key.key
     }
 
-    pub(crate) fn chip_key(&self) -> &ChipKey {
-        &self.key
-    }
-
-    pub(crate) fn certified_key(&self) -> Arc<CertifiedKey> {
+    /// The certificate chain with the signing key (`CertifiedKey::key`), for rustls programs that put them together
+    /// themselves.
+    pub fn certified_key(&self) -> Arc<CertifiedKey> {
         Arc::clone(&self.certified)
     }
 
-    /// Whether the certificate's issuer is known not to be among those.
-    pub(crate) fn is_of_other_issuer_than(&self, listed: &[&[u8]]) -> bool {
-        !listed.is_empty() && self.issuer.as_ref().is_some_and(|issuer| !listed.contains(&issuer.as_ref()))
+    /// The schemes of the key, the best first.
+    pub(crate) fn schemes(&self) -> Vec<SignatureScheme> {
+        self.key.schemes.iter().map(|(tls, _)| *tls).collect()
     }
 
-    pub(crate) fn requests(&self) -> &Requests {
-        &self.requests
+    pub(crate) fn issuer(&self) -> &Issuer {
+        &self.issuer
+    }
+
+    pub(crate) fn sends_intermediates(&self) -> bool {
+        self.certified.cert.len() > 1
+    }
+
+    pub(crate) fn last_request(&self) -> Option<Request> {
+        self.last_request.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl ResolvesClientCert for ClientIdentity {
+    /// The certificate is presented even where its issuer is not among those that the server lists: AWS IoT Core knows devices'
+    /// certificates themselves, whoever issued them, and the server's refusal says more than an empty answer's.
+    fn resolve(&self, issuers: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        let other_issuers =
+            !issuers.is_empty() && !self.sends_intermediates() && !issuers.contains(&&*self.issuer.der);
+        let request = Request { schemes: schemes.to_vec(), other_issuers };
+        *self.last_request.lock().unwrap_or_else(PoisonError::into_inner) = Some(request);
+        Some(self.certified_key())
+    }
+
+    fn has_certs(&self) -> bool {
+        true
     }
 }

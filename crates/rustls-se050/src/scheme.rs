@@ -1,7 +1,7 @@
 //! TLS signature schemes and the key's own.
 
 use rustls::SignatureScheme;
-use se050_key::{KeyKind, RsaPssCost, Scheme, TokenInfo};
+use se050_key::{Key, KeyKind, Scheme, TokenInfo};
 
 const PKCS1: [(SignatureScheme, Scheme); 3] = [
     (SignatureScheme::RSA_PKCS1_SHA256, Scheme::RsaPkcs1Sha256),
@@ -31,7 +31,12 @@ pub(crate) fn preference(kind: KeyKind, pss_is_costly: bool) -> Vec<(SignatureSc
 
 /// Whether an RSA-PSS signature wears the chip of that token.
 pub(crate) fn pss_is_costly(token: &TokenInfo) -> bool {
-    token.signature_cost().is_some_and(|cost| cost.rsa_pss == RsaPssCost::Slow)
+    token.rsa_pss_is_costly()
+}
+
+/// Whether [`TlsVersions::Auto`](crate::TlsVersions::Auto) offers TLS 1.2 alone for that key.
+pub(crate) fn avoids_tls13(key: &Key) -> bool {
+    matches!(key.public_key().kind(), KeyKind::Rsa { .. }) && pss_is_costly(key.token_info())
 }
 
 #[cfg(test)]

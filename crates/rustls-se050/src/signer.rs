@@ -1,4 +1,4 @@
-//! The key in the chip as rustls wants to see one.
+//! The key in the chip as a rustls signing key.
 
 use std::sync::Arc;
 

@@ -24,6 +24,7 @@ mod policy_apply;
 mod provision;
 #[cfg(feature = "provision")]
 mod remove;
+mod serve;
 mod shell;
 #[cfg(feature = "provision")]
 mod status;
@@ -60,6 +61,8 @@ enum Command {
     /// The old name of `identity export`.
     #[command(hide = true)]
     Enroll(identity::ExportArgs),
+    /// Holds the chip for applications that load p11-kit's client module, several at once.
+    Serve(serve::ServeArgs),
     /// Registers a device, or a fleet, with AWS IoT Core: thing, policy, certificate, attachments, endpoint.
     #[cfg(feature = "provision")]
     Provision(Box<provision::ProvisionArgs>),
@@ -104,6 +107,7 @@ fn run(command: Command, out: &mut impl Write) -> anyhow::Result<Exit> {
         Command::Cert(command) => cert::run(command, out).map(|()| Exit::Good),
         Command::Identity(command) => identity::run(command, out),
         Command::Enroll(args) => identity::export(args, out).map(|()| Exit::Good),
+        Command::Serve(args) => serve::run(&args, out).map(|()| Exit::Good),
         #[cfg(feature = "provision")]
         Command::Provision(args) => provision::run(*args, out),
         #[cfg(feature = "provision")]

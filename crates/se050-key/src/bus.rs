@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 
 use i2cdev::core::I2CDevice as _;
 use i2cdev::linux::{LinuxI2CDevice, LinuxI2CError};
+use rustix::io::Errno;
 
 use crate::Error;
+use crate::module::canonical;
+use crate::outage::SignOfLife;
 
 /// The environment variable from which NXP's module takes bus and address, at each opening of the chip.
 const PORT: &str = "EX_SSS_BOOT_SSS_PORT";
@@ -29,17 +32,6 @@ pub(crate) enum Bus {
         address: u16,
     },
     /// Another way to the chip (the access manager's socket, a simulator), or no chip.
-    Unknown,
-}
-
-/// What can be seen from outside the module.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SignOfLife {
-    /// Something acknowledges the chip's address.
-    Acknowledged,
-    /// Nothing does.
-    Silent,
-    /// The bus cannot be looked at.
     Unknown,
 }
 
@@ -85,7 +77,7 @@ impl Bus {
     pub(crate) fn name(&self) -> Option<String> {
         match self {
             Self::I2c { node, .. } => {
-                let resolved = crate::registry::canonical(node);
+                let resolved = canonical(node);
                 Some(resolved.file_name()?.to_string_lossy().into_owned())
             }
             Self::Unknown => None,
@@ -104,27 +96,40 @@ impl fmt::Display for Bus {
 
 /// SMBus' quick command: the address and nothing else, as `i2cdetect` does it.
 fn ask(node: &Path, address: u16) -> SignOfLife {
-    match LinuxI2CDevice::new(node, address).and_then(|mut device| device.smbus_write_quick(false)) {
-        Ok(()) => SignOfLife::Acknowledged,
-        // The adapter cannot send an address alone, or a driver of the kernel has the address.
-        Err(error) if [libc_errno::EOPNOTSUPP, libc_errno::EBUSY].contains(&errno(&error)) => {
-            SignOfLife::Unknown
-        }
-        Err(_) => SignOfLife::Silent,
+    let mut device = match LinuxI2CDevice::new(node, address) {
+        Ok(device) => device,
+        Err(error) => return of_opening(errno(&error)),
+    };
+    device
+        .smbus_write_quick(false)
+        .map_or_else(|error| of_transfer(errno(&error)), |()| SignOfLife::Acknowledged)
+}
+
+/// What it means when the node cannot be opened, or not with that address.
+fn of_opening(errno: Option<Errno>) -> SignOfLife {
+    match errno {
+        Some(Errno::NOENT | Errno::NODEV | Errno::NXIO) => SignOfLife::NoBus,
+        // A driver of the kernel has the address (EBUSY), or this process may not look.
+        _ => SignOfLife::Unknown,
     }
 }
 
-fn errno(error: &LinuxI2CError) -> i32 {
+/// What a failed transfer means. Only two codes say that nothing acknowledged (Documentation/i2c/fault-codes.rst); with any
+/// other (EOPNOTSUPP: the adapter cannot send an address alone; ETIMEDOUT, EAGAIN, EIO: the bus is disturbed) the chip may
+/// be there.
+fn of_transfer(errno: Option<Errno>) -> SignOfLife {
+    match errno {
+        Some(Errno::NXIO | Errno::REMOTEIO) => SignOfLife::Silent,
+        Some(Errno::NODEV) => SignOfLife::NoBus,
+        _ => SignOfLife::Unknown,
+    }
+}
+
+fn errno(error: &LinuxI2CError) -> Option<Errno> {
     match error {
-        LinuxI2CError::Errno(number) => *number,
-        LinuxI2CError::Io(error) => error.raw_os_error().unwrap_or(0),
+        LinuxI2CError::Errno(number) => Some(Errno::from_raw_os_error(*number)),
+        LinuxI2CError::Io(error) => Errno::from_io_error(error),
     }
-}
-
-/// Linux' error numbers, by the names of rustix.
-mod libc_errno {
-    pub(super) const EOPNOTSUPP: i32 = rustix::io::Errno::OPNOTSUPP.raw_os_error();
-    pub(super) const EBUSY: i32 = rustix::io::Errno::BUSY.raw_os_error();
 }
 
 #[cfg(test)]
@@ -150,8 +155,27 @@ mod tests {
         let bus = Bus::I2c { node: "/dev/i2c-990".into(), address: 0x48 };
         let error = bus.check_node().unwrap_err().to_string();
         assert!(error.contains("/dev/i2c-990") && error.contains(PORT), "{error}");
-        assert_eq!(bus.sign_of_life(), SignOfLife::Silent);
+        assert_eq!(bus.sign_of_life(), SignOfLife::NoBus);
         assert_eq!(bus.name().as_deref(), Some("i2c-990"));
         assert_eq!(Bus::Unknown.sign_of_life(), SignOfLife::Unknown);
+    }
+
+    #[test]
+    fn only_a_missing_acknowledgement_is_silence() {
+        for (errno, expected) in [
+            (Errno::NXIO, SignOfLife::Silent),
+            (Errno::REMOTEIO, SignOfLife::Silent),
+            (Errno::NODEV, SignOfLife::NoBus),
+            (Errno::OPNOTSUPP, SignOfLife::Unknown),
+            (Errno::BUSY, SignOfLife::Unknown),
+            (Errno::TIMEDOUT, SignOfLife::Unknown),
+            (Errno::AGAIN, SignOfLife::Unknown),
+            (Errno::IO, SignOfLife::Unknown),
+            (Errno::PROTO, SignOfLife::Unknown),
+            (Errno::INVAL, SignOfLife::Unknown),
+        ] {
+            assert_eq!(of_transfer(Some(errno)), expected, "{errno:?}");
+        }
+        assert_eq!(of_transfer(None), SignOfLife::Unknown);
     }
 }

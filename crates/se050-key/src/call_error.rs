@@ -2,24 +2,29 @@
 
 use std::fmt;
 
-use cryptoki::context::Function;
-use cryptoki::error::{Error as CryptokiError, Rv, RvError};
+use cryptoki_sys::*;
 
-/// The PKCS#11 function that failed and its return value (CKR), or what the loader said.
-#[derive(Debug)]
-pub struct CallError(CryptokiError);
+/// The PKCS#11 function that failed and its return value (CKR).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallError {
+    function: &'static str,
+    ckr: CK_RV,
+}
 
 impl CallError {
-    pub(crate) fn new(error: CryptokiError) -> Self {
-        Self(error)
+    /// The function's name, e.g. `C_Sign`.
+    pub fn function(&self) -> &'static str {
+        self.function
     }
 
-    /// The failure of a raw call, or `None` for CKR_OK.
-    pub(crate) fn from_rv(rv: cryptoki_sys::CK_RV, function: Function) -> Option<Self> {
-        match Rv::from(rv) {
-            Rv::Ok => None,
-            Rv::Error(error) => Some(Self(CryptokiError::Pkcs11(error, function))),
-        }
+    /// The return value, e.g. 0x30 for CKR_DEVICE_ERROR (PKCS#11 3.0, header `pkcs11t.h`).
+    pub fn ckr(&self) -> CK_RV {
+        self.ckr
+    }
+
+    /// The failure of a call, unless it returned CKR_OK.
+    pub(crate) fn check(function: &'static str, ckr: CK_RV) -> Result<(), Self> {
+        if ckr == CKR_OK { Ok(()) } else { Err(Self { function, ckr }) }
     }
 
     /// Whether a new session may help, when the chip was found to answer.
@@ -30,115 +35,168 @@ impl CallError {
     /// - CKR_KEY_HANDLE_INVALID means "the chip did not answer" as often as "no such key";
     /// - CKR_FUNCTION_FAILED and CKR_DEVICE_ERROR from anything else mean what was asked for, once the chip answers.
     pub(crate) fn is_cured_by_a_new_session(&self) -> bool {
-        match &self.0 {
-            CryptokiError::Pkcs11(_, Function::SignInit | Function::Sign) => true,
-            CryptokiError::Pkcs11(code, _) => matches!(
-                code,
-                RvError::SessionHandleInvalid
-                    | RvError::SessionClosed
-                    | RvError::DeviceRemoved
-                    | RvError::TokenNotPresent
-                    | RvError::UserNotLoggedIn
-            ),
-            _ => false,
-        }
+        !self.is_permanent() && (self.is_of_signing() || self.loses_the_session())
     }
 
-    /// CKR_FUNCTION_FAILED of C_FindObjects: how NXP's module 4.7 may say that there is no such object.
+    /// The session can sign no more on NXP's module up to 4.3, with whatever key.
+    pub(crate) fn is_of_signing(&self) -> bool {
+        matches!(self.function, "C_SignInit" | "C_Sign")
+    }
+
+    /// The session, or its login, is gone.
+    pub(crate) fn loses_the_session(&self) -> bool {
+        matches!(
+            self.ckr,
+            CKR_SESSION_HANDLE_INVALID
+                | CKR_SESSION_CLOSED
+                | CKR_DEVICE_REMOVED
+                | CKR_TOKEN_NOT_PRESENT
+                | CKR_USER_NOT_LOGGED_IN
+                | CKR_CRYPTOKI_NOT_INITIALIZED
+        )
+    }
+
+    /// Whether the same call will fail again, whatever becomes of session and chip: what is asked for is not possible with
+    /// this key, or not allowed.
+    pub(crate) fn is_permanent(&self) -> bool {
+        matches!(
+            self.ckr,
+            CKR_ARGUMENTS_BAD
+                | CKR_ACTION_PROHIBITED
+                | CKR_ATTRIBUTE_SENSITIVE
+                | CKR_ATTRIBUTE_TYPE_INVALID
+                | CKR_ATTRIBUTE_VALUE_INVALID
+                | CKR_BUFFER_TOO_SMALL
+                | CKR_CURVE_NOT_SUPPORTED
+                | CKR_DATA_INVALID
+                | CKR_DATA_LEN_RANGE
+                | CKR_DOMAIN_PARAMS_INVALID
+                | CKR_FUNCTION_NOT_SUPPORTED
+                | CKR_FUNCTION_REJECTED
+                | CKR_KEY_EXHAUSTED
+                | CKR_KEY_FUNCTION_NOT_PERMITTED
+                | CKR_KEY_SIZE_RANGE
+                | CKR_KEY_TYPE_INCONSISTENT
+                | CKR_MECHANISM_INVALID
+                | CKR_MECHANISM_PARAM_INVALID
+                | CKR_PIN_EXPIRED
+                | CKR_PIN_INCORRECT
+                | CKR_PIN_INVALID
+                | CKR_PIN_LEN_RANGE
+                | CKR_PIN_LOCKED
+                | CKR_TEMPLATE_INCONSISTENT
+                | CKR_USER_PIN_NOT_INITIALIZED
+                | CKR_USER_TYPE_INVALID
+        )
+    }
+
+    /// How NXP's module says, in one version or another, that there is no such object.
     pub(crate) fn may_mean_no_such_object(&self) -> bool {
-        matches!(self.0, CryptokiError::Pkcs11(RvError::FunctionFailed, Function::FindObjects))
+        self.function == "C_FindObjects" && self.ckr == CKR_FUNCTION_FAILED
     }
 
     /// The chip did not answer when a session was to be opened.
     pub(crate) fn is_of_an_opening(&self) -> bool {
-        matches!(self.0, CryptokiError::Pkcs11(_, Function::OpenSession))
+        self.function == "C_OpenSession"
     }
 
     /// CKR_DEVICE_MEMORY of C_OpenSession: all three sessions of NXP's module leaked away.
     pub(crate) fn says_no_session_is_left(&self) -> bool {
-        matches!(self.0, CryptokiError::Pkcs11(RvError::DeviceMemory, Function::OpenSession))
+        self.is_of_an_opening() && self.ckr == CKR_DEVICE_MEMORY
     }
 
     /// C_Login refuses this PIN, for now or for good: to try it again may lock the token.
     pub(crate) fn refuses_the_pin(&self) -> bool {
-        use RvError::{PinExpired, PinIncorrect, PinInvalid, PinLenRange, PinLocked};
-        matches!(
-            self.0,
-            CryptokiError::Pkcs11(
-                PinIncorrect | PinInvalid | PinLenRange | PinExpired | PinLocked,
-                Function::Login
+        self.function == "C_Login"
+            && matches!(
+                self.ckr,
+                CKR_PIN_INCORRECT | CKR_PIN_INVALID | CKR_PIN_LEN_RANGE | CKR_PIN_EXPIRED | CKR_PIN_LOCKED
             )
-        )
     }
 
     /// Another session of this process logged in before: the login holds for all of them.
     pub(crate) fn says_logged_in_already(&self) -> bool {
-        matches!(self.0, CryptokiError::Pkcs11(RvError::UserAlreadyLoggedIn, Function::Login))
+        self.function == "C_Login" && self.ckr == CKR_USER_ALREADY_LOGGED_IN
     }
 }
 
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            CryptokiError::Pkcs11(code, function) => {
-                write!(f, "C_{function:?} returned {}", ckr_name(&format!("{code:?}")))
-            }
-            CryptokiError::LibraryLoading(error) => write!(f, "{error}"),
-            other => write!(f, "{other}"),
+        match NAMES.iter().find(|(ckr, _)| *ckr == self.ckr) {
+            Some((_, name)) => write!(f, "{} returned {name}", self.function),
+            None => write!(f, "{} returned {:#x}", self.function, self.ckr),
         }
     }
 }
 
 impl std::error::Error for CallError {}
 
-/// PKCS#11's own name of a return value: `KeyHandleInvalid` becomes `CKR_KEY_HANDLE_INVALID`.
-fn ckr_name(camel_case: &str) -> String {
-    let mut name = String::from("CKR");
-    for character in camel_case.chars() {
-        if character.is_ascii_uppercase() {
-            name.push('_');
-        }
-        name.push(character.to_ascii_uppercase());
-    }
-    name
+macro_rules! names {
+    ($($name:ident)*) => { &[$(($name, stringify!($name))),*] };
 }
+
+/// The return values by PKCS#11's names, without those that no call of ours can return.
+#[rustfmt::skip]
+const NAMES: &[(CK_RV, &str)] = names! {
+    CKR_CANCEL CKR_HOST_MEMORY CKR_SLOT_ID_INVALID CKR_GENERAL_ERROR CKR_FUNCTION_FAILED CKR_ARGUMENTS_BAD
+    CKR_NEED_TO_CREATE_THREADS CKR_CANT_LOCK CKR_ATTRIBUTE_SENSITIVE CKR_ATTRIBUTE_TYPE_INVALID
+    CKR_ATTRIBUTE_VALUE_INVALID CKR_ACTION_PROHIBITED CKR_DATA_INVALID CKR_DATA_LEN_RANGE CKR_DEVICE_ERROR
+    CKR_DEVICE_MEMORY CKR_DEVICE_REMOVED CKR_FUNCTION_CANCELED CKR_FUNCTION_NOT_SUPPORTED CKR_KEY_HANDLE_INVALID
+    CKR_KEY_SIZE_RANGE CKR_KEY_TYPE_INCONSISTENT CKR_KEY_CHANGED CKR_KEY_NEEDED CKR_KEY_FUNCTION_NOT_PERMITTED
+    CKR_MECHANISM_INVALID CKR_MECHANISM_PARAM_INVALID CKR_OBJECT_HANDLE_INVALID CKR_OPERATION_ACTIVE
+    CKR_OPERATION_NOT_INITIALIZED CKR_PIN_INCORRECT CKR_PIN_INVALID CKR_PIN_LEN_RANGE CKR_PIN_EXPIRED CKR_PIN_LOCKED
+    CKR_SESSION_CLOSED CKR_SESSION_COUNT CKR_SESSION_HANDLE_INVALID CKR_SESSION_PARALLEL_NOT_SUPPORTED
+    CKR_SESSION_READ_ONLY CKR_SESSION_EXISTS CKR_SESSION_READ_WRITE_SO_EXISTS CKR_TEMPLATE_INCOMPLETE
+    CKR_TEMPLATE_INCONSISTENT CKR_TOKEN_NOT_PRESENT CKR_TOKEN_NOT_RECOGNIZED CKR_TOKEN_WRITE_PROTECTED
+    CKR_USER_ALREADY_LOGGED_IN CKR_USER_NOT_LOGGED_IN CKR_USER_PIN_NOT_INITIALIZED CKR_USER_TYPE_INVALID
+    CKR_USER_ANOTHER_ALREADY_LOGGED_IN CKR_USER_TOO_MANY_TYPES CKR_RANDOM_NO_RNG CKR_DOMAIN_PARAMS_INVALID
+    CKR_CURVE_NOT_SUPPORTED CKR_BUFFER_TOO_SMALL CKR_INFORMATION_SENSITIVE CKR_CRYPTOKI_NOT_INITIALIZED
+    CKR_CRYPTOKI_ALREADY_INITIALIZED CKR_MUTEX_BAD CKR_MUTEX_NOT_LOCKED CKR_FIPS_SELF_TEST_FAILED
+    CKR_LIBRARY_LOAD_FAILED CKR_PIN_TOO_WEAK CKR_FUNCTION_REJECTED CKR_TOKEN_RESOURCE_EXCEEDED
+    CKR_KEY_EXHAUSTED CKR_TOKEN_NOT_INITIALIZED CKR_VENDOR_DEFINED
+};
 
 #[cfg(test)]
 mod tests {
-    use cryptoki_sys::{
-        CKR_DEVICE_MEMORY, CKR_FUNCTION_FAILED, CKR_KEY_HANDLE_INVALID, CKR_OK, CKR_PIN_INCORRECT,
-        CKR_SESSION_HANDLE_INVALID,
-    };
-
     use super::*;
+
+    fn failure(function: &'static str, ckr: CK_RV) -> CallError {
+        CallError::check(function, ckr).unwrap_err()
+    }
 
     #[test]
     fn a_failed_call_names_the_function_and_the_ckr_code() {
-        let error = CallError::from_rv(CKR_KEY_HANDLE_INVALID, Function::SignInit).unwrap();
+        let error = failure("C_SignInit", CKR_KEY_HANDLE_INVALID);
         assert_eq!(error.to_string(), "C_SignInit returned CKR_KEY_HANDLE_INVALID");
-        assert!(CallError::from_rv(CKR_OK, Function::Sign).is_none());
+        assert_eq!((error.function(), error.ckr()), ("C_SignInit", CKR_KEY_HANDLE_INVALID));
+        assert_eq!(failure("C_Sign", 0x8000_0042).to_string(), "C_Sign returned 0x80000042");
+        assert!(CallError::check("C_Sign", CKR_OK).is_ok());
     }
 
     #[test]
     fn codes_mean_what_nxps_module_means_by_them() {
-        for (rv, function, cured) in [
-            (CKR_SESSION_HANDLE_INVALID, Function::SignInit, true),
-            (CKR_KEY_HANDLE_INVALID, Function::Sign, true),
-            (CKR_FUNCTION_FAILED, Function::Sign, true),
-            (CKR_SESSION_HANDLE_INVALID, Function::FindObjectsInit, true),
-            (CKR_FUNCTION_FAILED, Function::GetAttributeValue, false),
-            (CKR_FUNCTION_FAILED, Function::FindObjects, false),
+        for (ckr, function, cured) in [
+            (CKR_SESSION_HANDLE_INVALID, "C_SignInit", true),
+            (CKR_KEY_HANDLE_INVALID, "C_Sign", true),
+            (CKR_FUNCTION_FAILED, "C_Sign", true),
+            (CKR_DEVICE_ERROR, "C_Sign", true),
+            (CKR_SESSION_HANDLE_INVALID, "C_FindObjectsInit", true),
+            (CKR_FUNCTION_FAILED, "C_GetAttributeValue", false),
+            (CKR_FUNCTION_FAILED, "C_FindObjects", false),
+            // The same key with the same mechanism fails again.
+            (CKR_KEY_FUNCTION_NOT_PERMITTED, "C_Sign", false),
+            (CKR_KEY_FUNCTION_NOT_PERMITTED, "C_SignInit", false),
+            (CKR_MECHANISM_INVALID, "C_Sign", false),
+            (CKR_BUFFER_TOO_SMALL, "C_Sign", false),
+            (CKR_KEY_TYPE_INCONSISTENT, "C_SignInit", false),
+            (CKR_KEY_SIZE_RANGE, "C_Sign", false),
         ] {
-            let error = CallError::from_rv(rv, function).unwrap();
+            let error = failure(function, ckr);
             assert_eq!(error.is_cured_by_a_new_session(), cured, "{error}");
         }
-        assert!(
-            CallError::from_rv(CKR_DEVICE_MEMORY, Function::OpenSession).unwrap().says_no_session_is_left()
-        );
-        assert!(!CallError::from_rv(CKR_DEVICE_MEMORY, Function::Sign).unwrap().says_no_session_is_left());
-        assert!(
-            CallError::from_rv(CKR_FUNCTION_FAILED, Function::FindObjects).unwrap().may_mean_no_such_object()
-        );
-        assert!(CallError::from_rv(CKR_PIN_INCORRECT, Function::Login).unwrap().refuses_the_pin());
+        assert!(failure("C_OpenSession", CKR_DEVICE_MEMORY).says_no_session_is_left());
+        assert!(!failure("C_Sign", CKR_DEVICE_MEMORY).says_no_session_is_left());
+        assert!(failure("C_FindObjects", CKR_FUNCTION_FAILED).may_mean_no_such_object());
+        assert!(failure("C_Login", CKR_PIN_INCORRECT).refuses_the_pin());
     }
 }

@@ -8,12 +8,16 @@ use std::path::Path;
 
 use der::{Decode as _, Encode as _};
 use ring::digest;
+pub use stored::StoredCertificate;
 pub use time::CertificateTime;
+use x509_cert::certificate::{CertificateInner, Raw};
 
 use crate::public_key::hex;
 use crate::{Error, PublicKey};
 
-/// An X.509 certificate, as the chip keeps it.
+/// An X.509 certificate of any version, as the chip or a file keeps it, with the intermediate certificates behind it.
+///
+/// Only what is needed of it is looked at: whether it will do is for the server to say.
 #[derive(Clone)]
 pub struct Certificate {
     der: Vec<u8>,
@@ -23,41 +27,47 @@ pub struct Certificate {
     serial: String,
     validity: (CertificateTime, CertificateTime),
     public_key: PublicKey,
-    trailing: usize,
+    intermediates: Vec<Vec<u8>>,
 }
 
 impl Certificate {
-    /// The certificate in a file, PEM or DER. A PEM file may hold intermediate certificates after it, which are left alone.
+    /// The certificate in a file, PEM or DER. Those that follow it in a PEM file are its [`intermediates`](Self::intermediates).
     ///
     /// # Errors
-    /// [`Error::NotACertificate`] when the file cannot be read, or holds something else.
+    /// [`Error::NotACertificate`] when the file cannot be read, or holds something else; [`Error::UnsupportedKey`].
     pub fn from_file(path: &Path) -> Result<Self, Error> {
-        let object = path.display().to_string();
-        let bytes = std::fs::read(path)
-            .map_err(|error| Error::NotACertificate { object: object.clone(), reason: error.to_string() })?;
-        Self::from_bytes(&bytes, &object)
+        Self::from_stored(StoredCertificate::all_from_file(path)?, &path.display().to_string())
     }
 
-    /// From what is stored: DER, with whatever bytes may follow it (the chip pads with zeros), or PEM.
-    pub(crate) fn from_bytes(bytes: &[u8], object: &str) -> Result<Self, Error> {
-        let wrong = |reason: String| Error::NotACertificate { object: object.to_owned(), reason };
-        let (der, trailing) = stored::certificate(bytes).map_err(wrong)?;
-        let parsed = x509_cert::Certificate::from_der(&der).map_err(|error| wrong(error.to_string()))?;
+    /// The same in memory: DER, with whatever bytes may follow it (the chip pads with zeros), or PEM. `object` says in
+    /// errors what holds it.
+    ///
+    /// # Errors
+    /// As [`Certificate::from_file`].
+    pub fn from_bytes(bytes: &[u8], object: &str) -> Result<Self, Error> {
+        let wrong = |reason| Error::NotACertificate { object: object.to_owned(), reason };
+        Self::from_stored(StoredCertificate::all_from_bytes(bytes).map_err(wrong)?, object)
+    }
+
+    fn from_stored(stored: Vec<StoredCertificate>, object: &str) -> Result<Self, Error> {
+        let wrong =
+            |reason: &str| Error::NotACertificate { object: object.to_owned(), reason: reason.into() };
+        let mut all = stored.into_iter().map(|certificate| certificate.der);
+        let der = all.next().ok_or_else(|| wrong("it is empty"))?;
+        // What the parser says would be of ASN.1 tags. The raw profile takes serial numbers of any length and sign.
+        let not_x509 = |_| wrong("what it holds is something else, or damaged");
+        let parsed = CertificateInner::<Raw>::from_der(&der).map_err(not_x509)?;
         let tbs = parsed.tbs_certificate();
         let public_key = PublicKey::from_spki(tbs.subject_public_key_info().clone())
             .map_err(|reason| Error::UnsupportedKey { object: object.to_owned(), reason })?;
-        let issuer_der = tbs.issuer().to_der().map_err(|error| wrong(error.to_string()))?;
-        if trailing > 0 {
-            tracing::debug!(object, bytes = trailing, "bytes after the certificate were cut off");
-        }
         Ok(Self {
             subject: tbs.subject().to_string(),
             issuer: tbs.issuer().to_string(),
-            issuer_der,
+            issuer_der: tbs.issuer().to_der().map_err(not_x509)?,
             serial: hex(tbs.serial_number().as_bytes()),
             validity: (tbs.validity().not_before.into(), tbs.validity().not_after.into()),
             public_key,
-            trailing,
+            intermediates: all.collect(),
             der,
         })
     }
@@ -67,7 +77,7 @@ impl Certificate {
         &self.der
     }
 
-    /// The certificate in PEM.
+    /// The certificate in PEM, without its intermediates.
     pub fn to_pem(&self) -> String {
         let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
         pem::encode_config(&pem::Pem::new("CERTIFICATE", self.der.clone()), config)
@@ -113,13 +123,14 @@ impl Certificate {
         hex(digest::digest(&digest::SHA256, &self.der).as_ref())
     }
 
-    /// How many bytes followed the certificate where it is stored, and were cut off.
-    pub fn trailing_bytes(&self) -> usize {
-        self.trailing
+    /// The certificates that followed it in its file, in DER and in the file's order: those of its issuers, which a TLS
+    /// client sends with it.
+    pub fn intermediates(&self) -> &[Vec<u8>] {
+        &self.intermediates
     }
 }
 
-/// Two certificates are one when their DER is, wherever they are stored.
+/// Two certificates are one when their DER is, wherever and with whatever they are stored.
 impl PartialEq for Certificate {
     fn eq(&self, other: &Self) -> bool {
         self.der == other.der

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{CallError, Holder, KeyKind, Scheme};
+use crate::{CallError, Holder, KeyKind, ObjectId, Scheme};
 
 /// A failure of the key provider: who failed, doing what, to what, and what to try next.
 #[derive(Debug, thiserror::Error)]
@@ -11,8 +11,8 @@ use crate::{CallError, Holder, KeyKind, Scheme};
 pub enum Error {
     /// The text is not an object id.
     #[error(
-        "{text:?} is not an object id: write 0xF0000110, or the label sss:100100F0 (sss: and the id's four bytes, lowest \
-         first, in eight hexadecimal digits)"
+        "{text:?} is not an object id: write 0x and eight hexadecimal digits (0xF0000110), or the label that the module shows, sss: \
+         and eight digits (sss:100100F0)"
     )]
     NotAnObjectId {
         /// The text.
@@ -48,6 +48,15 @@ pub enum Error {
         attribute: &'static str,
     },
 
+    /// A PKCS#11 URI contradicts what was said otherwise, by a flag or by another URI.
+    #[error("{selector} contradicts what was given otherwise: its {attribute} is another")]
+    Contradiction {
+        /// The URI.
+        selector: String,
+        /// Which of its attributes.
+        attribute: &'static str,
+    },
+
     /// The PIN file cannot be used.
     #[error("cannot take the PIN from the file {}", path.display())]
     PinFile {
@@ -68,14 +77,14 @@ pub enum Error {
 
     /// The PKCS#11 module cannot be loaded.
     #[error(
-        "cannot load the PKCS#11 module {}: is NXP's plug-and-trust package installed, and is the module built for the same C library \
-         (musl or glibc) as this program?", path.display()
+        "cannot load the PKCS#11 module {}: {reason}; is NXP's plug-and-trust package installed, for this processor and this \
+         program's C library?", path.display()
     )]
     LoadModule {
         /// The module's file.
         path: PathBuf,
-        /// What the loader said.
-        source: CallError,
+        /// What is wrong with the file, or what the loader said.
+        reason: String,
     },
 
     /// A call of the module failed.
@@ -118,6 +127,25 @@ pub enum Error {
         label: String,
     },
 
+    /// One more wrong PIN locks the token, so none was tried.
+    #[error(
+        "the token {label:?} takes one more PIN before it locks itself, so none was tried: check the PIN with another program \
+         (pkcs11-tool --login --test); a right one makes the token take this program's again"
+    )]
+    PinFinalTry {
+        /// The token's label.
+        label: String,
+    },
+
+    /// The token has locked itself after wrong PINs.
+    #[error(
+        "the token {label:?} is locked after too many wrong PINs: its security officer has to set a new one"
+    )]
+    PinLocked {
+        /// The token's label.
+        label: String,
+    },
+
     /// The token is open in this process with other options.
     #[error("the module {} is open in this process already, with another {what}: a process has one session with the chip", module.display())]
     AlreadyOpen {
@@ -140,7 +168,10 @@ pub enum Error {
     },
 
     /// Another process has the chip.
-    #[error("the chip is in use by {holder} (lock file {}): end it, or have it let the chip go when idle", lock.display())]
+    #[error(
+        "the chip is in use by {holder} (lock file {}): end it, or have one program serve both; SE050_LOCK_FILE names another lock \
+         file", lock.display()
+    )]
     Busy {
         /// The lock file.
         lock: PathBuf,
@@ -149,7 +180,10 @@ pub enum Error {
     },
 
     /// The lock file cannot be used.
-    #[error("cannot use the lock file {}: name another, the same for all programs that use the chip", path.display())]
+    #[error(
+        "cannot use the lock file {}: make it readable for this user, or name another in SE050_LOCK_FILE, the same for all programs \
+         that use the chip", path.display()
+    )]
     LockFile {
         /// The lock file.
         path: PathBuf,
@@ -157,24 +191,33 @@ pub enum Error {
         source: std::io::Error,
     },
 
-    /// The chip does not answer. Its session is kept, and looked after at intervals.
+    /// The chip does not answer. It is looked for between the requests, so the next one may succeed.
     #[error(
-        "the chip behind the token {token:?} does not answer; it is looked for again at the first request {} s from now: check its \
-         power and its bus", retry_in.as_secs_f32()
+        "the token {token:?} does not answer, for {:.1} s now: check the chip's power and its bus (EX_SSS_BOOT_SSS_PORT, the device \
+         node in the container); it is looked for meanwhile{}", silent_for.as_secs_f32(), restart_ahead(*openings_left)
     )]
-    ChipAway {
+    ChipUnreachable {
         /// The token's label.
         token: String,
-        /// How long requests fail without a look at the chip.
-        retry_in: Duration,
-        /// The call that failed first, where this is the request that found out.
+        /// For how long.
+        silent_for: Duration,
+        /// How many openings may still fail before only a new process helps; `None` where that is not limited.
+        openings_left: Option<u32>,
+        /// The call that failed, where this is the request that found out.
         source: Option<CallError>,
     },
 
+    /// No p11-kit server answers, so there is no token.
+    #[error(
+        "no p11-kit server answers at the address in the environment variable P11_KIT_SERVER_ADDRESS: start the server that has the \
+         PKCS#11 module"
+    )]
+    NoServer,
+
     /// NXP's module can open no session any more in this process, even when the chip is back.
     #[error(
-        "the chip cannot be opened any more in this process ({failures} openings failed, and each costs the module {} one of its \
-         three sessions for good): start the process anew", module.display()
+        "only a new process can open the chip again ({failures} openings failed, and each costs the module {} one of its three \
+         sessions for good): start this program anew", module.display()
     )]
     RestartNeeded {
         /// The module's file.
@@ -218,17 +261,31 @@ pub enum Error {
         objects: Vec<String>,
     },
 
+    /// The label may mean two objects, by the byte order in which it is read, and both are there.
+    #[error(
+        "the label {label:?} may mean any of the objects {}, and all of them are there: name the object by its id, as {} is written",
+        joined(objects, " and "),
+        joined(objects, " or ")
+    )]
+    AmbiguousLabel {
+        /// The label.
+        label: String,
+        /// The objects.
+        objects: Vec<ObjectId>,
+    },
+
     /// No certificate is known to belong to that key.
     #[error(
-        "no certificate is known to belong to the key {key}: only NXP's factory keys have theirs under the next id; select it"
+        "no certificate is known to belong to the key {key}: only NXP's factory keys have theirs under the next id; name the \
+         certificate, or give it in a file"
     )]
     NoCertificateKnown {
         /// How the key was named.
         key: String,
     },
 
-    /// What the token keeps under that name is no X.509 certificate.
-    #[error("object {object} holds no X.509 certificate ({reason})")]
+    /// What the token or a file keeps under that name is no X.509 certificate.
+    #[error("{object} holds no X.509 certificate: {reason}")]
     NotACertificate {
         /// How it was named.
         object: String,
@@ -248,7 +305,7 @@ pub enum Error {
     /// Key and certificate do not belong together.
     #[error(
         "the certificate does not belong to the key {key}: the key's public half has SHA-256 {key_fingerprint}, the certificate's \
-         {certificate_fingerprint}; select the certificate that was issued for this key (for a factory key: the object after it)"
+         {certificate_fingerprint}; use the certificate that was issued for this key (for a factory key: the object after it)"
     )]
     KeyMismatch {
         /// How the key was named.
@@ -282,7 +339,10 @@ pub enum Error {
     },
 
     /// The chip did not answer in time.
-    #[error("the chip gave no answer for {} s while {doing}: the I2C bus may hang; the request cannot be called back", deadline.as_secs_f32())]
+    #[error(
+        "the chip gave no answer for {:.1} s while {doing}: the I2C bus may hang; the request cannot be called back",
+        deadline.as_secs_f32()
+    )]
     Timeout {
         /// What was being done.
         doing: &'static str,
@@ -301,8 +361,20 @@ pub enum Error {
 
     /// The thread that owns the module is gone.
     #[error("the thread that owns the PKCS#11 module has ended while {doing}; open the token again")]
-    OwnerGone {
+    WorkerGone {
         /// What was being done.
         doing: &'static str,
     },
+}
+
+fn restart_ahead(openings_left: Option<u32>) -> &'static str {
+    match openings_left {
+        Some(1) => "; if one more opening fails, this program has to be started anew",
+        Some(0) => "; this program has to be started anew before long",
+        _ => "",
+    }
+}
+
+fn joined(objects: &[ObjectId], between: &str) -> String {
+    objects.iter().map(ObjectId::to_string).collect::<Vec<_>>().join(between)
 }

@@ -4,16 +4,16 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::owner::Owner;
+use crate::worker::Worker;
 use crate::{Certificate, Error, PublicKey, Scheme, Selector, TokenInfo};
 
 /// A private key in the token. Cheap to clone.
 ///
-/// It holds no handle of the token's: that is looked up in each session of the owner thread once, so a key outlives
+/// It holds no handle of the token's: that is looked up in each session of the worker thread once, so a key outlives
 /// the chip's outages.
 #[derive(Clone)]
 pub struct Key {
-    owner: Arc<Owner>,
+    worker: Arc<Worker>,
     named: Arc<Named>,
 }
 
@@ -24,8 +24,8 @@ struct Named {
 }
 
 impl Key {
-    pub(crate) fn new(owner: Arc<Owner>, selector: Selector, public_key: PublicKey) -> Self {
-        Self { owner, named: Arc::new(Named { selector, public_key }) }
+    pub(crate) fn new(worker: Arc<Worker>, selector: Selector, public_key: PublicKey) -> Self {
+        Self { worker, named: Arc::new(Named { selector, public_key }) }
     }
 
     /// How the key was named.
@@ -35,7 +35,7 @@ impl Key {
 
     /// What the token that keeps the key says of itself.
     pub fn token_info(&self) -> &TokenInfo {
-        self.owner.info()
+        self.worker.info()
     }
 
     /// The public half: what the token gives, or its certificate's, which was compared with the token's.
@@ -49,7 +49,7 @@ impl Key {
     /// replaced, and the signature tried once more.
     ///
     /// # Errors
-    /// [`Error::SchemeDoesNotFit`]; [`Error::Call`] when the chip answers, but not with a signature; [`Error::ChipAway`] when it
+    /// [`Error::SchemeDoesNotFit`]; [`Error::Call`] when the chip answers, but not with a signature; [`Error::ChipUnreachable`] when it
     /// does not answer, and [`Error::RestartNeeded`] when this process cannot open it any more; [`Error::BadSignature`];
     /// [`Error::Timeout`], and [`Error::Hanging`] while an earlier request hangs.
     pub fn sign(&self, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>, Error> {
@@ -58,11 +58,13 @@ impl Key {
             return Err(Error::SchemeDoesNotFit { key: self.selector().to_string(), kind, scheme });
         }
         let started = Instant::now();
-        // Not the way to the owner thread: a request that holds it could be the last to hold it, and the thread would
+        // Not the way to the worker thread: a request that holds it could be the last to hold it, and the thread would
         // wait for itself.
         let (named, message) = (Arc::clone(&self.named), message.to_vec());
-        let result = self.owner.call("signing", move |link| {
-            link.sign(|session| session.sign(&named.selector, &named.public_key, scheme, &message))
+        let result = self.worker.call("signing", move |recovery| {
+            recovery.sign(named.selector.as_str(), |session| {
+                session.sign(&named.selector, &named.public_key, scheme, &message)
+            })
         });
         let elapsed = started.elapsed();
         tracing::debug!(key = %self.selector(), %scheme, ok = result.is_ok(), ?elapsed, "chip signature");

@@ -3,23 +3,23 @@
 //! The kernel lets several processes open one I2C device, and NXP's module arbitrates nothing: a second process
 //! that opens or closes the chip breaks the first one's session.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::fmt;
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, ErrorKind, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use ring::digest;
 use rustix::fs::{FlockOperation, flock};
 
-use crate::Error;
 use crate::bus::Bus;
+use crate::module::canonical;
 use crate::public_key::hex;
 
 /// The environment variable that names another lock file.
 const VARIABLE: &str = "SE050_LOCK_FILE";
-/// How long to wait before a lock that another holds is tried again.
-const AGAIN: Duration = Duration::from_millis(50);
+/// Everybody who may use the bus may lock it, whoever made the file. It holds a process id and nothing else.
+const MODE: u32 = 0o666;
 
 /// The lock, held. Let go with this value, or with the process, however that ends.
 #[derive(Debug)]
@@ -38,6 +38,34 @@ pub(crate) struct LockFile {
     removed: bool,
 }
 
+/// Why the lock was not taken.
+#[derive(Debug)]
+pub(crate) enum NotLocked {
+    Held(Holder),
+    Unusable(io::Error),
+}
+
+/// The process that holds the chip's lock, as far as it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holder(Option<u32>);
+
+impl Holder {
+    /// Its process id, if it has written it down and a process with that id runs here. A process in another container has an
+    /// id of its own, under which there may be another process here.
+    pub fn pid(self) -> Option<u32> {
+        self.0
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(pid) => write!(f, "process {pid}"),
+            None => f.write_str("another process (perhaps in another container)"),
+        }
+    }
+}
+
 impl LockFile {
     /// The one that was asked for, else that of the environment, else the bus's own.
     pub(crate) fn of(chosen: Option<&Path>, bus: &Bus, module: &Path) -> Self {
@@ -46,7 +74,7 @@ impl LockFile {
             return Self { path, removed: false };
         }
         let name = bus.name().unwrap_or_else(|| {
-            let path = crate::registry::canonical(module);
+            let path = canonical(module);
             let hash = digest::digest(&digest::SHA256, path.as_os_str().as_encoded_bytes());
             format!("{:.16}", hex(hash.as_ref()))
         });
@@ -56,18 +84,18 @@ impl LockFile {
         Self { path: format!("{directory}/se050-{name}.lock").into(), removed: *bus == Bus::Unknown }
     }
 
-    /// Takes the lock, or says who has it. `waiting` is called as long as it waits.
-    pub(crate) fn take(&self, patience: Duration, waiting: impl Fn()) -> Result<BusLock, Error> {
-        let failed = |source| Error::LockFile { path: self.path.clone(), source };
-        let begun = Instant::now();
+    /// Takes the lock, or says who has it.
+    pub(crate) fn take(&self) -> Result<BusLock, NotLocked> {
         loop {
-            let (mut file, writable) = self.open().map_err(failed)?;
+            let mut file = self.open().map_err(NotLocked::Unusable)?;
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 // Its last holder may have removed it between our opening and our lock.
                 Ok(()) if !self.is_still(&file) => {}
                 Ok(()) => {
-                    if writable {
-                        write_holder(&mut file).map_err(failed)?;
+                    // Only a help for who finds the lock taken: a full disk, or a file that we may not write, is no reason to
+                    // leave the chip alone.
+                    if let Err(error) = write_holder(&mut file) {
+                        tracing::debug!(path = %self.path.display(), %error, "the lock file does not say who holds it");
                     }
                     return Ok(BusLock {
                         path: self.path.clone(),
@@ -75,39 +103,42 @@ impl LockFile {
                         ours_to_remove: self.removed,
                     });
                 }
-                Err(rustix::io::Errno::WOULDBLOCK) if begun.elapsed() < patience => {
-                    waiting();
-                    std::thread::sleep(AGAIN);
-                }
-                Err(rustix::io::Errno::WOULDBLOCK) => {
-                    return Err(Error::Busy { lock: self.path.clone(), holder: holder(&mut file).into() });
-                }
-                Err(errno) => return Err(failed(errno.into())),
+                Err(rustix::io::Errno::WOULDBLOCK) => return Err(NotLocked::Held(holder(&mut file))),
+                Err(errno) => return Err(NotLocked::Unusable(errno.into())),
             }
         }
     }
 
-    /// The process that has the lock, if another has it and wrote itself down.
-    pub(crate) fn other_holder(&self) -> Option<u32> {
-        match self.take(Duration::ZERO, || ()) {
-            Err(Error::Busy { holder, .. }) => holder.pid(),
+    /// The process that has the lock, if another has it.
+    pub(crate) fn other_holder(&self) -> Option<Holder> {
+        match self.take() {
+            Err(NotLocked::Held(holder)) => Some(holder),
             _ => None,
         }
     }
 
-    /// For a lock, reading is enough: another user's program may have made the file.
-    fn open(&self) -> io::Result<(File, bool)> {
+    /// The file as it is, else a new one. In a directory like /tmp, even root may not open another's file as if to
+    /// make it (sysctl fs.protected_regular). For a lock, reading is enough.
+    fn open(&self) -> io::Result<File> {
         let no_link = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0);
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o644).custom_flags(no_link);
-        match options.open(&self.path) {
-            Ok(file) => Ok((file, true)),
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                let file = OpenOptions::new().read(true).custom_flags(no_link).open(&self.path);
-                file.map(|file| (file, false)).map_err(|_| error)
+        options.read(true).custom_flags(no_link);
+        let file = match options.clone().write(true).open(&self.path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                options.clone().write(true).create(true).truncate(false).mode(MODE).open(&self.path)
             }
-            Err(error) => Err(error),
+            Err(error)
+                if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) =>
+            {
+                options.open(&self.path).map_err(|_| error)
+            }
+            opened => opened,
+        }?;
+        // The umask took some of the mode away, or an older version made the file. Only its owner can, and needs to.
+        if file.metadata()?.permissions().mode() & MODE != MODE {
+            let _ = file.set_permissions(Permissions::from_mode(MODE));
         }
+        Ok(file)
     }
 
     fn is_still(&self, file: &File) -> bool {
@@ -126,12 +157,12 @@ impl Drop for BusLock {
     }
 }
 
-/// The process that wrote itself into the file, as its own process namespace counts.
-fn holder(file: &mut File) -> Option<u32> {
+/// The process that wrote itself into the file. A number under which nothing runs was left there by an earlier holder.
+fn holder(file: &mut File) -> Holder {
     let mut text = String::new();
-    file.rewind().ok()?;
-    file.take(32).read_to_string(&mut text).ok()?;
-    text.trim().parse().ok()
+    let read = file.rewind().and_then(|()| file.take(32).read_to_string(&mut text));
+    let pid = read.ok().and_then(|_| text.trim().parse::<u32>().ok());
+    Holder(pid.filter(|pid| Path::new("/proc").join(pid.to_string()).exists()))
 }
 
 fn write_holder(file: &mut File) -> io::Result<()> {
@@ -144,43 +175,65 @@ fn write_holder(file: &mut File) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    fn lock_file(directory: &Path, removed: bool) -> LockFile {
+        LockFile { path: directory.join("bus.lock"), removed }
+    }
+
     #[test]
     fn the_second_hears_who_is_first_and_gets_the_lock_afterwards() {
         let directory = tempfile::tempdir().unwrap();
         for removed in [false, true] {
-            let file = LockFile { path: directory.path().join("bus.lock"), removed };
-            let first = file.take(Duration::ZERO, || ()).unwrap();
-            let error = file.take(Duration::ZERO, || ()).unwrap_err().to_string();
-            assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
-            assert_eq!(file.other_holder(), Some(std::process::id()));
+            let file = lock_file(directory.path(), removed);
+            let first = file.take().unwrap();
+            let Err(NotLocked::Held(holder)) = file.take() else { panic!() };
+            assert_eq!(holder.to_string(), format!("process {}", std::process::id()));
+            assert_eq!(file.other_holder(), Some(holder));
             drop(first);
             assert_eq!(file.path.exists(), !removed);
             assert_eq!(file.other_holder(), None);
-            file.take(Duration::ZERO, || ()).unwrap();
+            file.take().unwrap();
         }
     }
 
     #[test]
-    fn the_patient_one_gets_the_lock_when_it_is_let_go() {
+    fn a_process_that_has_ended_is_not_named() {
         let directory = tempfile::tempdir().unwrap();
-        let file = LockFile { path: directory.path().join("bus.lock"), removed: true };
-        let first = file.take(Duration::ZERO, || ()).unwrap();
-        std::thread::scope(|scope| {
-            let second = scope.spawn(|| file.take(Duration::from_secs(60), || ()).map(drop));
-            drop(first);
-            second.join().unwrap().unwrap();
-        });
+        let file = lock_file(directory.path(), false);
+        let _first = file.take().unwrap();
+        // What an earlier holder left, where the present one may not write. No process has an id over 2^22.
+        std::fs::write(&file.path, "4294967295\n").unwrap();
+        let Err(NotLocked::Held(holder)) = file.take() else { panic!() };
+        assert_eq!(holder.pid(), None, "{holder}");
+    }
+
+    #[test]
+    fn a_full_disk_does_not_keep_anybody_from_the_chip() {
+        // Whatever is written there fails with ENOSPC.
+        let file = LockFile { path: "/dev/full".into(), removed: false };
+        if !file.path.exists() {
+            return;
+        }
+        let mode = std::fs::metadata(&file.path).unwrap().permissions().mode() & 0o777;
+        drop(file.take().unwrap());
+        assert_eq!(std::fs::metadata(&file.path).unwrap().permissions().mode() & 0o777, mode);
+    }
+
+    #[test]
+    fn everybody_may_use_the_file_whatever_the_umask_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = lock_file(directory.path(), false);
+        std::fs::write(&file.path, "").unwrap();
+        std::fs::set_permissions(&file.path, Permissions::from_mode(0o600)).unwrap();
+        drop(file.take().unwrap());
+        assert_eq!(std::fs::metadata(&file.path).unwrap().permissions().mode() & 0o777, 0o666);
     }
 
     #[test]
     fn a_link_in_place_of_the_file_is_not_followed() {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("bus.lock");
-        std::os::unix::fs::symlink(directory.path().join("elsewhere"), &path).unwrap();
-        assert!(matches!(
-            LockFile { path, removed: false }.take(Duration::ZERO, || ()),
-            Err(Error::LockFile { .. })
-        ));
+        let file = lock_file(directory.path(), false);
+        std::os::unix::fs::symlink(directory.path().join("elsewhere"), &file.path).unwrap();
+        assert!(matches!(file.take(), Err(NotLocked::Unusable(_))));
     }
 
     #[test]

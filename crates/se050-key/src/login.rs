@@ -1,14 +1,14 @@
 //! Logging in to a token that asks for it, without ever trying a wrong PIN twice.
 
 use std::collections::HashSet;
-use std::path::Path;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use cryptoki::session::{Session, UserType};
 use ring::digest;
 use ring::rand::{SecureRandom as _, SystemRandom};
 
-use crate::{CallError, Error, Pin, TokenInfo};
+use crate::module::{PinState, canonical};
+use crate::raw::RawSession;
+use crate::{Error, Pin, TokenInfo};
 
 /// The PINs that a token refused in this process, hashed with a salt of the process's own.
 static REFUSED: LazyLock<Mutex<HashSet<Vec<u8>>>> = LazyLock::new(Mutex::default);
@@ -21,24 +21,25 @@ static SALT: LazyLock<[u8; 32]> = LazyLock::new(|| {
 });
 
 /// Logs the session in if the token's flags ask for that. The SE050's do not.
-pub(crate) fn log_in(
-    session: &Session,
-    module: &Path,
-    token: &TokenInfo,
-    pin: Option<&Pin>,
-) -> Result<(), Error> {
+pub(crate) fn log_in(session: &RawSession, token: &TokenInfo, pin: Option<&Pin>) -> Result<(), Error> {
     if !token.login_required {
         return Ok(());
     }
-    let pin = pin.ok_or_else(|| Error::PinMissing { label: token.label.clone() })?;
-    let attempt = attempt(module, token, pin);
+    let label = || token.label.clone();
+    let pin = pin.ok_or_else(|| Error::PinMissing { label: label() })?;
+    let attempt = hashed(token, pin);
     // Not held while the token thinks: another module's login must not wait for it.
     let refused = || REFUSED.lock().unwrap_or_else(PoisonError::into_inner);
     if refused().contains(&attempt) {
-        return Err(Error::PinRefused { label: token.label.clone() });
+        return Err(Error::PinRefused { label: label() });
     }
-    let Err(error) = session.login(UserType::User, Some(pin.as_auth_pin())) else { return Ok(()) };
-    let error = CallError::new(error);
+    match token.pin {
+        PinState::Good => {}
+        // A supervisor that starts the process again and again with a wrong PIN would lock the token.
+        PinState::FinalTry => return Err(Error::PinFinalTry { label: label() }),
+        PinState::Locked => return Err(Error::PinLocked { label: label() }),
+    }
+    let Err(error) = session.login(pin.as_bytes()) else { return Ok(()) };
     if error.says_logged_in_already() {
         return Ok(());
     }
@@ -52,10 +53,10 @@ pub(crate) fn log_in(
     })
 }
 
-/// This PIN at this token.
-fn attempt(module: &Path, token: &TokenInfo, pin: &Pin) -> Vec<u8> {
+/// This PIN at this token, so that it can be compared later without being kept.
+pub(crate) fn hashed(token: &TokenInfo, pin: &Pin) -> Vec<u8> {
     let mut context = digest::Context::new(&digest::SHA256);
-    let module = crate::registry::canonical(module);
+    let module = canonical(&token.module);
     let parts = [module.as_os_str().as_encoded_bytes(), token.label.as_bytes(), token.serial.as_bytes()];
     context.update(SALT.as_ref());
     for part in parts {

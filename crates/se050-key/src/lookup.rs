@@ -1,14 +1,18 @@
 //! Finding one object by what the user wrote.
+//!
+//! On NXP's module an object's handle is its id, in every version, so an object that is named by id is not searched.
 
 use std::fmt;
 
-use cryptoki::object::{Attribute, ObjectClass, ObjectHandle};
-use cryptoki_sys::CK_OBJECT_HANDLE;
+use cryptoki_sys::{
+    CK_OBJECT_CLASS, CK_OBJECT_HANDLE, CKA_CLASS, CKA_ID, CKA_KEY_TYPE, CKA_LABEL, CKA_VALUE,
+    CKO_CERTIFICATE, CKO_PRIVATE_KEY,
+};
 
-use crate::session::Session;
-use crate::target::Target;
-use crate::uri::ObjectType;
-use crate::{CallError, Error, ObjectId, Selector};
+use crate::raw::Wanted;
+use crate::selector::Se050Object;
+use crate::session::{ChipSession, Fault};
+use crate::{Error, ObjectId, ObjectType, Selector};
 
 /// The two classes of object that are looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,9 +31,9 @@ pub enum ByteOrder {
     BigEndian,
 }
 
-impl Session {
-    /// The object's handle: looked up once in a session.
-    pub(crate) fn handle(&mut self, class: Class, selector: &Selector) -> Result<ObjectHandle, Error> {
+impl ChipSession {
+    /// The object's handle. On NXP's module it may be that of an object which is not there: that shows when it is used.
+    pub(crate) fn handle(&mut self, class: Class, selector: &Selector) -> Result<CK_OBJECT_HANDLE, Fault> {
         let place = (class, selector.as_str().to_owned());
         if let Some(handle) = self.handles.get(&place) {
             return Ok(*handle);
@@ -39,79 +43,122 @@ impl Session {
         Ok(handle)
     }
 
-    /// Searches, whatever was found before.
-    pub(crate) fn find(&mut self, class: Class, selector: &Selector) -> Result<ObjectHandle, Error> {
-        match self.target(class, selector)? {
-            Target::Id(id) => self.find_id(class, id)?.ok_or_else(|| self.not_found(class, selector)),
-            Target::Attributes { label, id } => {
-                let mut template = vec![Attribute::Class(class.object_class())];
-                template.extend(label.as_deref().map(|label| Attribute::Label(nul_terminated(label))));
-                template.extend(id.map(Attribute::Id));
-                self.single(class, selector, &template)
+    /// The id of the SE050's key of that name.
+    pub(crate) fn key_id(&mut self, key: &Selector) -> Result<Option<ObjectId>, Fault> {
+        if key.object_ids().is_empty() {
+            return Ok(None);
+        }
+        let handle = self.handle(Class::PrivateKey, key)?;
+        Ok(u32::try_from(handle).ok().map(ObjectId::new))
+    }
+
+    fn find(&self, class: Class, selector: &Selector) -> Result<CK_OBJECT_HANDLE, Fault> {
+        if self.token.is_se050 {
+            return match selector.on_se050(&self.token, class.object_type())? {
+                Se050Object::Ids(ids) => self.one_of(class, selector, ids),
+                Se050Object::HashedLabel(label) => {
+                    let template = [class.wanted(), (CKA_LABEL, label.as_bytes().to_vec())];
+                    self.single(class, selector, self.search(class, selector.as_str(), &template)?)
+                }
+            };
+        }
+        let (label, id) = selector.label_and_id(&self.token, class.object_type())?;
+        let mut template = vec![class.wanted()];
+        template.extend(label.map(|label| (CKA_LABEL, label.as_bytes().to_vec())));
+        template.extend(id.map(|id| (CKA_ID, id.to_vec())));
+        self.single(class, selector, self.search(class, selector.as_str(), &template)?)
+    }
+
+    /// Of the ids that the text may mean, the one that exists. Whether the likeliest exists is not asked when no other does:
+    /// that shows when it is used.
+    fn one_of(&self, class: Class, selector: &Selector, ids: &[ObjectId]) -> Result<CK_OBJECT_HANDLE, Fault> {
+        let Some((first, others)) = ids.split_first() else { return Err(self.missing(class, selector)) };
+        let exists = |id: &ObjectId| self.has(handle_of(*id), class.telling_attribute());
+        let mut found = Vec::new();
+        for other in others {
+            if exists(other)? {
+                found.push(*other);
             }
+        }
+        if found.is_empty() || exists(first)? {
+            found.insert(0, *first);
+        }
+        match found.as_slice() {
+            [only] => {
+                if !others.is_empty() {
+                    tracing::info!(%selector, object = %only, "the label is that of this object");
+                }
+                Ok(handle_of(*only))
+            }
+            several => Err(Fault::Wrong(Error::AmbiguousLabel {
+                label: selector.as_str().to_owned(),
+                objects: several.to_vec(),
+            })),
         }
     }
 
-    /// The handle of an SE050's object by its id alone, for an object whose absence shows when it is read.
-    pub(crate) fn known_handle(
-        &self,
-        class: Class,
-        selector: &Selector,
-    ) -> Result<Option<CK_OBJECT_HANDLE>, Error> {
-        Ok(match self.target(class, selector)? {
-            Target::Id(id) => Some(id.value().into()),
-            Target::Attributes { .. } => None,
-        })
+    /// The fault of using an object of NXP's module, unless the object is not there. A search tells: it finds nothing, and
+    /// the chip answers.
+    pub(crate) fn unless_missing(&mut self, class: Class, selector: &Selector, fault: Fault) -> Fault {
+        let Fault::Ckr { .. } = fault else { return fault };
+        let handle = self.handles.get(&(class, selector.as_str().to_owned())).copied();
+        let Some(id) = handle.and_then(|handle| u32::try_from(handle).ok()).map(ObjectId::new) else {
+            return fault;
+        };
+        if !self.token.is_se050 {
+            return fault;
+        }
+        match self.exists(class, id) {
+            Ok(true) => fault,
+            Ok(false) if self.answers() => self.missing(class, selector),
+            Ok(false) => fault,
+            Err(fault) => fault,
+        }
     }
 
-    /// Asks for the label in the one byte order, then in the other. On NXP's module an object's handle is its id, so a hit
-    /// is the right object, or it is none: the byte order changed twice between versions, and the wrong one may name
-    /// another object.
-    pub(crate) fn find_id(&mut self, class: Class, id: ObjectId) -> Result<Option<ObjectHandle>, Error> {
-        for order in self.byte_order.map_or_else(|| self.likely_orders(), |known| [known, known.other()]) {
-            let label = order.label(id);
-            let template = [Attribute::Class(class.object_class()), Attribute::Label(nul_terminated(&label))];
+    /// Searches for the id by its label, in the byte order of this version of the module and in the other one. A hit with
+    /// another handle is another object, whose id has the bytes reversed.
+    pub(crate) fn exists(&self, class: Class, id: ObjectId) -> Result<bool, Fault> {
+        let orders = match self.token.label_byte_order() {
+            Some(ByteOrder::LittleEndian) => [id.little_endian_label(), id.big_endian_label()],
+            _ => [id.big_endian_label(), id.little_endian_label()],
+        };
+        for label in orders {
+            let template = [class.wanted(), (CKA_LABEL, label.clone().into_bytes())];
             let found = match self.search(class, &label, &template) {
-                Err(Error::Call { source, .. }) if source.may_mean_no_such_object() => continue,
+                Err(Fault::Ckr { source, .. }) if source.may_mean_no_such_object() => continue,
                 found => found?,
             };
             // Some versions leave garbage in the upper half of a handle.
-            let expected = CK_OBJECT_HANDLE::from(id.value());
-            if let Some(object) = found.into_iter().find(|object| object.handle() & 0xFFFF_FFFF == expected) {
-                if id.value() != id.value().swap_bytes() {
-                    self.byte_order = Some(order);
-                }
-                return Ok(Some(object));
+            if found.into_iter().any(|object| object & 0xFFFF_FFFF == handle_of(id)) {
+                return Ok(true);
             }
         }
-        Ok(None)
-    }
-
-    /// The version of the module tells which order comes first, to save a search. What counts is what is found.
-    fn likely_orders(&self) -> [ByteOrder; 2] {
-        let first = match self.token.firmware_version {
-            (4, 0..=3) => ByteOrder::LittleEndian,
-            _ => ByteOrder::BigEndian,
-        };
-        [first, first.other()]
+        Ok(false)
     }
 
     fn single(
         &self,
         class: Class,
         selector: &Selector,
-        template: &[Attribute],
-    ) -> Result<ObjectHandle, Error> {
-        let found = self.search(class, &selector.to_string(), template)?;
+        found: Vec<CK_OBJECT_HANDLE>,
+    ) -> Result<CK_OBJECT_HANDLE, Fault> {
         match found.as_slice() {
             [only] => Ok(*only),
-            [] => Err(self.not_found(class, selector)),
-            several => Err(Error::Ambiguous {
+            // A chip that does not answer looks like one without objects.
+            [] => {
+                let source = |raw: &crate::raw::RawSession| {
+                    if self.token.has_random { raw.random() } else { raw.session_info() }
+                };
+                self.call(|| format!("searching the {} {selector}", class.name()), source)?;
+                Err(self.missing(class, selector))
+            }
+            several => Err(Fault::Wrong(Error::Ambiguous {
                 class: class.name(),
                 selector: selector.to_string(),
                 token: self.token.label.clone(),
                 objects: several.iter().map(|object| self.describe(*object)).collect(),
-            }),
+            })),
         }
     }
 
@@ -119,30 +166,20 @@ impl Session {
         &self,
         class: Class,
         what: &str,
-        template: &[Attribute],
-    ) -> Result<Vec<ObjectHandle>, Error> {
-        let found = self.session.find_objects(template);
-        self.pulse.beat();
-        found.map_err(|error| Error::Call {
-            doing: format!("searching the {} {what}", class.name()),
-            advice: "check the label, and that nothing else uses the chip",
-            source: CallError::new(error),
-        })
+        template: &[Wanted],
+    ) -> Result<Vec<CK_OBJECT_HANDLE>, Fault> {
+        self.call(|| format!("searching the {} {what}", class.name()), |raw| raw.find(template))
     }
 
     /// An object by its handle and CKA_ID, so that the user can tell it from its namesakes.
-    fn describe(&self, object: ObjectHandle) -> String {
-        let id = self.raw.attribute(self.session.handle(), object.handle(), cryptoki_sys::CKA_ID);
+    fn describe(&self, object: CK_OBJECT_HANDLE) -> String {
+        let id = self.call(String::new, |raw| raw.attribute(object, CKA_ID));
         let id = id.map(|id| crate::public_key::hex(&id)).unwrap_or_default();
-        format!("handle {} with id {id:?}", object.handle())
+        format!("handle {object} with id {id:?}")
     }
 
-    pub(crate) fn not_found(&self, class: Class, selector: &Selector) -> Error {
-        Error::NotFound {
-            class: class.name(),
-            selector: selector.to_string(),
-            token: self.token.label.clone(),
-        }
+    fn missing(&self, class: Class, selector: &Selector) -> Fault {
+        Fault::NoSuchObject { class, selector: selector.to_string() }
     }
 }
 
@@ -154,11 +191,12 @@ impl Class {
         }
     }
 
-    fn object_class(self) -> ObjectClass {
-        match self {
-            Self::PrivateKey => ObjectClass::PRIVATE_KEY,
-            Self::Certificate => ObjectClass::CERTIFICATE,
-        }
+    /// A search's condition on the class.
+    fn wanted(self) -> Wanted {
+        of_class(match self {
+            Self::PrivateKey => CKO_PRIVATE_KEY,
+            Self::Certificate => CKO_CERTIFICATE,
+        })
     }
 
     pub(crate) fn object_type(self) -> ObjectType {
@@ -167,20 +205,12 @@ impl Class {
             Self::Certificate => ObjectType::Certificate,
         }
     }
-}
 
-impl ByteOrder {
-    fn label(self, id: ObjectId) -> String {
+    /// An attribute that NXP's module can read of an object of this class only.
+    fn telling_attribute(self) -> cryptoki_sys::CK_ATTRIBUTE_TYPE {
         match self {
-            Self::LittleEndian => id.little_endian_label(),
-            Self::BigEndian => id.big_endian_label(),
-        }
-    }
-
-    fn other(self) -> Self {
-        match self {
-            Self::LittleEndian => Self::BigEndian,
-            Self::BigEndian => Self::LittleEndian,
+            Self::PrivateKey => CKA_KEY_TYPE,
+            Self::Certificate => CKA_VALUE,
         }
     }
 }
@@ -194,12 +224,11 @@ impl fmt::Display for ByteOrder {
     }
 }
 
-/// The label's bytes with a NUL behind them in the same allocation: NXP's module reads up to it, whatever length it is told.
-pub(crate) fn nul_terminated(label: &str) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(label.len() + 1);
-    bytes.extend_from_slice(label.as_bytes());
-    bytes.push(0);
-    // Shortens the length only; the NUL stays where it is.
-    bytes.pop();
-    bytes
+/// A search's condition on the class.
+pub(crate) fn of_class(class: CK_OBJECT_CLASS) -> Wanted {
+    (CKA_CLASS, class.to_ne_bytes().to_vec())
+}
+
+fn handle_of(id: ObjectId) -> CK_OBJECT_HANDLE {
+    id.value().into()
 }

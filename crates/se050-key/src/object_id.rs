@@ -7,8 +7,8 @@ use crate::{Error, FactoryKey};
 
 /// The 32-bit id of an object in the SE050, e.g. `0xF0000110`.
 ///
-/// Parses from `0xF0000110`, from `F0000110`, and from the label that the module of the little-endian era (NXP's
-/// plug-and-trust 4.0 to 4.3, the one of an Armadillo) gives the object: `sss:100100F0`.
+/// Parses from `0xF0000110` and `F0000110`. A label such as `sss:100100F0` may mean two ids, depending on the version of
+/// NXP's module: see [`Selector::object_ids`](crate::Selector::object_ids).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectId(u32);
 
@@ -42,6 +42,38 @@ impl ObjectId {
     pub fn factory_certificate(self) -> Option<Self> {
         FactoryKey::ALL.iter().find(|preset| preset.key == self).map(|preset| preset.certificate)
     }
+
+    /// The ids that a label may mean: none for a label that is no object id, one for an id or a factory key's name, two
+    /// for `sss:` and eight digits, Armadillo's byte order first.
+    ///
+    /// A text that begins like an id has to be one. NXP's module takes fewer and more digits as well, and finds
+    /// another object or none.
+    pub(crate) fn candidates(label: &str) -> Result<Vec<Self>, Error> {
+        let begins_with =
+            |prefix: &str| label.get(..prefix.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(prefix));
+        if begins_with(LABEL_PREFIX) {
+            let digits = label.strip_prefix(LABEL_PREFIX).unwrap_or_default();
+            let id = from_digits(digits).ok_or_else(|| not_an_id(label))?;
+            return Ok(Self(id.0.swap_bytes()).with_byte_swapped());
+        }
+        if begins_with("0x") {
+            return Ok(vec![label.parse()?]);
+        }
+        let id = FactoryKey::object_named(label).or_else(|| label.parse().ok());
+        Ok(id.into_iter().collect())
+    }
+
+    /// The ids that a CKA_ID may mean: the four bytes came lowest first up to module 4.6, and highest first from 4.7 on.
+    pub(crate) fn candidates_of_cka_id(id: &[u8]) -> Vec<Self> {
+        let id = <[u8; 4]>::try_from(id).map(|bytes| Self(u32::from_le_bytes(bytes)));
+        id.map(Self::with_byte_swapped).unwrap_or_default()
+    }
+
+    fn with_byte_swapped(self) -> Vec<Self> {
+        let mut ids = vec![self, Self(self.0.swap_bytes())];
+        ids.dedup();
+        ids
+    }
 }
 
 impl fmt::Display for ObjectId {
@@ -54,18 +86,19 @@ impl FromStr for ObjectId {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let (digits, is_label) = match text.strip_prefix(LABEL_PREFIX) {
-            Some(digits) => (digits, true),
-            None => (text.strip_prefix("0x").unwrap_or(text), false),
-        };
-        // Exactly eight digits: the module itself takes fewer and more, and finds another object or none.
-        let value = (digits.len() == 8 && digits.bytes().all(|b| b.is_ascii_hexdigit()))
-            .then(|| u32::from_str_radix(digits, 16).ok())
-            .flatten()
-            .filter(|value| *value != 0)
-            .ok_or_else(|| Error::NotAnObjectId { text: text.to_owned() })?;
-        Ok(Self(if is_label { value.swap_bytes() } else { value }))
+        from_digits(text.strip_prefix("0x").unwrap_or(text)).ok_or_else(|| not_an_id(text))
     }
+}
+
+/// Exactly eight hexadecimal digits, and not 0: the SE050 has no object 0.
+fn from_digits(digits: &str) -> Option<ObjectId> {
+    let exact = digits.len() == 8 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let value = exact.then(|| u32::from_str_radix(digits, 16).ok()).flatten()?;
+    (value != 0).then_some(ObjectId(value))
+}
+
+fn not_an_id(text: &str) -> Error {
+    Error::NotAnObjectId { text: text.to_owned() }
 }
 
 #[cfg(test)]
@@ -74,53 +107,70 @@ mod tests {
 
     use super::*;
 
+    const KEY: ObjectId = ObjectId::new(0xF000_0110);
+    const SWAPPED: ObjectId = ObjectId::new(0x1001_00F0);
+
     #[test]
-    fn parses_every_written_form_of_a_factory_key() {
-        for text in ["0xF0000110", "F0000110", "f0000110", "sss:100100F0", "sss:100100f0"] {
-            assert_eq!(text.parse::<ObjectId>().unwrap(), ObjectId::new(0xF000_0110), "{text}");
+    fn a_label_means_one_id_or_two_or_none() {
+        let cases: [(&str, &[ObjectId]); 9] = [
+            ("0xF0000110", &[KEY]),
+            ("F0000110", &[KEY]),
+            ("f0000110", &[KEY]),
+            ("cloud-connection-0-rsa2048", &[KEY]),
+            ("cloud-connection-0-rsa2048-cert", &[ObjectId::new(0xF000_0111)]),
+            ("sss:100100F0", &[KEY, SWAPPED]),
+            ("sss:F0000110", &[SWAPPED, KEY]),
+            ("sss:01000001", &[ObjectId::new(0x0100_0001)]),
+            ("my key", &[]),
+        ];
+        for (label, expected) in cases {
+            assert_eq!(ObjectId::candidates(label).unwrap(), expected, "{label}");
         }
+        assert_eq!(ObjectId::candidates_of_cka_id(&[0x10, 0x01, 0x00, 0xF0]), [KEY, SWAPPED]);
+        assert_eq!(ObjectId::candidates_of_cka_id(&[1]), []);
     }
 
     #[test]
-    fn refuses_what_the_module_would_silently_read_as_another_object() {
+    fn what_the_module_would_silently_read_as_another_object_is_refused() {
         for text in [
-            "",
             "sss:",
             "sss:100100F",
             "sss:1100100F0",
             "sss:100100F0zz",
             "SSS:100100F0",
+            "sss:0x100100F0",
             "0x0",
+            "0XF0000110",
             "sss:00000000",
-            "+F000011",
+            "sss:+00100F0",
+            "0xF000011",
+            "sss:\u{e9}",
         ] {
-            let error = text.parse::<ObjectId>().unwrap_err();
+            let error = ObjectId::candidates(text).unwrap_err();
             assert!(error.to_string().contains(&format!("{text:?}")), "{error}");
         }
     }
 
     #[test]
     fn writes_both_byte_orders() {
-        let id = ObjectId::new(0xF000_0110);
-        assert_eq!(id.little_endian_label(), "sss:100100F0");
-        assert_eq!(id.big_endian_label(), "sss:F0000110");
-        assert_eq!(id.to_string(), "0xF0000110");
+        assert_eq!(KEY.little_endian_label(), "sss:100100F0");
+        assert_eq!(KEY.big_endian_label(), "sss:F0000110");
+        assert_eq!(KEY.to_string(), "0xF0000110");
     }
 
     proptest! {
         #[test]
-        fn every_id_comes_back_from_every_form_of_it(value in 1_u32..) {
+        fn every_id_is_among_the_candidates_of_every_form_of_it(value in 1_u32..) {
             let id = ObjectId::new(value);
-            for text in [id.to_string(), id.to_string()[2..].to_lowercase(), id.little_endian_label()] {
-                prop_assert_eq!(text.parse::<ObjectId>().unwrap(), id);
+            prop_assert_eq!(id.to_string().parse::<ObjectId>().unwrap(), id);
+            for label in [id.to_string(), id.little_endian_label(), id.big_endian_label()] {
+                prop_assert!(ObjectId::candidates(&label).unwrap().contains(&id), "{}", label);
             }
-            let swapped = ObjectId::new(value.swap_bytes());
-            prop_assert_eq!(id.big_endian_label(), swapped.little_endian_label());
         }
 
         #[test]
         fn no_text_panics_and_only_eight_digits_are_an_id(text in "(sss:|0x|SSS:)?\\PC{0,12}") {
-            if text.parse::<ObjectId>().is_ok() {
+            if ObjectId::candidates(&text).is_ok_and(|ids| !ids.is_empty()) {
                 let digits = text.trim_start_matches("sss:").trim_start_matches("0x");
                 prop_assert_eq!(digits.len(), 8);
                 prop_assert!(digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
@@ -130,7 +180,7 @@ mod tests {
 
     #[test]
     fn knows_the_certificates_of_the_factory_keys_only() {
-        assert_eq!(ObjectId::new(0xF000_0110).factory_certificate(), Some(ObjectId::new(0xF000_0111)));
+        assert_eq!(KEY.factory_certificate(), Some(ObjectId::new(0xF000_0111)));
         assert_eq!(ObjectId::new(0xF000_0111).factory_certificate(), None);
         assert_eq!(ObjectId::new(0x1000).factory_certificate(), None);
     }

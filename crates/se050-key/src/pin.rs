@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, IsTerminal as _, Read, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use cryptoki::types::AuthPin;
-use secrecy::ExposeSecret as _;
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
 
 use crate::Error;
@@ -15,23 +15,24 @@ use crate::Error;
 /// Longer than any token's longest PIN.
 const LONGEST: usize = 1024;
 
-/// A user PIN. It is zeroised when dropped, and never printed.
+/// A user PIN, never empty: a token counts the attempt with an empty PIN as a wrong one. It is zeroised when dropped, and
+/// never printed.
 #[derive(Clone)]
-pub struct Pin(AuthPin);
+pub struct Pin(SecretString);
 
 impl Pin {
     /// The environment variable in which [`Pin::find`] looks.
     pub const VARIABLE: &str = "SE050_PIN";
 
-    /// The PIN in that text, which is zeroised.
-    pub fn new(text: String) -> Self {
+    /// The PIN in that text, which is zeroised; `None` for an empty text.
+    pub fn new(text: String) -> Option<Self> {
         Self::from_text(&Zeroizing::new(text))
     }
 
-    /// The PIN in a file, without the line end after it.
+    /// The PIN in a file: its first line, without the line end, and without a byte order mark before it.
     ///
     /// # Errors
-    /// [`Error::PinFile`] when it cannot be read, or when others than its owner may read it.
+    /// [`Error::PinFile`] when it cannot be read, when it is empty, or when others than its owner may read it.
     pub fn from_file(path: &Path) -> Result<Self, Error> {
         let failed = |source| Error::PinFile { path: path.to_owned(), source };
         let mut file = File::open(path).map_err(failed)?;
@@ -45,21 +46,9 @@ impl Pin {
         Self::from_reader(&mut file).map_err(failed)
     }
 
-    /// The PIN that another program writes to a descriptor which it handed to this one, up to the line's end.
-    ///
-    /// # Errors
-    /// [`Error::PinFile`] when it cannot be read.
-    pub fn from_descriptor(number: u32) -> Result<Self, Error> {
-        // A descriptor's file under /proc is its own: the descriptor itself stays open, and whose it is does not matter.
-        let path = Path::new("/proc/self/fd").join(number.to_string());
-        let mut file = File::open(&path).map_err(|source| Error::PinFile { path: path.clone(), source })?;
-        Self::from_reader(&mut file).map_err(|source| Error::PinFile { path, source })
-    }
-
     /// The PIN in an environment variable, if that is set and not empty. The process's environment keeps it: a file is better.
     pub fn from_environment(variable: &str) -> Option<Self> {
-        let pin = std::env::var(variable).ok().map(Zeroizing::new)?;
-        (!pin.is_empty()).then(|| Self::from_text(&pin))
+        std::env::var(variable).ok().and_then(Self::new)
     }
 
     /// The PIN in the file, where one is named, else in the environment variable [`Pin::VARIABLE`], else none.
@@ -75,76 +64,101 @@ impl Pin {
         }
     }
 
-    /// The PIN from where a PKCS#11 URI's `pin-source` says: `file:/run/pin` or `/run/pin`, `fd:3`, `env:NAME`. Commands
-    /// (`|program`) are not run.
+    /// The PIN from where a PKCS#11 URI's `pin-source` says: `file:/run/pin` or `/run/pin`. Commands (`|program`) are not
+    /// run.
     ///
     /// # Errors
-    /// As [`Pin::from_file`]; [`Error::PinSource`] for anything else, and for a variable that is not set.
+    /// As [`Pin::from_file`]; [`Error::PinSource`] for anything else.
     pub fn from_source(source: &str) -> Result<Self, Error> {
-        let wrong = |reason| Error::PinSource { pin_source: source.to_owned(), reason };
-        if let Some(number) = source.strip_prefix("fd:") {
-            return Self::from_descriptor(
-                number.parse().map_err(|_| wrong("fd: wants a descriptor's number"))?,
-            );
-        }
-        if let Some(variable) = source.strip_prefix("env:") {
-            return Self::from_environment(variable).ok_or_else(|| wrong("that variable is not set"));
-        }
         let path = source.strip_prefix("file:").unwrap_or(source);
         let path = path.strip_prefix("//").filter(|rest| rest.starts_with('/')).unwrap_or(path);
         if !path.starts_with('/') {
-            return Err(wrong("it is neither file:/PATH, fd:NUMBER nor env:NAME"));
+            let reason = "write file: and the absolute path of a file that holds the PIN (file:/run/pin)";
+            return Err(Error::PinSource { pin_source: source.to_owned(), reason });
         }
         Self::from_file(Path::new(path))
     }
 
-    pub(crate) fn as_auth_pin(&self) -> &AuthPin {
-        &self.0
+    /// Asks for the PIN on the terminal, without an echo; `None` where standard input is no terminal, or nothing is
+    /// entered.
+    ///
+    /// # Errors
+    /// The terminal cannot be read.
+    pub fn prompt(token: &str) -> io::Result<Option<Self>> {
+        let mut terminal = io::stdin();
+        if !terminal.is_terminal() {
+            return Ok(None);
+        }
+        let before = tcgetattr(&terminal)?;
+        let mut silent = before.clone();
+        silent.local_modes.remove(LocalModes::ECHO);
+        silent.local_modes.insert(LocalModes::ECHONL);
+        write!(io::stderr(), "PIN of the token {token:?}: ")?;
+        tcsetattr(&terminal, OptionalActions::Now, &silent)?;
+        let line = read_line(&mut terminal);
+        tcsetattr(&terminal, OptionalActions::Now, &before)?;
+        Ok(Self::from_text(&line?))
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.0.expose_secret().as_bytes()
     }
 
-    /// Into a buffer that is zeroised and never grows: a buffer that moves leaves what it held behind.
     fn from_reader(reader: &mut impl Read) -> io::Result<Self> {
-        let mut buffer = Zeroizing::new([0_u8; LONGEST]);
-        let mut length = 0;
-        while let Some(free) = buffer.get_mut(length..).filter(|free| !free.is_empty()) {
-            match reader.read(free) {
-                Ok(0) => break,
-                Ok(read) => length += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-            // A terminal or a pipe that stays open gives a line and no end.
-            if buffer.iter().take(length).any(|byte| *byte == b'\n') {
-                break;
-            }
-        }
-        if length == LONGEST {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "it is longer than any PIN"));
-        }
-        let read = buffer.get(..length).unwrap_or_default();
-        let line = read.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let text = std::str::from_utf8(line)
-            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no UTF-8 text"))?;
-        Ok(Self::from_text(text))
+        let line = read_line(reader)?;
+        let empty = || io::Error::new(io::ErrorKind::InvalidData, "its first line is empty");
+        Self::from_text(line.strip_prefix('\u{feff}').unwrap_or(&line)).ok_or_else(empty)
     }
 
     /// One allocation of the right size, which the secret's box takes over as it is.
-    fn from_text(text: &str) -> Self {
+    fn from_text(text: &str) -> Option<Self> {
         let mut exact = String::with_capacity(text.len());
         exact.push_str(text);
-        Self(AuthPin::from(exact))
+        (!exact.is_empty()).then(|| Self(SecretString::from(exact)))
     }
 }
+
+impl PartialEq for Pin {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Pin {}
 
 impl fmt::Debug for Pin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Pin(..)")
     }
+}
+
+/// The first line, read into a buffer that is zeroised and never grows: a buffer that moves leaves what it held behind.
+fn read_line(reader: &mut impl Read) -> io::Result<Zeroizing<String>> {
+    let invalid = |text| io::Error::new(io::ErrorKind::InvalidData, text);
+    let mut buffer = Zeroizing::new([0_u8; LONGEST]);
+    let mut length = 0;
+    while let Some(free) = buffer.get_mut(length..).filter(|free| !free.is_empty()) {
+        match reader.read(free) {
+            Ok(0) => break,
+            Ok(read) => length += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        // A terminal or a pipe that stays open gives a line and no end.
+        if buffer.iter().take(length).any(|byte| *byte == b'\n') {
+            break;
+        }
+    }
+    if length == LONGEST {
+        return Err(invalid("it is longer than any PIN"));
+    }
+    let read = buffer.get(..length).unwrap_or_default();
+    let line = read.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let text = std::str::from_utf8(line).map_err(|_| invalid("it is no UTF-8 text"))?;
+    let mut exact = Zeroizing::new(String::with_capacity(text.len()));
+    exact.push_str(text);
+    Ok(exact)
 }
 
 #[cfg(test)]

@@ -1,89 +1,233 @@
-//! The two calls that cryptoki cannot make as this chip needs them.
+//! The C interface: every call of a PKCS#11 module that this crate makes.
 //!
-//! `cryptoki` asks for the length of each result first, with a NULL buffer. NXP's module answers that question
-//! by doing the work: a second private-key operation for C_Sign, a second reading of the whole object for
-//! C_GetAttributeValue. Here each is called once, with a buffer that is large enough.
+//! All of them go through one function list, the one that was initialised: a module may give out a new and uninitialised
+//! list with each C_GetFunctionList (p11-kit's client does). And none of them asks for a length first, with a NULL buffer:
+//! NXP's module answers that question by doing the work, a second private-key operation for C_Sign, a second reading of
+//! the object for C_GetAttributeValue.
 
 use std::path::Path;
 use std::ptr;
+use std::rc::Rc;
 
-use cryptoki::context::Function;
-use cryptoki::error::Error as CryptokiError;
 use cryptoki_sys::{
-    CK_ATTRIBUTE, CK_ATTRIBUTE_TYPE, CK_FUNCTION_LIST, CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CK_ULONG,
+    CK_ATTRIBUTE, CK_ATTRIBUTE_TYPE, CK_C_INITIALIZE_ARGS, CK_FUNCTION_LIST, CK_MECHANISM, CK_MECHANISM_TYPE,
+    CK_OBJECT_HANDLE, CK_RSA_PKCS_PSS_PARAMS, CK_RV, CK_SESSION_HANDLE, CK_SESSION_INFO, CK_SLOT_ID,
+    CK_TOKEN_INFO, CK_TRUE, CK_ULONG, CK_USER_TYPE, CKF_OS_LOCKING_OK, CKF_SERIAL_SESSION,
+    CKR_CRYPTOKI_ALREADY_INITIALIZED, CKR_FUNCTION_NOT_SUPPORTED, CKU_CONTEXT_SPECIFIC, CKU_USER,
 };
+use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 
 use crate::CallError;
 
 /// Room for any signature: RSA-4096 gives 512 bytes.
 const SIGNATURE_BYTES: usize = 512;
-
 /// Room for any attribute: NXP's module reads objects into a buffer of 2048 bytes, other tokens keep larger certificates.
 const ATTRIBUTE_BYTES: usize = 8192;
+/// How many handles a C_FindObjects asks for: NXP's 4.3 refuses less than 200 in an enumeration, its successor more.
+const HANDLES_A_CALL: usize = 200;
+/// How many objects a search collects. More are of no use to an error message, and a module that never ends must not
+/// keep us.
+const MOST_HANDLES: usize = 1000;
+/// More slots than any module has.
+const MOST_SLOTS: usize = 256;
 
-/// A PKCS#11 module's function list.
-///
-/// Its two calls belong to the thread that owns the session: the module does no locking of its own.
+/// A value for an attribute in a search.
+pub(crate) type Wanted = (CK_ATTRIBUTE_TYPE, Vec<u8>);
+
+/// Calls one function of the list. The caller says why the arguments are sound.
+macro_rules! call {
+    ($module:expr, $function:ident($($argument:expr),* $(,)?)) => {
+        match $module.functions.$function {
+            Some(function) => CallError::check(stringify!($function), function($($argument),*)),
+            None => CallError::check(stringify!($function), CKR_FUNCTION_NOT_SUPPORTED),
+        }
+    };
+}
+
+/// A loaded and initialised module. It belongs to the thread that loaded it (hence `Rc`): NXP's does no locking of its own.
 pub(crate) struct RawModule {
     functions: CK_FUNCTION_LIST,
+    /// Somebody else in the process had initialised it: then finalising is theirs, too.
+    shared: bool,
     /// Keeps the module loaded while `functions` points into it.
-    _library: cryptoki_sys::Pkcs11,
+    _library: Library,
 }
 
 impl RawModule {
-    /// Loads the module. Where it is loaded already, this is the same one.
-    pub(crate) fn load(path: &Path) -> Result<Self, CallError> {
-        // SAFETY: loading runs the module's initialisers; that the file is a PKCS#11 module is the caller's word, as it is
-        // for cryptoki, which loads the same file.
-        let library = unsafe { cryptoki_sys::Pkcs11::new(path) }
-            .map_err(|error| CallError::new(CryptokiError::LibraryLoading(error)))?;
-        if library.C_GetFunctionList.is_err() {
-            return Err(CallError::new(CryptokiError::MissingSymbol("C_GetFunctionList")));
-        }
+    /// Loads and initialises the module. Where it is loaded already, this is the same one.
+    pub(crate) fn load(path: &Path) -> Result<Rc<Self>, String> {
+        // RTLD_NOW: a missing symbol is an error here, and not the end of the process at the first call that needs it.
+        // SAFETY: loading runs the module's initialisers; that the file is a PKCS#11 module is the caller's word.
+        let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }.map_err(loader_said)?;
+        // SAFETY: PKCS#11 gives the symbol this type.
+        let get_function_list = unsafe {
+            library.get::<unsafe extern "C" fn(*mut *mut CK_FUNCTION_LIST) -> CK_RV>(b"C_GetFunctionList\0")
+        };
+        let get_function_list = get_function_list.map_err(loader_said)?;
         let mut list: *mut CK_FUNCTION_LIST = ptr::null_mut();
-        // SAFETY: the symbol exists, and the pointer to write to is valid.
-        let rv = unsafe { library.C_GetFunctionList(&raw mut list) };
-        if let Some(error) = CallError::from_rv(rv, Function::GetFunctionList) {
-            return Err(error);
-        }
+        // SAFETY: the pointer to write to is valid.
+        let rv = unsafe { get_function_list(&raw mut list) };
+        CallError::check("C_GetFunctionList", rv).map_err(|error| error.to_string())?;
         if list.is_null() {
-            return Err(CallError::new(CryptokiError::NullFunctionPointer));
+            return Err("C_GetFunctionList gave no function list".to_owned());
         }
         // SAFETY: not null, and PKCS#11 has it point to a CK_FUNCTION_LIST that lives as long as the module is loaded.
         let functions = unsafe { *list };
-        Ok(Self { functions, _library: library })
-    }
-
-    /// C_Sign, once. C_SignInit comes before it, and the mechanism given there is still alive.
-    pub(crate) fn sign(&self, session: CK_SESSION_HANDLE, input: &[u8]) -> Result<Vec<u8>, CallError> {
-        let mut input = input.to_vec();
-        let mut signature = vec![0_u8; SIGNATURE_BYTES];
-        let mut length = signature.len() as CK_ULONG;
-        let function =
-            self.functions.C_Sign.ok_or_else(|| CallError::new(CryptokiError::NullFunctionPointer))?;
-        // SAFETY: both buffers are as long as said, and outlive the call.
-        let rv = unsafe {
-            function(
-                session,
-                input.as_mut_ptr(),
-                input.len() as CK_ULONG,
-                signature.as_mut_ptr(),
-                &raw mut length,
-            )
+        let mut module = Self { functions, shared: false, _library: library };
+        module.shared = match module.initialize() {
+            Err(error) if error.ckr() == CKR_CRYPTOKI_ALREADY_INITIALIZED => true,
+            result => result.map(|()| false).map_err(|error| error.to_string())?,
         };
-        if let Some(error) = CallError::from_rv(rv, Function::Sign) {
-            return Err(error);
-        }
-        signature.truncate(usize::try_from(length).unwrap_or(usize::MAX));
-        Ok(signature)
+        Ok(Rc::new(module))
     }
 
-    /// C_GetAttributeValue for one attribute, once.
-    ///
-    /// One attribute a call: NXP's module stops at the first that fails and leaves the later ones untouched.
+    fn initialize(&self) -> Result<(), CallError> {
+        // Exactly this flag: NXP's module up to 4.3 refuses anything less and anything more.
+        let mut arguments = CK_C_INITIALIZE_ARGS { flags: CKF_OS_LOCKING_OK, ..Default::default() };
+        // SAFETY: the arguments outlive the call.
+        unsafe { call!(self, C_Initialize((&raw mut arguments).cast())) }
+    }
+
+    /// C_Finalize and C_Initialize. Sessions and slots are gone afterwards.
+    pub(crate) fn reinitialize(&self) -> Result<(), CallError> {
+        if !self.shared {
+            // SAFETY: PKCS#11 wants a null pointer.
+            unsafe { call!(self, C_Finalize(ptr::null_mut())) }?;
+        }
+        self.initialize()
+    }
+
+    /// The slots that have a token.
+    pub(crate) fn slots(&self) -> Result<Vec<CK_SLOT_ID>, CallError> {
+        let mut slots = vec![0; MOST_SLOTS];
+        let mut count = slots.len() as CK_ULONG;
+        // SAFETY: the buffer is as long as said, and outlives the call.
+        unsafe { call!(self, C_GetSlotList(CK_TRUE, slots.as_mut_ptr(), &raw mut count)) }?;
+        slots.truncate(usize::try_from(count).unwrap_or(0));
+        Ok(slots)
+    }
+
+    pub(crate) fn token_info(&self, slot: CK_SLOT_ID) -> Result<CK_TOKEN_INFO, CallError> {
+        let mut info = CK_TOKEN_INFO::default();
+        // SAFETY: the structure outlives the call.
+        unsafe { call!(self, C_GetTokenInfo(slot, &raw mut info)) }?;
+        Ok(info)
+    }
+
+    /// A read-only session. Nothing is closed on failure: the handle that NXP's module leaves then must not be.
+    pub(crate) fn open_session(self: &Rc<Self>, slot: CK_SLOT_ID) -> Result<RawSession, CallError> {
+        let mut handle: CK_SESSION_HANDLE = 0;
+        // SAFETY: no callback, and the handle outlives the call.
+        unsafe {
+            call!(self, C_OpenSession(slot, CKF_SERIAL_SESSION, ptr::null_mut(), None, &raw mut handle))
+        }?;
+        Ok(RawSession { module: Rc::clone(self), handle })
+    }
+}
+
+impl Drop for RawModule {
+    fn drop(&mut self) {
+        if self.shared {
+            return;
+        }
+        // Each session keeps the module, so none is open any more.
+        // SAFETY: PKCS#11 wants a null pointer.
+        if let Err(error) = unsafe { call!(self, C_Finalize(ptr::null_mut())) } {
+            tracing::debug!(%error, "the module was not finalised");
+        }
+    }
+}
+
+/// An open session, closed once with this value: 3.3's handles are pointers, and a second close frees them again.
+pub(crate) struct RawSession {
+    module: Rc<RawModule>,
+    handle: CK_SESSION_HANDLE,
+}
+
+impl RawSession {
+    pub(crate) fn login(&self, pin: &[u8]) -> Result<(), CallError> {
+        self.login_as(CKU_USER, pin)
+    }
+
+    fn login_as(&self, user: CK_USER_TYPE, pin: &[u8]) -> Result<(), CallError> {
+        // PKCS#11 reads the PIN and does not write it, whatever the pointer's type says.
+        let bytes = pin.as_ptr().cast_mut();
+        // SAFETY: the PIN is as long as said, and outlives the call.
+        unsafe { call!(self.module, C_Login(self.handle, user, bytes, pin.len() as CK_ULONG)) }
+    }
+
+    /// C_GetSessionInfo: what a token without a random generator can be asked for a sign of life.
+    pub(crate) fn session_info(&self) -> Result<(), CallError> {
+        let mut info = CK_SESSION_INFO::default();
+        // SAFETY: the structure outlives the call.
+        unsafe { call!(self.module, C_GetSessionInfo(self.handle, &raw mut info)) }
+    }
+
+    /// C_GenerateRandom of some bytes that nobody needs.
+    pub(crate) fn random(&self) -> Result<(), CallError> {
+        let mut bytes = [0_u8; 8];
+        // SAFETY: the buffer is as long as said, and outlives the call.
+        unsafe {
+            call!(self.module, C_GenerateRandom(self.handle, bytes.as_mut_ptr(), bytes.len() as CK_ULONG))
+        }
+    }
+
+    /// The objects with those attributes. The search is ended whatever comes of it: NXP's module takes what is left of
+    /// one into the next.
+    pub(crate) fn find(&self, wanted: &[Wanted]) -> Result<Vec<CK_OBJECT_HANDLE>, CallError> {
+        // NXP's module reads a label up to a NUL, whatever length it is told: there is one behind each value.
+        let mut values: Vec<Vec<u8>> = wanted.iter().map(|(_, value)| [value, &[0][..]].concat()).collect();
+        let mut template: Vec<CK_ATTRIBUTE> = wanted
+            .iter()
+            .zip(&mut values)
+            .map(|((type_, value), terminated)| CK_ATTRIBUTE {
+                type_: *type_,
+                pValue: terminated.as_mut_ptr().cast(),
+                ulValueLen: value.len() as CK_ULONG,
+            })
+            .collect();
+        // SAFETY: the template is as long as said, its values, too; all of them outlive the search.
+        unsafe {
+            call!(
+                self.module,
+                C_FindObjectsInit(self.handle, template.as_mut_ptr(), template.len() as CK_ULONG)
+            )
+        }?;
+        let found = self.collect();
+        // SAFETY: a handle and no pointer.
+        let ended = unsafe { call!(self.module, C_FindObjectsFinal(self.handle)) };
+        found.and_then(|found| ended.map(|()| found))
+    }
+
+    fn collect(&self) -> Result<Vec<CK_OBJECT_HANDLE>, CallError> {
+        let mut found = Vec::new();
+        while found.len() < MOST_HANDLES {
+            let mut handles = [0; HANDLES_A_CALL];
+            let mut count: CK_ULONG = 0;
+            // SAFETY: the buffer is as long as said, and outlives the call.
+            unsafe {
+                call!(
+                    self.module,
+                    C_FindObjects(
+                        self.handle,
+                        handles.as_mut_ptr(),
+                        handles.len() as CK_ULONG,
+                        &raw mut count
+                    )
+                )
+            }?;
+            let count = usize::try_from(count).unwrap_or(0);
+            found.extend(handles.iter().take(count));
+            if count < handles.len() {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// One attribute, in one call: NXP's module stops at the first that fails and leaves the later ones untouched.
     pub(crate) fn attribute(
         &self,
-        session: CK_SESSION_HANDLE,
         object: CK_OBJECT_HANDLE,
         attribute: CK_ATTRIBUTE_TYPE,
     ) -> Result<Vec<u8>, CallError> {
@@ -93,21 +237,71 @@ impl RawModule {
             pValue: value.as_mut_ptr().cast(),
             ulValueLen: value.len() as CK_ULONG,
         };
-        let function = self
-            .functions
-            .C_GetAttributeValue
-            .ok_or_else(|| CallError::new(CryptokiError::NullFunctionPointer))?;
         // SAFETY: the template has one entry, whose buffer is as long as said; both outlive the call.
-        let rv = unsafe { function(session, object, &raw mut template, 1) };
-        if let Some(error) = CallError::from_rv(rv, Function::GetAttributeValue) {
-            return Err(error);
-        }
-        let length = usize::try_from(template.ulValueLen).unwrap_or(usize::MAX);
-        if length > value.len() {
-            // CK_UNAVAILABLE_INFORMATION with CKR_OK: the module contradicts itself.
-            return Err(CallError::new(CryptokiError::InvalidValue));
-        }
-        value.truncate(length);
+        unsafe { call!(self.module, C_GetAttributeValue(self.handle, object, &raw mut template, 1)) }?;
+        // CK_UNAVAILABLE_INFORMATION, the largest number, is as good as nothing.
+        value.truncate(
+            usize::try_from(template.ulValueLen).ok().filter(|bytes| *bytes <= ATTRIBUTE_BYTES).unwrap_or(0),
+        );
         Ok(value)
     }
+
+    /// C_SignInit and one C_Sign. `login` is the PIN of a key that wants one for each signature.
+    pub(crate) fn sign(
+        &self,
+        mechanism: CK_MECHANISM_TYPE,
+        mut parameters: Option<CK_RSA_PKCS_PSS_PARAMS>,
+        key: CK_OBJECT_HANDLE,
+        login: Option<&[u8]>,
+        input: &[u8],
+    ) -> Result<Vec<u8>, CallError> {
+        let (parameter, length) = match &mut parameters {
+            Some(parameters) => (ptr::from_mut(parameters).cast(), size_of::<CK_RSA_PKCS_PSS_PARAMS>()),
+            None => (ptr::null_mut(), 0),
+        };
+        let mut mechanism =
+            CK_MECHANISM { mechanism, pParameter: parameter, ulParameterLen: length as CK_ULONG };
+        // SAFETY: mechanism and parameters live until after C_Sign, which is when NXP's module reads the parameters.
+        unsafe { call!(self.module, C_SignInit(self.handle, &raw mut mechanism, key)) }?;
+        if let Some(pin) = login {
+            self.login_as(CKU_CONTEXT_SPECIFIC, pin)?;
+        }
+        let mut input = input.to_vec();
+        let mut signature = vec![0_u8; SIGNATURE_BYTES];
+        let mut length = signature.len() as CK_ULONG;
+        // SAFETY: both buffers are as long as said, and outlive the call.
+        unsafe {
+            call!(
+                self.module,
+                C_Sign(
+                    self.handle,
+                    input.as_mut_ptr(),
+                    input.len() as CK_ULONG,
+                    signature.as_mut_ptr(),
+                    &raw mut length,
+                )
+            )
+        }?;
+        signature.truncate(usize::try_from(length).unwrap_or(0));
+        Ok(signature)
+    }
+}
+
+impl Drop for RawSession {
+    fn drop(&mut self) {
+        // SAFETY: a handle and no pointer; C_OpenSession gave it, and nobody closed it.
+        if let Err(error) = unsafe { call!(self.module, C_CloseSession(self.handle)) } {
+            tracing::debug!(%error, "the session was not closed");
+        }
+    }
+}
+
+fn loader_said(error: libloading::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }

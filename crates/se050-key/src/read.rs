@@ -1,107 +1,174 @@
 //! Reading public keys and certificates from the token.
+//!
+//! A transfer on the bus may be disturbed without anybody noticing: what is read is read once more before it is called
+//! wrong.
 
-use cryptoki::object::{Attribute, KeyType, ObjectClass, ObjectHandle};
 use cryptoki_sys::{
-    CK_KEY_TYPE, CK_OBJECT_HANDLE, CKA_EC_POINT, CKA_KEY_TYPE, CKA_MODULUS, CKA_PUBLIC_EXPONENT, CKA_VALUE,
+    CK_KEY_TYPE, CK_OBJECT_HANDLE, CKA_EC_POINT, CKA_ID, CKA_KEY_TYPE, CKA_LABEL, CKA_MODULUS,
+    CKA_PUBLIC_EXPONENT, CKA_VALUE, CKK_EC, CKK_RSA, CKO_PUBLIC_KEY,
 };
 
-use crate::lookup::{Class, nul_terminated};
-use crate::session::Session;
-use crate::{Certificate, Error, KeyKind, PublicKey, Selector};
+use crate::lookup::{Class, of_class};
+use crate::session::{ChipSession, Fault};
+use crate::{Certificate, Error, KeyKind, ObjectType, PublicKey, Scheme, Selector};
 
-impl Session {
+/// The sizes of RSA key that can sign here: ring verifies no smaller ones, NXP's chip has no larger ones (NXP AN12413).
+const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=4096;
+
+impl ChipSession {
     /// The key's public half, from the key itself.
-    pub(crate) fn public_key(&mut self, selector: &Selector) -> Result<PublicKey, Error> {
+    pub(crate) fn public_key(&mut self, selector: &Selector) -> Result<PublicKey, Fault> {
         let key = self.handle(Class::PrivateKey, selector)?;
-        let kind = self.attribute(key.handle(), CKA_KEY_TYPE, "key type", selector)?;
-        let public_key = if is_key_type(&kind, KeyType::RSA) {
-            let modulus = self.attribute(key.handle(), CKA_MODULUS, "modulus", selector)?;
-            let exponent = self.attribute(key.handle(), CKA_PUBLIC_EXPONENT, "public exponent", selector)?;
+        let unsupported = |reason| Error::UnsupportedKey { object: selector.to_string(), reason };
+        let kind = self.attribute(key, CKA_KEY_TYPE, "key type", selector);
+        let kind = kind.map_err(|fault| self.unless_missing(Class::PrivateKey, selector, fault))?;
+        let is = |key_type: CK_KEY_TYPE| key_type.to_ne_bytes() == kind.as_slice();
+        let public_key = if is(CKK_RSA) {
+            let modulus = self.attribute(key, CKA_MODULUS, "modulus", selector)?;
+            let exponent = self.attribute(key, CKA_PUBLIC_EXPONENT, "public exponent", selector)?;
             PublicKey::from_rsa(&modulus, &exponent)
-        } else if is_key_type(&kind, KeyType::EC) {
-            PublicKey::from_ec_point(&self.ec_point(key, selector)?)
+        } else if is(CKK_EC) {
+            match self.ec_point(key, selector)? {
+                Some(point) => PublicKey::from_ec_point(&point),
+                None => Err("an EC key without its public point: give its certificate".to_owned()),
+            }
         } else {
             Err("neither an RSA key nor an EC key".to_owned())
         };
-        public_key.map_err(|reason| Error::UnsupportedKey { object: selector.to_string(), reason })
+        let public_key = public_key.map_err(unsupported)?;
+        check_size(selector, &public_key)?;
+        Ok(public_key)
     }
 
-    /// Compares the key with the certificate by one attribute: the modulus, or the point.
+    /// Checks that the certificate was issued for the key, by one attribute: the modulus, or the point.
     ///
     /// Not by a signature on trial: that could not say which key it was made with, and costs the chip an operation
-    /// of the private key.
+    /// of the private key. Only where another token gives no point, nothing else is left.
     pub(crate) fn check_against(
         &mut self,
         selector: &Selector,
         certificate: &Certificate,
-    ) -> Result<(), Error> {
-        let key = self.handle(Class::PrivateKey, selector)?;
-        let expected = certificate.public_key();
-        let own = match expected.kind() {
-            KeyKind::Rsa { .. } => {
-                let modulus = self.attribute(key.handle(), CKA_MODULUS, "modulus", selector);
-                modulus.and_then(|modulus| {
-                    // Two keys with one modulus are one key; the exponent comes with the certificate.
-                    let exponent = expected.rsa_exponent().unwrap_or_default();
-                    let own = PublicKey::from_rsa(&modulus, &exponent);
-                    own.map_err(|reason| Error::UnsupportedKey { object: selector.to_string(), reason })
-                })
+    ) -> Result<(), Fault> {
+        check_size(selector, certificate.public_key())?;
+        for _ in 0..2 {
+            match self.own_key(selector, certificate.public_key())? {
+                None => return self.check_by_signing(selector, certificate),
+                Some(own) if own == *certificate.public_key() => return Ok(()),
+                Some(_) => {}
             }
-            KeyKind::EcP256 | KeyKind::EcP384 => self.ec_point(key, selector).and_then(|point| {
-                let own = PublicKey::from_ec_point(&point);
-                own.map_err(|reason| Error::UnsupportedKey { object: selector.to_string(), reason })
-            }),
+        }
+        self.public_key(selector)?.check_certificate(selector, certificate).map_err(Fault::Wrong)
+    }
+
+    /// The key's public half, where it is of the kind that is expected; else whatever it is. `None` where the token does
+    /// not give it.
+    fn own_key(&mut self, selector: &Selector, expected: &PublicKey) -> Result<Option<PublicKey>, Fault> {
+        let key = self.handle(Class::PrivateKey, selector)?;
+        let read = match expected.kind() {
+            KeyKind::Rsa { .. } => {
+                let modulus = self.attribute(key, CKA_MODULUS, "modulus", selector);
+                // Two keys with one modulus are one key; the exponent comes with the certificate.
+                let exponent = expected.rsa_exponent().unwrap_or_default();
+                modulus.map(|modulus| PublicKey::from_rsa(&modulus, &exponent).ok())
+            }
+            KeyKind::EcP256 | KeyKind::EcP384 => match self.ec_point(key, selector) {
+                Ok(None) => return Ok(None),
+                point => point.map(|point| point.and_then(|point| PublicKey::from_ec_point(&point).ok())),
+            },
         };
-        // Keys of two kinds: the attribute that one has is an error on the other. Then the key is read as what it is.
-        let own = own.or_else(|error| self.public_key(selector).map_err(|_| error))?;
-        own.check_certificate(selector, certificate)
+        match read {
+            Ok(Some(own)) => Ok(Some(own)),
+            Err(fault @ (Fault::Silent { .. } | Fault::NoSuchObject { .. })) => Err(fault),
+            // Keys of two kinds: the attribute that one has is an error on the other. Then the key is read as what it is.
+            _ => self.public_key(selector).map(Some),
+        }
+    }
+
+    /// Signs something that is no message of anybody's, and verifies it with the certificate's key.
+    fn check_by_signing(&mut self, selector: &Selector, certificate: &Certificate) -> Result<(), Fault> {
+        let scheme = match certificate.public_key().kind() {
+            KeyKind::Rsa { .. } => Scheme::RsaPkcs1Sha256,
+            KeyKind::EcP256 => Scheme::EcdsaP256Sha256,
+            KeyKind::EcP384 => Scheme::EcdsaP384Sha384,
+        };
+        match self.sign(selector, certificate.public_key(), scheme, b"se050-key: key and certificate") {
+            Err(Fault::Wrong(Error::BadSignature { .. })) => Err(Fault::Wrong(Error::KeyMismatch {
+                key: selector.to_string(),
+                key_fingerprint: "(unknown)".to_owned(),
+                certificate_fingerprint: certificate.public_key().fingerprint(),
+            })),
+            signature => signature.map(drop),
+        }
     }
 
     /// The certificate of that name.
-    pub(crate) fn certificate(&mut self, selector: &Selector) -> Result<Certificate, Error> {
-        let read = |session: &Self, object: CK_OBJECT_HANDLE| {
-            session.attribute(object, CKA_VALUE, "certificate", selector)
+    pub(crate) fn certificate(&mut self, selector: &Selector) -> Result<Certificate, Fault> {
+        let object = self.handle(Class::Certificate, selector)?;
+        let mut read = || {
+            let stored = self.attribute(object, CKA_VALUE, "certificate", selector);
+            stored.map_err(|fault| self.unless_missing(Class::Certificate, selector, fault))
         };
-        let stored = match self.known_handle(Class::Certificate, selector)? {
-            // On NXP's module the id is the handle, and needs no search. One that is not there shows only as a failure.
-            Some(object) => match read(self, object) {
-                Ok(stored) => stored,
-                Err(error) if self.answers() => {
-                    self.find(Class::Certificate, selector)?;
-                    return Err(error);
-                }
-                Err(error) => return Err(error),
-            },
-            None => {
-                let object = self.handle(Class::Certificate, selector)?;
-                read(self, object.handle())?
-            }
-        };
-        Certificate::from_bytes(&stored, &selector.to_string())
+        let name = selector.to_string();
+        match Certificate::from_bytes(&read()?, &name) {
+            Ok(certificate) => Ok(certificate),
+            Err(_) => Ok(Certificate::from_bytes(&read()?, &name)?),
+        }
     }
 
-    /// NXP's module gives the point of the key pair; a token that keeps the halves apart gives it on the public key.
-    fn ec_point(&self, key: ObjectHandle, selector: &Selector) -> Result<Vec<u8>, Error> {
-        let on_the_key = self.attribute(key.handle(), CKA_EC_POINT, "public point", selector);
-        if on_the_key.as_ref().is_ok_and(|point| !point.is_empty()) || self.token.is_se050 {
-            return on_the_key;
+    /// The certificate that belongs to the key of that name.
+    pub(crate) fn certificate_of_key(&mut self, key: &Selector) -> Result<Certificate, Fault> {
+        if !self.token.is_se050 {
+            return self.certificate(&key.with_type(ObjectType::Certificate));
         }
-        let mut template = vec![Attribute::Class(ObjectClass::PUBLIC_KEY)];
-        match selector.uri() {
-            None => template.push(Attribute::Label(nul_terminated(selector.as_str()))),
-            Some(uri) => {
-                template.extend(uri.object().map(|label| Attribute::Label(nul_terminated(label))));
-                template.extend(uri.id().map(|id| Attribute::Id(id.to_vec())));
-            }
+        let certificate = self.key_id(key)?.and_then(|id| id.factory_certificate());
+        let unknown = || Error::NoCertificateKnown { key: key.to_string() };
+        self.certificate(&Selector::from(certificate.ok_or_else(unknown)?))
+    }
+
+    /// The certificate that belongs to the key, compared with it. Where they do not fit, both are read once more.
+    pub(crate) fn identity(&mut self, key: &Selector) -> Result<Certificate, Fault> {
+        let certificate = self.certificate_of_key(key)?;
+        let Err(fault) = self.check_against(key, &certificate) else { return Ok(certificate) };
+        let again = match fault {
+            Fault::Wrong(Error::KeyMismatch { .. }) => self.certificate_of_key(key)?,
+            fault => return Err(fault),
+        };
+        if again == certificate {
+            return Err(fault);
         }
-        let public = self.search(Class::PrivateKey, "public half", &template).unwrap_or_default();
-        match public.as_slice() {
-            [only] => self.attribute(only.handle(), CKA_EC_POINT, "public point", selector),
-            _ => on_the_key,
+        self.check_against(key, &again)?;
+        Ok(again)
+    }
+
+    /// NXP's module gives the point of the key pair; a token that keeps the halves apart gives it on the public key, if it
+    /// has one.
+    fn ec_point(&self, key: CK_OBJECT_HANDLE, selector: &Selector) -> Result<Option<Vec<u8>>, Fault> {
+        let on_the_key = self.attribute(key, CKA_EC_POINT, "public point", selector);
+        if self.token.is_se050 {
+            return on_the_key.map(Some);
+        }
+        if let Ok(point) = on_the_key
+            && !point.is_empty()
+        {
+            return Ok(Some(point));
+        }
+        let (label, id) = selector.label_and_id(&self.token, ObjectType::Private)?;
+        let mut template = vec![of_class(CKO_PUBLIC_KEY)];
+        template.extend(label.map(|label| (CKA_LABEL, label.as_bytes().to_vec())));
+        template.extend(id.map(|id| (CKA_ID, id.to_vec())));
+        match self.search(Class::PrivateKey, "public half", &template)?.as_slice() {
+            [only] => self.attribute(*only, CKA_EC_POINT, "public point", selector).map(Some),
+            _ => Ok(None),
         }
     }
 }
 
-fn is_key_type(value: &[u8], key_type: KeyType) -> bool {
-    CK_KEY_TYPE::from(key_type).to_ne_bytes() == value
+/// Refuses an RSA key by its size when it is opened, and not as a signature that does not verify.
+fn check_size(key: &Selector, public_key: &PublicKey) -> Result<(), Error> {
+    match public_key.kind() {
+        KeyKind::Rsa { bits } if !RSA_BITS.contains(&bits) => {
+            Err(Error::UnsupportedKey { object: key.to_string(), reason: format!("RSA with {bits} bits") })
+        }
+        _ => Ok(()),
+    }
 }

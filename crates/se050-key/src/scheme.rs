@@ -2,8 +2,10 @@
 
 use std::fmt;
 
-use cryptoki::mechanism::rsa::{PkcsMgfType, PkcsPssParams};
-use cryptoki::mechanism::{Mechanism, MechanismType};
+use cryptoki_sys::{
+    CK_MECHANISM_TYPE, CK_RSA_PKCS_PSS_PARAMS, CKG_MGF1_SHA256, CKG_MGF1_SHA384, CKG_MGF1_SHA512, CKM_ECDSA,
+    CKM_RSA_PKCS, CKM_RSA_PKCS_PSS, CKM_SHA256, CKM_SHA384, CKM_SHA512,
+};
 use ring::{digest, signature};
 
 use crate::KeyKind;
@@ -46,19 +48,16 @@ impl Scheme {
 
     /// The mechanism. Of all that NXP's module lists, CKM_RSA_PKCS, CKM_RSA_PKCS_PSS and CKM_ECDSA on a ready-made
     /// digest are the ones that work in every version of it.
-    pub(crate) fn mechanism(self) -> Mechanism<'static> {
+    pub(crate) fn mechanism(self) -> (CK_MECHANISM_TYPE, Option<CK_RSA_PKCS_PSS_PARAMS>) {
+        let pss = |hash, mgf, salt_bytes| {
+            (CKM_RSA_PKCS_PSS, Some(CK_RSA_PKCS_PSS_PARAMS { hashAlg: hash, mgf, sLen: salt_bytes }))
+        };
         match self {
-            Self::RsaPkcs1Sha256 | Self::RsaPkcs1Sha384 | Self::RsaPkcs1Sha512 => Mechanism::RsaPkcs,
-            Self::RsaPssSha256 => {
-                Mechanism::RsaPkcsPss(pss(MechanismType::SHA256, PkcsMgfType::MGF1_SHA256, 32))
-            }
-            Self::RsaPssSha384 => {
-                Mechanism::RsaPkcsPss(pss(MechanismType::SHA384, PkcsMgfType::MGF1_SHA384, 48))
-            }
-            Self::RsaPssSha512 => {
-                Mechanism::RsaPkcsPss(pss(MechanismType::SHA512, PkcsMgfType::MGF1_SHA512, 64))
-            }
-            Self::EcdsaP256Sha256 | Self::EcdsaP384Sha384 => Mechanism::Ecdsa,
+            Self::RsaPkcs1Sha256 | Self::RsaPkcs1Sha384 | Self::RsaPkcs1Sha512 => (CKM_RSA_PKCS, None),
+            Self::RsaPssSha256 => pss(CKM_SHA256, CKG_MGF1_SHA256, 32),
+            Self::RsaPssSha384 => pss(CKM_SHA384, CKG_MGF1_SHA384, 48),
+            Self::RsaPssSha512 => pss(CKM_SHA512, CKG_MGF1_SHA512, 64),
+            Self::EcdsaP256Sha256 | Self::EcdsaP384Sha384 => (CKM_ECDSA, None),
         }
     }
 
@@ -110,10 +109,6 @@ impl fmt::Display for Scheme {
             Self::EcdsaP384Sha384 => "ecdsa_secp384r1_sha384",
         })
     }
-}
-
-fn pss(hash_alg: MechanismType, mgf: PkcsMgfType, salt_bytes: cryptoki_sys::CK_ULONG) -> PkcsPssParams {
-    PkcsPssParams { hash_alg, mgf, s_len: salt_bytes.into() }
 }
 
 // What precedes the digest in a DigestInfo (RFC 8017, section 9.2, note 1).

@@ -4,7 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::uri::SCHEME;
-use crate::{Error, FactoryKey, ObjectId, Pkcs11Uri};
+use crate::{Error, ObjectId, ObjectType, Pkcs11Uri, TokenInfo};
+
+/// The longest label that NXP's module takes: it copies it into a buffer of 32 bytes, its NUL included.
+const LONGEST_SE050_LABEL: usize = 31;
 
 /// Names one key or certificate: an object id of the SE050 in any written form, a factory key by its name
 /// (`cloud-connection-0-rsa2048`), the label of another token's object, or a PKCS#11 URI.
@@ -14,14 +17,26 @@ use crate::{Error, FactoryKey, ObjectId, Pkcs11Uri};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selector {
     text: String,
-    id: Option<ObjectId>,
+    ids: Vec<ObjectId>,
     uri: Option<Box<Pkcs11Uri>>,
 }
 
+/// What to look for on NXP's module.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Se050Object<'a> {
+    /// The object with one of these ids. More than one: the text does not say in which byte order it is written.
+    Ids(&'a [ObjectId]),
+    /// A label of which the module makes an id by hashing it.
+    HashedLabel(&'a str),
+}
+
 impl Selector {
-    /// The object id, if the text is one or the name of a factory object, or its URI has one as `object`.
-    pub fn object_id(&self) -> Option<ObjectId> {
-        self.id
+    /// The ids that the text may mean on NXP's module, the likeliest first.
+    ///
+    /// `0xF0000110` means one. `sss:100100F0` means two, since NXP changed the byte order of its labels twice: whichever
+    /// object exists is taken. Empty for a label that is no object id.
+    pub fn object_ids(&self) -> &[ObjectId] {
+        &self.ids
     }
 
     /// The PKCS#11 URI, if the text is one.
@@ -33,18 +48,59 @@ impl Selector {
     pub fn as_str(&self) -> &str {
         &self.text
     }
+
+    /// The same name for an object of that class: what a token other than the SE050 calls the certificate of this key.
+    pub(crate) fn with_type(&self, object_type: ObjectType) -> Self {
+        let uri = self.uri.clone().map(|uri| Box::new(uri.with_type(object_type)));
+        Self { uri, ..self.clone() }
+    }
+
+    /// What to look for on NXP's module.
+    pub(crate) fn on_se050(
+        &self,
+        token: &TokenInfo,
+        object_type: ObjectType,
+    ) -> Result<Se050Object<'_>, Error> {
+        let (label, id) = self.label_and_id(token, object_type)?;
+        match (self.ids.as_slice(), label, id) {
+            // Every object of the module has a label made of its id, and an id of four bytes.
+            ([], _, Some(_)) => Err(self.not_this("id")),
+            ([], Some(label), None) if label.len() > LONGEST_SE050_LABEL => {
+                let reason = "NXP's module takes no more than 31 bytes";
+                Err(Error::NotALabel { text: label.to_owned(), reason })
+            }
+            ([], Some(label), None) => Ok(Se050Object::HashedLabel(label)),
+            (ids, _, _) => Ok(Se050Object::Ids(ids)),
+        }
+    }
+
+    /// CKA_LABEL and CKA_ID to look for on any other token; at least one of them.
+    pub(crate) fn label_and_id(
+        &self,
+        token: &TokenInfo,
+        object_type: ObjectType,
+    ) -> Result<(Option<&str>, Option<&[u8]>), Error> {
+        let Some(uri) = self.uri() else { return Ok((Some(&self.text), None)) };
+        if let Some(attribute) = uri.mismatch(token) {
+            return Err(self.not_this(attribute));
+        }
+        if uri.object_type().is_some_and(|wanted| wanted != object_type) {
+            return Err(self.not_this("type"));
+        }
+        match (uri.object(), uri.id()) {
+            (None, None) => Err(self.not_this("object or id")),
+            both => Ok(both),
+        }
+    }
+
+    fn not_this(&self, attribute: &'static str) -> Error {
+        Error::NotThisToken { selector: self.to_string(), attribute }
+    }
 }
 
 impl From<ObjectId> for Selector {
     fn from(id: ObjectId) -> Self {
-        Self { text: id.little_endian_label(), id: Some(id), uri: None }
-    }
-}
-
-impl From<Pkcs11Uri> for Selector {
-    fn from(uri: Pkcs11Uri) -> Self {
-        let id = uri.object().and_then(|label| label.parse().ok());
-        Self { text: uri.to_string(), id, uri: Some(Box::new(uri)) }
+        Self { text: id.to_string(), ids: vec![id], uri: None }
     }
 }
 
@@ -56,26 +112,28 @@ impl FromStr for Selector {
             let reason = "it is empty or holds a NUL character";
             return Err(Error::NotALabel { text: text.to_owned(), reason });
         }
-        if text.starts_with(SCHEME) {
-            let uri: Pkcs11Uri = text.parse()?;
-            return Ok(Self { text: text.to_owned(), ..Self::from(uri) });
+        if !text.starts_with(SCHEME) {
+            return Ok(Self { text: text.to_owned(), ids: ObjectId::candidates(text)?, uri: None });
         }
-        // What starts like an object id has to be one: a mistyped id must not turn into a label that finds nothing.
-        let id = if text.starts_with("sss:") || text.starts_with("0x") {
-            Some(text.parse()?)
-        } else {
-            FactoryKey::object_named(text).or_else(|| text.parse().ok())
+        let uri: Pkcs11Uri = text.parse()?;
+        let by_label = uri.object().map(ObjectId::candidates).transpose()?;
+        let by_id = uri.id().map(ObjectId::candidates_of_cka_id);
+        let ids = match (by_label, by_id) {
+            (Some(label), Some(id)) => label.into_iter().filter(|object| id.contains(object)).collect(),
+            (ids, None) | (None, ids) => ids.unwrap_or_default(),
         };
-        Ok(Self { text: text.to_owned(), id, uri: None })
+        Ok(Self { text: text.to_owned(), ids, uri: Some(Box::new(uri)) })
     }
 }
 
 impl fmt::Display for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.id {
-            Some(id) if self.text != id.to_string() => write!(f, "{} (object {id})", self.text),
-            _ => f.write_str(&self.text),
+        f.write_str(&self.text)?;
+        let ids: Vec<_> = self.ids.iter().map(ObjectId::to_string).collect();
+        if ids.is_empty() || ids.contains(&self.text) {
+            return Ok(());
         }
+        write!(f, " (object {})", ids.join(" or "))
     }
 }
 
@@ -85,23 +143,103 @@ mod tests {
 
     use super::*;
 
+    const KEY: ObjectId = ObjectId::new(0xF000_0110);
+    const SWAPPED: ObjectId = ObjectId::new(0x1001_00F0);
+
+    fn selector(text: &str) -> Selector {
+        text.parse().unwrap()
+    }
+
+    fn token() -> TokenInfo {
+        TokenInfo { label: "SSS_PKCS11".into(), is_se050: true, ..TokenInfo::default() }
+    }
+
     #[test]
     fn tells_object_ids_from_labels() {
-        let label: Selector = "my-key".parse().unwrap();
-        assert_eq!((label.object_id(), label.to_string().as_str()), (None, "my-key"));
-        for text in ["sss:100100F0", "cloud-connection-0-rsa2048", "pkcs11:object=sss:100100F0;type=private"]
-        {
-            let id: Selector = text.parse().unwrap();
-            assert_eq!(id.object_id(), Some(ObjectId::new(0xF000_0110)), "{text}");
-            assert_eq!(id.to_string(), format!("{text} (object 0xF0000110)"));
+        let cases: [(&str, &[ObjectId], &str); 8] = [
+            ("my-key", &[], "my-key"),
+            ("0xF0000110", &[KEY], "0xF0000110"),
+            ("sss:100100F0", &[KEY, SWAPPED], "sss:100100F0 (object 0xF0000110 or 0x100100F0)"),
+            ("cloud-connection-0-rsa2048", &[KEY], "cloud-connection-0-rsa2048 (object 0xF0000110)"),
+            (
+                "pkcs11:object=sss:F0000110",
+                &[SWAPPED, KEY],
+                "pkcs11:object=sss:F0000110 (object 0x100100F0 or 0xF0000110)",
+            ),
+            (
+                "pkcs11:object=cloud-connection-0-rsa2048",
+                &[KEY],
+                "pkcs11:object=cloud-connection-0-rsa2048 (object 0xF0000110)",
+            ),
+            (
+                "pkcs11:object=0xF0000110;id=%10%01%00%F0",
+                &[KEY],
+                "pkcs11:object=0xF0000110;id=%10%01%00%F0 (object 0xF0000110)",
+            ),
+            ("pkcs11:object=0xF0000112;id=%10%01%00%F0", &[], "pkcs11:object=0xF0000112;id=%10%01%00%F0"),
+        ];
+        for (text, ids, shown) in cases {
+            let selector = selector(text);
+            assert_eq!(selector.object_ids(), ids, "{text}");
+            assert_eq!(selector.to_string(), shown);
+        }
+    }
+
+    /// Fault 3: the module reads each of these as some other object, whatever way in they take.
+    #[test]
+    fn a_mistyped_object_id_is_not_a_label_in_any_way_in() {
+        for label in ["sss:100100F", "sss:1100100F0", "sss:100100F0zz", "SSS:100100F0", "0xF000011", ""] {
+            for text in [label.to_owned(), format!("pkcs11:object={label}")] {
+                assert!(text.parse::<Selector>().is_err(), "{text:?}");
+            }
+        }
+        for text in ["a\0b", "pkcs11:objekt=a"] {
+            assert!(text.parse::<Selector>().is_err(), "{text:?}");
         }
     }
 
     #[test]
-    fn a_mistyped_object_id_is_not_a_label() {
-        for text in ["sss:100100F", "0xF000011", "", "a\0b", "pkcs11:objekt=a"] {
-            assert!(text.parse::<Selector>().is_err(), "{text:?}");
+    fn each_attribute_counts_on_nxps_module() {
+        let long = "a-label-of-more-than-31-bytes-xxx";
+        let cases: [(&str, Result<Se050Object<'_>, &str>); 14] = [
+            ("sss:100100F0", Ok(Se050Object::Ids(&[KEY, SWAPPED]))),
+            ("pkcs11:id=%10%01%00%F0", Ok(Se050Object::Ids(&[KEY, SWAPPED]))),
+            ("pkcs11:id=%F0%00%01%10", Ok(Se050Object::Ids(&[SWAPPED, KEY]))),
+            ("pkcs11:token=SSS_PKCS11;object=F0000110;type=private", Ok(Se050Object::Ids(&[KEY]))),
+            ("my-key", Ok(Se050Object::HashedLabel("my-key"))),
+            ("pkcs11:object=my-key", Ok(Se050Object::HashedLabel("my-key"))),
+            (long, Err("31 bytes")),
+            ("pkcs11:token=other;object=F0000110", Err("its token is")),
+            ("pkcs11:object=F0000110;type=cert", Err("its type is")),
+            ("pkcs11:object=my-key;id=%10%01%00%F0", Err("its id is")),
+            ("pkcs11:object=F0000112;id=%10%01%00%F0", Err("its id is")),
+            ("pkcs11:id=%01", Err("its id is")),
+            ("pkcs11:token=SSS_PKCS11", Err("its object or id is")),
+            ("pkcs11:object=F0000110?module-path=/other.so", Err("its module-path is")),
+        ];
+        for (text, expected) in cases {
+            let selector = selector(text);
+            match (selector.on_se050(&token(), ObjectType::Private), expected) {
+                (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{text}"),
+                (Err(error), Err(says)) => assert!(error.to_string().contains(says), "{text}: {error}"),
+                (found, _) => panic!("{text}: {found:?}"),
+            }
         }
+    }
+
+    #[test]
+    fn another_token_is_searched_by_label_and_id() {
+        for (text, label, id) in [
+            ("sss:100100F0", Some("sss:100100F0"), None),
+            ("pkcs11:object=my%20key", Some("my key"), None),
+            ("pkcs11:id=%01", None, Some(&[1][..])),
+            ("pkcs11:object=k;id=%01", Some("k"), Some(&[1])),
+        ] {
+            let found = selector(text);
+            assert_eq!(found.label_and_id(&token(), ObjectType::Private).unwrap(), (label, id), "{text}");
+        }
+        let certificate = selector("pkcs11:object=k;type=private").with_type(ObjectType::Certificate);
+        assert!(certificate.label_and_id(&token(), ObjectType::Certificate).is_ok());
     }
 
     proptest! {

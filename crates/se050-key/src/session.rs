@@ -2,49 +2,90 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use cryptoki::object::ObjectHandle;
-use cryptoki::session::Session as Pkcs11Session;
-use cryptoki_sys::{CK_ATTRIBUTE_TYPE, CK_OBJECT_HANDLE};
+use cryptoki_sys::{CK_ATTRIBUTE_TYPE, CK_OBJECT_HANDLE, CKA_ALWAYS_AUTHENTICATE};
 
-use crate::lookup::{ByteOrder, Class};
-use crate::pulse::Pulse;
-use crate::raw::RawModule;
-use crate::{CallError, Error, PublicKey, Scheme, Selector, TokenInfo, der_integer};
+use crate::lookup::Class;
+use crate::raw::RawSession;
+use crate::watchdog::Watchdog;
+use crate::{CallError, Error, Pin, PublicKey, Scheme, Selector, TokenInfo, der_integer};
 
 /// How often an ECDSA signature of the wrong length is made again. NXP's module shortens 3 to 5 in 1000, so a
 /// row of four is one in some 10^10.
-const ECDSA_TRIES: usize = 4;
+const WRONG_LENGTHS: usize = 4;
+/// How often a signature that does not verify is made: once more, since one transfer on the bus may be disturbed.
+const WRONG_SIGNATURES: usize = 2;
+/// A call that takes longer to fail is asked about before the next one is made.
+const LONG: Duration = Duration::from_secs(1);
 
-/// The one session of the process with the token.
-pub(crate) struct Session {
-    pub(crate) session: Pkcs11Session,
-    pub(crate) raw: Arc<RawModule>,
-    pub(crate) token: TokenInfo,
-    pub(crate) slot_id: u64,
-    /// Handles that were looked up in this session. Gone with it: after a reopening they are looked up again.
-    pub(crate) handles: HashMap<(Class, String), ObjectHandle>,
-    /// The byte order in which the module takes labels, as soon as one was found.
-    pub(crate) byte_order: Option<ByteOrder>,
-    pub(crate) pulse: Arc<Pulse>,
+/// Why a piece of work failed. What the user is told of it is made in `recovery.rs`.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// A call failed, and the chip answers.
+    Ckr { doing: String, source: CallError },
+    /// The chip gives no sign of life, and took that long to show it.
+    Silent { source: CallError, took: Duration },
+    /// The chip answers, and has no such object.
+    NoSuchObject { class: Class, selector: String },
+    /// What was asked for, found, read or signed is not what it should be.
+    Wrong(Error),
 }
 
-impl Session {
-    /// Whether the chip answers: the cheapest command there is, which works in a session that can sign no more, too.
-    pub(crate) fn answers(&self) -> bool {
-        let mut random = [0; 8];
-        let answers = if self.token.has_random {
-            self.session.generate_random_slice(&mut random).is_ok()
-        } else {
-            self.session.get_session_info().is_ok()
-        };
-        self.pulse.beat();
-        answers
+/// Handles by what the user wrote.
+pub(crate) type Handles = HashMap<(Class, String), CK_OBJECT_HANDLE>;
+
+/// The one session of the process with the token.
+pub(crate) struct ChipSession {
+    raw: RawSession,
+    pub(crate) token: TokenInfo,
+    pin: Option<Pin>,
+    /// What was looked up. On NXP's module it outlives the session, since a handle is an object's id.
+    pub(crate) handles: Handles,
+    /// A signature failed. NXP's module up to 4.3 can sign no more in this session, with whatever key.
+    pub(crate) spent: bool,
+    watchdog: Arc<Watchdog>,
+}
+
+impl ChipSession {
+    pub(crate) fn new(
+        raw: RawSession,
+        token: TokenInfo,
+        pin: Option<Pin>,
+        handles: Handles,
+        watchdog: Arc<Watchdog>,
+    ) -> Self {
+        Self { raw, token, pin, handles, spent: false, watchdog }
     }
 
-    /// The failure of a token that gives no sign of life.
-    pub(crate) fn no_answer<T>(&self) -> Result<T, Error> {
-        Err(Error::ChipAway { token: self.token.label.clone(), retry_in: Default::default(), source: None })
+    /// Whether the chip answers: the cheapest command there is, which works in a session that can sign no more, too.
+    pub(crate) fn answers(&self) -> bool {
+        let asked = if self.token.has_random { self.raw.random() } else { self.raw.session_info() };
+        asked.inspect(|()| self.watchdog.answered()).is_ok()
+    }
+
+    /// Makes one call of the module. Where it fails, the chip is asked for a sign of life: NXP's module gives the same few
+    /// codes for everything.
+    pub(crate) fn call<T>(
+        &self,
+        doing: impl FnOnce() -> String,
+        call: impl FnOnce(&RawSession) -> Result<T, CallError>,
+    ) -> Result<T, Fault> {
+        let result = call(&self.raw);
+        match result {
+            Ok(value) => {
+                self.watchdog.answered();
+                Ok(value)
+            }
+            Err(source) => {
+                let asked = Instant::now();
+                if source.is_permanent() || self.answers() {
+                    Err(Fault::Ckr { doing: doing(), source })
+                } else {
+                    Err(Fault::Silent { source, took: asked.elapsed() })
+                }
+            }
+        }
     }
 
     /// The signature as TLS and X.509 want it: DER for ECDSA. Verified with the key's public half.
@@ -54,48 +95,60 @@ impl Session {
         public_key: &PublicKey,
         scheme: Scheme,
         message: &[u8],
-    ) -> Result<Vec<u8>, Error> {
+    ) -> Result<Vec<u8>, Fault> {
         let handle = self.handle(Class::PrivateKey, key)?;
-        let bad = |reason: String| Error::BadSignature { key: key.to_string(), reason };
-        let input = scheme.mechanism_input(message);
-        let expected = public_key.signature_bytes();
-        let is_ecdsa = scheme.is_ecdsa();
-        for _ in 0..if is_ecdsa { ECDSA_TRIES } else { 1 } {
+        let (input, expected) = (scheme.mechanism_input(message), public_key.signature_bytes());
+        let (mut wrong_lengths, mut wrong_signatures) = (0, 0);
+        loop {
             let signature = self.sign_once(handle, key, scheme, &input)?;
-            if signature.len() != expected {
-                tracing::debug!(%key, %scheme, bytes = signature.len(), expected, "signature of the wrong length");
-                continue;
+            let reason = if signature.len() != expected {
+                wrong_lengths += 1;
+                format!("it is {} bytes long and not {expected}", signature.len())
+            } else if public_key.verifies(scheme, message, &signature) {
+                let der = if scheme.is_ecdsa() {
+                    der_integer::ecdsa_signature(&signature).map_err(|error| error.to_string())
+                } else {
+                    Ok(signature)
+                };
+                return der.map_err(|reason| bad(key, reason));
+            } else {
+                wrong_signatures += 1;
+                format!("it does not verify with the key's public half as {scheme}")
+            };
+            let most = if scheme.is_ecdsa() { WRONG_LENGTHS } else { WRONG_SIGNATURES };
+            if wrong_lengths >= most || wrong_signatures >= WRONG_SIGNATURES {
+                return Err(bad(key, reason));
             }
-            if !public_key.verifies(scheme, message, &signature) {
-                return Err(bad(format!("it does not verify with the key's public half as {scheme}")));
-            }
-            if !is_ecdsa {
-                return Ok(signature);
-            }
-            return der_integer::ecdsa_signature(&signature).map_err(|error| bad(error.to_string()));
+            tracing::debug!(%key, %scheme, reason, "the signature is made once more");
         }
-        Err(bad(format!("it is not {expected} bytes long")))
     }
 
     fn sign_once(
-        &self,
-        handle: ObjectHandle,
+        &mut self,
+        handle: CK_OBJECT_HANDLE,
         key: &Selector,
         scheme: Scheme,
         input: &[u8],
-    ) -> Result<Vec<u8>, Error> {
-        let failed = |source| Error::Call {
-            doing: format!("signing with the key {key} ({scheme})"),
-            advice: "a new session was tried, or is not tried so soon again: check that the key may sign, and that nothing else \
-                     uses the chip",
-            source,
-        };
-        // The mechanism outlives C_Sign: NXP's module keeps a pointer to its parameter block until then.
-        let mechanism = scheme.mechanism();
-        self.session.sign_init(&mechanism, handle).map_err(|error| failed(CallError::new(error)))?;
-        let signature = self.raw.sign(self.session.handle(), input).map_err(failed);
-        self.pulse.beat();
-        signature
+    ) -> Result<Vec<u8>, Fault> {
+        let (mechanism, parameters) = scheme.mechanism();
+        let login = self.login_for_each_signature(handle);
+        let doing = || format!("signing with the key {key} ({scheme})");
+        let signature = self.call(doing, |raw| {
+            let pin = login.as_ref().map(Pin::as_bytes);
+            raw.sign(mechanism, parameters, handle, pin, input)
+        });
+        signature.map_err(|fault| {
+            self.spent = true;
+            self.unless_missing(Class::PrivateKey, key, fault)
+        })
+    }
+
+    /// The PIN, for a key with CKA_ALWAYS_AUTHENTICATE: it wants a login between C_SignInit and each C_Sign.
+    fn login_for_each_signature(&self, key: CK_OBJECT_HANDLE) -> Option<Pin> {
+        let pin = self.pin.as_ref().filter(|_| self.token.login_required)?;
+        let value = self.raw.attribute(key, CKA_ALWAYS_AUTHENTICATE).ok()?;
+        // CK_BBOOL: one byte, CK_FALSE is 0.
+        (value.first().copied().unwrap_or(0) != 0).then(|| pin.clone())
     }
 
     /// One attribute, in one call.
@@ -105,13 +158,33 @@ impl Session {
         attribute: CK_ATTRIBUTE_TYPE,
         what: &str,
         selector: &Selector,
-    ) -> Result<Vec<u8>, Error> {
-        let value = self.raw.attribute(self.session.handle(), object, attribute);
-        self.pulse.beat();
-        value.map_err(|source| Error::Call {
-            doing: format!("reading the {what} of {selector}"),
-            advice: "check that the object is of the right kind (NXP's module cannot read a certificate over 2048 bytes)",
-            source,
-        })
+    ) -> Result<Vec<u8>, Fault> {
+        self.call(|| format!("reading the {what} of {selector}"), |raw| raw.attribute(object, attribute))
     }
+
+    /// Whether the attribute can be read. A call that takes long to fail is not followed by another without asking why.
+    pub(crate) fn has(&self, object: CK_OBJECT_HANDLE, attribute: CK_ATTRIBUTE_TYPE) -> Result<bool, Fault> {
+        let asked = Instant::now();
+        match self.raw.attribute(object, attribute) {
+            Ok(_) => {
+                self.watchdog.answered();
+                Ok(true)
+            }
+            Err(_) if asked.elapsed() < LONG => Ok(false),
+            Err(source) => {
+                let asked = Instant::now();
+                if self.answers() { Ok(false) } else { Err(Fault::Silent { source, took: asked.elapsed() }) }
+            }
+        }
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Wrong(error)
+    }
+}
+
+fn bad(key: &Selector, reason: String) -> Fault {
+    Fault::Wrong(Error::BadSignature { key: key.to_string(), reason })
 }

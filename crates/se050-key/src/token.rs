@@ -1,19 +1,15 @@
 //! The token: the chip behind the PKCS#11 module.
 
 mod builder;
-pub(crate) mod info;
 
 use std::path::Path;
 use std::sync::Arc;
 
-pub use builder::{SessionPolicy, TokenBuilder};
-pub use info::TokenInfo;
+pub use builder::TokenBuilder;
 
-use crate::owner::Owner;
-use crate::pulse::OwnerState;
 use crate::report::Report;
-use crate::uri::ObjectType;
-use crate::{Certificate, Error, Key, Pkcs11Uri, Selector};
+use crate::worker::Worker;
+use crate::{Certificate, Error, Key, Selector, TokenInfo, TokenState};
 
 /// Where the maker's plug-and-trust package puts NXP's PKCS#11 module, on an Armadillo.
 pub const NXP_MODULE: &str = "/usr/lib/plug-and-trust/libsss_pkcs11.so";
@@ -23,7 +19,7 @@ pub const NXP_MODULE: &str = "/usr/lib/plug-and-trust/libsss_pkcs11.so";
 /// A process has one session with a module, however often it opens the token.
 #[derive(Clone)]
 pub struct Token {
-    owner: Arc<Owner>,
+    worker: Arc<Worker>,
 }
 
 impl Token {
@@ -43,12 +39,12 @@ impl Token {
 
     /// What the token says of itself.
     pub fn info(&self) -> &TokenInfo {
-        self.owner.info()
+        self.worker.info()
     }
 
     /// What the thread that owns the module is doing. Never waits.
-    pub fn state(&self) -> OwnerState {
-        self.owner.state()
+    pub fn state(&self) -> TokenState {
+        self.worker.state()
     }
 
     /// The private key of that name. Its public half is read from the token; [`Token::identity`] is cheaper.
@@ -58,9 +54,9 @@ impl Token {
     pub fn key(&self, selector: &Selector) -> Result<Key, Error> {
         let wanted = selector.clone();
         let public_key = self
-            .owner
-            .call("finding the key", move |link| link.run(|session| session.public_key(&wanted)))?;
-        Ok(Key::new(Arc::clone(&self.owner), selector.clone(), public_key))
+            .worker
+            .call("finding the key", move |recovery| recovery.run(|session| session.public_key(&wanted)))?;
+        Ok(Key::new(Arc::clone(&self.worker), selector.clone(), public_key))
     }
 
     /// The private key of that name, for which the certificate has to have been issued.
@@ -71,21 +67,25 @@ impl Token {
     /// As [`Token::key`], and [`Error::KeyMismatch`].
     pub fn key_of(&self, selector: &Selector, certificate: &Certificate) -> Result<Key, Error> {
         let (wanted, expected) = (selector.clone(), certificate.clone());
-        self.owner.call("finding the key", move |link| {
-            link.run(|session| session.check_against(&wanted, &expected))
+        self.worker.call("finding the key", move |recovery| {
+            recovery.run(|session| session.check_against(&wanted, &expected))
         })?;
-        Ok(Key::new(Arc::clone(&self.owner), selector.clone(), certificate.public_key().clone()))
+        Ok(Key::new(Arc::clone(&self.worker), selector.clone(), certificate.public_key().clone()))
     }
 
     /// The private key of that name and the certificate that belongs to it, compared with each other.
     ///
-    /// On the SE050: one search, one reading of the certificate, and one attribute to compare the two.
+    /// On the SE050: one reading of the certificate, and one attribute to compare the two.
     ///
     /// # Errors
     /// As [`Token::key_of`] and [`Token::certificate_of_key`].
     pub fn identity(&self, selector: &Selector) -> Result<(Key, Certificate), Error> {
-        let certificate = self.certificate_of_key(selector)?;
-        Ok((self.key_of(selector, &certificate)?, certificate))
+        let wanted = selector.clone();
+        let certificate = self.worker.call("reading the certificate", move |recovery| {
+            recovery.run(|session| session.identity(&wanted))
+        })?;
+        let public_key = certificate.public_key().clone();
+        Ok((Key::new(Arc::clone(&self.worker), selector.clone(), public_key), certificate))
     }
 
     /// The certificate of that name.
@@ -94,8 +94,9 @@ impl Token {
     /// As [`Token::key`], and [`Error::NotACertificate`].
     pub fn certificate(&self, selector: &Selector) -> Result<Certificate, Error> {
         let wanted = selector.clone();
-        self.owner
-            .call("reading the certificate", move |link| link.run(|session| session.certificate(&wanted)))
+        self.worker.call("reading the certificate", move |recovery| {
+            recovery.run(|session| session.certificate(&wanted))
+        })
     }
 
     /// The certificate that belongs to the key of that name: for a factory key of the SE050 the object after it; on
@@ -104,16 +105,10 @@ impl Token {
     /// # Errors
     /// As [`Token::certificate`]; [`Error::NoCertificateKnown`] for other keys of the SE050.
     pub fn certificate_of_key(&self, key: &Selector) -> Result<Certificate, Error> {
-        if self.info().is_se050 {
-            let certificate = key.object_id().and_then(|id| id.factory_certificate());
-            let certificate =
-                certificate.ok_or_else(|| Error::NoCertificateKnown { key: key.to_string() })?;
-            return self.certificate(&Selector::from(certificate));
-        }
-        match key.uri() {
-            Some(uri) => self.certificate(&Selector::from(uri.with_type(ObjectType::Certificate))),
-            None => self.certificate(key),
-        }
+        let wanted = key.clone();
+        self.worker.call("reading the certificate", move |recovery| {
+            recovery.run(|session| session.certificate_of_key(&wanted))
+        })
     }
 
     /// A diagnosis: module, token, chip, session, and what its use costs. Partial where the chip does not answer.
@@ -121,14 +116,6 @@ impl Token {
     /// # Errors
     /// [`Error::Timeout`] and [`Error::Hanging`]; what else fails is in the report.
     pub fn report(&self) -> Result<Report, Error> {
-        self.owner.call("making a report", |link| Ok(Report::of(link)))
-    }
-
-    /// How to open the token that a PKCS#11 URI names, by its `module-path`, or by `module` where it has none.
-    ///
-    /// # Errors
-    /// Those of [`Pin::from_source`](crate::Pin::from_source).
-    pub fn builder_for(uri: &Pkcs11Uri, module: impl AsRef<Path>) -> Result<TokenBuilder, Error> {
-        Self::builder(uri.module_path().unwrap_or(module.as_ref())).select(uri)
+        self.worker.call("making a report", |recovery| Ok(Report::of(recovery)))
     }
 }

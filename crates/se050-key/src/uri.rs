@@ -1,22 +1,29 @@
 //! PKCS#11 URIs (RFC 7512), as far as they name one object of one token.
 
-mod text;
+mod percent;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::Error;
+use crate::module::canonical;
+use crate::{Error, TokenInfo};
+
+/// How every PKCS#11 URI begins.
+pub(crate) const SCHEME: &str = "pkcs11:";
 
 /// A PKCS#11 URI (RFC 7512), e.g. `pkcs11:token=SSS_PKCS11;object=sss:100100F0;type=private`.
 ///
-/// Known are `token`, `slot-id`, `object`, `id`, `type` and, after the question mark, `module-path` and `pin-source`.
+/// Known are the attributes that `p11tool` and `pkcs11-tool` print: `token`, `manufacturer`, `model`, `serial`, `slot-id`,
+/// `object`, `id`, `type`, and after the question mark `module-path` and `pin-source`. Each of them has to fit.
 /// Any other attribute is an error: to leave one out would select something else than was asked for. `pin-value` is
 /// refused, because a URI is no place for a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Pkcs11Uri {
-    token: Option<String>,
-    slot_id: Option<u64>,
+    pub(crate) token: Option<String>,
+    manufacturer: Option<String>,
+    model: Option<String>,
+    serial: Option<String>,
+    pub(crate) slot_id: Option<u64>,
     object: Option<String>,
     id: Option<Vec<u8>>,
     object_type: Option<ObjectType>,
@@ -35,16 +42,6 @@ pub enum ObjectType {
 }
 
 impl Pkcs11Uri {
-    /// The token's label.
-    pub fn token(&self) -> Option<&str> {
-        self.token.as_deref()
-    }
-
-    /// The slot.
-    pub fn slot_id(&self) -> Option<u64> {
-        self.slot_id
-    }
-
     /// The object's label.
     pub fn object(&self) -> Option<&str> {
         self.object.as_deref()
@@ -70,52 +67,115 @@ impl Pkcs11Uri {
         self.pin_source.as_deref()
     }
 
+    /// The first attribute that is not this token's.
+    pub(crate) fn mismatch(&self, token: &TokenInfo) -> Option<&'static str> {
+        let differs = |wanted: &Option<String>, is: &str| wanted.as_ref().is_some_and(|wanted| wanted != is);
+        let module = |wanted: &PathBuf| canonical(wanted) != canonical(&token.module);
+        [
+            ("module-path", self.module_path.as_ref().is_some_and(module)),
+            ("token", differs(&self.token, &token.label)),
+            ("manufacturer", differs(&self.manufacturer, &token.manufacturer)),
+            ("model", differs(&self.model, &token.model)),
+            ("serial", differs(&self.serial, &token.serial)),
+            ("slot-id", self.slot_id.is_some_and(|wanted| wanted != token.slot_id)),
+        ]
+        .into_iter()
+        .find_map(|(attribute, differs)| differs.then_some(attribute))
+    }
+
+    /// What both say of the token together, or the attribute in which they contradict each other.
+    pub(crate) fn joined_with(&self, other: &Self) -> Result<Self, &'static str> {
+        fn both<T: Clone + PartialEq>(
+            attribute: &'static str,
+            (one, other): (&Option<T>, &Option<T>),
+        ) -> Result<Option<T>, &'static str> {
+            match (one, other) {
+                (Some(one), Some(other)) if one != other => Err(attribute),
+                (one, other) => Ok(one.as_ref().or(other.as_ref()).cloned()),
+            }
+        }
+        Ok(Self {
+            token: both("token", (&self.token, &other.token))?,
+            manufacturer: both("manufacturer", (&self.manufacturer, &other.manufacturer))?,
+            model: both("model", (&self.model, &other.model))?,
+            serial: both("serial", (&self.serial, &other.serial))?,
+            slot_id: both("slot-id", (&self.slot_id, &other.slot_id))?,
+            module_path: both("module-path", (&self.module_path, &other.module_path))?,
+            ..Self::default()
+        })
+    }
+
+    /// The token's attributes, for an error: `token "a", slot-id 1`.
+    pub(crate) fn describe_token(&self) -> String {
+        let text = |name, value: &Option<String>| value.as_ref().map(|value| format!("{name} {value:?}"));
+        let attributes = [
+            text("token", &self.token),
+            text("manufacturer", &self.manufacturer),
+            text("model", &self.model),
+            text("serial", &self.serial),
+            self.slot_id.map(|id| format!("slot-id {id}")),
+        ];
+        attributes.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+
     /// The same, for an object of that class.
     pub(crate) fn with_type(&self, object_type: ObjectType) -> Self {
         Self { object_type: Some(object_type), ..self.clone() }
     }
 
     fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
-        let text = || text::decoded_text(value);
         match name {
-            "token" => once(&mut self.token, text()?),
-            "object" => once(&mut self.object, text()?),
-            "id" => once(&mut self.id, text::decoded(value)?),
-            "slot-id" => {
-                let number = text()?;
-                let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-                let number = number.parse().ok().filter(|_| digits);
-                once(&mut self.slot_id, number.ok_or("slot-id is no decimal number")?)
-            }
-            "type" => once(
-                &mut self.object_type,
-                match text()?.as_str() {
-                    "private" => ObjectType::Private,
-                    "cert" => ObjectType::Certificate,
-                    other => {
-                        return Err(format!("type={other} names neither a private key nor a certificate"));
-                    }
-                },
-            ),
-            "pin-value" => {
-                return Err(
-                    "pin-value would show the PIN to everybody who sees the URI: use pin-source".into()
-                );
-            }
+            "token" => once(&mut self.token, percent::padded_text(value)?),
+            "manufacturer" => once(&mut self.manufacturer, percent::padded_text(value)?),
+            "model" => once(&mut self.model, percent::padded_text(value)?),
+            "serial" => once(&mut self.serial, percent::padded_text(value)?),
+            "object" => once(&mut self.object, percent::text(value)?),
+            "id" if value.is_empty() => return Err("its id is empty".into()),
+            "id" => once(&mut self.id, percent::bytes(value)?),
+            "slot-id" => once(&mut self.slot_id, slot_id(value)?),
+            "type" => once(&mut self.object_type, object_type(value)?),
+            "pin-value" => return Err(PIN_VALUE.into()),
             "module-path" | "pin-source" => return Err(format!("{name} belongs after the question mark")),
-            other => return Err(format!("the attribute {other:?} is not known here")),
+            other => {
+                return Err(format!(
+                    "the attribute {other:?} is not known here; known are token, manufacturer, model, serial, slot-id, object, id \
+                     and type"
+                ));
+            }
         }
         .map_err(|()| format!("{name} is given twice"))
     }
 
     fn set_query(&mut self, name: &str, value: &str) -> Result<(), String> {
         match name {
-            "module-path" => once(&mut self.module_path, PathBuf::from(text::decoded_text(value)?)),
-            "pin-source" => once(&mut self.pin_source, text::decoded_text(value)?),
-            "pin-value" => return self.set(name, value),
-            other => return Err(format!("the attribute {other:?} is not known after the question mark")),
+            "module-path" => once(&mut self.module_path, PathBuf::from(percent::text(value)?)),
+            "pin-source" => once(&mut self.pin_source, percent::text(value)?),
+            "pin-value" => return Err(PIN_VALUE.into()),
+            other => {
+                return Err(format!(
+                    "the attribute {other:?} is not known after the question mark; known are module-path and pin-source"
+                ));
+            }
         }
         .map_err(|()| format!("{name} is given twice"))
+    }
+
+    fn read(text: &str) -> Result<Self, String> {
+        let mut uri = Self::default();
+        let rest = text.strip_prefix(SCHEME).ok_or("it does not begin with pkcs11:")?;
+        let (path, query) = match rest.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (rest, None),
+        };
+        for attribute in path.split(';').filter(|_| !path.is_empty()) {
+            let (name, value) = attribute.split_once('=').ok_or_else(|| no_value(attribute))?;
+            uri.set(name, value)?;
+        }
+        for attribute in query.into_iter().flat_map(|query| query.split('&')) {
+            let (name, value) = attribute.split_once('=').ok_or_else(|| no_value(attribute))?;
+            uri.set_query(name, value)?;
+        }
+        Ok(uri)
     }
 }
 
@@ -123,51 +183,25 @@ impl FromStr for Pkcs11Uri {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let mut uri = Self::default();
-        uri.read(text).map_err(|reason| Error::NotAUri { text: text::without_pin(text), reason })?;
-        Ok(uri)
+        Self::read(text).map_err(|reason| Error::NotAUri { text: without_pin(text), reason })
     }
 }
 
-impl Pkcs11Uri {
-    fn read(&mut self, text: &str) -> Result<(), String> {
-        let rest = text.strip_prefix(SCHEME).ok_or("it does not begin with pkcs11:")?;
-        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-        for attribute in path.split(';').filter(|_| !path.is_empty()) {
-            let (name, value) = attribute.split_once('=').ok_or_else(|| no_value(attribute))?;
-            self.set(name, value)?;
-        }
-        for attribute in query.split('&').filter(|_| rest.contains('?')) {
-            let (name, value) = attribute.split_once('=').ok_or_else(|| no_value(attribute))?;
-            self.set_query(name, value)?;
-        }
-        Ok(())
+const PIN_VALUE: &str = "pin-value would show the PIN to everybody who sees the URI: use pin-source";
+
+fn object_type(value: &str) -> Result<ObjectType, String> {
+    match percent::text(value)?.as_str() {
+        "private" => Ok(ObjectType::Private),
+        "cert" => Ok(ObjectType::Certificate),
+        other => Err(format!("type={other} names neither a private key nor a certificate")),
     }
 }
 
-impl fmt::Display for Pkcs11Uri {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let object_type = self.object_type.map(|class| match class {
-            ObjectType::Private => "private",
-            ObjectType::Certificate => "cert",
-        });
-        let path = [
-            ("token", self.token.as_deref().map(|label| text::encoded(label.as_bytes()))),
-            ("slot-id", self.slot_id.map(|id| id.to_string())),
-            ("object", self.object.as_deref().map(|label| text::encoded(label.as_bytes()))),
-            ("id", self.id.as_deref().map(text::all_encoded)),
-            ("type", object_type.map(str::to_owned)),
-        ];
-        let module = self.module_path.as_ref().map(|path| text::encoded(path.as_os_str().as_encoded_bytes()));
-        let pin = self.pin_source.as_deref().map(|source| text::encoded(source.as_bytes()));
-        let query = text::joined(&[("module-path", module), ("pin-source", pin)], "&");
-        write!(f, "{SCHEME}{}", text::joined(&path, ";"))?;
-        if query.is_empty() { Ok(()) } else { write!(f, "?{query}") }
-    }
+fn slot_id(value: &str) -> Result<u64, String> {
+    let digits = percent::text(value)?;
+    let number = digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten();
+    number.ok_or_else(|| "slot-id is no decimal number".to_owned())
 }
-
-/// How every PKCS#11 URI begins.
-pub(crate) const SCHEME: &str = "pkcs11:";
 
 fn once<T>(place: &mut Option<T>, value: T) -> Result<(), ()> {
     place.replace(value).map_or(Ok(()), |_| Err(()))
@@ -175,6 +209,14 @@ fn once<T>(place: &mut Option<T>, value: T) -> Result<(), ()> {
 
 fn no_value(attribute: &str) -> String {
     format!("{attribute:?} is no attribute: write name=value")
+}
+
+/// The URI as an error may show it: a `pin-value` is cut off.
+fn without_pin(uri: &str) -> String {
+    match uri.split_once("pin-value") {
+        Some((before, _)) => format!("{before}pin-value=..."),
+        None => uri.to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ pub enum Error {
     #[error(
         "the simulated chip cannot have the fault {0:?}; there are none, absent, mute, mute-for-a-while, \
          dies-after:OPERATIONS, power-cycled-after:OPERATIONS, slow:MILLISECONDS, held, fail-next-sign:CKR, \
-         corrupt-signatures, corrupt-next-signature"
+         fail-next:FUNCTION:CKR, fail-each:FUNCTION:CKR, corrupt-signatures, corrupt-next-signature, corrupt-next-read"
     )]
     UnknownFault(String),
     /// A file or directory could not be read or written.

@@ -12,7 +12,9 @@ usage: se050-sim new DIR [--rsa-4096]       make a simulated SE050 in DIR; the R
        se050-sim set DIR version VERSION    be NXP's module 3.3, 4.2, 4.3 or 4.7
        se050-sim set DIR fault FAULT        none, absent, mute, mute-for-a-while, dies-after:OPERATIONS,
                                             power-cycled-after:OPERATIONS, slow:MILLISECONDS, held,
-                                            fail-next-sign:CKR, corrupt-signatures, corrupt-next-signature
+                                            fail-next-sign:CKR, fail-next:FUNCTION:CKR, fail-each:FUNCTION:CKR,
+                                            corrupt-signatures, corrupt-next-signature,
+                                            corrupt-next-read
        se050-sim set DIR short-ecdsa RATE   natural, never, or N: the first signature and every Nth after it
        se050-sim set DIR time-scale FACTOR  shorten the waits on a mute chip
        se050-sim set DIR log|crashes|processes-disturb on|off
@@ -105,6 +107,7 @@ fn show(calls: &Calls) {
         println!("{count:8}  {function}");
     }
     println!("{:8}  overlapping calls", calls.overlaps());
+    println!("{:8}  threads of one process", calls.threads());
     println!("{:8}  APDUs", calls.apdus());
     println!("{:8}  NVM objects", calls.nvm_objects());
     println!("{:8}  chip signatures", calls.signatures());
@@ -116,6 +119,7 @@ fn show_json(calls: &Calls) -> Result<(), Box<dyn Error>> {
     let answer = serde_json::json!({
         "functions": functions,
         "overlapping_calls": calls.overlaps(),
+        "threads_of_one_process": calls.threads(),
         "apdus": calls.apdus(),
         "nvm_objects": calls.nvm_objects(),
         "chip_signatures": calls.signatures(),

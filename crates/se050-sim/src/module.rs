@@ -32,7 +32,6 @@ pub(crate) use sign::{Operation, Parameter};
 
 use crate::Version;
 use crate::chip::Chip;
-use bus::NoAnswer;
 use cost::Cost;
 use search::Search;
 use sessions::{Sessions, Wrong};
@@ -72,6 +71,11 @@ impl Module {
 
     pub(crate) fn version(&self) -> Version {
         self.bus.version()
+    }
+
+    /// Whether that C function is to fail.
+    pub(crate) fn check_fault(&mut self, function: &str) -> Answer<()> {
+        self.bus.take_failure(function).map_or(Ok(()), |answer| Err(answer as CK_RV))
     }
 
     pub(crate) fn initialize(&mut self, arguments: Option<&CK_C_INITIALIZE_ARGS>) -> Answer<()> {
@@ -126,9 +130,7 @@ impl Module {
             return Err(refused(CKR_DEVICE_MEMORY));
         }
         // The first session opens the chip.
-        if !self.sessions.any()
-            && let Err(NoAnswer) = self.bus.open()
-        {
+        if !self.sessions.any() && self.bus.open().is_err() {
             let leaks = version.leaks_failed_opens();
             let dangling = if leaks { self.sessions.leak(version).ok() } else { None };
             return Err(NotOpened { answer: CKR_GENERAL_ERROR, dangling });
@@ -147,11 +149,12 @@ impl Module {
         Ok(())
     }
 
-    pub(crate) fn close_all_sessions(&mut self) -> Answer<()> {
+    pub(crate) fn close_all_sessions(&mut self, slot: CK_SLOT_ID) -> Answer<()> {
         self.take_lock()?;
         if !self.version().closes_all_sessions() {
             return Err(CKR_FUNCTION_NOT_SUPPORTED);
         }
+        self.check_slot(slot)?;
         if self.sessions.any_leaked() {
             return Err(self.wrong_session(Wrong::Dangling));
         }
@@ -177,7 +180,7 @@ impl Module {
     /// looked at.
     pub(crate) fn ask_for_random(&mut self) -> Answer<()> {
         self.take_lock()?;
-        self.bus.operate(Cost::RANDOM).map_err(|NoAnswer| CKR_FUNCTION_FAILED)
+        self.bus.operate(Cost::RANDOM).map_err(|_| CKR_FUNCTION_FAILED)
     }
 
     /// Refuses nothing but an object that is not there.
@@ -190,7 +193,7 @@ impl Module {
             return Err(CKR_FUNCTION_NOT_SUPPORTED);
         }
         let (_, bus) = self.session(session)?;
-        bus.operate(Cost::ATTRIBUTE).map_err(|NoAnswer| CKR_FUNCTION_FAILED)?;
+        bus.operate(Cost::ATTRIBUTE).map_err(|_| CKR_FUNCTION_FAILED)?;
         let object = bus.version().object_id(object).and_then(|id| bus.object(id));
         object.as_deref().map(attributes::size).ok_or(CKR_FUNCTION_FAILED)
     }
@@ -199,13 +202,31 @@ impl Module {
     pub(crate) fn session(&mut self, handle: CK_SESSION_HANDLE) -> Answer<(&mut Session, &mut Bus)> {
         self.take_lock()?;
         let version = self.version();
-        if version.needs_its_lock() && !self.initialized {
-            return Err(CKR_CANT_LOCK);
-        }
         match self.sessions.get(version, handle) {
             Ok(session) => Ok((session, &mut self.bus)),
             Err(wrong) => Err(wrong_session(&self.bus, wrong)),
         }
+    }
+
+    /// As [`Module::session`], for a function that asks the chip.
+    pub(crate) fn session_on_chip(&mut self, handle: CK_SESSION_HANDLE) -> Answer<(&mut Session, &mut Bus)> {
+        if self.version().needs_its_lock() && !self.initialized {
+            return Err(CKR_CANT_LOCK);
+        }
+        self.session(handle)
+    }
+
+    /// Refuses a slot that is not there, on the versions that look.
+    pub(crate) fn check_slot(&self, slot: CK_SLOT_ID) -> Answer<()> {
+        if self.version().checks_slots() && slot != SLOT { Err(CKR_SLOT_ID_INVALID) } else { Ok(()) }
+    }
+
+    /// Refuses a list of slots before C_Initialize, on the versions that look.
+    pub(crate) fn check_initialized(&self) -> Answer<()> {
+        if self.version().checks_slots() && !self.initialized {
+            return Err(CKR_CRYPTOKI_NOT_INITIALIZED);
+        }
+        Ok(())
     }
 
     fn take_lock(&self) -> Answer<()> {
@@ -238,6 +259,12 @@ impl Session {
         object: CK_OBJECT_HANDLE,
         attribute: CK_ATTRIBUTE_TYPE,
     ) -> Result<Vec<u8>, Refusal> {
-        attributes::read(self, bus, object, attribute)
+        let mut value = attributes::read(self, bus, object, attribute)?;
+        if matches!(attribute, CKA_VALUE | CKA_MODULUS | CKA_PUBLIC_EXPONENT | CKA_EC_POINT)
+            && bus.corrupts_read()
+        {
+            bus::corrupt(&mut value);
+        }
+        Ok(value)
     }
 }

@@ -15,6 +15,7 @@ mod refused;
 mod session;
 mod sign;
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{LazyLock, Mutex, PoisonError, TryLockError};
 
@@ -46,11 +47,24 @@ static COUNTER: LazyLock<Option<Counter>> = LazyLock::new(|| {
     Counter::open(&chip).inspect_err(|error| eprintln!("se050-sim: {error}")).ok()
 });
 
+thread_local! {
+    /// Whether this thread is counted.
+    static KNOWN: Cell<bool> = const { Cell::new(false) };
+}
+
 /// Runs one C function's body. A panic must not unwind into C.
 fn call(function: &str, body: impl FnOnce(&mut Module) -> Answer<()>) -> CK_RV {
     let answer = catch_unwind(AssertUnwindSafe(|| {
         let counter = COUNTER.as_ref();
-        counter.inspect(|counter| counter.call(function));
+        counter.inspect(|counter| {
+            counter.call(function);
+            // Who loads a module need not be who uses it.
+            if function != "C_GetFunctionList" && !KNOWN.replace(true) {
+                // Not Rust's thread id: its thread-local data would outlive an unloaded module.
+                // SAFETY: takes nothing and cannot fail.
+                counter.thread(unsafe { libc::gettid() });
+            }
+        });
         let mut module = MODULE.try_lock().unwrap_or_else(|taken| match taken {
             TryLockError::Poisoned(module) => module.into_inner(),
             TryLockError::WouldBlock => {
@@ -58,6 +72,7 @@ fn call(function: &str, body: impl FnOnce(&mut Module) -> Answer<()>) -> CK_RV {
                 MODULE.lock().unwrap_or_else(PoisonError::into_inner)
             }
         });
+        module.check_fault(function)?;
         body(&mut module)
     }));
     match answer {

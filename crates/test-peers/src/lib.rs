@@ -1,4 +1,5 @@
-//! The parts that nobody here wrote, as the tests start them: mosquitto, SoftHSM2, OpenSC, OpenSSL, the AWS CLI, moto, ministack.
+//! The parts that nobody here wrote, as the tests start them: mosquitto, SoftHSM2, OpenSC, OpenSSL, tinyproxy, the
+//! AWS CLI, moto, ministack.
 //!
 //! Each part lives in a temporary directory of its own and ends with its value, so tests run in parallel.
 //! A part that is not installed gives `None`, after the skip was written down (see [`skip`]).
@@ -17,10 +18,12 @@ mod ministack;
 mod mosquitto;
 mod moto;
 mod openssl_server;
+mod p11_kit;
 mod pki;
 mod program;
 mod skip;
 mod softhsm;
+mod tinyproxy;
 
 pub use aws_cli::{AwsCli, aws_cli};
 pub use keys::{KeyKind, PrivateKeyFile};
@@ -28,7 +31,9 @@ pub use ministack::Ministack;
 pub use mosquitto::{Mosquitto, TlsVersion};
 pub use moto::Moto;
 pub use openssl_server::OpensslServer;
+pub use p11_kit::{P11_KIT_ADDRESS, p11_kit_client};
 pub use pki::{Issued, Pki};
 pub use program::{output_of, program, this_program};
 pub use skip::skip;
 pub use softhsm::{SoftHsm, TOKEN_LABEL, USER_PIN};
+pub use tinyproxy::Tinyproxy;

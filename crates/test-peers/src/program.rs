@@ -7,6 +7,10 @@ use std::process::Command;
 ///
 /// Looks in `PATH` and in the two `sbin` directories, where Debian keeps mosquitto and which a user's `PATH` lacks.
 pub fn program(name: &str) -> Option<PathBuf> {
+    if crate::skip::without_peers() {
+        crate::skip(&format!("{name} is not started by `cargo xtask test --fast`"));
+        return None;
+    }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path)
         .chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from))

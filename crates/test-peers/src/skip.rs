@@ -21,3 +21,8 @@ pub fn skip(reason: &str) {
         log.write_all(line.as_bytes()).expect("the skip log takes a line");
     }
 }
+
+/// Whether no part that nobody here wrote is to be started (`cargo xtask test --fast`).
+pub(crate) fn without_peers() -> bool {
+    std::env::var_os("TEST_WITHOUT_PEERS").is_some()
+}

@@ -1,36 +1,25 @@
 //! The smallest device application: one reading to AWS IoT Core, with the key in the SE050.
 //!
-//! `device-app ENDPOINT THING`, on the device; for trying it out elsewhere: `device-app ENDPOINT THING PORT CA-FILE PKCS11-MODULE`.
+//! `device-app [DEVICE.TOML]`: the device configuration, as `se050-iot provision --device-config` writes it.
 
-use std::error::Error;
-use std::sync::Arc;
+use std::process::ExitCode;
 
-use aws_iot_mqtt::{Client, DisconnectReason, QoS};
-use rustls_se050::{ClientIdentity, client_config, roots_from_pem_file};
-use se050_key::{NXP_MODULE, Selector, Token};
+use aws_iot_mqtt::{DisconnectReason, QoS};
+use se050_device::Device;
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let argument = |index: usize| arguments.get(index).map(String::as_str);
-    let (Some(endpoint), Some(thing)) = (argument(0), argument(1)) else {
-        return Err("usage: device-app ENDPOINT THING [PORT CA-FILE PKCS11-MODULE]".into());
-    };
-    let port = argument(2).unwrap_or("8883").parse()?;
-    let roots = match argument(3) {
-        Some(file) => roots_from_pem_file(file)?,
-        None => aws_iot_mqtt::roots::amazon(),
-    };
+fn main() -> ExitCode {
+    let config = std::env::args().nth(1).unwrap_or_else(|| "device.toml".to_owned());
+    // 75 where only a new process can open the chip again: for the supervisor that starts this one.
+    se050_device::exit(run(&config))
+}
 
-    let token = Token::open(argument(4).unwrap_or(NXP_MODULE))?;
-    let selector: Selector = "sss:100100F0".parse()?; // cloud connection key 0, object 0xF0000110
-    let (key, certificate) = token.identity(&selector)?; // and its certificate, object 0xF0000111
-    let identity = ClientIdentity::new(key, &certificate)?;
-    let tls = Arc::new(client_config(&identity, roots)?);
-
+fn run(config: &str) -> anyhow::Result<()> {
+    let device = Device::from_config(config)?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     runtime.block_on(async {
-        let client = Client::builder(endpoint, thing, tls).port(port).connect().await?;
-        client.publish(&format!("{thing}/reading"), QoS::AtLeastOnce, r#"{"celsius": 21.5}"#).await?;
+        let client = device.client().connect().await.map_err(|error| device.explained(error))?;
+        let topic = format!("{}/reading", device.topic_prefix());
+        client.publish(&topic, QoS::AtLeastOnce, r#"{"celsius": 21.5}"#).await?;
         client.disconnect(DisconnectReason::Normal).await?;
         eprintln!("one reading published and acknowledged");
         Ok(())

@@ -3,11 +3,11 @@
 use std::error::Error;
 
 use aws_iot_mqtt::Verdict;
-use rustls_se050::chip_failure_in;
+use rustls_se050::chip_failure;
 
 /// Whether another attempt to connect may get its signature.
 pub(crate) fn verdict(error: &(dyn Error + 'static)) -> Verdict {
-    match chip_failure_in(error) {
+    match chip_failure(error) {
         // The program ends, with a status that tells its supervisor to start it anew.
         Some(failure) if failure.needs_restart() => Verdict::Final,
         Some(failure) if !failure.is_transient() => Verdict::Permanent,

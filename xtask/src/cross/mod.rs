@@ -23,8 +23,8 @@ mod toolchain;
 mod zig;
 
 pub(crate) use artifacts::{Artifact, artifacts_directory, sha256};
+pub(crate) use device::ARMADILLO_G4;
 use device::workshop;
-pub(crate) use device::{ARMADILLO_G4, Device};
 pub(crate) use emulator::Emulator;
 pub(crate) use smoke::{ThisPc, smoke_chip};
 use toolchain::Toolchain;

@@ -1,135 +1,125 @@
-//! Other people's tools judge the image: skopeo, umoci, podman; and it is run, in a chroot under the emulator.
+//! Checks of the image: skopeo reads it, podman loads it and builds on it, and it is run in a chroot under the emulator.
 
 use std::fs;
-use std::io::Cursor;
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, ensure};
-use flate2::read::MultiGzDecoder;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::containerfile::Base;
 use super::description::{Description, ENTRYPOINT};
-use super::{Made, abos, containerfile};
+use super::podman::Podman;
+use super::{Made, abos, build, containerfile};
 use crate::command::{installed, output_of};
 use crate::cross::{ARMADILLO_G4, Artifact, Emulator, smoke_chip};
 use crate::debian;
 use crate::test::Counts;
 
-/// Programs, and the Debian packages of the same names.
-const JUDGES: [&str; 3] = ["skopeo", "umoci", "podman"];
 /// Where NXP's module lies on a device: the default of our programs.
 const MODULE: &str = "usr/lib/plug-and-trust/libsss_pkcs11.so";
 
-/// Installs the judges that are missing, where that is possible.
-fn install_judges() -> anyhow::Result<()> {
-    let missing: Vec<&str> = JUDGES.into_iter().filter(|program| installed(&[program]).is_none()).collect();
-    if missing.is_empty() || !rustix::process::geteuid().is_root() || installed(&["apt-get"]).is_none() {
-        return Ok(());
-    }
-    debian::install(&missing)
-}
-
 pub(super) fn run(made: &Made, artifacts: &[Artifact]) -> anyhow::Result<Counts> {
-    install_judges()?;
-    let scratch = tempfile::tempdir()?;
     let mut counts = Counts::default();
-    judge(&mut counts, "skopeo", "skopeo reads the image in both formats", || skopeo(made));
-    judge(&mut counts, "umoci", "umoci unpacks the image", || umoci(made, artifacts, &scratch));
-    judge(&mut counts, "podman", "podman loads the image, and builds the Containerfile upon it", || {
-        podman(made, artifacts, &scratch)
-    });
+    let root = rustix::process::geteuid().is_root();
+    if installed(&["skopeo"]).is_none() && debian::can_install() {
+        debian::install(&["skopeo"])?;
+    }
+    if installed(&["skopeo"]).is_some() {
+        counts.check("skopeo reads the image", || skopeo(made));
+    } else {
+        counts.skips.push("skopeo reads the image: skopeo is not installed".into());
+    }
+    counts.check("podman loads the image, and builds on it", || podman(made, artifacts));
+    counts.check("the same programs give the same bytes", || reproducible(made, artifacts));
+    counts.check("what is no base is refused with the reason", || refused(artifacts));
     let name = "the image runs in a chroot";
-    if !made.complete {
+    if made.base.is_none() {
         counts.skips.push(format!("{name}: without --base there is nothing to run on"));
-    } else if !rustix::process::geteuid().is_root() {
+    } else if !root {
         counts.skips.push(format!("{name}: only root may"));
     } else {
-        counts.check(name, || chroot(made, &scratch));
+        counts.check(name, || chroot(made, &tempfile::tempdir()?));
     }
     Ok(counts)
 }
 
-/// A judge that is missing is a check skipped.
-fn judge(counts: &mut Counts, program: &str, name: &str, check: impl FnOnce() -> anyhow::Result<()>) {
-    if installed(&[program]).is_some() {
-        counts.check(name, check);
-    } else {
-        counts.skips.push(format!("{name}: {program} is not installed"));
-    }
-}
-
 fn skopeo(made: &Made) -> anyhow::Result<()> {
-    for format in ["oci-archive", "docker-archive"] {
-        let said = output_of(
-            Command::new("skopeo").arg("inspect").arg(format!("{format}:{}", made.archive.display())),
-        )?;
-        let said: Value = serde_json::from_str(&said).context("skopeo inspect")?;
-        let architecture = said.get("Architecture").and_then(Value::as_str);
-        ensure!(
-            architecture == Some(ARMADILLO_G4.architecture),
-            "{format}: the architecture is {architecture:?}"
-        );
-        let version = said.pointer("/Labels/org.opencontainers.image.version").and_then(Value::as_str);
-        ensure!(
-            version == Some(env!("CARGO_PKG_VERSION")),
-            "{format}: the label of the version is {version:?}"
-        );
-    }
+    let archive = format!("docker-archive:{}", made.archive.display());
+    let said = output_of(Command::new("skopeo").args(["inspect", &archive]))?;
+    let said: Value = serde_json::from_str(&said).context("skopeo inspect")?;
+    let architecture = said.get("Architecture").and_then(Value::as_str);
+    ensure!(architecture == Some(ARMADILLO_G4.architecture), "the architecture is {architecture:?}");
+    let version = said.pointer("/Labels/org.opencontainers.image.version").and_then(Value::as_str);
+    ensure!(version == Some(env!("CARGO_PKG_VERSION")), "the label of the version is {version:?}");
     Ok(())
 }
 
-fn umoci(made: &Made, artifacts: &[Artifact], scratch: &TempDir) -> anyhow::Result<()> {
-    let layout = scratch.path().join("layout");
-    tar::Archive::new(fs::File::open(&made.archive)?).unpack(&layout)?;
-    let bundle = scratch.path().join("bundle");
-    let mut image = layout.into_os_string();
-    image.push(format!(":{}", made.image.reference));
-    output_of(Command::new("umoci").args(["unpack", "--rootless", "--image"]).arg(&image).arg(&bundle))?;
+/// As on the device: the archive is loaded by its tag, and the container's configuration names that tag.
+fn podman(made: &Made, artifacts: &[Artifact]) -> anyhow::Result<()> {
+    let podman = Podman::new()?;
+    let loaded = podman.load(&made.archive)?.context("podman does not take the archive")?;
+    ensure!(loaded == made.reference, "podman calls it {loaded}, the configuration {}", made.reference);
+    let configuration = fs::read_to_string(made.directory.join("se050-iot.conf"))?;
+    ensure!(
+        configuration.lines().any(|line| line == format!("set_image {loaded}")),
+        "se050-iot.conf does not name {loaded}"
+    );
+    let entrypoint = |image: &str| -> anyhow::Result<()> {
+        let said = podman.inspect(image, "{{json .Config.Entrypoint}}")?;
+        ensure!(said == format!("[{ENTRYPOINT:?}]"), "podman sees the entrypoint {said} in {image}");
+        Ok(())
+    };
+    entrypoint(&loaded)?;
+    let context = tempfile::tempdir()?;
+    containerfile::write_context(context.path(), artifacts, &Description::new(None), Base::Image)?;
+    podman.build(context.path(), Some(&loaded), "localhost/built-upon")?;
+    entrypoint("localhost/built-upon")?;
+    let root = tempfile::tempdir()?;
+    podman.unpack(&loaded, root.path())?;
     for artifact in artifacts {
-        let unpacked = fs::read(bundle.join("rootfs/usr/bin").join(&artifact.name))?;
+        let unpacked = fs::read(root.path().join("usr/bin").join(&artifact.name))?;
         ensure!(unpacked == fs::read(&artifact.file)?, "{} is another one in the image", artifact.name);
     }
     Ok(())
 }
 
-/// In a storage of its own: the user's images stay as they are.
-fn podman(made: &Made, artifacts: &[Artifact], scratch: &TempDir) -> anyhow::Result<()> {
-    let podman = || {
-        let mut command = Command::new("podman");
-        command
-            .arg("--root")
-            .arg(scratch.path().join("storage"))
-            .arg("--runroot")
-            .arg(scratch.path().join("run"));
-        command.args(["--storage-driver", "vfs"]);
-        command
-    };
-    output_of(podman().args(["load", "--input"]).arg(&made.archive))?;
-    let entrypoint_of = |image: &str| -> anyhow::Result<()> {
-        let said = output_of(podman().args(["image", "inspect", image]))?;
-        let said: Value = serde_json::from_str(&said).context("podman image inspect")?;
-        let entrypoint = said.pointer("/0/Config/Entrypoint/0").and_then(Value::as_str);
-        ensure!(entrypoint == Some(ENTRYPOINT), "podman sees the entrypoint {entrypoint:?} in {image}");
-        Ok(())
-    };
-    entrypoint_of(&made.image.reference)?;
-    let context = scratch.path().join("context");
-    fs::create_dir(&context)?;
-    containerfile::write_context(&context, artifacts, &Description::new(None))?;
-    let base = format!("BASE={}", made.image.reference);
-    output_of(podman().args(["build", "--build-arg", &base, "--tag", "localhost/built-upon"]).arg(&context))?;
-    entrypoint_of("localhost/built-upon")
+fn reproducible(made: &Made, artifacts: &[Artifact]) -> anyhow::Result<()> {
+    let directory = tempfile::tempdir()?;
+    let archives = [1, 2].map(|number| directory.path().join(format!("{number}.tar")));
+    for archive in &archives {
+        build(made.base.as_deref(), artifacts, &Description::new(None), archive)?;
+    }
+    let [first, second] = archives.map(fs::read);
+    ensure!(first? == second?, "two builds of the same programs differ");
+    Ok(())
 }
 
-/// Layer upon layer as podman does it on the device, with the simulated chip's module where NXP's is.
+fn refused(artifacts: &[Artifact]) -> anyhow::Result<()> {
+    let directory = tempfile::tempdir()?;
+    let no_archive = directory.path().join("no-archive");
+    fs::write(&no_archive, "no archive")?;
+    let no_musl = directory.path().join("no-musl");
+    fs::create_dir(&no_musl)?;
+    fs::write(no_musl.join("file"), "")?;
+    let missing = directory.path().join("missing");
+    for (base, reason) in [(&no_archive, "neither"), (&no_musl, "need musl"), (&missing, "no such file")] {
+        let archive = directory.path().join("image.tar");
+        let built = build(Some(base), artifacts, &Description::new(None), &archive);
+        let error = built.err().with_context(|| format!("{} was taken as a base", base.display()))?;
+        ensure!(format!("{error:#}").contains(reason), "{error:#}");
+    }
+    Ok(())
+}
+
+/// The root file system as the container sees it, with the simulated chip's module where NXP's is.
 fn chroot(made: &Made, scratch: &TempDir) -> anyhow::Result<()> {
     let root = scratch.path().join("root");
     fs::create_dir(&root)?;
-    for layer in &made.image.layers {
-        tar::Archive::new(MultiGzDecoder::new(Cursor::new(&layer.blob))).unpack(&root)?;
-    }
+    let podman = Podman::new()?;
+    let loaded = podman.load(&made.archive)?.context("podman does not take the archive")?;
+    podman.unpack(&loaded, &root)?;
     let emulator = Emulator::prepare(&ARMADILLO_G4)?;
     fs::copy(&emulator.qemu, root.join("emulator"))?;
     let chroot = installed(&["chroot"]).context("there is no chroot")?;

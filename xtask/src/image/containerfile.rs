@@ -1,6 +1,7 @@
-//! For those who build on the device's own base image, with podman: a Containerfile, and the programs beside it.
+//! The build context: a Containerfile, and our files as they lie in the image. Who builds on an image of their own uses it with podman.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -8,25 +9,47 @@ use anyhow::Context as _;
 use super::description::{DATA, Description, ENTRYPOINT};
 use crate::cross::Artifact;
 
-/// Writes the Containerfile and its `bin/` into the directory.
+/// The directory of the context that is copied to the image's root.
+const FILES: &str = "files";
+/// A root file system to unpack first, where the base is one.
+pub(super) const ROOT_FILE_SYSTEM: &str = "rootfs.tar";
+
+/// What the image is built on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Base {
+    /// Nothing, or what `--build-arg BASE=IMAGE` names.
+    Image,
+    /// [`ROOT_FILE_SYSTEM`], in the context.
+    RootFileSystem,
+}
+
+/// Writes the Containerfile and our files into the directory.
 pub(super) fn write_context(
     directory: &Path,
     artifacts: &[Artifact],
     description: &Description,
+    base: Base,
 ) -> anyhow::Result<()> {
-    let programs = directory.join("bin");
-    if programs.exists() {
-        fs::remove_dir_all(&programs)?;
+    let files = directory.join(FILES);
+    if files.exists() {
+        fs::remove_dir_all(&files)?;
     }
+    let programs = files.join("usr/bin");
     fs::create_dir_all(&programs).with_context(|| format!("cannot make {}", programs.display()))?;
     for artifact in artifacts {
-        fs::copy(&artifact.file, programs.join(&artifact.name))?;
+        let program = programs.join(&artifact.name);
+        fs::copy(&artifact.file, &program).with_context(|| format!("cannot write {}", program.display()))?;
+        fs::set_permissions(&program, Permissions::from_mode(0o755))?;
     }
+    let data = files.join(DATA.trim_start_matches('/'));
+    fs::create_dir_all(&data)?;
+    // Anybody may write here, as in /tmp: the user is not known before the volume is.
+    fs::set_permissions(&data, Permissions::from_mode(0o1777))?;
     let file = directory.join("Containerfile");
-    fs::write(&file, text(description)).with_context(|| format!("cannot write {}", file.display()))
+    fs::write(&file, text(description, base)).with_context(|| format!("cannot write {}", file.display()))
 }
 
-fn text(description: &Description) -> String {
+fn text(description: &Description, base: Base) -> String {
     let labels: String = description
         .labels()
         .as_object()
@@ -35,14 +58,17 @@ fn text(description: &Description) -> String {
         .map(|(name, value)| format!("LABEL {name}={value}\n"))
         .collect();
     let user = description.user.as_ref().map(|user| format!("USER {user}\n")).unwrap_or_default();
+    let from = match base {
+        Base::Image => "ARG BASE=scratch\nFROM ${BASE}".to_owned(),
+        Base::RootFileSystem => format!("FROM scratch\nADD {ROOT_FILE_SYSTEM} /"),
+    };
     format!(
         r#"# Written by `cargo xtask image`:
 #   podman build --platform linux/arm64 --build-arg BASE=IMAGE -t {reference} .
 # IMAGE is yours: the maker's Alpine with the package plug-and-trust installed (libsss_pkcs11.so, a musl build).
 # Nothing is run while building, so any PC can build it.
-ARG BASE
-FROM ${{BASE}}
-COPY --chown=0:0 bin/ /usr/bin/
+{from}
+COPY --chown=0:0 {FILES}/ /
 {labels}VOLUME {DATA}
 WORKDIR {DATA}
 {user}ENTRYPOINT ["{ENTRYPOINT}"]

@@ -1,35 +1,32 @@
-//! `cargo xtask image`: the programs as a container image that `podman load` on the Armadillo takes, made without a daemon.
+//! `cargo xtask image`: the programs as a container image that `podman load` and mkswu take, built by podman.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 
+use crate::command::output_of;
 use crate::cross::{self, ARMADILLO_G4, Artifact, Emulator};
 use crate::root::{shown, target};
 use crate::test::Counts;
 
 mod abos;
-mod archive;
-mod base;
 mod check;
 mod containerfile;
 mod description;
-mod layer;
-#[cfg(test)]
-mod tests;
+mod mkswu;
+mod podman;
 
-use archive::Image;
-use base::Base;
+use containerfile::{Base, ROOT_FILE_SYSTEM};
 use description::Description;
-use layer::Layer;
+use podman::Podman;
 
 #[derive(Args)]
 pub(crate) struct ImageOptions {
-    /// The image to build on: a directory with a root file system, a tar archive of one, or an OCI archive
-    #[arg(long, value_name = "DIR|TAR")]
+    /// What to build on: an image in an archive (docker or OCI), a tar archive of a root file system, or a directory with one
+    #[arg(long, value_name = "TAR|DIR")]
     base: Option<PathBuf>,
     /// The I2C bus that the chip is on
     #[arg(long, value_name = "NODE", default_value = "/dev/i2c-1")]
@@ -37,7 +34,7 @@ pub(crate) struct ImageOptions {
     /// The group that may use that node (a number): the container then runs as an ordinary user of that group, not as root
     #[arg(long, value_name = "GID")]
     i2c_group: Option<u32>,
-    /// Then have the image judged by skopeo, umoci and podman, and run it in a chroot under an emulator
+    /// Then check it: skopeo reads it, podman loads it and builds on it, it runs in a chroot under an emulator
     #[arg(long)]
     check: bool,
     #[command(flatten)]
@@ -56,7 +53,7 @@ pub(crate) fn run(options: &ImageOptions) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// For `cargo xtask test --cross`: the image on the emulator's root file system, judged by all there is.
+/// For `cargo xtask test --cross`: the image on the emulator's root file system, checked by all there is.
 pub(crate) fn check_on_the_emulator(artifacts: &[Artifact]) -> anyhow::Result<Counts> {
     let options = ImageOptions {
         base: Some(Emulator::prepare(&ARMADILLO_G4)?.root),
@@ -71,9 +68,11 @@ pub(crate) fn check_on_the_emulator(artifacts: &[Artifact]) -> anyhow::Result<Co
 /// What was written.
 struct Made {
     archive: PathBuf,
-    image: Image,
-    /// Whether there is a root file system in it: without one it holds our files only, and cannot run by itself.
-    complete: bool,
+    /// The directory with everything beside it.
+    directory: PathBuf,
+    reference: String,
+    /// What it was built on. Without a base it holds our files only, and cannot run by itself.
+    base: Option<PathBuf>,
 }
 
 fn make(options: &ImageOptions, artifacts: &[Artifact]) -> anyhow::Result<Made> {
@@ -81,33 +80,85 @@ fn make(options: &ImageOptions, artifacts: &[Artifact]) -> anyhow::Result<Made> 
     let directory = target().join("image");
     fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
     let description = Description::new(options.i2c_group);
-    let base = match &options.base {
-        Some(path) => {
-            Base::read(path, &ARMADILLO_G4).with_context(|| format!("--base {}", path.display()))?
-        }
-        None => Base::default(),
-    };
-    let complete = options.base.is_some();
-    let image = Image::new(base, Layer::of_programs(artifacts)?, &description);
+    let reference = description.reference();
     let archive = directory.join(format!("{}-{}.tar", description.name, description.version));
-    let bytes = image.archive()?;
-    fs::write(&archive, &bytes).with_context(|| format!("cannot write {}", archive.display()))?;
-    println!("{:>9} bytes  {}  {}", bytes.len(), cross::sha256(&bytes), shown(&archive));
-    println!(
-        "{:>9} bytes of that are our programs; the image is {}",
-        image.own_layer_size(),
-        description.reference()
-    );
-    write(&directory.join("se050-iot.conf"), &abos::configuration(&description, &options.i2c)?)?;
-    if !complete {
-        containerfile::write_context(&directory, artifacts, &description)?;
+    build(options.base.as_deref(), artifacts, &description, &archive)?;
+    let bytes = fs::read(&archive).with_context(|| format!("cannot read {}", archive.display()))?;
+    println!("{:>9} bytes  {}  {}  ({reference})", bytes.len(), cross::sha256(&bytes), shown(&archive));
+    let configuration = abos::configuration(&description, &options.i2c)?;
+    write(&directory.join("se050-iot.conf"), &configuration)?;
+    mkswu::write(&directory, &description, &configuration)?;
+    if options.base.is_none() {
+        containerfile::write_context(&directory, artifacts, &description, Base::Image)?;
         println!(
             "There is no --base, so the image holds our programs and no root file system: it cannot run by itself. Build on yours \
              with --base, or with {}/Containerfile.",
             shown(&directory)
         );
     }
-    Ok(Made { archive, image, complete })
+    Ok(Made { archive, directory, reference, base: options.base.clone() })
+}
+
+/// Builds the image on that base and writes its archive.
+fn build(
+    base: Option<&Path>,
+    artifacts: &[Artifact],
+    description: &Description,
+    archive: &Path,
+) -> anyhow::Result<()> {
+    let podman = Podman::new()?;
+    let context = tempfile::tempdir()?;
+    let (kind, image) = match base {
+        None => (Base::Image, None),
+        Some(path) => prepare_base(&podman, path, context.path())
+            .with_context(|| format!("--base {}", path.display()))?,
+    };
+    containerfile::write_context(context.path(), artifacts, description, kind)?;
+    let reference = description.reference();
+    podman.build(context.path(), image.as_deref(), &reference)?;
+    if base.is_some() {
+        ensure_loader(&podman, &reference)?;
+    }
+    podman.save(&reference, archive)
+}
+
+/// An image is loaded; a root file system is put into the context.
+fn prepare_base(podman: &Podman, path: &Path, context: &Path) -> anyhow::Result<(Base, Option<String>)> {
+    ensure!(path.exists(), "there is no such file or directory");
+    let root_file_system = context.join(ROOT_FILE_SYSTEM);
+    if path.is_dir() {
+        // Sorted, so that the same files give the same layer.
+        output_of(
+            Command::new("tar")
+                .args(["--sort=name", "-cf"])
+                .arg(&root_file_system)
+                .arg("-C")
+                .arg(path)
+                .arg("."),
+        )?;
+    } else if let Some(image) = podman.load(path)? {
+        return Ok((Base::Image, Some(image)));
+    } else if output_of(Command::new("tar").arg("-tf").arg(path)).is_err() {
+        bail!(
+            "it is neither a container image (docker or OCI archive) nor a tar archive of a root file system"
+        );
+    } else {
+        fs::copy(path, &root_file_system)?;
+    }
+    Ok((Base::RootFileSystem, None))
+}
+
+/// Without the loader that our programs name, none of them would start.
+fn ensure_loader(podman: &Podman, reference: &str) -> anyhow::Result<()> {
+    let root = tempfile::tempdir()?;
+    podman.unpack(reference, root.path())?;
+    let loader = root.path().join(ARMADILLO_G4.loader.trim_start_matches('/'));
+    ensure!(
+        loader.symlink_metadata().is_ok(),
+        "there is no {} in the base: our programs need musl (Alpine has it)",
+        ARMADILLO_G4.loader
+    );
+    Ok(())
 }
 
 fn write(file: &Path, text: &str) -> anyhow::Result<()> {

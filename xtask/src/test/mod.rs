@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that has to hold before a change lands. CI runs exactly this, with `--cross`.
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 use anyhow::Context as _;
@@ -11,12 +11,15 @@ use crate::{cross, image};
 
 mod count;
 mod programs;
-mod python;
+pub(crate) mod python;
 
 pub(crate) use count::{Counts, counted};
 
-/// The exit status when something that the tests need is missing and cannot be installed here.
+/// The exit status when something that the tests need cannot be installed although this machine should be able to.
 const CANNOT_INSTALL: u8 = 3;
+
+/// The Python programs that tests start.
+const PYTHON: [&str; 3] = ["aws-cli", "ministack", "moto"];
 
 /// What is checked before the tests: a name, and cargo's arguments.
 const CHECKS: [(&str, &[&str]); 5] = [
@@ -27,13 +30,24 @@ const CHECKS: [(&str, &[&str]); 5] = [
         &["clippy", "-p", "se050-iot", "--no-default-features", "--locked", "--", "-D", "warnings"],
     ),
     ("docs", &["doc", "--workspace", "--no-deps", "--locked"]),
+    // All at once: the tests beside the crates start the programs, which are built here as well.
     ("building the tests", &["test", "--workspace", "--locked", "--no-run"]),
+];
+/// Tests inside the crates, which need nothing but the project.
+const UNIT_TESTS: [&str; 6] = ["test", "--workspace", "--locked", "--no-fail-fast", "--lib", "--bins"];
+/// The tests beside the crates, and the examples in the documentation.
+const OTHER_TESTS: [&[&str]; 2] = [
+    &["test", "--workspace", "--locked", "--no-fail-fast", "--test", "*"],
+    &["test", "--workspace", "--locked", "--no-fail-fast", "--doc"],
 ];
 
 #[derive(Args)]
 pub(crate) struct TestOptions {
-    /// Then build for the device (`cargo xtask cross`), run that under an emulator, and check the container image
+    /// Only what needs no other program: nothing is installed, and tests that start one are skipped
     #[arg(long)]
+    fast: bool,
+    /// Then build for the device (`cargo xtask cross`), run that under an emulator, and check the container image
+    #[arg(long, conflicts_with = "fast")]
     cross: bool,
     #[command(flatten)]
     options: cross::ToolchainOptions,
@@ -41,11 +55,6 @@ pub(crate) struct TestOptions {
 
 pub(crate) fn run(options: &TestOptions) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
-    println!("== what the tests need");
-    if let Err(error) = programs::install_missing().and_then(|()| python::install_missing()) {
-        eprintln!("\n{error:#}");
-        return Ok(ExitCode::from(CANNOT_INSTALL));
-    }
     for (name, arguments) in CHECKS {
         println!("== {name}");
         let mut command = cargo();
@@ -56,10 +65,20 @@ pub(crate) fn run(options: &TestOptions) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     }
-    println!("== all tests");
-    let mut tests = cargo();
-    tests.args(["test", "--workspace", "--locked", "--no-fail-fast"]);
-    let mut counts = counted(tests)?;
+    println!("== unit tests");
+    let mut counts = counted(tests(&UNIT_TESTS, options.fast))?;
+    if !options.fast {
+        println!("== what the other tests need");
+        if let Err(error) = programs::install_missing() {
+            eprintln!("\n{error:#}");
+            return Ok(ExitCode::from(CANNOT_INSTALL));
+        }
+        python::install_missing(&PYTHON);
+    }
+    println!("== all other tests");
+    for arguments in OTHER_TESTS {
+        counts.add(counted(tests(arguments, options.fast))?);
+    }
     if options.cross {
         let run = || {
             let (artifacts, mut counts) =
@@ -79,4 +98,13 @@ pub(crate) fn run(options: &TestOptions) -> anyhow::Result<ExitCode> {
     println!("{:.0} s in all", started.elapsed().as_secs_f32());
     println!("{}", counts.line());
     Ok(if counts.all_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn tests(arguments: &[&str], fast: bool) -> Command {
+    let mut command = cargo();
+    command.args(arguments);
+    if fast {
+        command.env("TEST_WITHOUT_PEERS", "1");
+    }
+    command
 }

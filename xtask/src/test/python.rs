@@ -1,50 +1,57 @@
-//! The Python programs that the tests need (the AWS CLI, moto, ministack), in private virtual environments, pinned with hashes.
+//! The Python programs that the tests need, each pinned with hashes, in a private virtual environment.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 
+use crate::command::{output_of, run_shown};
 use crate::root::{root, target};
+
+/// Where each program's pins lie.
+const PINS: &str = "xtask/python";
+
+/// Programs with a virtual environment of their own, because they pin other versions than the others (botocore).
+const APART: [&str; 1] = ["ministack"];
 
 /// The virtual environment.
 pub(crate) fn directory() -> PathBuf {
     target().join("test-venv")
 }
 
-/// Makes the virtual environments, unless they are there with the same pins. Without ministack, only its tests are skipped: it
-/// pins other versions than the AWS CLI, and its wheels are not there for every system.
-pub(crate) fn install_missing() -> anyhow::Result<()> {
-    install("requirements.txt", &directory())?;
-    if let Err(error) = install("requirements-ministack.txt", &target().join("test-venv-ministack")) {
-        println!("python: without ministack: {error:#}");
+/// Installs those of the programs that are missing. One that cannot be installed is told: the tests that need it are skipped.
+pub(crate) fn install_missing(names: &[&str]) {
+    for name in names {
+        if let Err(error) = install(name) {
+            println!("python: what needs {name} is skipped: {error:#}");
+        }
     }
-    Ok(())
 }
 
-fn install(requirements: &str, venv: &Path) -> anyhow::Result<()> {
-    let requirements = root().join("xtask").join(requirements);
-    let pins = fs::read_to_string(&requirements)
-        .with_context(|| format!("cannot read {}", requirements.display()))?;
-    let installed = venv.join("installed-requirements.txt");
-    if fs::read_to_string(&installed).is_ok_and(|done| done == pins) {
-        println!("python: all there in {}", venv.display());
+/// Installs one program with its dependencies, unless it is there with the same pins.
+fn install(name: &str) -> anyhow::Result<()> {
+    let pins = root().join(PINS).join(name).with_extension("txt");
+    let text = fs::read_to_string(&pins).with_context(|| format!("cannot read {}", pins.display()))?;
+    let mut venv = directory();
+    if APART.contains(&name) {
+        venv.set_file_name(format!("test-venv-{name}"));
+    }
+    let installed = venv.join(format!("installed-{name}.txt"));
+    if fs::read_to_string(&installed).is_ok_and(|done| done == text) {
+        println!("python: {name} is there");
         return Ok(());
     }
-    println!("python: installing {} into {}", requirements.display(), venv.display());
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(venv))?;
-    let options =
-        ["install", "--quiet", "--disable-pip-version-check", "--require-hashes", "--only-binary", ":all:"];
-    run(Command::new(venv.join("bin/pip")).args(options).arg("-r").arg(&requirements))?;
-    fs::write(&installed, pins).with_context(|| format!("cannot write {}", installed.display()))
-}
-
-fn run(command: &mut Command) -> anyhow::Result<()> {
-    let status = command.status().with_context(|| format!("{command:?} does not start"))?;
-    ensure!(
-        status.success(),
-        "{command:?} failed; what it says is above. It needs PyPI, or a mirror of it that pip knows"
-    );
-    Ok(())
+    println!("python: installing {name} into {}", venv.display());
+    if !venv.join("bin/pip").is_file() {
+        output_of(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
+    }
+    run_shown(
+        Command::new(venv.join("bin/pip"))
+            .args(["install", "--quiet", "--disable-pip-version-check", "--retries", "5"])
+            .args(["--require-hashes", "--only-binary", ":all:", "-r"])
+            .arg(&pins),
+    )
+    .context("it needs PyPI, or a mirror of it that pip knows")?;
+    fs::write(&installed, text).with_context(|| format!("cannot write {}", installed.display()))
 }

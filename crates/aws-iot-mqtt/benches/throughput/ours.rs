@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use aws_iot_mqtt::{Client, DisconnectReason, Limits, Publication, QoS, Topic};
-use bytes::Bytes;
+use aws_iot_mqtt::bytes::Bytes;
+use aws_iot_mqtt::{Client, DisconnectReason, Error, Limits, Publication, QoS, Topic};
 
 use crate::measure::{Measured, Watch};
 use crate::{Bench, Case};
@@ -12,7 +12,7 @@ pub(crate) fn run(bench: &Bench, case: Case) -> Measured {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
         let mut limits = Limits::aws_iot_core();
-        limits.in_flight = case.in_flight;
+        limits.receive_maximum = case.in_flight;
         let tls = std::sync::Arc::clone(&bench.tls);
         let client = Client::builder("localhost", "ours", tls)
             .port(bench.broker.port())
@@ -34,17 +34,21 @@ pub(crate) fn run(bench: &Bench, case: Case) -> Measured {
                     let receipt: aws_iot_mqtt::Receipt = receipts.pop_front().unwrap();
                     receipt.await.unwrap();
                 }
-                receipts.push_back(client.submit(message(qos)).await.unwrap());
+                receipts.push_back(client.try_publish(message(qos)).unwrap());
             }
             for receipt in receipts {
                 receipt.await.unwrap();
             }
         } else {
             for _ in 0..case.messages {
-                drop(client.submit(message(qos)).await.unwrap());
+                match client.try_publish(message(qos)) {
+                    Ok(receipt) => drop(receipt),
+                    Err(Error::OutboxFull { .. }) => client.publish_with(message(qos)).await.unwrap(),
+                    Err(error) => panic!("{error}"),
+                }
             }
             // Behind all the others: the broker has them when it acknowledges this one.
-            client.send(message(QoS::AtLeastOnce)).await.unwrap();
+            client.publish_with(message(QoS::AtLeastOnce)).await.unwrap();
         }
         let measured = watch.stop(case.messages);
         client.disconnect(DisconnectReason::Normal).await.unwrap();

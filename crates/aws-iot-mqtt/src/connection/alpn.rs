@@ -1,11 +1,11 @@
-//! What the server is told beside TLS: on port 443, that MQTT is meant.
+//! ALPN: on port 443, it asks the server for MQTT.
 
 use std::sync::Arc;
 
 use rustls::ClientConfig;
 
-/// The port that firewalls let through; there, ALPN tells AWS IoT Core what is meant (AWS IoT Core developer guide,
-/// "Device communication protocols").
+/// The port that most firewalls allow. AWS IoT Core serves HTTP and MQTT there, and ALPN selects the protocol (AWS IoT Core
+/// developer guide, "Device communication protocols").
 const HTTPS_PORT: u16 = 443;
 /// MQTT with a client certificate on port 443 (same page).
 const ALPN: &[u8] = b"x-amzn-mqtt-ca";

@@ -12,27 +12,27 @@ use tracing::debug;
 use crate::hint::no_route;
 use crate::{Cause, Error};
 
-/// How long one address is tried alone before the next one is tried beside it (RFC 8305, section 8). An IPv6 address
-/// that leads nowhere then costs a quarter of a second, and not the whole connect timeout.
+/// How long one address is tried alone before the next one is tried in parallel (RFC 8305, section 8). An IPv6 address that
+/// does not answer then costs a quarter of a second, and not the whole connect timeout.
 const STAGGER: Duration = Duration::from_millis(250);
 
-/// The endpoint's addresses, of both families in turn.
+/// The endpoint's addresses, IPv6 and IPv4 alternating.
 pub(super) async fn resolve(endpoint: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
     let failed = |error| Error::Resolve { endpoint: endpoint.to_owned(), source: Cause::new(error) };
     let found: Vec<SocketAddr> = lookup_host((endpoint, port)).await.map_err(failed)?.collect();
     if found.is_empty() {
         return Err(failed(io::Error::new(io::ErrorKind::NotFound, "the name has no address")));
     }
-    Ok(in_turn(found))
+    Ok(alternate_families(found))
 }
 
 /// Connects to the address that answers first.
 pub(super) async fn dial(addresses: Vec<SocketAddr>, server: &str) -> Result<TcpStream, Error> {
     let mut waiting = addresses.into_iter().peekable();
-    // Dropped with the winner in hand, which ends the attempts that are still under way.
+    // Dropped on return, which ends the attempts that are still under way.
     let mut attempts = JoinSet::new();
     let mut answers: Vec<String> = Vec::new();
-    let mut told: Option<io::Error> = None;
+    let mut cause: Option<io::Error> = None;
     loop {
         if let Some(address) = waiting.next() {
             attempts.spawn(async move { (address, TcpStream::connect(address).await) });
@@ -52,14 +52,14 @@ pub(super) async fn dial(addresses: Vec<SocketAddr>, server: &str) -> Result<Tcp
             }
             Some(Ok((address, Err(error)))) => {
                 answers.push(format!("{} ({})", address.ip(), error.kind()));
-                // Of several answers the one that says most: an address without a route is often IPv6 that nobody has.
-                if told.as_ref().is_none_or(|told| no_route(told.kind())) {
-                    told = Some(error);
+                // "No route" says least: it is often IPv6 on a network without IPv6.
+                if cause.as_ref().is_none_or(|cause| no_route(cause.kind())) {
+                    cause = Some(error);
                 }
             }
-            Some(Err(ended)) => told = Some(io::Error::other(ended)),
+            Some(Err(ended)) => cause = Some(io::Error::other(ended)),
             None => {
-                let source = told.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into());
+                let source = cause.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into());
                 return Err(Error::Unreachable {
                     endpoint: server.to_owned(),
                     tried: answers.join(", "),
@@ -70,8 +70,8 @@ pub(super) async fn dial(addresses: Vec<SocketAddr>, server: &str) -> Result<Tcp
     }
 }
 
-/// The resolver's order, but for the families, which alternate (RFC 8305, section 4).
-fn in_turn(found: Vec<SocketAddr>) -> Vec<SocketAddr> {
+/// Keeps the resolver's order within each family, and alternates the families (RFC 8305, section 4).
+fn alternate_families(found: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let first_is_v6 = found.first().is_some_and(SocketAddr::is_ipv6);
     let count = found.len();
     let (first, second): (Vec<_>, Vec<_>) = found.into_iter().partition(|a| a.is_ipv6() == first_is_v6);
@@ -99,7 +99,7 @@ mod tests {
             (&["10.0.0.1"], &["10.0.0.1"]),
             (&[], &[]),
         ] {
-            assert_eq!(in_turn(addresses(found)), addresses(expected));
+            assert_eq!(alternate_families(addresses(found)), addresses(expected));
         }
     }
 

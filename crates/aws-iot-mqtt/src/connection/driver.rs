@@ -1,159 +1,139 @@
 //! The loop between the socket, the application and the session: all of the I/O of one connection, and none of the
 //! protocol.
 
+#[cfg(test)]
+mod tests;
+
+use std::future::poll_fn;
 use std::io;
-use std::sync::Arc;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use bytes::{Buf as _, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf};
-use tokio::sync::{Notify, mpsc};
-use tokio::time::timeout;
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::mpsc;
+use tokio::time::{sleep_until, timeout};
 use tracing::debug;
 
-use super::alarm::Alarm;
 use super::shared::{Closing, Shared};
 use super::tls;
 use crate::client::Outcome;
-use crate::session::{Command, Output, Session};
+use crate::clock::{Now, after};
+use crate::session::{Command, Session};
 use crate::{Cause, Error};
 
-/// How long the last bytes may take, and the server's last words.
-const GOODBYE: Duration = Duration::from_secs(2);
-/// Room for one read from the socket: as much as one TLS record carries (RFC 8446, section 5.1).
-const READ: usize = 16 * 1024;
-/// Most messages that are taken from the outbox together, to go out with one write.
-const BATCH: usize = 256;
+/// How long DISCONNECT may take, and the server's last words.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Room for one read from the socket, and most bytes of one write: as much as one TLS record carries (RFC 8446,
+/// section 5.1).
+const CHUNK: usize = 16 * 1024;
+/// Where nothing else is due: when the loop looks again.
+const LONG: Duration = Duration::from_secs(3600);
 
 pub(super) struct Driver<'a, S> {
-    reader: ReadHalf<S>,
-    writer: WriteHalf<S>,
-    received: BytesMut,
-    session: &'a mut Session,
-    commands: &'a mut mpsc::Receiver<Command>,
-    closing: &'a mut Closing,
-    shared: &'a Shared,
+    pub(super) stream: S,
+    /// What was received and not yet taken by the session.
+    pub(super) received: BytesMut,
+    pub(super) session: &'a mut Session,
+    pub(super) commands: &'a mut mpsc::Receiver<Command>,
+    pub(super) closing: &'a mut Closing,
+    pub(super) shared: &'a Shared,
     /// The server, as errors name it.
-    server: String,
-    /// Written, but maybe still in TLS's own buffer.
-    flush: bool,
-    /// Commands may still come.
-    commands_come: bool,
+    pub(super) server: String,
 }
 
 /// How a connection ended.
 pub(super) enum Ended {
     /// The application wanted it.
-    Asked(Outcome),
+    Closed(Outcome),
     /// It was lost.
     Lost(Error),
 }
 
-impl<'a, S: AsyncRead + AsyncWrite> Driver<'a, S> {
-    pub(super) fn new(
-        stream: S,
-        received: BytesMut,
-        session: &'a mut Session,
-        commands: &'a mut mpsc::Receiver<Command>,
-        closing: &'a mut Closing,
-        shared: &'a Shared,
-        server: String,
-    ) -> Self {
-        let (reader, writer) = tokio::io::split(stream);
-        Self {
-            reader,
-            writer,
-            received,
-            session,
-            commands,
-            closing,
-            shared,
-            server,
-            flush: false,
-            commands_come: true,
-        }
-    }
+/// What the socket did.
+enum Io {
+    Read(io::Result<usize>),
+    Written,
+    WriteFailed(io::Error),
+}
 
+impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
     /// Runs until the application or the server ends it.
     pub(super) async fn run(mut self) -> Ended {
         let outcome = self.drive().await;
         match &outcome {
-            Ok(()) | Err(Error::NotDrained { .. } | Error::Protocol { .. }) => {
-                self.say_goodbye(&outcome).await;
-            }
+            Ok(()) => self.disconnect(&outcome).await,
+            // The server may still be there: it is told why.
+            Err(
+                Error::NotDrained { .. }
+                | Error::Protocol { .. }
+                | Error::KeepAlive { .. }
+                | Error::OperationTimeout { .. },
+            ) => self.disconnect(&outcome).await,
             // Nobody is there any more to be told.
             Err(_) => {}
         }
         match outcome {
-            Ok(()) | Err(Error::NotDrained { .. }) => Ended::Asked(outcome),
+            Ok(()) | Err(Error::NotDrained { .. }) => Ended::Closed(outcome),
             Err(error) => Ended::Lost(error),
         }
     }
 
     async fn drive(&mut self) -> Outcome {
-        let bell: Arc<Notify> = self.session.bell();
-        let mut batch = Vec::new();
-        let mut alarm = Alarm::new();
+        let (mut batch, mut commands_come, mut flushed) = (Vec::new(), true, true);
+        let mut alarm = pin!(sleep_until(tokio::time::Instant::now() + LONG));
         // What came together with CONNACK.
-        self.session.received(&mut self.received, Instant::now())?;
+        self.session.received(&mut self.received, Now::now())?;
         loop {
-            let now = Instant::now();
-            self.feed(now);
-            if self.closing.has_begun() && self.is_drained(now)? {
-                return Ok(());
-            }
-            if self.received.capacity() - self.received.len() < READ / 4 {
-                self.received.reserve(READ);
-            }
-            let writes = self.session.has_output() || self.flush;
-            let takes = self.session.room() > 0;
-            alarm.not_later_than(self.session.deadline().into_iter().chain(self.closing.until()).min());
-            // Reading goes on whatever else waits: the acknowledgements that make room come this way.
-            tokio::select! {
-                read = self.reader.read_buf(&mut self.received) => self.read(read)?,
-                written = write_some(&mut self.writer, self.session.out()), if writes => match written {
-                    Ok(count) => {
-                        self.flush = count > 0;
-                        self.shared.counters.bytes_sent.add(count);
-                        self.session.written(Instant::now());
-                    }
-                    Err(error) => return Err(self.last_words(error).await),
-                },
-                () = self.shared.queue.filled(), if takes => {}
-                count = self.commands.recv_many(&mut batch, 16), if self.commands_come => {
-                    self.commands_come = count > 0;
-                    batch.drain(..).for_each(|command| self.session.command(command));
-                }
-                () = bell.notified() => self.session.room_in_queues(),
-                () = self.closing.asked() => {
-                    self.commands.close();
-                    self.shared.queue.close();
-                }
-                () = alarm.rings() => self.session.timer(Instant::now())?,
-            }
-        }
-    }
-
-    /// Takes what may go out now, and tells the outbox what has left it.
-    fn feed(&mut self, now: Instant) {
-        loop {
-            let room = self.session.room().min(BATCH);
-            if room > 0 {
-                self.shared.queue.take(room, self.session.outgoing());
-            }
+            let now = Now::now();
             self.session.send(now);
-            if !self.shared.settle(self.session) {
-                return;
+            self.session.complete();
+            if self.closing.has_begun() {
+                // What the application acknowledged before it asked for the end is sent as well.
+                self.session.woken();
+                if self.is_drained(flushed, now.instant)? {
+                    return Ok(());
+                }
+            }
+            let next = self.session.deadline(now).into_iter().chain(self.closing.until()).min();
+            let next = tokio::time::Instant::from_std(next.unwrap_or_else(|| after(now.instant, LONG)));
+            // The deadline of a busy connection moves on with every packet, and to set a timer costs more than a packet
+            // does: it is set only where it would fire too late. Where it fires too early, nothing is due yet.
+            if next < alarm.deadline() || alarm.is_elapsed() {
+                alarm.as_mut().reset(next);
+            }
+            let Self { stream, received, session, commands, closing, shared, .. } = self;
+            let wants_messages = session.wants_messages();
+            tokio::select! {
+                io = poll_fn(|context| poll_io(context, stream, received, session, shared, &mut flushed)) => match io {
+                    Io::Read(read) => self.read(read)?,
+                    Io::Written => {}
+                    Io::WriteFailed(error) => return Err(self.last_words(error).await),
+                },
+                () = shared.outbox.accepted(), if wants_messages => {}
+                count = commands.recv_many(&mut batch, 16), if commands_come => {
+                    commands_come = count > 0;
+                    batch.drain(..).for_each(|command| self.session.command(command, Now::now()));
+                }
+                () = shared.waker.woken() => self.session.woken(),
+                () = closing.asked() => {
+                    self.commands.close();
+                    self.shared.outbox.close();
+                }
+                () = alarm.as_mut() => self.session.timer(Now::now())?,
             }
         }
     }
 
-    fn is_drained(&self, now: Instant) -> Result<bool, Error> {
-        let messages = self.shared.queue.depth().0;
-        if messages == 0 && self.commands.is_empty() {
+    fn is_drained(&self, flushed: bool, now: Instant) -> Result<bool, Error> {
+        if self.session.is_drained() && flushed && self.commands.is_empty() {
             return Ok(true);
         }
+        let messages = self.shared.outbox.depth().0;
         match self.closing.overdue(now) {
+            // A subscription that was not answered is nobody's loss.
+            Some(_) if messages == 0 && self.session.output().is_empty() => Ok(true),
             Some(after) => Err(Error::NotDrained { messages, after }),
             None => Ok(false),
         }
@@ -161,28 +141,28 @@ impl<'a, S: AsyncRead + AsyncWrite> Driver<'a, S> {
 
     fn read(&mut self, read: io::Result<usize>) -> Result<(), Error> {
         match read {
-            Ok(0) => Err(self.lost(tls::hung_up())),
+            Ok(0) => Err(self.lost(tls::closed())),
             Ok(count) => {
                 self.shared.counters.bytes_received.add(count);
-                self.session.received(&mut self.received, Instant::now())
+                self.session.received(&mut self.received, Now::now())
             }
             Err(error) => Err(self.lost(error)),
         }
     }
 
-    async fn say_goodbye(&mut self, outcome: &Outcome) {
-        self.session.goodbye(outcome, self.closing.reason());
+    async fn disconnect(&mut self, outcome: &Outcome) {
+        self.session.disconnect(outcome, self.closing.reason());
         let farewell = async {
-            self.writer.write_all_buf(self.session.out()).await?;
-            self.writer.shutdown().await?;
+            self.stream.write_all(self.session.output()).await?;
+            self.stream.shutdown().await?;
             // The server hangs up next. To go before it may cost it our last packets: a reset overtakes them.
-            while self.reader.read_buf(&mut self.received).await? > 0 {
+            while self.stream.read_buf(&mut self.received).await? > 0 {
                 self.received.clear();
             }
             io::Result::Ok(())
         };
         // What matters was acknowledged before.
-        match timeout(GOODBYE, farewell).await {
+        match timeout(DISCONNECT_TIMEOUT, farewell).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => debug!(%error, "closing the connection"),
             Err(_) => debug!("the server does not close the connection"),
@@ -193,7 +173,7 @@ impl<'a, S: AsyncRead + AsyncWrite> Driver<'a, S> {
     async fn last_words(&mut self, error: io::Error) -> Error {
         let words = async {
             loop {
-                let read = self.reader.read_buf(&mut self.received).await;
+                let read = self.stream.read_buf(&mut self.received).await;
                 if matches!(read, Ok(0)) {
                     return None;
                 }
@@ -202,7 +182,7 @@ impl<'a, S: AsyncRead + AsyncWrite> Driver<'a, S> {
                 }
             }
         };
-        match timeout(GOODBYE, words).await {
+        match timeout(DISCONNECT_TIMEOUT, words).await {
             Ok(Some(words)) => words,
             Ok(None) | Err(_) => self.lost(error),
         }
@@ -211,19 +191,63 @@ impl<'a, S: AsyncRead + AsyncWrite> Driver<'a, S> {
     fn lost(&self, error: io::Error) -> Error {
         tls::alert(&error, &self.server).unwrap_or_else(|| Error::Lost {
             unanswered: self.session.unanswered(),
-            source: Cause::new(error),
+            source: Cause::new(tls::in_words(error)),
         })
     }
 }
 
-/// One step of writing: what is there, all together, then the flush, for which it returns 0.
-async fn write_some<W: AsyncWrite + Unpin>(writer: &mut W, out: &mut Output) -> io::Result<usize> {
-    if !out.has_remaining() {
-        writer.flush().await?;
-        return Ok(0);
+/// Writes what there is, as far as the socket takes it, and reads what has come. Reading goes on whatever cannot be
+/// written: the acknowledgements that make room come this way.
+fn poll_io<S: AsyncRead + AsyncWrite + Unpin>(
+    context: &mut Context<'_>,
+    stream: &mut S,
+    received: &mut BytesMut,
+    session: &mut Session,
+    shared: &Shared,
+    flushed: &mut bool,
+) -> Poll<Io> {
+    let mut written = false;
+    match poll_write(context, stream, session, shared, flushed, &mut written) {
+        Poll::Ready(Err(error)) => return Poll::Ready(Io::WriteFailed(error)),
+        Poll::Ready(Ok(())) | Poll::Pending => {}
     }
-    match writer.write_buf(out).await? {
-        0 => Err(io::ErrorKind::WriteZero.into()),
-        count => Ok(count),
+    if received.capacity() - received.len() < CHUNK / 4 {
+        received.reserve(CHUNK);
     }
+    match pin!(stream.read_buf(received)).poll(context) {
+        Poll::Ready(read) => Poll::Ready(Io::Read(read)),
+        Poll::Pending if written => Poll::Ready(Io::Written),
+        Poll::Pending => Poll::Pending,
+    }
+}
+
+fn poll_write<S: AsyncWrite + Unpin>(
+    context: &mut Context<'_>,
+    stream: &mut S,
+    session: &mut Session,
+    shared: &Shared,
+    flushed: &mut bool,
+    written: &mut bool,
+) -> Poll<io::Result<()>> {
+    while let Some(chunk) =
+        session.output().get(..session.output().len().min(CHUNK)).filter(|chunk| !chunk.is_empty())
+    {
+        let Poll::Ready(result) = Pin::new(&mut *stream).poll_write(context, chunk) else {
+            return Poll::Pending;
+        };
+        match result? {
+            0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+            count => {
+                (*flushed, *written) = (false, true);
+                shared.counters.bytes_sent.add(count);
+                session.written(count, Now::now());
+            }
+        }
+    }
+    if !*flushed {
+        let Poll::Ready(result) = Pin::new(stream).poll_flush(context) else { return Poll::Pending };
+        result?;
+        (*flushed, *written) = (true, true);
+    }
+    Poll::Ready(Ok(()))
 }

@@ -1,9 +1,9 @@
 //! From a name to a session: dial, TLS, CONNECT, and then the loop that moves the bytes.
 
-mod alarm;
 mod alpn;
 mod dial;
 mod driver;
+mod http;
 mod proxy;
 mod shared;
 mod supervisor;
@@ -23,15 +23,22 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{sleep_until, timeout};
 use tokio_rustls::client::TlsStream;
-use tracing::info;
+use tracing::{info, warn};
 
 pub(crate) use self::alpn::with_alpn;
 pub(crate) use self::shared::Shared;
 pub(crate) use self::thread::{died, start};
-use crate::codec::decode;
-use crate::session::{Granted, Hello, protocol};
+use crate::codec::{Malformed, decode};
+use crate::proxy::host_and_port;
+use crate::session::{ConnectOptions, Negotiated};
 use crate::verdict::Classifier;
-use crate::{Cause, Error, Limits, Outbox, Proxy, Reconnect, Stage};
+use crate::{Cause, Error, Limits, OutboxOptions, Proxy, Reconnect, Stage, SubscribeOptions};
+
+/// How long CONNACK may take (AWS IoT Core's own time-out for CONNECT after the handshake is of this order, and AWS IoT
+/// Device Advisor's back-off tests fit their 300 s with it).
+const CONNACK_TIMEOUT: Duration = Duration::from_secs(10);
+/// Most bytes that wait in TLS's own buffer: two records (RFC 8446, section 5.1).
+const TLS_BUFFER: usize = 32 * 1024;
 
 /// What the builder has put together and checked.
 pub(crate) struct Settings {
@@ -40,11 +47,15 @@ pub(crate) struct Settings {
     pub(crate) port: u16,
     pub(crate) server_name: ServerName<'static>,
     pub(crate) proxy: Option<Proxy>,
-    pub(crate) hello: Hello,
+    pub(crate) connect: ConnectOptions,
     pub(crate) connect_timeout: Duration,
+    pub(crate) operation_timeout: Duration,
     pub(crate) drain_timeout: Duration,
+    /// Until when [`Builder::connect`](crate::Builder::connect) tries.
+    pub(crate) connect_deadline: Duration,
     pub(crate) limits: Arc<Limits>,
-    pub(crate) outbox: Outbox,
+    pub(crate) outbox: OutboxOptions,
+    pub(crate) subscriptions: Vec<SubscribeOptions>,
     pub(crate) reconnect: Reconnect,
     pub(crate) classifier: Classifier,
 }
@@ -52,32 +63,49 @@ pub(crate) struct Settings {
 impl Settings {
     /// The server, as errors name it.
     fn server(&self) -> String {
-        format!("{}:{}", self.endpoint, self.port)
+        host_and_port(&self.endpoint, self.port)
     }
 }
 
-/// A connection that the server has agreed to.
+/// A connection that the server has accepted.
 struct Established {
     stream: TlsStream<TcpStream>,
-    granted: Granted,
+    negotiated: Negotiated,
     /// What came right behind CONNACK.
     received: BytesMut,
 }
 
-/// Connects within the bound, which covers everything from the name to CONNACK. `first` where no connection of this
-/// client has stood before.
-async fn establish(settings: &Settings, first: bool) -> Result<Established, Error> {
-    let stage = Cell::new(Stage::Resolve);
-    timeout(settings.connect_timeout, connect(settings, first, &stage)).await.unwrap_or_else(|_| {
-        Err(Error::ConnectTimeout {
-            endpoint: settings.server(),
-            stage: stage.get(),
-            after: settings.connect_timeout,
-        })
-    })
+/// What one attempt to connect depends on.
+#[derive(Debug, Clone, Copy)]
+struct Attempt {
+    /// No connection of this client was accepted before.
+    first: bool,
+    /// The server has claimed a session in answer to a clean start before. MQTT 5 (section 3.2.2.1.1) wants the connection
+    /// closed, which is done once; a device that stays offline over it is of no use.
+    ignore_session_present: bool,
 }
 
-async fn connect(settings: &Settings, first: bool, stage: &Cell<Stage>) -> Result<Established, Error> {
+/// Connects. The connect timeout covers everything from the name to the TLS handshake; CONNACK has a time-out of its own,
+/// so that a chip that needs seconds to sign does not shorten it.
+async fn establish(settings: &Settings, attempt: Attempt) -> Result<Established, Error> {
+    let stage = Cell::new(Stage::Resolve);
+    let timed_out = |stage, after| Error::ConnectTimeout { endpoint: settings.server(), stage, after };
+    let mut stream = timeout(settings.connect_timeout, open(settings, &stage))
+        .await
+        .unwrap_or_else(|_| Err(timed_out(stage.get(), settings.connect_timeout)))?;
+    // What is in TLS's buffer is ahead of a ping.
+    stream.get_mut().1.set_buffer_limit(Some(TLS_BUFFER));
+    // Room for the whole answer, also that of an HTTP server, whose first line is shown.
+    let mut received = BytesMut::with_capacity(4096);
+    let negotiated = timeout(CONNACK_TIMEOUT, log_in(settings, attempt, &mut stream, &mut received))
+        .await
+        .unwrap_or_else(|_| Err(timed_out(Stage::Mqtt, CONNACK_TIMEOUT)))?;
+    let version = stream.get_ref().1.protocol_version();
+    info!(tls = ?version, keep_alive = ?negotiated.keep_alive, "connected");
+    Ok(Established { stream, negotiated, received })
+}
+
+async fn open(settings: &Settings, stage: &Cell<Stage>) -> Result<TlsStream<TcpStream>, Error> {
     let socket = match &settings.proxy {
         Some(proxy) => {
             stage.set(Stage::Proxy);
@@ -90,42 +118,48 @@ async fn connect(settings: &Settings, first: bool, stage: &Cell<Stage>) -> Resul
         }
     };
     stage.set(Stage::Tls);
-    let mut stream = tls::handshake(Arc::clone(&settings.tls), settings.server_name.clone(), socket)
-        .await
-        .map_err(|error| tls::handshake_error(error, &settings.server()))?;
-    stage.set(Stage::Mqtt);
-    let mut received = BytesMut::new();
-    let granted = log_in(settings, first, &mut stream, &mut received).await?;
-    let version = stream.get_ref().1.protocol_version();
-    info!(tls = ?version, keep_alive = ?granted.keep_alive, "connected");
-    Ok(Established { stream, granted, received })
+    let server_name = settings.server_name.clone();
+    tls::handshake(Arc::clone(&settings.tls), server_name, socket, &settings.server()).await
 }
 
 /// CONNECT and its answer.
 async fn log_in(
     settings: &Settings,
-    first: bool,
+    attempt: Attempt,
     stream: &mut TlsStream<TcpStream>,
     received: &mut BytesMut,
-) -> Result<Granted, Error> {
-    let Settings { hello, limits, .. } = settings;
+) -> Result<Negotiated, Error> {
+    let Settings { connect, limits, .. } = settings;
     let mut out = BytesMut::new();
-    hello
-        .packet(limits, first)
+    connect
+        .packet(limits, attempt.first)
         .write(&mut out, None)
         .map_err(|error| Error::Protocol { source: Cause::new(error) })?;
-    // A server that does not want us hangs up, so that writing may fail; why it did is there to be read.
+    // A server that refuses us hangs up, so that writing may fail; why it did is there to be read.
     let written = async {
         stream.write_all(&out).await?;
         stream.flush().await
     };
     let written = written.await;
     loop {
-        if let Some(packet) = decode(received, limits.packet_bytes).map_err(protocol)? {
-            return Granted::from_answer(packet, &settings.server(), hello, limits);
+        http::refuse_http(received, &settings.server())?;
+        if let Some(packet) = decode(received, limits.maximum_packet_size)? {
+            let negotiated = Negotiated::from_answer(packet, &settings.server(), connect, limits)?;
+            if !(negotiated.session_present() && connect.starts_clean(attempt.first)) {
+                return Ok(negotiated);
+            }
+            if attempt.ignore_session_present {
+                warn!("the server claims an earlier session again; everything is subscribed to anew");
+                return Ok(negotiated.without_session());
+            }
+            let refused = Malformed::SessionPresent;
+            // It does not matter whether the server gets it: the connection is closed.
+            let _ = stream.write_all(&[0xE0, 1, refused.disconnect_reason()]).await;
+            let _ = stream.shutdown().await;
+            return Err(refused.into());
         }
         match stream.read_buf(received).await {
-            Ok(0) => return Err(closed_after_connect(settings, written.err().unwrap_or_else(tls::hung_up))),
+            Ok(0) => return Err(closed_after_connect(settings, written.err().unwrap_or_else(tls::closed))),
             Ok(_) => {}
             Err(error) => {
                 // TLS 1.3 tells only now that the client's certificate is refused.
@@ -139,7 +173,7 @@ async fn log_in(
 fn closed_after_connect(settings: &Settings, error: std::io::Error) -> Error {
     Error::ClosedAfterConnect {
         endpoint: settings.server(),
-        client_id: settings.hello.client_id.clone(),
+        client_id: settings.connect.client_id.clone(),
         source: Cause::new(error),
     }
 }

@@ -6,10 +6,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::dial;
+use super::http::Head;
 use crate::{Error, Proxy};
 
-/// Longest answer of a proxy, in bytes: some send a page along with a refusal.
-const ANSWER: usize = 16 * 1024;
+/// Longest head of a proxy's answer, in bytes: Squid and nginx send less than 1 KiB.
+const LONGEST_HEAD: usize = 16 * 1024;
 
 /// Connects to the proxy, and asks it for a tunnel to `target`, a host with its port.
 pub(super) async fn tunnel(proxy: &Proxy, target: &str) -> Result<TcpStream, Error> {
@@ -19,30 +20,18 @@ pub(super) async fn tunnel(proxy: &Proxy, target: &str) -> Result<TcpStream, Err
     let mut socket = dial::dial(addresses, &proxy.to_string()).await.map_err(unreachable)?;
     let answer = ask(&mut socket, &proxy.request(target)).await;
     let answer = answer.map_err(|error| failed(format!("it does not answer as a proxy does ({error})")))?;
-    match status(&answer) {
-        Some(200..=299) => Ok(socket),
-        Some(407) if proxy.has_credentials() => {
-            Err(failed("it refuses the name or the password (407)".to_owned()))
-        }
-        Some(407) => Err(failed(
-            "it asks for a name and a password (407): give them as http://USER:PASSWORD@HOST:PORT".to_owned(),
-        )),
-        Some(code @ (403 | 405)) => Err(failed(format!(
-            "it does not allow that ({code}): many proxies open tunnels to port 443 only, so try that port"
-        ))),
-        Some(code) => {
-            Err(failed(format!("it answers {}", answer.lines().next().unwrap_or(&code.to_string()))))
-        }
-        None => Err(failed("its answer is not HTTP: is it the proxy's port?".to_owned())),
+    match refusal(&answer, proxy.has_credentials()) {
+        None => Ok(socket),
+        Some(why) => Err(failed(why)),
     }
 }
 
-/// Sends the request and reads the head of the answer: behind it comes nothing before we say something.
+/// Sends the request and reads the head of the answer.
 async fn ask(socket: &mut TcpStream, request: &str) -> io::Result<String> {
     socket.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
-    while !answer.ends_with(b"\r\n\r\n") {
-        if answer.len() >= ANSWER {
+    while !(answer.ends_with(b"\r\n\r\n") || answer.ends_with(b"\n\n")) {
+        if answer.len() >= LONGEST_HEAD {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "its answer is too long"));
         }
         // Byte by byte, so that nothing of the tunnel is read: it is a few hundred bytes, once a connection.
@@ -55,8 +44,36 @@ async fn ask(socket: &mut TcpStream, request: &str) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
-fn status(answer: &str) -> Option<u16> {
-    let mut words = answer.lines().next()?.split_ascii_whitespace();
-    words.next().filter(|version| version.starts_with("HTTP/1."))?;
-    words.next()?.parse().ok()
+/// Why the proxy opens no tunnel, and what to try; `None` where it does.
+fn refusal(answer: &str, with_credentials: bool) -> Option<String> {
+    let Some(head) = Head::parse(answer) else {
+        return Some("its answer is not HTTP: is it the proxy's port?".to_owned());
+    };
+    let (status, line) = (head.status, head.line);
+    let schemes = head.authentication_schemes();
+    Some(match status {
+        200..=299 if answer.ends_with("\n\r\n") || answer.ends_with("\n\n") => return None,
+        200..=299 => format!("it closed the connection in the middle of its answer '{line}'"),
+        407 if !schemes.is_empty() && !schemes.iter().any(|scheme| scheme.eq_ignore_ascii_case("basic")) => {
+            format!(
+                "it asks for a name and a password by {} (407), and only Basic is supported here: allow this device without \
+                 them, or run a local proxy that logs in to this one (such as cntlm)",
+                schemes.join(" or ")
+            )
+        }
+        // tinyproxy answers 401 where RFC 9110 wants 407.
+        401 | 407 if with_credentials => format!("it refuses the name or the password ({status})"),
+        407 => {
+            "it asks for a name and a password (407): give them as http://USER:PASSWORD@HOST:PORT".to_owned()
+        }
+        403 => "it does not allow that (403): many proxies open tunnels to port 443 only, so try that port"
+            .to_owned(),
+        400 | 404 | 405 | 501 => {
+            format!(
+                "it answers '{line}': it is probably a web server and not a proxy; is it the proxy's port?"
+            )
+        }
+        502..=504 => format!("it answers '{line}': the proxy itself does not reach the endpoint"),
+        _ => format!("it answers '{line}'"),
+    })
 }

@@ -1,43 +1,40 @@
 //! What the application's clients and the session's thread have in common.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use crate::acknowledgement::SessionWaker;
+use crate::clock::after;
 use crate::event::Hub;
 use crate::outbox::Outbox;
-use crate::queue::Queue;
-use crate::session::{Left, Session};
 use crate::statistics::Counters;
-use crate::{DisconnectReason, Limits};
+use crate::subscription::Messages;
+use crate::{DisconnectReason, Limits, OutboxOptions};
 
 /// What the application's clients and the session's thread have in common.
 pub(crate) struct Shared {
-    pub(crate) queue: Queue,
+    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) waker: Arc<SessionWaker>,
+    /// The application's end of the stream of messages without a subscription of their own, until it is taken.
+    pub(crate) messages: Mutex<Option<Messages>>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) limits: Arc<Limits>,
 }
 
 impl Shared {
-    pub(super) fn new(outbox: Outbox, limits: Arc<Limits>) -> Self {
+    pub(super) fn new(
+        outbox: OutboxOptions,
+        limits: Arc<Limits>,
+        waker: Arc<SessionWaker>,
+        messages: Messages,
+    ) -> Self {
         let (hub, counters) = (Arc::<Hub>::default(), Arc::<Counters>::default());
-        let queue = Queue::new(outbox, Arc::clone(&hub), Arc::clone(&counters));
-        Self { queue, hub, counters, limits }
-    }
-
-    /// Gives the outbox its room back for messages that are done with, and then tells those who wait. Returns whether
-    /// there were any.
-    pub(super) fn settle(&self, session: &mut Session) -> bool {
-        let Some(Left { messages, bytes, answers }) = session.left() else { return false };
-        self.queue.left(messages, bytes);
-        for (answer, result) in answers {
-            // Whoever asked may have stopped waiting for the answer.
-            let _ = answer.send(result);
-        }
-        true
+        let outbox = Arc::new(Outbox::new(outbox, Arc::clone(&hub), Arc::clone(&counters)));
+        Self { outbox, waker, messages: Mutex::new(Some(messages)), hub, counters, limits }
     }
 }
 
@@ -68,10 +65,8 @@ impl Closing {
         let asked = self.asked.wait_for(Option::is_some).await;
         // An error: the last client was dropped.
         let reason = asked.map_or(DisconnectReason::Normal, |asked| asked.unwrap_or_default());
-        let now = Instant::now();
-        // A bound that is beyond all clocks is as good as a year.
-        let until = now.checked_add(self.drain).unwrap_or(now + Duration::from_secs(365 * 86_400));
-        self.begun = Some((reason, until));
+        let now = tokio::time::Instant::now().into_std();
+        self.begun = Some((reason, after(now, self.drain)));
     }
 
     pub(super) fn has_begun(&self) -> bool {

@@ -10,11 +10,16 @@ use tracing::{info, warn};
 
 use super::driver::{Driver, Ended};
 use super::shared::{Closing, Shared};
-use super::{Established, Settings, establish, until};
+use super::{Attempt, Established, Settings, establish, until};
 use crate::client::Outcome;
-use crate::reconnect::{Backoff, Next};
+use crate::clock::Now;
+use crate::codec::Malformed;
+use crate::reconnect::{Backoff, Ended as How, Next};
 use crate::session::{Command, Session};
-use crate::{Error, Event};
+use crate::{Error, Event, Verdict};
+
+/// The longest pause between attempts while the client is to end and messages are left: the time for it is short.
+const PAUSE_WHILE_CLOSING: Duration = Duration::from_secs(1);
 
 pub(super) struct Supervisor<'a> {
     pub(super) settings: &'a Settings,
@@ -22,122 +27,166 @@ pub(super) struct Supervisor<'a> {
     pub(super) session: Session,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) closing: Closing,
-    /// Where the fate of the first connection is told, if it has to stand.
+    /// Where the result of the first connection is sent to, if the client ends without one.
     pub(super) first: Option<oneshot::Sender<Result<(), Error>>>,
+}
+
+/// A connection or an attempt that failed.
+struct Failed {
+    error: Error,
+    how: How,
 }
 
 impl Supervisor<'_> {
     /// Runs until the application ends it, or until it makes no sense to try again.
     pub(super) async fn run(&mut self) -> Outcome {
-        let mut backoff = Backoff::new(self.settings.reconnect);
-        let mut stood_before = false;
+        let (settings, shared) = (self.settings, self.shared);
+        let mut backoff = Backoff::new(settings.reconnect);
+        let mut attempt = Attempt { first: true, ignore_session_present: false };
+        let begun = Instant::now();
         loop {
             let started = Instant::now();
-            let (settings, shared) = (self.settings, self.shared);
-            let attempt = tokio::select! {
-                attempt = establish(settings, !stood_before) => attempt,
-                outcome = self.offline() => return outcome,
+            let established = tokio::select! {
+                established = establish(settings, attempt) => established,
+                outcome = self.end_while_offline() => return outcome,
             };
-            let (error, up) = match attempt {
+            let failed = match established {
                 Ok(established) => {
-                    stood_before = true;
-                    let stands = Instant::now();
+                    attempt.first = false;
                     match self.drive(established).await {
-                        Ended::Asked(outcome) => return outcome,
-                        Ended::Lost(error) => (error, stands.elapsed().max(Duration::from_nanos(1))),
+                        Ok(outcome) => return outcome,
+                        Err(failed) => failed,
                     }
                 }
                 Err(error) => {
                     shared.counters.failed_attempts.add(1);
-                    (error, Duration::ZERO)
+                    Failed { error, how: How::NotConnected }
                 }
             };
+            let Failed { error, how } = failed;
+            let session_present = claims_session(&error);
+            attempt.ignore_session_present |= session_present;
+            let connected = matches!(how, How::Connected { .. });
             shared.counters.failed(&error);
-            if let Some(first) = self.first.take() {
-                let _ = first.send(Err(error.clone()));
-                return Err(error);
-            }
-            let verdict = settings.classifier.judge(&error);
-            let delay = match backoff.next(verdict, up, RandomState::new().hash_one(())) {
-                Next::Retry(delay) => {
-                    Some(delay.max(settings.limits.connect_interval.saturating_sub(started.elapsed())))
+            let fault = settings.classifier.fault(&error);
+            let random = RandomState::new().hash_one(());
+            let delay = match backoff.next(fault, how, Instant::now(), random) {
+                Next::Retry { delay, slowly } => {
+                    if slowly {
+                        warn!(
+                            ?delay,
+                            "refused for minutes: the next attempt follows after the long interval"
+                        );
+                    }
+                    let most = if self.closing.has_begun() { PAUSE_WHILE_CLOSING } else { Duration::MAX };
+                    let least = settings.limits.connect_interval.saturating_sub(started.elapsed());
+                    Some(delay.min(most).max(least))
                 }
                 Next::GiveUp => None,
             };
-            self.report(&error, up, delay);
-            let Some(delay) = delay else { return Err(error) };
+            if let Some(delay) = delay
+                && self.first.is_some()
+                && !(may_pass(&error, session_present) && begun.elapsed() + delay < settings.connect_deadline)
+                && let Some(first) = self.first.take()
+            {
+                let _ = first.send(Err(error.clone()));
+                return Err(error);
+            }
+            self.report(&error, connected, delay);
+            let Some(delay) = delay else {
+                if let Some(first) = self.first.take() {
+                    let _ = first.send(Err(error.clone()));
+                }
+                return Err(error);
+            };
             tokio::select! {
                 () = sleep(delay) => {}
-                outcome = self.offline() => return outcome,
+                outcome = self.offline(true) => if let Some(outcome) = outcome { return outcome },
             }
         }
     }
 
-    async fn drive(&mut self, established: Established) -> Ended {
-        let Established { stream, granted, received } = established;
+    /// Runs one connection. An error where it was lost.
+    async fn drive(&mut self, established: Established) -> Result<Outcome, Failed> {
+        let Established { stream, negotiated, received } = established;
         // What was asked for meanwhile comes first: a kept session's messages may come right behind CONNACK, and need
         // their subscriptions.
         while let Ok(command) = self.commands.try_recv() {
-            self.session.command(command);
+            self.session.command(command, Now::now());
         }
-        self.session.connected(granted, Instant::now());
-        self.shared.queue.set_online(true);
+        let since = Instant::now();
+        self.session.connected(negotiated, Now::now());
         if let Some(first) = self.first.take() {
-            // Where nobody waits for it any more, the client is gone as well, and the driver says goodbye at once.
+            // Where nobody waits for it any more, the client is gone as well, and the driver disconnects at once.
             let _ = first.send(Ok(()));
         }
-        let Self { settings, shared, session, commands, closing, .. } = self;
-        let ended =
-            Driver::new(stream, received, session, commands, closing, shared, settings.server()).run().await;
-        self.shared.queue.set_online(false);
-        // What was acknowledged right before the end.
-        self.shared.settle(&mut self.session);
-        self.session.disconnected();
-        ended
+        let server = self.settings.server();
+        let Self { shared, session, commands, closing, .. } = self;
+        let driver = Driver { stream, received, session, commands, closing, shared, server };
+        match driver.run().await {
+            Ended::Closed(outcome) => Ok(outcome),
+            Ended::Lost(error) => {
+                let acknowledged = self.session.was_acknowledged();
+                self.session.disconnected(&error);
+                Err(Failed { error, how: How::Connected { up: since.elapsed(), acknowledged } })
+            }
+        }
     }
 
-    /// While there is no connection: takes what the application asks for, and returns when it wants the end.
-    async fn offline(&mut self) -> Outcome {
+    /// While there is no connection: does what does not need one, and returns when the client is at its end.
+    async fn end_while_offline(&mut self) -> Outcome {
+        loop {
+            if let Some(outcome) = self.offline(false).await {
+                return outcome;
+            }
+        }
+    }
+
+    /// The same; with `waiting`, it also returns (`None`) when the end is asked for and messages are left: then it is time
+    /// to connect, and not to wait.
+    async fn offline(&mut self, waiting: bool) -> Option<Outcome> {
         let mut commands_come = true;
         loop {
-            let now = Instant::now();
+            let now = Now::now();
             if self.closing.has_begun() {
                 self.commands.close();
-                self.shared.queue.close();
-                let messages = self.shared.queue.depth().0;
+                self.shared.outbox.close();
+                let messages = self.shared.outbox.depth().0;
                 if messages == 0 {
-                    return Ok(());
+                    return Some(Ok(()));
                 }
-                if let Some(after) = self.closing.overdue(now) {
-                    return Err(Error::NotDrained { messages, after });
+                if let Some(after) = self.closing.overdue(now.instant) {
+                    return Some(Err(Error::NotDrained { messages, after }));
                 }
             }
-            let deadline = self.closing.until();
+            let deadline = self.session.deadline(now).into_iter().chain(self.closing.until()).min();
             tokio::select! {
                 command = self.commands.recv(), if commands_come => match command {
-                    Some(command) => self.session.command(command),
+                    Some(command) => self.session.command(command, Now::now()),
                     None => commands_come = false,
                 },
-                () = self.closing.asked() => {}
-                () = until(deadline) => {}
+                () = self.closing.asked() => if waiting && self.shared.outbox.depth().0 > 0 {
+                    return None;
+                },
+                () = self.shared.waker.woken() => self.session.woken(),
+                () = until(deadline) => drop(self.session.timer(Now::now())),
             }
         }
     }
 
-    fn report(&self, error: &Error, up: Duration, retry_in: Option<Duration>) {
-        let (error, stood) = (error.clone(), up > Duration::ZERO);
-        match (stood, retry_in) {
-            (true, Some(delay)) => warn!(%error, ?delay, "the connection has ended; trying again"),
-            (false, Some(delay)) => warn!(%error, ?delay, "no connection; trying again"),
-            (true, None) => warn!(%error, "the connection has ended"),
-            (false, None) => warn!(%error, "no connection"),
+    fn report(&self, error: &Error, connected: bool, retry_in: Option<Duration>) {
+        let words = error.report();
+        match (connected, retry_in) {
+            (true, Some(delay)) => warn!(error = %words, ?delay, "the connection has ended; trying again"),
+            (false, Some(delay)) => warn!(error = %words, ?delay, "no connection; trying again"),
+            (true, None) => warn!(error = %words, "the connection has ended"),
+            (false, None) => warn!(error = %words, "no connection"),
         }
-        let hub = &self.shared.hub;
-        if stood {
-            hub.tell(Event::Disconnected { error: error.clone(), retry_in });
-        } else {
-            hub.tell(Event::ConnectFailed { error: error.clone(), retry_in });
-        }
+        let error = error.clone();
+        self.shared.hub.tell(match connected {
+            true => Event::Disconnected { error, retry_in },
+            false => Event::ConnectFailed { error, retry_in },
+        });
     }
 
     /// Tells everybody who waits.
@@ -147,7 +196,8 @@ impl Supervisor<'_> {
             Err(error) => error,
         };
         // First of all nothing new is accepted: whoever hears of the end finds it everywhere.
-        self.shared.queue.end(why);
+        self.session.complete();
+        self.shared.outbox.fail_all(why);
         self.shared.hub.end(match outcome {
             Ok(()) => {
                 info!("disconnected");
@@ -159,6 +209,26 @@ impl Supervisor<'_> {
             }
             Err(error) => Event::GaveUp { error: error.clone() },
         });
-        self.session.give_up(why);
+        self.session.fail_all(why);
     }
+}
+
+/// Whether [`Builder::connect`](crate::Builder::connect) tries again: nobody has to change anything first.
+fn may_pass(error: &Error, session_present: bool) -> bool {
+    let final_answer = matches!(
+        error,
+        Error::Protocol { .. }
+            | Error::ServerNotTrusted { .. }
+            | Error::ClockOrCertificate { .. }
+            | Error::Clock { .. }
+            | Error::NotTls { .. }
+            | Error::NotMqtt { .. }
+            | Error::Signer { .. }
+    );
+    session_present || (error.verdict() == Verdict::Transient && !final_answer)
+}
+
+fn claims_session(error: &Error) -> bool {
+    let Error::Protocol { source } = error else { return false };
+    matches!(source.downcast_ref(), Some(Malformed::SessionPresent))
 }

@@ -11,58 +11,89 @@ use tracing::{Instrument as _, dispatcher, info_span};
 use super::Settings;
 use super::shared::{Closing, Shared};
 use super::supervisor::Supervisor;
+use crate::acknowledgement::SessionWaker;
 use crate::client::Outcome;
-use crate::session::{Command, Session};
+use crate::clock::Now;
+use crate::message_queue::{CAPACITY, QueueWriter, WhenUnread, queue};
+use crate::session::{Command, Session, SessionParts, SubscribeRequest};
+use crate::subscription::Messages;
 use crate::{Cause, Client, DisconnectReason, Error, Event};
 
 /// How many commands wait for the session; who brings more waits for a place.
 const COMMANDS: usize = 64;
 
-/// Where the fate of the first connection is told.
+/// Where the result of the first connection is sent to.
 pub(crate) type Connected = oneshot::Receiver<Result<(), Error>>;
 
-/// Starts the session, on a new thread with a runtime of its own. With `must_stand`, it ends when the first connection
-/// does not stand.
+/// Starts the session, on a new thread with a runtime of its own. With `must_connect`, it ends when there is no first
+/// connection within the deadline.
 ///
 /// It is not the application's runtime, because a TLS handshake asks the key for its signature synchronously: with a
 /// key in a chip that takes a tenth of a second, and minutes when its bus hangs.
-pub(crate) fn start(settings: Settings, must_stand: bool) -> Result<(Client, Connected), Error> {
-    let failed = |error| Error::Start { source: Cause::new(error) };
-    let runtime = RuntimeBuilder::new_current_thread().enable_io().enable_time().build().map_err(failed)?;
+pub(crate) fn start(settings: Settings, must_connect: bool) -> Result<(Client, Connected), Error> {
     let (connected, connects) = oneshot::channel();
     let (commands, to_do) = mpsc::channel(COMMANDS);
     let (closing, asked) = watch::channel(None);
     let (end, ended) = watch::channel(None);
-    let shared = Arc::new(Shared::new(settings.outbox, Arc::clone(&settings.limits)));
+    let waker = Arc::<SessionWaker>::default();
+    let (unrouted, reader) = queue(Arc::clone(&waker), CAPACITY, WhenUnread::Wait);
+    if !settings.subscriptions.is_empty() {
+        // Their messages come here, and wait until the stream is taken.
+        reader.attach();
+    }
+    let messages = Messages { queue: reader };
+    let shared = Arc::new(Shared::new(settings.outbox, Arc::clone(&settings.limits), waker, messages));
     let client = Client { commands, closing: Arc::new(closing), ended, shared: Arc::clone(&shared) };
     let log = dispatcher::get_default(Clone::clone);
-    let work = Work { settings, shared, to_do, asked, first: must_stand.then_some(connected) };
+    let first = must_connect.then_some(connected);
+    let work = Work { settings, shared, unrouted, to_do, asked, first };
     thread::Builder::new()
         .name("aws-iot-mqtt".to_owned())
-        .spawn(move || dispatcher::with_default(&log, || run(runtime, work, end)))
-        .map_err(failed)?;
+        .spawn(move || dispatcher::with_default(&log, || run(work, end)))
+        .map_err(|error| Error::Start { source: Cause::new(error) })?;
     Ok((client, connects))
 }
 
 struct Work {
     settings: Settings,
     shared: Arc<Shared>,
+    unrouted: QueueWriter,
     to_do: mpsc::Receiver<Command>,
     asked: watch::Receiver<Option<DisconnectReason>>,
     first: Option<oneshot::Sender<Result<(), Error>>>,
 }
 
-fn run(runtime: Runtime, work: Work, end: watch::Sender<Option<Outcome>>) {
-    let Work { settings, shared, to_do, asked, first } = work;
+fn run(work: Work, end: watch::Sender<Option<Outcome>>) {
     // Should this thread die, nobody waits in vain.
-    let _guard = EndGuard(Arc::clone(&shared));
-    let span = info_span!("mqtt", endpoint = %settings.endpoint, client_id = %settings.hello.client_id);
-    let session = Session::new(
-        Arc::clone(&settings.limits),
-        settings.hello.client_id.clone(),
-        Arc::clone(&shared.hub),
-        Arc::clone(&shared.counters),
-    );
+    let _guard = EndGuard(Arc::clone(&work.shared));
+    // Made here: a runtime must not be dropped on another runtime's thread, which the application's may be.
+    match RuntimeBuilder::new_current_thread().enable_io().enable_time().build() {
+        Ok(runtime) => run_on(runtime, work, &end),
+        Err(error) => {
+            let error = Error::Start { source: Cause::new(error) };
+            work.shared.outbox.fail_all(&error);
+            work.shared.hub.end(Event::GaveUp { error: error.clone() });
+            end.send_replace(Some(Err(error)));
+        }
+    }
+}
+
+fn run_on(runtime: Runtime, work: Work, end: &watch::Sender<Option<Outcome>>) {
+    let Work { settings, shared, unrouted, to_do, asked, first } = work;
+    let span = info_span!("mqtt", endpoint = %settings.endpoint, client_id = %settings.connect.client_id);
+    let mut session = Session::new(SessionParts {
+        limits: Arc::clone(&settings.limits),
+        client_id: settings.connect.client_id.clone(),
+        operation_timeout: settings.operation_timeout,
+        outbox: Arc::clone(&shared.outbox),
+        waker: Arc::clone(&shared.waker),
+        unrouted: unrouted.clone(),
+        hub: Arc::clone(&shared.hub),
+        counters: Arc::clone(&shared.counters),
+    });
+    let given = settings.subscriptions.iter().cloned();
+    let given = given.map(|options| SubscribeRequest { options, queue: unrouted.clone(), answer: None });
+    session.command(Command::Subscribe(given.collect()), Now::now());
     let mut supervisor = Supervisor {
         settings: &settings,
         shared: &shared,
@@ -93,7 +124,7 @@ impl Drop for EndGuard {
         // The ordinary end has left nothing to do.
         if thread::panicking() {
             let error = died();
-            self.0.queue.end(&error);
+            self.0.outbox.fail_all(&error);
             self.0.hub.end(Event::GaveUp { error });
         }
     }

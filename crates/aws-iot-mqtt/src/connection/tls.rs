@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, CertificateError, ClientConfig, Error as TlsError};
@@ -12,33 +13,41 @@ use tokio::task::spawn_blocking;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::validity;
+use super::validity::{self, Validity};
 use crate::{Cause, Error};
 
-/// The handshake, on a thread of its own for as long as it lasts: rustls asks for the signature synchronously, and a
-/// chip may take minutes to fail. The session's own thread keeps its timers meanwhile, so the connect timeout holds.
+/// The handshake with `server`, on a thread of its own for as long as it lasts: rustls asks for the signature synchronously,
+/// and a chip may take minutes to fail. The session's own thread keeps its timers meanwhile, so the connect timeout holds.
 pub(super) async fn handshake(
     tls: Arc<ClientConfig>,
     server_name: ServerName<'static>,
     socket: TcpStream,
-) -> io::Result<TlsStream<TcpStream>> {
+    server: &str,
+) -> Result<TlsStream<TcpStream>, Error> {
+    validity::check_clock(SystemTime::now(), server)?;
     let runtime = Handle::current();
     // Dropped when nobody waits any more: the thread then stops as soon as the key lets it go.
     let (_waiting, abandoned) = oneshot::channel::<()>();
-    spawn_blocking(move || {
+    let handshake = spawn_blocking(move || {
         runtime.block_on(async {
             tokio::select! {
                 stream = TlsConnector::from(tls).connect(server_name, socket) => stream,
                 _ = abandoned => Err(io::ErrorKind::TimedOut.into()),
             }
         })
-    })
-    .await
-    .unwrap_or_else(|panicked| Err(io::Error::other(panicked)))
+    });
+    match handshake.await {
+        Ok(result) => result.map_err(|error| handshake_error(error, server)),
+        Err(panicked) => Err(Error::Tls {
+            endpoint: server.to_owned(),
+            why: "its thread panicked, in the TLS library or in the key's code: this is a fault of this program",
+            source: Cause::new(panicked),
+        }),
+    }
 }
 
 /// Says what a failed handshake with `server` means.
-pub(super) fn handshake_error(error: io::Error, server: &str) -> Error {
+fn handshake_error(error: io::Error, server: &str) -> Error {
     if let Some(error) = alert(&error, server) {
         return error;
     }
@@ -49,7 +58,8 @@ pub(super) fn handshake_error(error: io::Error, server: &str) -> Error {
             Error::Signer { endpoint, source: Cause::shared(Arc::clone(&other.0)) }
         }
         Some(TlsError::InvalidCertificate(verdict)) => match validity::of(verdict) {
-            Some((validity, clock)) => {
+            Some(Validity { clock, is_plausible: false, .. }) => Error::Clock { endpoint, clock },
+            Some(Validity { validity, clock, .. }) => {
                 Error::ClockOrCertificate { endpoint, validity, clock, source: Cause::new(error) }
             }
             None => Error::ServerNotTrusted { endpoint, why: distrust(verdict), source: Cause::new(error) },
@@ -102,14 +112,23 @@ pub(super) fn alert(error: &io::Error, server: &str) -> Option<Error> {
     Some(Error::Tls { endpoint, why, source })
 }
 
-/// The server closed the connection in silence.
-pub(super) fn hung_up() -> io::Error {
+/// The server closed the connection and gave no reason.
+pub(super) fn closed() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection")
+}
+
+/// The same where the server left out TLS's close_notify: rustls has words for programmers there.
+pub(super) fn in_words(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::UnexpectedEof { closed() } else { error }
 }
 
 fn tls_error(error: &io::Error) -> Option<&TlsError> {
     error.get_ref()?.downcast_ref()
 }
+
+/// The object identifiers of sha1WithRSAEncryption (RFC 8017, appendix A.2.4) and ecdsa-with-SHA1 (RFC 5758, section 3.2), in DER.
+const SHA1_SIGNATURES: [&[u8]; 2] =
+    [&[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x01, 0x05], &[0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x04, 0x01]];
 
 fn distrust(verdict: &CertificateError) -> &'static str {
     use CertificateError as C;
@@ -122,6 +141,30 @@ fn distrust(verdict: &CertificateError) -> &'static str {
         C::NotValidForName | C::NotValidForNameContext { .. } => {
             "the server's certificate is for another name: is the endpoint spelt in full?"
         }
+        C::InvalidPurpose | C::InvalidPurposeContext { .. } => {
+            "the server's certificate is not one for a TLS server (extended key usage)"
+        }
+        C::BadEncoding => "the server's certificate is damaged, or not an X.509 certificate",
+        C::UnsupportedSignatureAlgorithmContext { signature_algorithm_id: algorithm, .. }
+            if SHA1_SIGNATURES.iter().any(|oid| algorithm.windows(oid.len()).any(|bytes| bytes == *oid)) =>
+        {
+            "the server's certificate is signed with SHA-1, which is not safe any more: it needs one with SHA-256"
+        }
+        C::UnsupportedSignatureAlgorithmContext { .. }
+        | C::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            "the server's certificate is signed with an algorithm that is not supported here"
+        }
+        C::Other(other) => match other.0.downcast_ref() {
+            Some(webpki::Error::CaUsedAsEndEntity) => {
+                "the server shows the certificate of an authority as its own (CA:TRUE): it needs one that the authority \
+                 issued for a server"
+            }
+            Some(webpki::Error::UnsupportedCertVersion) => {
+                "the server's certificate, or one of its chain, is of X.509 version 1: it needs one of version 3 (`openssl x509 \
+                 -req` makes version 1 where -extfile is missing)"
+            }
+            _ => "the server's certificate does not pass the check",
+        },
         _ => "the server's certificate does not pass the check",
     }
 }

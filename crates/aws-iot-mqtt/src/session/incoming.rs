@@ -1,21 +1,64 @@
 //! What the server sends.
 
-use rumqttc::v5::mqttbytes::QoS as WireQoS;
+use bytes::BytesMut;
 use rumqttc::v5::mqttbytes::v5::{Packet, Publish};
+use tracing::{debug, warn};
 
-use super::{Session, protocol};
-use crate::codec::Malformed;
-use crate::reason::Reason as _;
-use crate::{Error, Message, Properties, QoS, Topic};
+use super::blame::Item;
+use super::{Session, inbox};
+use crate::clock::Now;
+use crate::codec::{Malformed, Reason as _, decode, message};
+use crate::message_queue::{Pushed, QueueWriter};
+use crate::{Error, Event, Message, QoS};
 
 impl Session {
-    pub(super) fn packet(&mut self, packet: Packet) -> Result<(), Error> {
-        let wrong = |name| Err(protocol(Malformed::WrongDirection(name)));
+    /// Takes all whole packets out of `buffer`.
+    pub(crate) fn received(&mut self, buffer: &mut BytesMut, now: Now) -> Result<(), Error> {
+        if let Some(connection) = &mut self.connection {
+            connection.keep_alive.heard(now.instant);
+        }
+        let result = self.packets(buffer, now);
+        // Also what came before an error counts.
+        self.complete();
+        self.acknowledge();
+        self.reconcile();
+        self.send(now);
+        result
+    }
+
+    fn packets(&mut self, buffer: &mut BytesMut, now: Now) -> Result<(), Error> {
+        while let Some(packet) = decode(buffer, self.limits.maximum_packet_size)? {
+            self.packet(packet, now)?;
+        }
+        Ok(())
+    }
+
+    fn packet(&mut self, packet: Packet, now: Now) -> Result<(), Error> {
+        let wrong = |name| Err(Malformed::WrongDirection(name).into());
         match packet {
-            Packet::Publish(publish) => return self.incoming(publish),
-            Packet::PubAck(ack) => self.published(ack),
-            Packet::SubAck(ack) => self.subscribed(ack),
-            Packet::UnsubAck(ack) => self.unsubscribed(ack),
+            Packet::Publish(publish) => return self.publish(publish),
+            Packet::PubAck(ack) => self.published(ack, now.instant),
+            Packet::SubAck(ack) => {
+                let text = ack.properties.and_then(|properties| properties.reason_string);
+                match self.subscriptions.subscribed(ack.pkid, ack.return_codes, &text) {
+                    Some((filters, outcomes)) => {
+                        self.ids.release(ack.pkid);
+                        self.blame.answered(|item| {
+                            filters.iter().any(|filter| *item == Item::Filter(filter.clone()))
+                        });
+                        self.report(outcomes);
+                    }
+                    None => debug!(id = ack.pkid, "the server answered a SUBSCRIBE that nobody waits for"),
+                }
+            }
+            Packet::UnsubAck(ack) => {
+                if let Some(filters) = self.subscriptions.unsubscribed(ack.pkid, ack.reasons) {
+                    self.ids.release(ack.pkid);
+                    self.blame
+                        .answered(|item| filters.iter().any(|filter| *item == Item::Filter(filter.clone())));
+                    self.resumed_if_all_stand();
+                }
+            }
             // Any bytes are a sign of life, so there is nothing left to do.
             Packet::PingResp(_) => {}
             Packet::Disconnect(disconnect) => {
@@ -31,35 +74,62 @@ impl Session {
             Packet::Unsubscribe(_) => return wrong("UNSUBSCRIBE"),
             Packet::PingReq(_) => return wrong("PINGREQ"),
             Packet::Auth(_) => return wrong("AUTH"),
-            Packet::PubRec(_) | Packet::PubRel(_) | Packet::PubComp(_) => {
-                return Err(protocol(Malformed::Qos2));
-            }
+            Packet::PubRec(_) | Packet::PubRel(_) | Packet::PubComp(_) => return Err(Malformed::Qos2.into()),
         }
         Ok(())
     }
 
-    fn incoming(&mut self, publish: Publish) -> Result<(), Error> {
-        let qos = match publish.qos {
-            WireQoS::AtMostOnce => QoS::AtMostOnce,
-            WireQoS::AtLeastOnce => QoS::AtLeastOnce,
-            WireQoS::ExactlyOnce => return Err(protocol(Malformed::Qos2)),
-        };
-        let no_topic = |error: Error| protocol(Malformed::Topic(error.to_string()));
-        let name = String::from_utf8_lossy(&publish.topic).into_owned();
-        let properties = publish.properties.map(Properties::from_wire).transpose().map_err(no_topic)?;
-        let message = Message {
-            topic: Topic::try_from(name).map_err(no_topic)?,
-            payload: publish.payload,
-            qos,
-            retain: publish.retain,
-            duplicate: publish.dup,
-            properties: properties.map(Box::new),
-            acknowledgement: None,
-        };
+    fn publish(&mut self, publish: Publish) -> Result<(), Error> {
+        let id = publish.pkid;
+        let message = message(publish)?;
         self.counters.received.add(1);
-        if let Some(id) = self.inbox.take(message, publish.pkid).map_err(protocol)? {
-            self.acknowledge(id);
+        let (bytes, qos) = (inbox::bytes(&message), message.qos);
+        let (open, refused) = self.deliver(message);
+        if qos == QoS::AtLeastOnce {
+            self.inbox.arrived(id, bytes, open, refused)?;
         }
         Ok(())
+    }
+
+    /// Gives the message to its streams. Returns how many of them are to acknowledge it, and whether nobody took it.
+    fn deliver(&mut self, message: Message) -> (usize, bool) {
+        let topic = message.topic.as_str().to_owned();
+        let mut streams: Vec<(&QueueWriter, bool)> = self.subscriptions.matching(&topic).collect();
+        if streams.is_empty() {
+            self.counters.unwanted.add(1);
+            if !self.unrouted.is_read() {
+                debug!(topic, "a message that belongs to no subscription");
+                return (0, true);
+            }
+            streams.push((&self.unrouted, false));
+        }
+        let (mut open, mut dropped) = (0, 0);
+        let last = streams.len() - 1;
+        let mut message = Some(message);
+        for (index, (queue, manual)) in streams.into_iter().enumerate() {
+            let copy = if index == last { message.take() } else { message.clone() };
+            let Some(mut copy) = copy else { break };
+            let withheld = !queue.has_room();
+            if copy.qos == QoS::AtLeastOnce && (manual || withheld) {
+                copy.acknowledgement = Some(self.inbox.acknowledgement());
+                open += 1;
+            }
+            match queue.push(copy) {
+                Pushed::Queued if withheld && queue.first_withheld() => {
+                    warn!(topic, "a subscription is not read: its messages are not acknowledged any more");
+                    self.hub.tell(Event::SubscriptionUnread { topic: topic.clone() });
+                }
+                Pushed::Queued => {}
+                Pushed::DroppedOldest | Pushed::Dropped => dropped += 1,
+            }
+        }
+        if dropped > 0 {
+            self.counters.received_dropped.add(dropped);
+            let dropped = self.counters.received_dropped.get();
+            if dropped.is_power_of_two() {
+                warn!(topic, dropped, "received messages were dropped: the program reads too slowly");
+            }
+        }
+        (open, false)
     }
 }

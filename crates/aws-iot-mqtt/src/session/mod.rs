@@ -1,224 +1,440 @@
 //! The protocol as a state machine without I/O: commands, messages and packets in, bytes and answers out.
 //!
-//! It outlives connections: what was accepted and not answered is here until it is. Time is a parameter, so that no
-//! test waits for a clock.
+//! It outlives connections. Time is a parameter, so that no test waits for a clock. It holds packet ids and keys of the
+//! messages it sends; the messages themselves are the outbox's.
 
-mod asked;
-mod granted;
+mod blame;
+mod connect;
 mod inbox;
 mod incoming;
 mod keep_alive;
-mod output;
 mod pace;
-mod pending;
-mod requests;
-mod routes;
-mod sending;
+mod packet_ids;
+mod publishing;
+mod subscriptions;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use bytes::{Buf as _, BytesMut};
-use rumqttc::v5::mqttbytes::v5::{Packet, PingReq};
-use tokio::sync::Notify;
-use tracing::debug;
+use rumqttc::v5::mqttbytes::v5::{Packet, PubAck, PubAckReason};
+use tracing::{info, warn};
 
-use self::asked::{Asked, Request, Unwanted};
-pub(crate) use self::asked::{Command, Wanted};
-pub(crate) use self::granted::{Granted, Hello};
-use self::inbox::Inbox;
+use self::blame::{Blame, Item};
+pub(crate) use self::connect::{ConnectOptions, Negotiated};
+use self::inbox::{Ack, Inbox};
 use self::keep_alive::{Due, KeepAlive};
-pub(crate) use self::output::Output;
 use self::pace::Pace;
-use self::pending::PendingTable;
-pub(crate) use self::sending::Left;
-use crate::codec::{Malformed, decode};
+use self::packet_ids::{PacketIds, Use};
+pub(crate) use self::subscriptions::SubscribeRequest;
+use self::subscriptions::{Outcome, Subscriptions};
+use crate::acknowledgement::SessionWaker;
+use crate::clock::{Now, after};
+use crate::codec::{Malformed, Output};
+use crate::connection::died;
 use crate::event::Hub;
-use crate::queue::{Answer, Entry};
+use crate::message_queue::QueueWriter;
+use crate::outbox::{Answer, Key, Outbox};
 use crate::statistics::Counters;
-use crate::{Cause, DisconnectReason, Error, Event, Limits};
+use crate::{DisconnectReason, Error, Event, Filter, Limits};
+
+/// What the application asks of the session, beside publishing.
+pub(crate) enum Command {
+    Subscribe(Vec<SubscribeRequest>),
+    Unsubscribe(Filter, Answer<()>),
+    /// To be answered after so much time.
+    Timer(Duration, Answer<()>),
+}
+
+/// What a session is made with.
+pub(crate) struct SessionParts {
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) client_id: String,
+    pub(crate) operation_timeout: Duration,
+    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) waker: Arc<SessionWaker>,
+    /// The stream of messages that belong to no subscription.
+    pub(crate) unrouted: QueueWriter,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) counters: Arc<Counters>,
+}
 
 pub(crate) struct Session {
     limits: Arc<Limits>,
     client_id: String,
-    /// What holds for the connection of now; `None` between two.
-    link: Option<Link>,
-    /// Messages that are to go next. The rest is in the outbox, where they may still be dropped.
-    to_send: VecDeque<Entry>,
-    /// How many messages were sent for the first time: gives them their order.
-    sent_first: u64,
-    /// The rates hold back what is in `to_send` until then.
-    not_before: Option<Instant>,
-    asked: Asked,
-    pending: PendingTable,
+    operation_timeout: Duration,
+    outbox: Arc<Outbox>,
+    /// What holds for the current connection.
+    connection: Option<Connection>,
+    ids: PacketIds,
+    /// Messages whose PUBLISH was written: packet id, key, and when. The oldest first; some may be acknowledged.
+    unacknowledged: VecDeque<(u16, Key, Instant)>,
+    /// Messages that are done with, to be told to the outbox together.
+    completed: Vec<(Key, Result<(), Error>)>,
+    subscriptions: Subscriptions,
     inbox: Inbox,
-    /// How many SUBSCRIBEs for subscriptions of an earlier connection are unanswered.
-    resubscribing: usize,
-    /// A reconnect, of which it is not yet told that all is as before.
+    unrouted: QueueWriter,
+    blame: Blame,
+    output: Output<Written>,
+    /// The rates hold back all messages until then.
+    not_before: Option<Instant>,
+    /// The server has acknowledged a message or granted a subscription on this connection.
+    acknowledged: bool,
+    /// Calls with a time limit of their own.
+    timers: Vec<(Instant, Answer<()>)>,
+    /// Set after a reconnect until `Event::Resumed` has been sent.
     resuming: bool,
-    out: Output,
-    left: Left,
     hub: Arc<Hub>,
     counters: Arc<Counters>,
 }
 
-struct Link {
-    granted: Granted,
+struct Connection {
+    negotiated: Negotiated,
     keep_alive: KeepAlive,
     pace: Pace,
 }
 
+/// What a packet in the output is, for when its last byte is written.
+pub(crate) enum Written {
+    /// A message of QoS 0, which is done with.
+    Qos0(Key),
+    /// A message of QoS 1, by its packet id.
+    Publish(u16),
+    /// A SUBSCRIBE or UNSUBSCRIBE, by its packet id.
+    Request(u16),
+    Ping,
+    Other,
+}
+
 impl Session {
-    pub(crate) fn new(
-        limits: Arc<Limits>,
-        client_id: String,
-        hub: Arc<Hub>,
-        counters: Arc<Counters>,
-    ) -> Self {
-        // What this client says in CONNECT that it takes.
-        let most_waiting = u64::from(limits.in_flight) * u64::from(limits.packet_bytes);
+    pub(crate) fn new(parts: SessionParts) -> Self {
+        let SessionParts { limits, client_id, operation_timeout, outbox, waker, unrouted, hub, counters } =
+            parts;
         Self {
+            inbox: Inbox::new(limits.inbound_bytes(), waker),
             limits,
             client_id,
-            link: None,
-            to_send: VecDeque::new(),
-            sent_first: 0,
+            operation_timeout,
+            outbox,
+            connection: None,
+            ids: PacketIds::default(),
+            unacknowledged: VecDeque::new(),
+            completed: Vec::new(),
+            subscriptions: Subscriptions::default(),
+            unrouted,
+            blame: Blame::default(),
+            output: Output::new(),
             not_before: None,
-            asked: Asked::default(),
-            pending: PendingTable::default(),
-            inbox: Inbox::new(most_waiting, Arc::clone(&counters)),
-            resubscribing: 0,
+            acknowledged: false,
+            timers: Vec::new(),
             resuming: false,
-            out: Output::default(),
-            left: Left::default(),
             hub,
             counters,
         }
     }
 
-    /// The server has agreed to a connection. Everything that an earlier one left open goes out again.
-    pub(crate) fn connected(&mut self, granted: Granted, now: Instant) {
-        let session_present = granted.session_present;
-        self.link = Some(Link {
-            keep_alive: KeepAlive::new(granted.keep_alive, now),
-            pace: Pace::new(&self.limits, now),
-            granted,
+    /// The server has accepted a connection. Everything that an earlier one left open goes out again.
+    pub(crate) fn connected(&mut self, negotiated: Negotiated, now: Now) {
+        let session_present = negotiated.session_present;
+        self.connection = Some(Connection {
+            keep_alive: KeepAlive::new(negotiated.keep_alive, now.instant),
+            pace: Pace::new(&self.limits, now.instant),
+            negotiated,
         });
         self.counters.connects.add(1);
         self.resuming = self.counters.connects.get() > 1;
+        self.acknowledged = false;
+        self.blame.connected();
+        if session_present {
+            // The server sends these again.
+            self.subscriptions.queues().for_each(QueueWriter::remove_unacknowledged);
+            self.unrouted.remove_unacknowledged();
+        }
+        self.inbox.connected();
+        for id in self.outbox.online(session_present) {
+            self.ids.set(id, Use::Reserved);
+        }
+        // Only now: whoever hears of it can publish.
         self.hub.tell(Event::Connected { session_present });
-        self.number_again(session_present);
-        self.inbox.connected(session_present);
-        self.resubscribe();
-        self.send_requests();
-        self.room_in_queues();
+        self.subscriptions.connected(session_present);
+        self.reconcile();
+        self.resumed_if_all_stand();
         self.send(now);
     }
 
-    /// The connection is gone.
-    pub(crate) fn disconnected(&mut self) {
-        self.link = None;
+    /// The connection has ended with `error`.
+    pub(crate) fn disconnected(&mut self, error: &Error) {
+        self.complete();
+        let oldest = self.oldest_item();
+        let mut unsent = Vec::new();
+        for written in self.output.clear() {
+            match written {
+                Written::Qos0(key) => unsent.push(key),
+                Written::Publish(id) => {
+                    if let Some(Use::Queued(key)) = self.ids.get(id) {
+                        unsent.push(key);
+                    }
+                }
+                Written::Request(_) | Written::Ping | Written::Other => {}
+            }
+        }
+        self.outbox.requeue(self.ids.in_flight(), unsent);
+        self.ids.clear();
+        self.unacknowledged.clear();
+        self.subscriptions.disconnected();
+        self.connection = None;
         self.not_before = None;
-        self.resubscribing = 0;
-        self.out.clear();
-        self.take_back();
+        self.counters.in_flight.set(0);
+        if let Some((item, losses)) = self.blame.lost(oldest, error) {
+            self.give_up(&item, losses, error);
+        }
     }
 
-    /// Takes all whole packets out of `buffer`.
-    pub(crate) fn received(&mut self, buffer: &mut BytesMut, now: Instant) -> Result<(), Error> {
-        if let Some(link) = &mut self.link {
-            link.keep_alive.heard(now);
+    pub(crate) fn command(&mut self, command: Command, now: Now) {
+        match command {
+            Command::Subscribe(requests) => {
+                for request in requests {
+                    let count = self.subscriptions.count_with(&request.options.filter);
+                    match (self.limits.check_subscriptions(count), request.answer) {
+                        (Ok(()), answer) => {
+                            self.subscriptions.subscribe(SubscribeRequest { answer, ..request }, now.instant);
+                        }
+                        (Err(error), Some(answer)) => drop(answer.send(Err(error))),
+                        // Those of the builder were counted there.
+                        (Err(_), None) => {}
+                    }
+                }
+            }
+            Command::Timer(time, answer) => {
+                self.timers.retain(|(_, answer)| !answer.is_closed());
+                return self.timers.push((after(now.instant, time), answer));
+            }
+            Command::Unsubscribe(filter, answer) => {
+                self.subscriptions.unsubscribe(&filter, answer, now.instant)
+            }
         }
-        while let Some(packet) = decode(buffer, self.limits.packet_bytes).map_err(protocol)? {
-            self.packet(packet)?;
-        }
-        Ok(())
+        self.reconcile();
     }
 
-    /// A subscription's queue has room again, or is gone, or the application has acknowledged a message.
-    pub(crate) fn room_in_queues(&mut self) {
-        if self.link.is_none() {
-            return;
-        }
-        for id in self.inbox.retry() {
-            self.acknowledge(id);
-        }
-        for filter in self.inbox.abandoned() {
-            self.asked.add(Request::Unsubscribe(Unwanted { filter, answer: None }));
-        }
-        self.send_requests();
+    /// The application has acknowledged or read a message, or dropped a subscription.
+    pub(crate) fn woken(&mut self) {
+        self.acknowledge();
+        self.reconcile();
     }
 
     /// When [`Self::timer`] has to be called next.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        let keep_alive = self.link.as_ref().and_then(|link| link.keep_alive.deadline());
-        keep_alive.into_iter().chain(self.not_before).min()
+    pub(crate) fn deadline(&self, now: Now) -> Option<Instant> {
+        let unanswered = self.unanswered_since();
+        let keep_alive = self.connection.as_ref().and_then(|one| one.keep_alive.deadline(unanswered));
+        let publish = self.oldest_publish().map(|(_, written)| after(written, self.operation_timeout));
+        let subscriptions = self.subscriptions.deadline(self.operation_timeout);
+        let outbox = self.outbox.deadline(now);
+        let timer = self.timers.iter().map(|(due, _)| *due).min();
+        [keep_alive, publish, subscriptions, outbox, timer, self.not_before].into_iter().flatten().min()
     }
 
-    pub(crate) fn timer(&mut self, now: Instant) -> Result<(), Error> {
-        let Some(link) = &mut self.link else { return Ok(()) };
-        match link.keep_alive.due(now) {
-            Due::Nothing => Ok(()),
-            Due::Ping => {
-                self.write(Packet::PingReq(PingReq));
-                Ok(())
+    /// Does what the time asks for.
+    pub(crate) fn timer(&mut self, now: Now) -> Result<(), Error> {
+        self.outbox.expire(now.wall);
+        for (_, answer) in self.timers.extract_if(.., |(due, _)| *due <= now.instant) {
+            let _ = answer.send(Ok(()));
+        }
+        let (again, outcomes) = self.subscriptions.timer(&mut self.ids, self.operation_timeout, now.instant);
+        again.into_iter().for_each(|id| self.send_request(id));
+        self.report(outcomes);
+        self.reconcile();
+        let unanswered = self.unanswered_since();
+        let oldest = self.oldest_publish();
+        let Some(connection) = &mut self.connection else { return Ok(()) };
+        match connection.keep_alive.due(unanswered, now.instant) {
+            Due::Nothing => {}
+            Due::Ping => self.output.ping_first(Written::Ping),
+            Due::Dead(after) => return Err(Error::KeepAlive { after }),
+        }
+        match oldest {
+            Some((key, written)) if now.instant >= after(written, self.operation_timeout) => {
+                Err(Error::OperationTimeout {
+                    what: self.in_words(&Item::Publish(key)),
+                    after: self.operation_timeout,
+                })
             }
-            Due::Dead(after) => Err(Error::KeepAlive { after }),
+            _ => Ok(()),
         }
     }
 
-    /// What is ready to be written. The caller takes from its front what the socket took.
-    pub(crate) fn out(&mut self) -> &mut Output {
-        &mut self.out
+    /// What is ready to be written.
+    pub(crate) fn output(&self) -> &[u8] {
+        self.output.bytes()
     }
 
-    pub(crate) fn has_output(&self) -> bool {
-        self.out.has_remaining()
-    }
-
-    /// Some of the output went to the socket.
-    pub(crate) fn written(&mut self, now: Instant) {
-        if let Some(link) = &mut self.link {
-            link.keep_alive.sent(now);
+    /// So many bytes of the output went to the socket.
+    pub(crate) fn written(&mut self, count: usize, now: Now) {
+        let Self { output, ids, unacknowledged, subscriptions, completed, connection, .. } = self;
+        output.written(count, |written| match written {
+            Written::Qos0(key) => completed.push((key, Ok(()))),
+            Written::Publish(id) => {
+                if let Some(Use::Queued(key)) = ids.get(id) {
+                    ids.set(id, Use::Publish(key));
+                    unacknowledged.push_back((id, key, now.instant));
+                }
+            }
+            Written::Request(id) => subscriptions.written(id, now.instant),
+            Written::Ping => {
+                if let Some(connection) = connection {
+                    connection.keep_alive.ping_written(now.instant);
+                }
+            }
+            Written::Other => {}
+        });
+        if let Some(connection) = connection {
+            connection.keep_alive.written(output.is_empty(), now.instant);
         }
     }
 
-    /// What the server still has to answer, the oldest first, for the error of a lost connection.
+    /// Tells the outbox what is done with.
+    pub(crate) fn complete(&mut self) {
+        if !self.completed.is_empty() {
+            self.outbox.complete(self.completed.drain(..));
+        }
+        self.trim_unacknowledged();
+    }
+
+    /// Whether everything that was accepted is done with, acknowledgements of received messages and the ends of
+    /// subscriptions included.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.outbox.depth().0 == 0 && self.output.is_empty() && !self.subscriptions.has_requests()
+    }
+
+    /// Whether the server has acknowledged a message or granted a subscription on this connection.
+    pub(crate) fn was_acknowledged(&self) -> bool {
+        self.acknowledged
+    }
+
+    /// What the server has owed an answer for longest, for the error of a lost connection.
     pub(crate) fn unanswered(&self) -> Option<String> {
-        self.pending.oldest()
+        self.oldest_item().map(|item| self.in_words(&item))
     }
 
     /// The last packet.
-    pub(crate) fn goodbye(&mut self, outcome: &Result<(), Error>, reason: DisconnectReason) {
-        // By hand: rumqttc 0.25.1 writes a wrong length for a DISCONNECT with nothing but a reason.
-        self.out.raw(match (outcome, reason) {
-            (Err(Error::Protocol { .. }), _) => &[0xE0, 1, 0x82],
-            (_, DisconnectReason::Normal) => &[0xE0, 0],
-            (_, DisconnectReason::WithWill) => &[0xE0, 1, 0x04],
-        });
+    pub(crate) fn disconnect(&mut self, outcome: &Result<(), Error>, reason: DisconnectReason) {
+        // Codes of MQTT 5, section 3.14.2.1.
+        let code = match (outcome, reason) {
+            (Err(Error::Protocol { source }), _) => {
+                source.downcast_ref::<Malformed>().map_or(0x82, Malformed::disconnect_reason)
+            }
+            (Err(Error::KeepAlive { .. }), _) => 0x8D,
+            // The server still has work to do for this client: the will is meant for that.
+            (Err(Error::OperationTimeout { .. }), _) => 0x80,
+            (_, DisconnectReason::Normal) => 0x00,
+            (_, DisconnectReason::WithWill) => 0x04,
+        };
+        self.output.disconnect(code, Written::Other);
     }
 
-    /// What subscriptions ring when their queue has room again.
-    pub(crate) fn bell(&self) -> Arc<Notify> {
-        Arc::clone(&self.inbox.given_ones().bell)
+    /// The client is at its end: everybody who waits is told why.
+    pub(crate) fn fail_all(&mut self, why: &Error) {
+        self.complete();
+        self.subscriptions.fail_all(why);
+        self.unrouted.end();
     }
 
-    fn write(&mut self, packet: Packet) {
-        // Sizes were checked on the way in, and packet ids are never 0, so the codec has nothing to refuse.
-        if let Err(error) = self.out.packet(packet) {
-            debug!(%error, "a packet could not be encoded");
+    /// Sends the acknowledgements that are due.
+    fn acknowledge(&mut self) {
+        for ack in self.inbox.due() {
+            let (pkid, reason) = match ack {
+                Ack::Taken(id) => (id, PubAckReason::Success),
+                // "Valid, but the receiver is not willing to accept it" (MQTT 5, section 3.4.2.1).
+                Ack::Refused(id) => (id, PubAckReason::ImplementationSpecificError),
+            };
+            self.output.packet(&Packet::PubAck(PubAck { pkid, reason, properties: None }), Written::Other);
+        }
+    }
+
+    /// Asks the server for what it does not have, if there is a connection.
+    fn reconcile(&mut self) {
+        if self.connection.is_none() {
+            return;
+        }
+        let one_at_a_time = self.blame.one_at_a_time();
+        if one_at_a_time && self.ids.publishes() > 0 {
+            return;
+        }
+        let most = self.limits.filters_per_subscribe;
+        for id in self.subscriptions.reconcile(&mut self.ids, most, one_at_a_time) {
+            self.send_request(id);
+        }
+    }
+
+    fn send_request(&mut self, id: u16) {
+        if let Some(packet) = self.subscriptions.packet(id) {
+            self.output.packet(packet, Written::Request(id));
+        }
+    }
+
+    fn report(&mut self, outcomes: Vec<Outcome>) {
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Subscribed(filter, qos) => {
+                    self.acknowledged = true;
+                    info!(%filter, ?qos, "subscribed");
+                }
+                Outcome::Lost(filter, error) => {
+                    warn!(error = %error.report(), "a subscription is lost");
+                    self.hub.tell(Event::SubscriptionLost { filter: filter.to_string(), error });
+                }
+            }
+        }
+        self.resumed_if_all_stand();
+    }
+
+    fn resumed_if_all_stand(&mut self) {
+        if self.resuming && !self.subscriptions.has_requests() {
+            self.resuming = false;
+            self.hub.tell(Event::Resumed);
+        }
+    }
+
+    /// Since when the server owes an answer.
+    fn unanswered_since(&self) -> Option<Instant> {
+        let publish = self.oldest_publish().map(|(_, written)| written);
+        let request = self.subscriptions.oldest_request().map(|(_, written)| written);
+        publish.into_iter().chain(request).min()
+    }
+
+    fn oldest_item(&self) -> Option<Item> {
+        let publish = self.oldest_publish().map(|(key, written)| (written, Item::Publish(key)));
+        let request = self.subscriptions.oldest_request();
+        let request = request.map(|(filter, written)| (written, Item::Filter(filter.clone())));
+        publish.into_iter().chain(request).min_by_key(|(written, _)| *written).map(|(_, item)| item)
+    }
+
+    fn in_words(&self, item: &Item) -> String {
+        match item {
+            Item::Publish(key) => format!("the message to '{}'", self.outbox.topic(*key).unwrap_or_default()),
+            Item::Filter(filter) => format!("the subscription to '{filter}'"),
+        }
+    }
+
+    /// The server has ended several connections over this.
+    fn give_up(&mut self, item: &Item, losses: u32, error: &Error) {
+        let error =
+            Error::Unanswerable { what: self.in_words(item), times: losses, last: Box::new(error.clone()) };
+        match item {
+            Item::Publish(key) => self.outbox.complete([(*key, Err(error))]),
+            Item::Filter(filter) => {
+                warn!(error = %error.report(), "a subscription is given up");
+                let outcomes = self.subscriptions.fail(filter, &error);
+                self.report(outcomes);
+            }
         }
     }
 }
 
-/// Whoever asked may have stopped waiting for the answer.
-fn reply<T>(answer: Answer<T>, result: Result<T, Error>) {
-    let _ = answer.send(result);
-}
-
-pub(crate) fn protocol(what: Malformed) -> Error {
-    Error::Protocol { source: Cause::new(what) }
+impl Drop for Session {
+    /// Where the thread dies, nobody waits in vain. After an ordinary end, nobody is left.
+    fn drop(&mut self) {
+        self.fail_all(&died());
+    }
 }

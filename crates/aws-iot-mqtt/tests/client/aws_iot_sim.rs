@@ -130,7 +130,7 @@ fn a_retained_message_needs_an_action_of_its_own() {
     block_on(async {
         let client = cloud.client("device-1").connect().await.unwrap();
         let retained = Publication::new("open/topic", QoS::AtLeastOnce, "x").unwrap().retain(true);
-        let error = client.send(retained).await.unwrap_err();
+        let error = client.publish_with(retained).await.unwrap_err();
         assert!(matches!(error, Error::PublishRefused { .. }), "{error:?}");
         assert!(error.to_string().contains("iot:RetainPublish if the message is to be retained"), "{error}");
     });

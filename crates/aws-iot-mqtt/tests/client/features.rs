@@ -28,8 +28,8 @@ fn all_that_a_message_carries_arrives() {
             .response_topic("answers/here".parse().unwrap())
             .correlation_data(vec![1, 2, 3])
             .user_property("unit", "celsius")
-            .expiry(HOUR);
-        client.send(publication).await.unwrap();
+            .message_expiry_interval(HOUR);
+        client.publish_with(publication).await.unwrap();
         let mut subscription = client.subscribe("t", QoS::AtLeastOnce).await.unwrap();
         let message = subscription.next().await.unwrap();
         assert!(message.retain && !message.duplicate);
@@ -38,7 +38,7 @@ fn all_that_a_message_carries_arrives() {
         assert_eq!(properties.response_topic.as_ref().unwrap().as_str(), "answers/here");
         assert_eq!(properties.correlation_data.as_deref(), Some(&[1, 2, 3][..]));
         assert_eq!(properties.user_properties, [("unit".to_owned(), "celsius".to_owned())]);
-        assert!(properties.expiry.is_some());
+        assert!(properties.message_expiry_interval.is_some());
         client.disconnect(Normal).await.unwrap();
     });
 }
@@ -49,8 +49,8 @@ fn a_receipt_is_awaited_later_or_not_at_all() {
     block_on(async {
         let client = bench.connect("a").await;
         let message = || Publication::new("t", QoS::AtLeastOnce, "x").unwrap();
-        let receipts = [client.submit(message()).await.unwrap(), client.try_submit(message()).unwrap()];
-        drop(client.submit(message()).await.unwrap());
+        let receipts = [client.try_publish(message()).unwrap(), client.try_publish(message()).unwrap()];
+        drop(client.try_publish(message()).unwrap());
         for receipt in receipts {
             receipt.await.unwrap();
         }

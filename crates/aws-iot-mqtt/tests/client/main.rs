@@ -13,6 +13,7 @@ mod mosquitto;
 mod nothing_lost;
 mod proxy;
 mod roots;
+mod server_certificate;
 mod server_trouble;
 mod sessions;
 mod signer;

@@ -6,11 +6,11 @@ use std::thread;
 use std::time::Duration;
 
 use aws_iot_mqtt::DisconnectReason::Normal;
-use aws_iot_mqtt::{Client, Error, Event, Limits, OfflineQos0, Outbox, Publication, QoS, Receipt};
+use aws_iot_mqtt::{Client, Error, Event, Limits, OfflineQos0, OutboxOptions, Publication, QoS, Receipt};
 
 use crate::support::bench::Bench;
-use crate::support::block_on;
 use crate::support::cutter::{Cutter, Trouble};
+use crate::support::{PATIENCE, block_on};
 
 const MESSAGES: usize = 1000;
 
@@ -32,7 +32,7 @@ fn witness(bench: &Bench, filter: &'static str) -> mpsc::Receiver<usize> {
             }
         });
     });
-    waits.recv().unwrap();
+    waits.recv_timeout(PATIENCE).unwrap();
     sees
 }
 
@@ -40,15 +40,15 @@ fn numbered(topic: &str, number: usize) -> Publication {
     Publication::new(topic, QoS::AtLeastOnce, number.to_string()).unwrap()
 }
 
-fn submit_all(client: &Client, topic: impl Fn(usize) -> String) -> Vec<Receipt> {
-    (0..MESSAGES).map(|n| client.try_submit(numbered(&topic(n), n)).unwrap()).collect()
+fn publish_all(client: &Client, topic: impl Fn(usize) -> String) -> Vec<Receipt> {
+    (0..MESSAGES).map(|n| client.try_publish(numbered(&topic(n), n)).unwrap()).collect()
 }
 
 /// Waits until each of the numbers was there at least once.
 fn wait_for_all(sees: &mpsc::Receiver<usize>) {
     let mut missing: HashSet<usize> = (0..MESSAGES).collect();
     while !missing.is_empty() {
-        missing.remove(&sees.recv().expect("the witness lives"));
+        missing.remove(&sees.recv_timeout(PATIENCE).expect("the witness lives"));
     }
 }
 
@@ -62,7 +62,7 @@ fn a_broker_that_is_killed_and_restarted_in_mid_stream() {
         limits.connect_interval = Duration::ZERO;
         let builder = bench.lasting("device").limits(limits);
         let client = builder.connect().await.unwrap();
-        for (number, receipt) in submit_all(&client, |n| format!("stream/{n}")).into_iter().enumerate() {
+        for (number, receipt) in publish_all(&client, |n| format!("stream/{n}")).into_iter().enumerate() {
             if number % 300 == 150 {
                 assert!(client.statistics().outbox_messages > 0, "in mid-stream");
                 bench.broker.kill();
@@ -107,7 +107,7 @@ fn through(trouble: impl Iterator<Item = Trouble>, keep_alive: u64) {
     // Over and over, until the last trouble has had its connection.
     let mut rounds = 0;
     while !cutter.is_through() || rounds == 0 {
-        let receipts = submit_all(&client, |_| "cut".to_owned());
+        let receipts = publish_all(&client, |_| "cut".to_owned());
         block_on(async {
             for receipt in receipts {
                 receipt.await.unwrap();
@@ -158,7 +158,7 @@ fn a_server_that_falls_silent_is_told_as_that() {
         let client = builder.connect().await.unwrap();
         let mut events = client.events();
         let receipt =
-            client.submit(Publication::new("t", QoS::AtLeastOnce, vec![0; 8000]).unwrap()).await.unwrap();
+            client.try_publish(Publication::new("t", QoS::AtLeastOnce, vec![0; 8000]).unwrap()).unwrap();
         receipt.await.unwrap();
         assert!(matches!(events.next().await, Some(Event::Connected { .. })));
         match events.next().await {
@@ -183,11 +183,11 @@ fn a_message_whose_call_was_given_up_stays_accepted() {
         let mut publishing = pin!(client.publish("given/up", QoS::AtLeastOnce, "7"));
         let _ = publishing.as_mut().poll(&mut context);
     }
-    assert_eq!(sees.recv().unwrap(), 7);
+    assert_eq!(sees.recv_timeout(PATIENCE).unwrap(), 7);
     // The same where all clients are dropped at once: what was accepted is sent first.
-    drop(client.try_submit(numbered("given/up", 8)).unwrap());
+    drop(client.try_publish(numbered("given/up", 8)).unwrap());
     drop(client);
-    assert_eq!(sees.recv().unwrap(), 8);
+    assert_eq!(sees.recv_timeout(PATIENCE).unwrap(), 8);
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn disconnect_without_a_connection_ends_within_its_bound_and_says_what_was_left(
     block_on(async {
         let client = bench
             .lasting("device")
-            .outbox(Outbox::new().offline_qos0(OfflineQos0::Queue))
+            .outbox(OutboxOptions::new().offline_qos0(OfflineQos0::Queue))
             .drain_timeout(Duration::from_millis(1))
             .connect()
             .await
@@ -204,8 +204,8 @@ fn disconnect_without_a_connection_ends_within_its_bound_and_says_what_was_left(
         let mut events = client.events();
         bench.broker.kill();
         while !matches!(events.next().await, Some(Event::Disconnected { .. })) {}
-        let kept = client.try_submit(numbered("t", 1)).unwrap();
-        let kept_too = client.try_submit(Publication::new("t", QoS::AtMostOnce, "x").unwrap()).unwrap();
+        let kept = client.try_publish(numbered("t", 1)).unwrap();
+        let kept_too = client.try_publish(Publication::new("t", QoS::AtMostOnce, "x").unwrap()).unwrap();
         let error = client.disconnect(Normal).await.unwrap_err();
         assert!(matches!(error, Error::NotDrained { messages: 2, .. }), "{error:?}");
         assert!(matches!(kept.await, Err(Error::NotDrained { .. })));

@@ -1,6 +1,11 @@
 //! Certificates outside their validity, the server's and the device's own, in real handshakes.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use aws_iot_mqtt::{Error, Verdict};
+use rustls::pki_types::UnixTime;
+use rustls::time_provider::TimeProvider;
 
 use crate::support::authority::{Authority, FAR_AHEAD, LONG_AGO, NOW};
 use crate::support::cloud::{ALLOW_ALL, Cloud};
@@ -30,6 +35,35 @@ fn a_server_certificate_that_is_not_valid_by_this_clock() {
             let next = "set the clock (is a time server reached?); if it is right, the server needs another";
             says(&error, &[&who, validity, "but this device's clock says 20", next]);
             // The clock may be set by the network while the client tries.
+            assert_eq!(error.verdict(), Verdict::Transient);
+        }
+    }
+}
+
+/// A device's clock that stands still.
+#[derive(Debug)]
+struct Stopped(Duration);
+
+impl TimeProvider for Stopped {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(UnixTime::since_unix_epoch(self.0))
+    }
+}
+
+#[test]
+fn a_clock_that_cannot_be_right_is_called_wrong() {
+    // Without a battery, and after an overflow of 32 bits.
+    for (clock, says_what) in [(0, "1970-01-01"), (1 << 32, "2106-02-07")] {
+        for version in EACH_VERSION {
+            let authority = Authority::new();
+            let (server, device) = (authority.server(NOW), authority.client(NOW));
+            let server =
+                Scripted::with(&authority.pem(), &server, device, |stream| drop(read_to_end(stream)));
+            let mut tls = tls(&server.device, &server.ca_pem, &[version]);
+            tls.time_provider = Arc::new(Stopped(Duration::from_secs(clock)));
+            let error = block_on(client(server.port, "device-1", tls).connect()).unwrap_err();
+            assert!(matches!(error, Error::Clock { .. }), "{error:?}");
+            says(&error, &["this device's clock is wrong, it says", says_what, "set the clock"]);
             assert_eq!(error.verdict(), Verdict::Transient);
         }
     }

@@ -44,7 +44,7 @@ impl DoneBefore {
             let line = line.map_err(failed)?;
             let line: Line = match serde_json::from_slice(&line) {
                 Ok(line) => line,
-                Err(_) if lines.peek().is_none() => break,
+                Err(_) if number > 1 && lines.peek().is_none() => break,
                 Err(error) => {
                     let reason =
                         format!("{error}; this is no results file (.jsonl) of `se050-iot provision`");

@@ -15,7 +15,7 @@ use tokio_rustls::server::TlsStream;
 use super::connect;
 use super::counters::Counters;
 use super::hub::Hub;
-use super::link::Link;
+use super::transport::Transport;
 use crate::faults::ActiveFaults;
 use crate::registry::{CertificateId, Registry, certificate_id};
 
@@ -62,7 +62,7 @@ impl Broker {
                     tokio::spawn(self.clone().connection(stream, peer));
                 }
                 Err(error) => {
-                    // Out of file descriptors, mostly: give connections time to end.
+                    // Usually no file descriptor is left: wait until connections end.
                     tracing::error!(%error, "cannot accept a connection");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
@@ -72,7 +72,8 @@ impl Broker {
 
     async fn connection(self, stream: TcpStream, peer: SocketAddr) {
         if let Some((stream, certificate)) = self.handshake(stream, peer).await {
-            connect::session(self, Link::new(stream), certificate, peer).await;
+            let transport = Transport::new(stream, Arc::clone(&self.faults));
+            connect::serve(self, transport, certificate, peer).await;
         }
     }
 

@@ -1,34 +1,39 @@
-//! Where messages meet subscriptions: who is connected, who wants what, and which messages are retained.
+//! All sessions and all retained messages, and the routing of a message to its subscribers.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{DisconnectReasonCode, Publish};
+use mqtt5_protocol::{QoS, ReasonCode};
 use tokio::sync::{Notify, oneshot};
 
-use super::connect::Accepted;
-use super::member::{Connection, Member};
-use super::membership::Membership;
-use super::topic::TopicName;
+use super::message::{Message, higher};
+use super::negotiation::Accepted;
+use super::received::Received;
+use super::session::{ActiveConnection, Session};
+use super::session_handle::SessionHandle;
+use crate::limits::CONNECT_INTERVAL;
 use crate::registry::{CertificateId, Registry};
 
-/// The meeting point of all sessions.
+/// The sessions and the retained messages of the broker.
 #[derive(Debug)]
 pub(crate) struct Hub {
     pub(super) registry: Arc<Registry>,
-    // One lock: routing is short, and nobody is waited for.
+    // One lock for everything: routing is short and does not wait for anything.
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct State {
     /// The sessions, connected or kept, by client id.
-    pub(super) members: HashMap<String, Member>,
-    pub(super) retained: BTreeMap<String, Publish>,
+    pub(super) sessions: HashMap<String, Session>,
+    pub(super) retained: BTreeMap<String, Message>,
     /// The next turn in each shared subscription.
     turns: HashMap<String, usize>,
+    /// What clients have published.
+    pub(super) received: VecDeque<Received>,
+    /// When each client id was last seen in a CONNECT.
+    last_connects: HashMap<String, Instant>,
     last_connection: u64,
 }
 
@@ -40,72 +45,89 @@ impl Hub {
     /// The client ids that are connected now.
     pub(crate) fn client_ids(&self) -> Vec<String> {
         let state = self.state();
-        let connected = state.members.iter().filter(|(_, member)| member.is_connected());
+        let connected = state.sessions.iter().filter(|(_, session)| session.is_connected());
         let mut ids: Vec<String> = connected.map(|(id, _)| id.clone()).collect();
         ids.sort();
         ids
     }
 
     /// Ends the connection of a client, as an operator of the broker would. Returns whether it was connected.
-    pub(crate) fn end(&self, client_id: &str, reason: DisconnectReasonCode) -> bool {
-        self.state().members.get_mut(client_id).is_some_and(|member| member.end(reason))
+    pub(crate) fn end(&self, client_id: &str, reason: ReasonCode) -> bool {
+        self.state().sessions.get_mut(client_id).is_some_and(|session| session.end(reason))
     }
 
     /// Ends the connections that were made with a certificate.
     pub(crate) fn disconnect_certificate(&self, certificate: &CertificateId) {
-        for member in self.state().members.values_mut().filter(|member| member.uses(certificate)) {
-            member.end(DisconnectReasonCode::AdministrativeAction);
+        for session in self.state().sessions.values_mut().filter(|session| session.uses(certificate)) {
+            session.end(ReasonCode::AdministrativeAction);
         }
     }
 
     /// Forgets the session of a client that is away. Returns whether there was one.
     pub(crate) fn forget(&self, client_id: &str) -> bool {
         let mut state = self.state();
-        let away = state.members.get(client_id).is_some_and(|member| !member.is_connected());
-        away && state.members.remove(client_id).is_some()
+        let away = state.sessions.get(client_id).is_some_and(|session| !session.is_connected());
+        away && state.sessions.remove(client_id).is_some()
     }
 
-    /// Takes a place for a client; an older connection with the same id has to go.
+    /// Notes a CONNECT. Returns whether the client id sent another one less than a second before.
+    pub(super) fn connects_too_fast(&self, client_id: &str, now: Instant) -> bool {
+        let mut state = self.state();
+        let recent = |last: &Instant| now.saturating_duration_since(*last) < CONNECT_INTERVAL;
+        state.last_connects.retain(|_, last| recent(last));
+        state.last_connects.insert(client_id.to_owned(), now).is_some()
+    }
+
+    /// Whether a client has not connected since that connection.
+    pub(super) fn is_away_since(&self, client_id: &str, connection: u64) -> bool {
+        self.state().sessions.get(client_id).is_none_or(|session| session.is_away_since(connection))
+    }
+
+    /// Gives a client its session: a new one, or the one that it has kept. An older connection with the same client id is
+    /// ended.
     pub(super) fn join(
         self: &Arc<Self>,
         client: &Accepted,
         certificate: &CertificateId,
         now: Instant,
-    ) -> Membership {
+    ) -> SessionHandle {
         let (end, ended) = oneshot::channel();
-        let bell = Arc::<Notify>::default();
+        let wake = Arc::<Notify>::default();
         let mut state = self.state();
         state.forget_expired(now);
         state.last_connection += 1;
         let number = state.last_connection;
-        let connection = Connection {
+        let connection = ActiveConnection {
             number,
             packet_maximum: client.packet_maximum,
-            bell: Arc::clone(&bell),
+            wake: Arc::clone(&wake),
             end: Some(end),
         };
         let client_id = client.client_id.clone();
         let found =
-            state.members.get_mut(&client_id).filter(|member| member.is_kept() && !client.clean_start);
+            state.sessions.get_mut(&client_id).filter(|session| session.is_kept() && !client.clean_start);
         let session_present = found.is_some();
         match found {
-            Some(member) => member.resume(client, certificate, connection),
+            Some(session) => session.resume(client, certificate, connection),
             None => {
-                let member = Member::new(client, certificate, connection);
-                if let Some(mut older) = state.members.insert(client_id.clone(), member) {
-                    older.end(DisconnectReasonCode::SessionTakenOver);
+                let session = Session::new(client, certificate, connection);
+                if let Some(mut older) = state.sessions.insert(client_id.clone(), session) {
+                    older.end(ReasonCode::SessionTakenOver);
                 }
             }
         }
         drop(state);
-        Membership { hub: Arc::clone(self), client_id, connection: number, session_present, bell, ended }
+        SessionHandle { hub: Arc::clone(self), client_id, connection: number, session_present, wake, ended }
     }
 
     /// Delivers a message to everybody who subscribed to its topic and may receive it.
-    pub(super) fn route(&self, sender: &str, topic: &TopicName, message: &Publish, now: Instant) {
+    ///
+    /// `sender` is the client id, or `None` for the cloud side.
+    pub(super) fn route(&self, sender: Option<&str>, message: &Message, now: Instant) {
         let mut state = self.state();
         state.forget_expired(now);
-        let State { members, turns, retained, .. } = &mut *state;
+        let topic = &message.topic;
+        let State { sessions, turns, retained, .. } = &mut *state;
         if message.retain {
             if message.payload.is_empty() {
                 retained.remove(topic.as_str());
@@ -114,17 +136,17 @@ impl Hub {
             }
         }
         let mut shared: BTreeMap<String, Vec<Candidate>> = BTreeMap::new();
-        for (client_id, member) in members.iter_mut() {
+        for (client_id, session) in sessions.iter_mut() {
             let mut own: Option<(QoS, bool)> = None;
-            for subscription in member.subscriptions.iter().filter(|one| one.filter.matches(topic)) {
+            for subscription in session.subscriptions.iter().filter(|one| one.filter.matches(topic)) {
                 if subscription.filter.group().is_some() {
                     let key = subscription.filter.as_str().to_owned();
                     shared.entry(key).or_default().push(Candidate {
-                        away: !member.is_connected(),
+                        away: !session.is_connected(),
                         client_id: client_id.clone(),
                         qos: subscription.qos,
                     });
-                } else if !(subscription.no_local && client_id == sender) {
+                } else if !(subscription.no_local && Some(client_id.as_str()) == sender) {
                     // Overlapping subscriptions get one copy, at the highest of their levels.
                     let (qos, as_published) = own.unwrap_or((QoS::AtMostOnce, false));
                     own = Some((
@@ -134,18 +156,11 @@ impl Hub {
                 }
             }
             if let Some((qos, as_published)) = own {
-                member.deliver(
-                    &self.registry,
-                    client_id,
-                    topic,
-                    message,
-                    qos,
-                    message.retain && as_published,
-                );
+                session.deliver(&self.registry, client_id, message, qos, message.retain && as_published);
             }
         }
         for (share, mut candidates) in shared {
-            // Somebody who is away gets it only where nobody is there.
+            // A client that is not connected gets it only when no client of the group is connected.
             let nobody_there = candidates.iter().all(|one| one.away);
             candidates.retain(|one| one.away == nobody_there);
             candidates.sort_by(|one, other| one.client_id.cmp(&other.client_id));
@@ -153,9 +168,9 @@ impl Hub {
             let chosen = candidates.get(*turn % candidates.len().max(1));
             *turn = turn.wrapping_add(1);
             if let Some(Candidate { client_id, qos, .. }) = chosen
-                && let Some(member) = members.get_mut(client_id)
+                && let Some(session) = sessions.get_mut(client_id)
             {
-                member.deliver(&self.registry, client_id, topic, message, *qos, false);
+                session.deliver(&self.registry, client_id, message, *qos, false);
             }
         }
     }
@@ -167,7 +182,8 @@ impl Hub {
 
 impl State {
     fn forget_expired(&mut self, now: Instant) {
-        self.members.retain(|_, member| !member.is_expired(now));
+        self.sessions.retain(|_, session| !session.is_expired(now));
+        self.retained.retain(|_, message| !message.is_expired(now));
     }
 }
 
@@ -176,10 +192,6 @@ struct Candidate {
     away: bool,
     client_id: String,
     qos: QoS,
-}
-
-fn higher(one: QoS, other: QoS) -> QoS {
-    if one < other { other } else { one }
 }
 
 #[cfg(test)]
@@ -200,6 +212,34 @@ mod tests {
             let now = Instant::now();
             assert!(!hub.join(&client, &certificate, now).session_present);
             assert_eq!(hub.join(&client, &certificate, now + waited).session_present, kept, "{waited:?}");
+        }
+    }
+
+    #[test]
+    fn a_client_that_is_back_is_not_away_since_its_earlier_connection() {
+        let hub = Arc::new(Hub::new(Arc::default()));
+        let client = Accepted::of("d", false, HOUR);
+        let certificate = certificate_id(b"a certificate");
+        let first = hub.join(&client, &certificate, Instant::now());
+        let number = first.connection;
+        assert!(!hub.is_away_since("d", number), "it is connected");
+        drop(first);
+        assert!(hub.is_away_since("d", number));
+        let second = hub.join(&client, &certificate, Instant::now());
+        assert!(!hub.is_away_since("d", number));
+        drop(second);
+        assert!(!hub.is_away_since("d", number), "away again, since another connection");
+    }
+
+    #[test]
+    fn a_client_id_connects_once_a_second() {
+        let hub = Hub::new(Arc::default());
+        let start = Instant::now();
+        let connects =
+            [("a", 0, false), ("b", 100, false), ("a", 900, true), ("a", 1800, true), ("a", 2900, false)];
+        for (client_id, milliseconds, too_fast) in connects {
+            let now = start + Duration::from_millis(milliseconds);
+            assert_eq!(hub.connects_too_fast(client_id, now), too_fast, "{client_id} at {milliseconds} ms");
         }
     }
 }

@@ -1,162 +1,207 @@
-//! One connected client: its packets in, its messages out, its time-outs, its end.
+//! One client's session: what it has subscribed to, and the messages for it. It may outlive its connection.
 
-use std::collections::HashMap;
-use std::io;
-use std::time::Duration;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use rumqttc::v5::mqttbytes::v5::{DisconnectReasonCode as Reason, Packet, PingResp};
-use tokio::time::{Instant, sleep_until};
+use mqtt5_protocol::encoding::variable_int_len;
+use mqtt5_protocol::packet::publish::PublishPacket;
+use mqtt5_protocol::{QoS, ReasonCode};
+use tokio::sync::{Notify, oneshot};
 
-use super::connect::Accepted;
-use super::handshake::Broker;
-use super::link::{Link, Progress};
-use super::membership::Membership;
-use super::topic::TopicName;
-use super::wire::{Incoming, WireFault};
-use crate::registry::CertificateId;
+use super::delivery::Window;
+use super::message::{Message, lower};
+use super::negotiation::Accepted;
+use super::topic::TopicFilter;
+use crate::limits::WAITING_MESSAGES;
+use crate::policy::{Action, Decision};
+use crate::registry::{CertificateId, Registry};
 
+#[derive(Debug)]
 pub(super) struct Session {
-    pub(super) broker: Broker,
-    pub(super) link: Link,
-    pub(super) certificate: CertificateId,
-    pub(super) client: Accepted,
-    pub(super) membership: Membership,
-    /// Topics by the aliases that the client gave them.
-    pub(super) aliases: HashMap<u16, TopicName>,
+    certificate: CertificateId,
+    pub(super) subscriptions: Vec<Subscription>,
+    /// Messages that are queued and not sent.
+    waiting: VecDeque<Message>,
+    window: Window,
+    /// How long the session is kept after a connection.
+    expiry: Duration,
+    presence: Presence,
 }
 
-/// Why a session is over.
 #[derive(Debug)]
-pub(super) enum Ending {
-    /// The client said so.
-    ByClient { publish_will: bool },
-    /// The connection broke.
-    Lost(io::Error),
-    /// The broker ends it, for a reason.
-    ByBroker(Reason, String),
+enum Presence {
+    Connected(ActiveConnection),
+    /// The session is kept until then.
+    Away {
+        until: Instant,
+        /// The number of the connection that it had last.
+        connection: u64,
+    },
+}
+
+/// The connection that a session has now.
+#[derive(Debug)]
+pub(super) struct ActiveConnection {
+    pub(super) number: u64,
+    /// The largest packet that the client takes, in bytes.
+    pub(super) packet_maximum: Option<u32>,
+    /// Notified when a message is queued.
+    pub(super) wake: Arc<Notify>,
+    pub(super) end: Option<oneshot::Sender<ReasonCode>>,
+}
+
+/// One subscription of one client.
+#[derive(Debug, Clone)]
+pub(super) struct Subscription {
+    pub(super) filter: TopicFilter,
+    pub(super) qos: QoS,
+    pub(super) no_local: bool,
+    pub(super) retain_as_published: bool,
 }
 
 impl Session {
-    pub(super) fn new(
-        broker: Broker,
-        link: Link,
-        certificate: CertificateId,
-        client: Accepted,
-        membership: Membership,
-    ) -> Self {
-        Self { broker, link, certificate, client, membership, aliases: HashMap::new() }
-    }
-
-    /// Serves the client until one side ends it.
-    pub(super) async fn run(mut self) {
-        let ending = match self.serve().await {
-            Ok(never) => match never {},
-            Err(ending) => ending,
-        };
-        let client_id = self.client.client_id.clone();
-        let (reason, publish_will) = match ending {
-            Ending::ByClient { publish_will } => {
-                tracing::info!(client_id, publish_will, "disconnected by the client");
-                (None, publish_will)
-            }
-            Ending::Lost(error) => {
-                tracing::warn!(client_id, %error, "connection lost");
-                (None, true)
-            }
-            Ending::ByBroker(reason, why) => {
-                tracing::warn!(client_id, ?reason, why, "disconnected by the broker");
-                (Some(reason), true)
-            }
-        };
-        if publish_will {
-            self.publish_will();
-        }
-        let Self { link, membership, .. } = self;
-        drop(membership);
-        link.close(reason).await;
-    }
-
-    async fn serve(&mut self) -> Result<std::convert::Infallible, Ending> {
-        let patience = Duration::from_secs(self.client.keep_alive.into()).mul_f32(1.5);
-        let mut silent_until = Instant::now() + patience;
-        loop {
-            // One packet, then the messages that it caused: a client that sends to itself must not fill its queue
-            // before anything is taken out of it.
-            while let Some(incoming) = self.link.take().map_err(wire_ending)? {
-                silent_until = Instant::now() + patience;
-                self.handle(incoming)?;
-                self.deliver_waiting();
-                if !self.link.has_room() {
-                    break;
-                }
-            }
-            self.deliver_waiting();
-            tokio::select! {
-                biased;
-                reason = &mut self.membership.ended => {
-                    let reason = reason.unwrap_or(Reason::ServerShuttingDown);
-                    return Err(Ending::ByBroker(reason, "the broker ends the session".to_owned()));
-                }
-                () = sleep_until(silent_until) => {
-                    let why = format!("silent for 1.5 times its keep-alive of {} s", self.client.keep_alive);
-                    return Err(Ending::ByBroker(Reason::KeepAliveTimeout, why));
-                }
-                () = self.membership.bell.notified() => {}
-                progress = self.link.progress() => match progress.map_err(Ending::Lost)? {
-                    Progress::Read | Progress::Wrote => {}
-                    Progress::End => return Err(Ending::Lost(io::ErrorKind::UnexpectedEof.into())),
-                },
-            }
+    pub(super) fn new(client: &Accepted, certificate: &CertificateId, connection: ActiveConnection) -> Self {
+        Self {
+            certificate: certificate.clone(),
+            subscriptions: Vec::new(),
+            waiting: VecDeque::new(),
+            window: Window::new(client.receive_maximum),
+            expiry: client.session_expiry,
+            presence: Presence::Connected(connection),
         }
     }
 
-    fn handle(&mut self, incoming: Incoming) -> Result<(), Ending> {
-        let packet = match incoming {
-            Incoming::Packet(packet) => packet,
-            Incoming::Disconnect { publish_will } => return Err(Ending::ByClient { publish_will }),
-        };
-        match packet {
-            Packet::Publish(publish) => self.publish(publish),
-            Packet::PubAck(ack) => {
-                if !self.membership.acknowledge(ack.pkid) {
-                    tracing::debug!(
-                        client_id = self.client.client_id,
-                        id = ack.pkid,
-                        "PUBACK for no message"
-                    );
-                }
-                Ok(())
-            }
-            Packet::Subscribe(subscribe) => self.subscribe(subscribe),
-            Packet::Unsubscribe(unsubscribe) => {
-                self.unsubscribe(&unsubscribe);
-                Ok(())
-            }
-            Packet::PingReq(_) => {
-                self.link.send(&Packet::PingResp(PingResp));
-                Ok(())
-            }
-            _ => {
-                let why = "it sent a packet that no client sends here".to_owned();
-                Err(Ending::ByBroker(Reason::ProtocolError, why))
-            }
-        }
+    /// Continues the session on a new connection, and ends an older one.
+    pub(super) fn resume(
+        &mut self,
+        client: &Accepted,
+        certificate: &CertificateId,
+        connection: ActiveConnection,
+    ) {
+        self.end(ReasonCode::SessionTakenOver);
+        self.certificate = certificate.clone();
+        self.window.resume(client.receive_maximum);
+        self.expiry = client.session_expiry;
+        self.presence = Presence::Connected(connection);
     }
 
-    fn deliver_waiting(&mut self) {
-        while self.link.has_room() {
-            let Some(publish) = self.membership.take() else { break };
-            self.broker.counters.publishes_delivered.add();
-            self.link.send(&Packet::Publish(publish));
+    /// Whether the session outlives its connection.
+    pub(super) fn is_kept(&self) -> bool {
+        !self.expiry.is_zero()
+    }
+
+    pub(super) fn is_expired(&self, now: Instant) -> bool {
+        matches!(self.presence, Presence::Away { until, .. } if until <= now)
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        matches!(self.presence, Presence::Connected(_))
+    }
+
+    pub(super) fn uses(&self, certificate: &CertificateId) -> bool {
+        self.certificate == *certificate
+    }
+
+    pub(super) fn has_connection(&self, number: u64) -> bool {
+        matches!(&self.presence, Presence::Connected(connection) if connection.number == number)
+    }
+
+    /// Whether nobody has connected since that connection.
+    pub(super) fn is_away_since(&self, number: u64) -> bool {
+        matches!(self.presence, Presence::Away { connection, .. } if connection == number)
+    }
+
+    /// Changes how long the session is kept.
+    pub(super) fn set_expiry(&mut self, expiry: Duration) {
+        self.expiry = expiry;
+    }
+
+    /// Notes that the connection is closed. Messages at QoS 0 that were not sent are dropped.
+    pub(super) fn leave(&mut self, number: u64, now: Instant) {
+        self.waiting.retain(|message| message.qos == QoS::AtLeastOnce);
+        self.presence = Presence::Away { until: now + self.expiry, connection: number };
+    }
+
+    /// Ends the connection. Returns whether there was one.
+    pub(super) fn end(&mut self, reason: ReasonCode) -> bool {
+        let Presence::Connected(connection) = &mut self.presence else { return false };
+        connection.end.take().is_some_and(|end| end.send(reason).is_ok())
+    }
+
+    /// The next packet to send, if one may be sent.
+    pub(super) fn take(&mut self, now: Instant) -> Option<PublishPacket> {
+        if let Some(repeated) = self.window.repeat() {
+            return Some(repeated.message.packet(repeated.packet_id, true, now));
         }
+        let Presence::Connected(ActiveConnection { packet_maximum, .. }) = self.presence else { return None };
+        while self.window.is_open() {
+            let message = self.waiting.pop_front()?;
+            if message.is_expired(now) {
+                tracing::info!(
+                    topic = message.topic.as_str(),
+                    "dropped: its message expiry interval has passed"
+                );
+                continue;
+            }
+            // A message that is too large for the client is dropped (MQTT 5, section 3.1.2.11.4).
+            let size = packet_size(&message.packet(1, false, now));
+            if packet_maximum.is_some_and(|maximum| size > maximum as usize) {
+                tracing::warn!("dropped: larger than the client's maximum packet");
+                continue;
+            }
+            let delivery = self.window.enter(message);
+            return Some(delivery.message.packet(delivery.packet_id, false, now));
+        }
+        None
+    }
+
+    /// Takes an acknowledgement. Returns whether a message was waiting for it.
+    pub(super) fn acknowledge(&mut self, id: u16) -> bool {
+        let Some(message) = self.window.acknowledge(id) else { return false };
+        if let Some(acknowledged) = message.acknowledged {
+            acknowledged.notify_one();
+        }
+        true
+    }
+
+    /// Queues a message for the client, if its policies allow it to receive the message. Returns whether it was queued.
+    pub(super) fn deliver(
+        &mut self,
+        registry: &Registry,
+        client_id: &str,
+        message: &Message,
+        granted: QoS,
+        retain: bool,
+    ) -> bool {
+        let topic = message.topic.as_str();
+        let decision = registry.authorize(&self.certificate, client_id, Action::Receive, topic);
+        if decision != Decision::Allowed {
+            tracing::warn!(client_id, topic, ?decision, "not delivered: iot:Receive on the topic");
+            return false;
+        }
+        let qos = lower(granted, message.qos);
+        let full = self.waiting.len() >= WAITING_MESSAGES;
+        match &self.presence {
+            Presence::Away { .. } if qos == QoS::AtMostOnce => return false,
+            Presence::Away { .. } if full => {
+                tracing::warn!(client_id, "dropped: {WAITING_MESSAGES} messages are stored for it");
+                return false;
+            }
+            Presence::Connected(_) if full => {
+                tracing::warn!(client_id, "disconnected: {WAITING_MESSAGES} messages wait and it takes none");
+                self.end(ReasonCode::QuotaExceeded);
+                return false;
+            }
+            Presence::Away { .. } => {}
+            Presence::Connected(connection) => connection.wake.notify_one(),
+        }
+        self.waiting.push_back(message.delivered(qos, retain));
+        true
     }
 }
 
-fn wire_ending(fault: WireFault) -> Ending {
-    let reason = match fault {
-        WireFault::TooLarge => Reason::PacketTooLarge,
-        WireFault::Protocol { .. } => Reason::ProtocolError,
-        WireFault::Malformed(_) => Reason::MalformedPacket,
-    };
-    Ending::ByBroker(reason, fault.to_string())
+fn packet_size(packet: &PublishPacket) -> usize {
+    let body = packet.body_encoded_size();
+    1 + variable_int_len(u32::try_from(body).unwrap_or(u32::MAX)) + body
 }

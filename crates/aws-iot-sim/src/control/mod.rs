@@ -1,6 +1,7 @@
 //! The control plane: the REST operations that aws-sdk-iot and the AWS CLI call to set up a device.
 
 mod certificates;
+mod data_plane;
 mod endpoint;
 mod faults;
 mod operation;
@@ -28,6 +29,8 @@ pub(crate) fn router(services: Services) -> Router {
     let aws = things()
         .merge(policies())
         .merge(certificates())
+        .route("/topics/{*topic}", post(data_plane::publish))
+        .route("/connections/{id}/messages", post(data_plane::send_direct_message))
         .route("/endpoint", get(endpoint::describe))
         .route("/", post(sts::call))
         .fallback(respond::unknown_operation)

@@ -66,7 +66,6 @@ impl ActiveFaults {
     }
 
     /// The bytes a second of `slow-link`, which is not counted.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the broker's half of the faults follows"))]
     pub(crate) fn bytes_per_second(&self) -> Option<u32> {
         self.state().injections.iter().find_map(|one| match one.fault {
             Fault::SlowLink { bytes_per_second } => Some(bytes_per_second),

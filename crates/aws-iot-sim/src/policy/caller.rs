@@ -9,6 +9,10 @@ pub(crate) struct Caller {
     pub(crate) client_id: String,
     /// The thing that this connection stands for, where the certificate is attached to one.
     pub(crate) thing: Option<CallerThing>,
+    /// The variables of the certificate, by their names in lower case.
+    pub(crate) certificate: BTreeMap<String, String>,
+    /// What CONNECT asks for; empty for other actions.
+    pub(crate) connect_attributes: Vec<ConnectAttribute>,
     /// The address that the client connects from.
     pub(crate) source_ip: Option<String>,
 }
@@ -17,11 +21,29 @@ pub(crate) struct Caller {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CallerThing {
     pub(crate) name: String,
+    pub(crate) type_name: Option<String>,
     pub(crate) attributes: BTreeMap<String, String>,
 }
 
+/// A feature of CONNECT that a policy may require or deny, in the condition key `iot:ConnectAttributes`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ConnectAttribute {
+    /// The session is kept, or an earlier one is wanted.
+    PersistentConnect,
+    /// There is a will message.
+    LastWill,
+}
+
 impl Caller {
-    /// The value of a policy variable or condition key, or `None` where it does not resolve.
+    /// The values of a condition key. A key that is absent has none.
+    pub(crate) fn values(&self, key: &str) -> Vec<String> {
+        if key.eq_ignore_ascii_case("iot:ConnectAttributes") {
+            return self.connect_attributes.iter().map(|attribute| format!("{attribute:?}")).collect();
+        }
+        self.value(key).into_iter().collect()
+    }
+
+    /// The value of a policy variable, or `None` where it does not resolve.
     pub(crate) fn value(&self, key: &str) -> Option<String> {
         // Keys are compared without regard to case, as in IAM (IAM user guide, "Condition").
         let lower = key.to_ascii_lowercase();
@@ -30,7 +52,8 @@ impl Caller {
             "aws:sourceip" => self.source_ip.clone(),
             "iot:connection.thing.thingname" => self.thing.as_ref().map(|thing| thing.name.clone()),
             "iot:connection.thing.isattached" => Some(self.thing.is_some().to_string()),
-            _ => self.attribute(key, &lower),
+            "iot:connection.thing.thingtypename" => self.thing.as_ref()?.type_name.clone(),
+            _ => self.certificate.get(&lower).cloned().or_else(|| self.attribute(key, &lower)),
         }
     }
 

@@ -6,7 +6,7 @@ mod document;
 mod evaluate;
 mod pattern;
 
-pub(crate) use caller::{Caller, CallerThing};
+pub(crate) use caller::{Caller, CallerThing, ConnectAttribute};
 pub(crate) use document::Policy;
 pub(crate) use evaluate::{Action, Decision, decide};
 

@@ -19,11 +19,14 @@ pub(crate) enum ApiErrorKind {
     CertificateState,
     CertificateValidation,
     DeleteConflict,
+    Forbidden,
+    GatewayTimeout,
     InternalFailure,
     InvalidRequest,
     LimitExceeded,
     MalformedPolicy,
     MissingAuthenticationToken,
+    RequestEntityTooLarge,
     ResourceAlreadyExists,
     ResourceNotFound,
     Throttling,
@@ -62,11 +65,14 @@ impl ApiErrorKind {
             Self::CertificateState => "CertificateStateException",
             Self::CertificateValidation => "CertificateValidationException",
             Self::DeleteConflict => "DeleteConflictException",
+            Self::Forbidden => "ForbiddenException",
+            Self::GatewayTimeout => "GatewayTimeoutException",
             Self::InternalFailure => "InternalFailureException",
             Self::InvalidRequest => "InvalidRequestException",
             Self::LimitExceeded => "LimitExceededException",
             Self::MalformedPolicy => "MalformedPolicyException",
             Self::MissingAuthenticationToken => "MissingAuthenticationTokenException",
+            Self::RequestEntityTooLarge => "RequestEntityTooLargeException",
             Self::ResourceAlreadyExists => "ResourceAlreadyExistsException",
             Self::ResourceNotFound => "ResourceNotFoundException",
             Self::Throttling => "ThrottlingException",
@@ -82,7 +88,7 @@ impl ApiErrorKind {
             Self::CertificateValidation | Self::InvalidRequest | Self::MalformedPolicy | Self::Throttling => {
                 400
             }
-            Self::AccessDenied | Self::MissingAuthenticationToken => 403,
+            Self::AccessDenied | Self::Forbidden | Self::MissingAuthenticationToken => 403,
             Self::ResourceNotFound | Self::UnknownOperation => 404,
             Self::CertificateState => 406,
             Self::DeleteConflict
@@ -90,7 +96,9 @@ impl ApiErrorKind {
             | Self::VersionConflict
             | Self::VersionsLimitExceeded => 409,
             Self::LimitExceeded => 410,
+            Self::RequestEntityTooLarge => 413,
             Self::InternalFailure => 500,
+            Self::GatewayTimeout => 504,
         }
     }
 }

@@ -1,12 +1,22 @@
 //! What a connection may do: the policies of its certificate, evaluated with its thing.
 
 use super::{Certificate, CertificateId, Exclusivity, Registry, State, ThingName};
-use crate::policy::{Action, Caller, CallerThing, Decision, decide};
+use crate::policy::{Action, Caller, CallerThing, ConnectAttribute, Decision, decide};
 
 impl Registry {
+    /// Evaluates the policies that are attached now to `certificate` for a CONNECT.
+    pub(crate) fn authorize_connect(
+        &self,
+        certificate: &CertificateId,
+        client_id: &str,
+        attributes: Vec<ConnectAttribute>,
+    ) -> Decision {
+        self.decide(certificate, client_id, Action::Connect, client_id, attributes)
+    }
+
     /// Evaluates the policies that are attached now to `certificate` for one action.
     ///
-    /// `name` is a client id, a topic or a topic filter, as the action needs it.
+    /// `name` is a topic or a topic filter, as the action needs it.
     pub(crate) fn authorize(
         &self,
         certificate: &CertificateId,
@@ -14,11 +24,24 @@ impl Registry {
         action: Action,
         name: &str,
     ) -> Decision {
+        self.decide(certificate, client_id, action, name, Vec::new())
+    }
+
+    fn decide(
+        &self,
+        certificate: &CertificateId,
+        client_id: &str,
+        action: Action,
+        name: &str,
+        connect_attributes: Vec<ConnectAttribute>,
+    ) -> Decision {
         let state = self.state();
         let Some(certificate) = state.certificates.get(certificate) else { return Decision::NotAllowed };
         let caller = Caller {
             client_id: client_id.to_owned(),
             thing: state.thing_of(certificate, client_id),
+            certificate: certificate.variables.clone(),
+            connect_attributes,
             // Everybody connects over loopback.
             source_ip: Some("127.0.0.1".to_owned()),
         };
@@ -39,6 +62,10 @@ impl State {
             None => certificate.things.keys().find(|name| name.as_str() == client_id)?,
         };
         let thing = self.things.get(name)?;
-        Some(CallerThing { name: name.to_string(), attributes: thing.attributes.clone() })
+        Some(CallerThing {
+            name: name.to_string(),
+            type_name: thing.thing_type.as_ref().map(ToString::to_string),
+            attributes: thing.attributes.clone(),
+        })
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use der::Decode as _;
 use x509_cert::Certificate as X509;
 
+use super::certificate_variables::variables;
 use super::key::{check_key, check_signature_algorithm};
 use super::{ApiError, ApiErrorKind, Exclusivity, PolicyName, Registry, ThingName, now};
 use crate::arn::Scope;
@@ -16,7 +17,7 @@ use crate::limits::CERTIFICATE_PEM_BYTES;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct CertificateId(String);
 
-/// Whether a certificate opens the door.
+/// The status of a certificate. Only an ACTIVE one may connect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Status {
     Active,
@@ -35,13 +36,15 @@ pub(crate) struct Certificate {
     /// Seconds since 1970, as all times here.
     pub(crate) not_before: Duration,
     pub(crate) not_after: Duration,
+    /// The policy variables that it gives, by their names in lower case.
+    pub(crate) variables: BTreeMap<String, String>,
     pub(crate) created: f64,
     pub(crate) modified: f64,
     pub(crate) policies: BTreeSet<PolicyName>,
     pub(crate) things: BTreeMap<ThingName, Exclusivity>,
 }
 
-/// Why a certificate does not open the door: what AWS would not tell the device.
+/// Why a certificate may not connect. AWS IoT Core does not tell the device.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refused {
     #[error("certificate {0} is not registered: register it (RegisterCertificateWithoutCA)")]
@@ -82,6 +85,7 @@ impl Registry {
             status,
             not_before: validity.not_before.to_unix_duration(),
             not_after: validity.not_after.to_unix_duration(),
+            variables: variables(&id, &parsed),
             created,
             modified: created,
             policies: BTreeSet::new(),

@@ -1,10 +1,11 @@
-//! The registry: things, certificates, policies and what is attached to what. Control plane and broker share it,
-//! so that a certificate opens the door exactly when the control plane says so.
+//! The registry: things, certificates, policies and what is attached to what. The control plane changes it, and the
+//! broker asks it who may connect.
 
 mod api_error;
 mod attachment;
 mod authorization;
 mod certificate;
+mod certificate_variables;
 mod key;
 mod names;
 mod policy;

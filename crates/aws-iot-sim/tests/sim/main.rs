@@ -9,12 +9,16 @@
 
 mod api_faults;
 mod aws_cli;
+mod broker_faults;
 mod certificate_life;
+mod cloud;
 mod connecting;
 mod control_plane;
 mod delivery;
+mod expiry;
 mod groups_and_types;
 mod mosquitto;
+mod policy_variables;
 mod program;
 mod rules;
 mod sessions;

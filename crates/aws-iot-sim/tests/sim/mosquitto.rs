@@ -5,12 +5,12 @@ use std::io::{BufRead as _, BufReader, Lines};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
-use aws_iot_sim::AwsIotSim;
+use aws_iot_sim::{AwsIotSim, Fault};
 use serde_json::json;
 use tempfile::TempDir;
 use test_peers::Issued;
 
-use crate::support::{ALLOW_ALL, certificate, device, policy, sim};
+use crate::support::{ALLOW_ALL, certificate, device, policy, sim, wait_until};
 
 /// Mosquitto's exit code when the TLS handshake fails: the connection was lost.
 const LOST: i32 = 7;
@@ -207,6 +207,37 @@ fn a_session_is_kept_for_a_client_that_wants_it() {
     exits(&subscribe(&["-E"]), 0, "subscribed anew");
     exits(&mosquitto.publish("d", "t", "four"), 0, "published");
     assert_eq!(String::from_utf8_lossy(&subscribe(&["-c", "-C", "1"]).stdout), "four\n");
+}
+
+#[test]
+fn mqtt_3_1_1_is_refused_so_that_its_client_understands() {
+    let sim = sim();
+    let issued = device(&sim, "d", ALLOW_ALL);
+    let Some(mosquitto) = Mosquitto::new(&sim, &issued) else { return };
+    for version in ["mqttv31", "mqttv311"] {
+        let mut command = mosquitto.command(&mosquitto.publisher);
+        let output = command.args(["-V", version, "-i", "d", "-t", "t", "-m", "x"]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains("unacceptable protocol version"), "{version}: {said}");
+    }
+    assert_eq!(sim.statistics().connects_refused, 2);
+}
+
+#[test]
+fn a_denial_that_closes_the_connection_is_a_lost_connection_to_a_client() {
+    let sim = sim();
+    let issued = device(&sim, "d", &policy(&[("iot:Connect", &["client/*"])]));
+    let Some(mosquitto) = Mosquitto::new(&sim, &issued) else { return };
+    let denied = mosquitto.publish("d", "t", "x");
+    assert!(String::from_utf8_lossy(&denied.stderr).contains("Not authorized"), "told with its reason");
+    sim.inject(Fault::CloseOnDeny);
+    let mut command = mosquitto.command(&mosquitto.subscriber);
+    // It connects again for ever; the simulator ends that.
+    let mut child =
+        command.args(["-d", "-i", "d", "-q", "1", "-t", "t"]).stdout(Stdio::null()).spawn().unwrap();
+    wait_until("it has connected again after the denial", || sim.statistics().connects_accepted >= 3);
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[test]

@@ -6,6 +6,9 @@ use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
+use test_peers::output_of;
+
+use crate::support::wait_until;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_aws-iot-sim");
 
@@ -40,6 +43,45 @@ fn it_says_where_it_listens_and_stops_when_told() {
     let kill = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
     assert!(kill.success());
     assert!(child.wait().unwrap().success(), "SIGTERM is the orderly end");
+}
+
+#[test]
+fn account_and_faults_are_chosen_on_the_command_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut child = Command::new(PROGRAM)
+        .args(["--port", "0", "--account", "111122223333", "--fault", "withhold=puback", "--dir"])
+        .args([directory.path().as_os_str(), "--fault".as_ref(), "close-after-connect,times=5".as_ref()])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let description = directory.path().join("aws-iot-sim.json");
+    wait_until("it listens", || description.exists());
+    let state: Value = serde_json::from_slice(&fs::read(description).unwrap()).unwrap();
+    let url = state["controlPlaneUrl"].as_str().unwrap();
+    let curl = |arguments: &[&str]| {
+        let mut command = Command::new("curl");
+        String::from_utf8(output_of(command.args(["--silent", "--show-error", "--fail"]).args(arguments)))
+            .unwrap()
+    };
+    if test_peers::program("curl").is_some() {
+        let faults = format!("{url}/faults");
+        assert_eq!(curl(&[&faults]), "withhold=puback\nclose-after-connect,times=5\n");
+        assert_eq!(
+            curl(&["-X", "DELETE", &format!("{faults}/withhold=puback")]),
+            "close-after-connect,times=5\n"
+        );
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    for (arguments, words) in
+        [(["--account", "12"], "twelve digits"), (["--fault", "nothing"], "close-on-deny")]
+    {
+        let output = Command::new(PROGRAM).args(["--port", "0"]).args(arguments).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && said.contains(words), "{said}");
+    }
 }
 
 #[test]

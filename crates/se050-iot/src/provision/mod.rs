@@ -35,7 +35,7 @@ pub(crate) struct ProvisionArgs {
     #[command(subcommand)]
     command: Option<ProvisionCommand>,
     /// Print the least IAM policy that the operator needs, and do nothing else
-    #[arg(long, exclusive = true)]
+    #[arg(long, exclusive = true, group = "input")]
     print_iam_policy: bool,
     #[command(flatten)]
     apply: DeviceArgs,

@@ -22,6 +22,7 @@ pub(super) fn plan(
     out: &mut impl Write,
 ) -> anyhow::Result<(Exit, bool)> {
     let Some((source, device)) = take(args)? else { return Ok((Exit::Refused, false)) };
+    let file = keep.map(plan_file::Writer::create).transpose()?;
     runtime()?.block_on(async {
         let account = Account::connect(&args.aws).await?;
         let plan = account.provisioner.plan(Purpose::Register(Box::new(device.clone()))).await?;
@@ -32,8 +33,7 @@ pub(super) fn plan(
             account.print(out)?;
             report::plan(out, &device, &plan)?;
         }
-        if let Some(path) = keep {
-            let mut file = plan_file::Writer::create(path)?;
+        if let Some(mut file) = file {
             file.add(&plan)?;
             file.finish()?;
         }

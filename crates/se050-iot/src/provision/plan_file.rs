@@ -51,6 +51,14 @@ impl Writer {
     }
 }
 
+/// What was not finished goes.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // After `finish`, there is none of that name.
+        let _ = std::fs::remove_file(&self.partial);
+    }
+}
+
 /// The plans in a file, with their line numbers, one after the other.
 pub(crate) fn read(path: &Path) -> anyhow::Result<impl Iterator<Item = anyhow::Result<(usize, Plan)>>> {
     let name = path.display().to_string();

@@ -22,9 +22,11 @@ impl SameAnswer {
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let mut reader = BufReader::new(stream);
-                let mut length = 0;
+                let (mut length, mut is_sts) = (0, false);
                 for line in reader.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty())
                 {
+                    // Whose account it is, is asked first, and of another service.
+                    is_sts |= line.starts_with("POST / ");
                     let lower = line.to_ascii_lowercase();
                     if let Some(value) = lower.strip_prefix("content-length:") {
                         length = value.trim().parse().unwrap();
@@ -37,6 +39,7 @@ impl SameAnswer {
                 }
                 // A client that has gone is none of the test's concern.
                 let _ = reader.read_exact(&mut vec![0; length]);
+                let answer = if is_sts { identity() } else { answer.clone() };
                 let _ = reader.get_mut().write_all(answer.as_bytes());
             }
         });
@@ -60,6 +63,14 @@ fn answer(status: u16, headers: &str, body: &str) -> String {
         "HTTP/1.1 {status} X\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}",
         body.len()
     )
+}
+
+/// STS's answer to GetCallerIdentity.
+fn identity() -> String {
+    let body = "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\
+                <Arn>arn:aws:iam::123456789012:user/op</Arn><UserId>AIDA</UserId><Account>123456789012</Account>\
+                </GetCallerIdentityResult></GetCallerIdentityResponse>";
+    answer(200, "content-type: text/xml\r\n", body)
 }
 
 fn aws_error(status: u16, code: &str, message: &str) -> String {

@@ -11,10 +11,10 @@
 mod cert_export;
 mod identity;
 mod json;
+mod selecting;
+mod serve;
 mod support;
 
-#[cfg(feature = "provision")]
-mod account;
 #[cfg(feature = "provision")]
 mod credentials;
 #[cfg(feature = "provision")]
@@ -31,6 +31,8 @@ mod ministack;
 mod one_device;
 #[cfg(feature = "provision")]
 mod options;
+#[cfg(feature = "provision")]
+mod plans;
 #[cfg(feature = "provision")]
 mod policies;
 #[cfg(feature = "provision")]

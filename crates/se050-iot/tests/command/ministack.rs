@@ -30,7 +30,9 @@ fn a_device_gets_in_with_its_own_topics_and_not_with_anothers() {
             command.arg(ministack.ca_file());
             command.args(["--cert", &format!("{thing}.pem"), "--key", &format!("{thing}.key")]);
             let output = command.output().unwrap();
-            (output.status.success(), text(&output.stderr))
+            // A refused PUBLISH (PUBACK 0x87) is only a warning to mosquitto_pub.
+            let said = text(&output.stderr);
+            (output.status.success() && !said.contains("failed"), said)
         };
         assert!(!publish(thing, &format!("{thing}/t")).0, "{thing} is not registered yet");
         operator.good(&["provision", "--certificate", &format!("{thing}.pem"), "--thing-name", thing]);

@@ -37,7 +37,7 @@ fn each_step_the_result_and_the_next_command_are_printed() {
         "+ policy se050-device on the certificate",
         "+ certificate on the thing dev1",
         "identity     no proof, issuer not verified",
-        "pubsub --endpoint localhost --client-id dev1 --key-label sss:100100F0",
+        "pubsub --endpoint localhost --client-id dev1 --key-label sss:000100F0",
     ] {
         assert!(printed.contains(line), "{line:?} not in\n{printed}");
     }

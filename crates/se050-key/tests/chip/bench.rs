@@ -37,7 +37,7 @@ pub(crate) fn on_each_version(test: impl Fn(&Chip, Version)) {
     }
 }
 
-/// As most tests open it: a chip that is away is not looked for again by itself.
+/// As most tests open it: a chip that does not answer is not looked for again by itself.
 pub(crate) fn builder(chip: &Chip) -> TokenBuilder {
     Token::builder(chip.module()).back_off(NEVER)
 }
@@ -55,6 +55,11 @@ pub(crate) fn calls(chip: &Chip, function: &str) -> u64 {
     chip.calls().unwrap().of(function)
 }
 
+/// How many openings have failed in this process.
+pub(crate) fn failed_openings(token: &Token) -> u32 {
+    token.report().unwrap().failed_openings.map_or(0, |(failures, _)| failures)
+}
+
 /// Asks until the answer is given, or gives up the test.
 pub(crate) fn eventually<T>(mut ask: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
@@ -67,10 +72,10 @@ pub(crate) fn eventually<T>(mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Asks until something other than "the chip is away" comes.
+/// Asks until something other than "the chip does not answer" comes.
 pub(crate) fn until_settled<T>(mut ask: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
     eventually(|| match ask() {
-        Err(Error::ChipAway { .. }) => None,
+        Err(Error::ChipUnreachable { .. }) => None,
         settled => Some(settled),
     })
 }

@@ -15,21 +15,23 @@ fn bytes_after_the_certificate_are_cut_off_and_pem_is_taken() {
         let der = chip.certificate(RSA_CERTIFICATE).unwrap();
         let token = open(chip);
         let own = token.certificate_of_key(&selector(RSA_KEY)).unwrap();
-        assert_eq!(own.trailing_bytes(), 0);
         let pem = own.to_pem().into_bytes();
-        for (name, stored, trailing) in [
-            ("zeros behind it", [&der[..], &[0; 7]].concat(), 7),
-            ("PEM", pem.clone(), 0),
-            ("PEM with zeros behind it", [&pem[..], &[0; 5]].concat(), 5),
+        for (name, stored) in [
+            ("zeros behind it", [&der[..], &[0; 7]].concat()),
+            ("PEM", pem.clone()),
+            ("PEM with zeros behind it", [&pem[..], &[0; 5]].concat()),
+            ("PEM with text before it", [b"Bag Attributes\n", &pem[..]].concat()),
+            ("PEM with a byte order mark", [b"\xef\xbb\xbf", &pem[..]].concat()),
         ] {
             chip.install_certificate(RSA_CERTIFICATE, &stored).unwrap();
             let read = token.certificate_of_key(&selector(RSA_KEY)).unwrap();
-            assert_eq!((read.as_der(), read.trailing_bytes()), (&der[..], trailing), "{name}");
+            assert_eq!(read.as_der(), &der[..], "{name}");
         }
         for (name, stored) in [("cut short", &der[..der.len() - 1]), ("garbage", &b"no certificate"[..])] {
             chip.install_certificate(RSA_CERTIFICATE, stored).unwrap();
             let error = token.certificate_of_key(&selector(RSA_KEY)).unwrap_err();
             assert!(matches!(error, Error::NotACertificate { .. }), "{name}: {error:?}");
+            assert!(!error.to_string().contains("ASN.1"), "{name}: {error}");
         }
     });
 }
@@ -47,7 +49,7 @@ fn a_certificate_over_2048_bytes_names_the_limit() {
 
         chip.set_fault(Fault::Absent).unwrap();
         let error = token.certificate_of_key(&selector(RSA_KEY)).unwrap_err();
-        assert!(matches!(error, Error::ChipAway { .. }), "{error:?}");
+        assert!(matches!(error, Error::ChipUnreachable { .. }), "{error:?}");
     });
 }
 
@@ -89,5 +91,14 @@ fn a_certificate_comes_from_a_file_in_pem_or_der() {
     let certificate = Certificate::from_file(&file).unwrap();
     fs::write(&file, certificate.to_pem()).unwrap();
     assert_eq!(Certificate::from_file(&file).unwrap(), certificate);
-    assert!(Certificate::from_file(Path::new("/nonexistent")).is_err());
+    let error = Certificate::from_file(Path::new("/nonexistent")).unwrap_err().to_string();
+    assert!(error.contains("/nonexistent") && error.contains("cannot be read"), "{error}");
+
+    // A chain: the first is the device's own.
+    let intermediate = fs::read_to_string(chip.directory().join("ca/intermediate.pem")).unwrap();
+    fs::write(&file, certificate.to_pem() + &intermediate).unwrap();
+    let chain = Certificate::from_file(&file).unwrap();
+    assert_eq!(chain, certificate);
+    assert_eq!(chain.intermediates(), [pem::parse(intermediate).unwrap().contents()]);
+    assert_eq!(chain.to_pem(), certificate.to_pem());
 }

@@ -2,12 +2,11 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Stdio};
-use std::time::Duration;
 
-use se050_key::{Error, Scheme, SessionPolicy, SessionState, Token};
+use se050_key::{Error, Scheme, Token};
 use se050_sim::Chip;
 
-use crate::bench::{EC_KEY, builder, calls, child, child_argument, eventually, new_chip, open, selector};
+use crate::bench::{EC_KEY, builder, calls, child, child_argument, new_chip, open, selector};
 
 /// The line by which a child says that it has the chip.
 const READY: &str = "the child has the chip";
@@ -48,49 +47,6 @@ fn the_second_process_hears_who_has_the_chip_and_gets_it_afterwards() {
     holder.wait().unwrap();
     let (key, _) = open(&chip).identity(&selector(EC_KEY)).unwrap();
     key.sign(Scheme::EcdsaP256Sha256, b"a message").unwrap();
-}
-
-#[test]
-fn a_patient_process_waits_for_the_chip() {
-    if let Some(module) = child_argument() {
-        return hold_the_chip(&module);
-    }
-    let (chip, _directory) = new_chip();
-    let mut holder = start_holder("processes::a_patient_process_waits_for_the_chip", &chip);
-    std::thread::scope(|scope| {
-        let second = scope.spawn(|| builder(&chip).lock_patience(Duration::from_secs(60)).open().unwrap());
-        drop(holder.stdin.take());
-        holder.wait().unwrap();
-        second.join().unwrap().identity(&selector(EC_KEY)).unwrap();
-    });
-}
-
-#[test]
-fn an_idle_chip_is_let_go_and_taken_again() {
-    if let Some(module) = child_argument() {
-        return hold_the_chip(&module);
-    }
-    let (chip, _directory) = new_chip();
-    chip.set_processes_disturb(true).unwrap();
-    let idle = SessionPolicy::ReleaseAfterIdle(Duration::from_millis(1));
-    let token = builder(&chip).session_policy(idle).open().unwrap();
-    let (key, _) = token.identity(&selector(EC_KEY)).unwrap();
-    eventually(|| (calls(&chip, "C_OpenSession") == calls(&chip, "C_CloseSession")).then_some(()));
-
-    let test = "processes::an_idle_chip_is_let_go_and_taken_again";
-    // The session is closed a moment before the lock is let go.
-    let mut holder = eventually(|| {
-        token.report().ok();
-        std::panic::catch_unwind(|| start_holder(test, &chip)).ok()
-    });
-    let error = key.sign(Scheme::EcdsaP256Sha256, b"a message").unwrap_err();
-    assert!(matches!(error, Error::Busy { .. }) && error.is_transient(), "{error:?}");
-    let report = token.report().unwrap();
-    assert_eq!((report.session, report.lock.unwrap().1), (SessionState::Released, Some(holder.id())));
-    drop(holder.stdin.take());
-    holder.wait().unwrap();
-    key.sign(Scheme::EcdsaP256Sha256, b"a message").unwrap();
-    assert_eq!(token.report().unwrap().failed_openings.0, 0);
 }
 
 #[test]

@@ -9,10 +9,9 @@ use crate::bench::{
 
 #[test]
 fn every_written_form_of_the_id_is_found_in_every_version() {
-    on_each_version(|chip, version| {
+    on_each_version(|chip, _| {
         let token = open(chip);
         assert!(token.info().is_se050);
-        let id = if version == Version::V4_7 { "%F0%00%01%10" } else { "%10%01%00%F0" };
         for text in [
             RSA_KEY,
             "sss:100100f0",
@@ -20,14 +19,25 @@ fn every_written_form_of_the_id_is_found_in_every_version() {
             "F0000110",
             "cloud-connection-0-rsa2048",
             "pkcs11:object=sss:100100F0",
+            "sss:F0000110",
+            "pkcs11:object=sss:F0000110",
+            "pkcs11:object=0xF0000110",
+            "pkcs11:object=cloud-connection-0-rsa2048",
             "pkcs11:token=SSS_PKCS11;slot-id=1;object=sss:100100F0;type=private",
-            &format!("pkcs11:id={id}"),
-            &format!("pkcs11:object=sss:100100F0;id={id}"),
+            "pkcs11:id=%10%01%00%F0",
+            "pkcs11:id=%F0%00%01%10",
+            "pkcs11:object=sss:100100F0;id=%F0%00%01%10",
         ] {
             let key = token.key(&selector(text)).unwrap();
             assert_eq!(key.public_key().kind(), KeyKind::Rsa { bits: 2048 }, "{text}");
         }
-        for text in [RSA_KEY, "cloud-connection-0-rsa2048", "pkcs11:object=sss:100100F0;type=private"] {
+        for text in [
+            RSA_KEY,
+            "sss:F0000110",
+            "cloud-connection-0-rsa2048",
+            "pkcs11:object=sss:100100F0;type=private",
+            "pkcs11:id=%10%01%00%F0",
+        ] {
             let certificate = token.certificate_of_key(&selector(text)).unwrap();
             assert_eq!(certificate.as_der(), chip.certificate(RSA_CERTIFICATE).unwrap(), "{text}");
         }
@@ -45,17 +55,22 @@ fn the_byte_order_is_found_out_and_remembered() {
         };
         let token = open(chip);
         token.key(&selector(RSA_KEY)).unwrap();
-        assert_eq!(token.report().unwrap().byte_order, Some(expected));
+        assert_eq!(token.report().unwrap().label_byte_order, Some(expected));
     });
 }
 
 #[test]
-fn a_byte_swapped_namesake_is_not_taken_for_the_key() {
+fn a_byte_swapped_namesake_is_told_apart() {
     on_each_version(|chip, _| {
         let namesake = std::fs::read(chip.directory().join("objects/F0000100.key.pem")).unwrap();
         chip.install_key(RSA_KEY_ID.swap_bytes(), pem::parse(namesake).unwrap().contents()).unwrap();
+        // Both are there, and `sss:` may mean either.
+        let error = open(chip).key(&selector(RSA_KEY)).unwrap_err().to_string();
+        assert!(error.contains("0xF0000110") && error.contains("0x100100F0"), "{error}");
+        assert_eq!(open(chip).key(&selector("0x100100F0")).unwrap().public_key().kind(), KeyKind::EcP256);
+
         std::fs::remove_file(chip.directory().join("objects/F0000110.key.pem")).unwrap();
-        let error = open(chip).key(&selector(RSA_KEY)).unwrap_err();
+        let error = open(chip).key(&selector("0xF0000110")).unwrap_err();
         assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
     });
 }
@@ -67,13 +82,13 @@ fn not_found_is_said_only_of_a_chip_that_answers() {
         let before = calls(chip, "C_GenerateRandom");
         let error = token.key(&selector("0xF0000199")).unwrap_err().to_string();
         assert!(error.contains("0xF0000199") && error.contains("the chip answers"), "{error}");
-        assert_eq!(calls(chip, "C_GenerateRandom") - before, 1, "nobody asked the chip");
+        assert!(calls(chip, "C_GenerateRandom") > before, "nobody asked the chip");
         let error = token.certificate(&selector("0xF0000199")).unwrap_err();
         assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
 
         chip.set_fault(se050_sim::Fault::Absent).unwrap();
         let error = token.key(&selector("0xF0000199")).unwrap_err();
-        assert!(matches!(error, Error::ChipAway { .. }), "{error:?}");
+        assert!(matches!(error, Error::ChipUnreachable { .. }), "{error:?}");
     });
 }
 
@@ -84,6 +99,9 @@ fn a_uri_for_another_token_or_class_is_refused_before_anything_is_searched() {
     let before = calls(&chip, "C_FindObjectsInit");
     for (text, attribute) in [
         ("pkcs11:token=other;object=sss:100100F0", "token"),
+        ("pkcs11:manufacturer=other;object=sss:100100F0", "manufacturer"),
+        ("pkcs11:model=other;object=sss:100100F0", "model"),
+        ("pkcs11:serial=other;object=sss:100100F0", "serial"),
         ("pkcs11:slot-id=2;object=sss:100100F0", "slot-id"),
         ("pkcs11:object=sss:100100F0;type=cert", "type"),
         ("pkcs11:object=sss:100100F0;id=%00%01%00%F0", "id"),
@@ -107,9 +125,13 @@ fn a_uri_opens_its_module() {
         "pkcs11:token=SSS_PKCS11;object={EC_KEY};type=private?module-path={}",
         chip.module().display()
     );
-    let key: Selector = selector(&text);
-    let token = Token::builder_for(key.uri().unwrap(), "/nonexistent").unwrap().open().unwrap();
+    let key = selector(&text);
+    let module = key.uri().unwrap().module_path().unwrap();
+    let token = Token::builder(module).select(&key).unwrap().open().unwrap();
     assert_eq!(token.key(&key).unwrap().public_key().kind(), KeyKind::EcP256);
+    // The module that is open is not the one that this names.
+    let other = selector(&format!("pkcs11:object={EC_KEY}?module-path=/nonexistent"));
+    assert!(matches!(token.key(&other), Err(Error::NotThisToken { attribute: "module-path", .. })));
 }
 
 #[test]
@@ -120,5 +142,5 @@ fn only_a_factory_keys_certificate_is_found_by_itself() {
         let error = token.certificate_of_key(&selector(text)).unwrap_err();
         assert!(matches!(error, Error::NoCertificateKnown { .. }), "{error:?}");
     }
-    assert_eq!(Selector::from(ObjectId::new(RSA_KEY_ID)).to_string(), "sss:100100F0 (object 0xF0000110)");
+    assert_eq!(Selector::from(ObjectId::new(RSA_KEY_ID)).to_string(), "0xF0000110");
 }

@@ -3,10 +3,11 @@
 //! Appending one short line with one write is atomic on Linux, so the count is right with any number of threads and
 //! processes, and without a lock that a killed process could leave behind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
+use std::process;
 
 use crate::{Chip, Error};
 
@@ -14,6 +15,8 @@ use crate::{Chip, Error};
 const SIGNATURE: &str = "chip signature";
 /// The line for a call that came while another one ran.
 const OVERLAP: &str = "overlapping call";
+/// These lines go on with a process and a thread.
+const THREAD: &str = "thread ";
 /// These lines go on with a number.
 const APDUS: &str = "apdus ";
 const NVM_OBJECTS: &str = "nvm objects ";
@@ -24,6 +27,7 @@ pub struct Calls {
     counts: BTreeMap<String, u64>,
     apdus: u64,
     nvm_objects: u64,
+    threads: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Calls {
@@ -60,6 +64,12 @@ impl Calls {
         self.of(OVERLAP)
     }
 
+    /// The largest number of threads of one process that called the module. With one, no call can meet another.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.threads.values().map(BTreeSet::len).max().unwrap_or_default()
+    }
+
     /// Each C function that was called, with its count, by name.
     pub fn functions(&self) -> impl Iterator<Item = (&str, u64)> {
         let functions = self.counts.iter().filter(|(name, _)| !name.contains(' '));
@@ -78,6 +88,10 @@ impl Calls {
                 calls.apdus += number.parse().unwrap_or(0);
             } else if let Some(number) = line.strip_prefix(NVM_OBJECTS) {
                 calls.nvm_objects += number.parse().unwrap_or(0);
+            } else if let Some((process, thread)) =
+                line.strip_prefix(THREAD).and_then(|line| line.split_once(' '))
+            {
+                calls.threads.entry(process.to_owned()).or_default().insert(thread.to_owned());
             } else {
                 *calls.counts.entry(line.to_owned()).or_default() += 1;
             }
@@ -110,6 +124,10 @@ impl Counter {
 
     pub(crate) fn overlap(&self) {
         self.write(OVERLAP);
+    }
+
+    pub(crate) fn thread(&self, id: i32) {
+        self.write(&format!("{THREAD}{} {id}", process::id()));
     }
 
     pub(crate) fn apdus(&self, number: u32) {

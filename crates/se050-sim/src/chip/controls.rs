@@ -93,6 +93,20 @@ impl Chip {
         self.change(|settings| settings.log_to_stdout = on)
     }
 
+    /// The error number with which the fake I2C node ([`I2cShim`](crate::I2cShim)) answers, instead of what the chip would:
+    /// `ENOENT` and `EACCES` when it is opened, others when the chip's address is asked for.
+    ///
+    /// # Errors
+    /// When the file cannot be written or removed.
+    pub fn set_i2c_errno(&self, errno: Option<i32>) -> Result<(), Error> {
+        let path = self.directory().join("i2c-errno");
+        match errno {
+            Some(number) => super::write_whole(&path, number.to_string().as_bytes()),
+            None if path.exists() => std::fs::remove_file(&path).map_err(Error::file("remove", &path)),
+            None => Ok(()),
+        }
+    }
+
     fn change(&self, change: impl FnOnce(&mut Settings)) -> Result<(), Error> {
         /// Two threads of a test must not undo each other's change.
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());

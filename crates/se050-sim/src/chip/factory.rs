@@ -1,14 +1,12 @@
 //! What the factory puts into an SE050 of variant C before it is sold.
 
-mod primes;
-
 use std::thread;
 
 use p256::ecdsa::SigningKey;
 use p256::pkcs8::EncodePrivateKey as _;
+use rsa::RsaPrivateKey;
 use rsa::pkcs1::EncodeRsaPublicKey as _;
 use rsa::rand_core::{OsRng, RngCore as _};
-use rsa::{BigUint, RsaPrivateKey};
 
 use super::certificates::{Authority, PublicKey};
 use crate::chip::Store;
@@ -85,11 +83,7 @@ impl Kind {
 }
 
 fn rsa_pair(bits: usize) -> Result<Pair, BoxedError> {
-    let (p, q) = thread::scope(|scope| {
-        let other = scope.spawn(|| primes::prime(bits / 16));
-        (primes::prime(bits / 16), other.join())
-    });
-    let key = RsaPrivateKey::from_p_q(p, q.map_err(|_| "its thread panicked")?, BigUint::from(65_537_u32))?;
+    let key = RsaPrivateKey::new(&mut OsRng, bits)?;
     let public = key.to_public_key().to_pkcs1_der()?.into_vec();
     Ok(Pair { pkcs8: key.to_pkcs8_der()?.as_bytes().to_vec(), public: PublicKey::Rsa(public) })
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::Error;
 
@@ -12,8 +12,7 @@ use crate::Error;
 ///
 /// An operation is what goes over the bus: opening the chip with the first session, a search, an attribute that is
 /// read from the chip, random numbers, a signature.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
     /// `none`: the chip works.
@@ -40,10 +39,28 @@ pub enum Fault {
     Held,
     /// `fail-next-sign:CKR`: the next `C_Sign` of a process fails with that answer. Once.
     FailNextSign(u64),
+    /// `fail-next:FUNCTION:CKR`: the next call of that C function fails with that answer, in each process once. The module
+    /// does nothing else.
+    FailNext {
+        /// The C function, for example `C_FindObjectsInit`.
+        function: &'static str,
+        /// What it answers.
+        answer: u64,
+    },
+    /// `fail-each:FUNCTION:CKR`: as `fail-next`, with each call.
+    FailEach {
+        /// The C function, for example `C_FindObjectsInit`.
+        function: &'static str,
+        /// What it answers.
+        answer: u64,
+    },
     /// `corrupt-signatures`: one bit of each signature is wrong.
     CorruptSignatures,
     /// `corrupt-next-signature`: one bit of the next signature of a process is wrong. Once.
     CorruptNextSignature,
+    /// `corrupt-next-read`: one bit of the next value that a process reads from the chip is wrong: a certificate, a modulus, an
+    /// exponent, a point. Once.
+    CorruptNextRead,
 }
 
 impl fmt::Display for Fault {
@@ -58,8 +75,11 @@ impl fmt::Display for Fault {
             Self::Slow(delay) => write!(f, "slow:{}", delay.as_millis()),
             Self::Held => f.write_str("held"),
             Self::FailNextSign(answer) => write!(f, "fail-next-sign:{answer:#x}"),
+            Self::FailNext { function, answer } => write!(f, "fail-next:{function}:{answer:#x}"),
+            Self::FailEach { function, answer } => write!(f, "fail-each:{function}:{answer:#x}"),
             Self::CorruptSignatures => f.write_str("corrupt-signatures"),
             Self::CorruptNextSignature => f.write_str("corrupt-next-signature"),
+            Self::CorruptNextRead => f.write_str("corrupt-next-read"),
         }
     }
 }
@@ -72,17 +92,15 @@ impl FromStr for Fault {
     }
 }
 
-impl TryFrom<String> for Fault {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self, Error> {
-        text.parse()
+impl Serialize for Fault {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
-impl From<Fault> for String {
-    fn from(fault: Fault) -> Self {
-        fault.to_string()
+impl<'de> Deserialize<'de> for Fault {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 
@@ -96,18 +114,62 @@ fn parse(text: &str) -> Option<Fault> {
             "held" => Fault::Held,
             "corrupt-signatures" => Fault::CorruptSignatures,
             "corrupt-next-signature" => Fault::CorruptNextSignature,
+            "corrupt-next-read" => Fault::CorruptNextRead,
             _ => return None,
         },
         Some(("dies-after", operations)) => Fault::DiesAfter(operations.parse().ok()?),
         Some(("power-cycled-after", operations)) => Fault::PowerCycledAfter(operations.parse().ok()?),
         Some(("slow", delay)) => Fault::Slow(Duration::from_millis(delay.parse().ok()?)),
-        Some(("fail-next-sign", answer)) => Fault::FailNextSign(match answer.strip_prefix("0x") {
-            Some(digits) => u64::from_str_radix(digits, 16).ok()?,
-            None => answer.parse().ok()?,
-        }),
+        Some(("fail-next-sign", answer)) => Fault::FailNextSign(number(answer)?),
+        Some(("fail-next", call)) => {
+            let (function, answer) = call.split_once(':')?;
+            Fault::FailNext { function: known(function)?, answer: number(answer)? }
+        }
+        Some(("fail-each", call)) => {
+            let (function, answer) = call.split_once(':')?;
+            Fault::FailEach { function: known(function)?, answer: number(answer)? }
+        }
         Some(_) => return None,
     })
 }
+
+fn number(answer: &str) -> Option<u64> {
+    match answer.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16).ok(),
+        None => answer.parse().ok(),
+    }
+}
+
+fn known(function: &str) -> Option<&'static str> {
+    FUNCTIONS.into_iter().find(|name| *name == function)
+}
+
+/// The functions that can be made to fail: those that the module has.
+const FUNCTIONS: [&str; 23] = [
+    "C_Initialize",
+    "C_Finalize",
+    "C_GetInfo",
+    "C_GetSlotList",
+    "C_GetSlotInfo",
+    "C_GetTokenInfo",
+    "C_GetMechanismList",
+    "C_GetMechanismInfo",
+    "C_OpenSession",
+    "C_CloseSession",
+    "C_CloseAllSessions",
+    "C_GetSessionInfo",
+    "C_Login",
+    "C_Logout",
+    "C_GetObjectSize",
+    "C_GetAttributeValue",
+    "C_FindObjectsInit",
+    "C_FindObjects",
+    "C_FindObjectsFinal",
+    "C_SignInit",
+    "C_Sign",
+    "C_SeedRandom",
+    "C_GenerateRandom",
+];
 
 #[cfg(test)]
 mod tests {
@@ -125,15 +187,26 @@ mod tests {
             Fault::Slow(Duration::from_millis(250)),
             Fault::Held,
             Fault::FailNextSign(0x30),
+            Fault::FailNext { function: "C_FindObjects", answer: 0x30 },
+            Fault::FailEach { function: "C_Login", answer: 0xA0 },
             Fault::CorruptSignatures,
             Fault::CorruptNextSignature,
+            Fault::CorruptNextRead,
         ];
         for fault in faults {
             assert_eq!(fault.to_string().parse::<Fault>().unwrap(), fault);
         }
-        for wrong in
-            ["", "gone", "slow", "slow:", "slow:1s", "dies-after:-1", "absent:1", "fail-next-sign:0x"]
-        {
+        for wrong in [
+            "",
+            "gone",
+            "slow",
+            "slow:",
+            "slow:1s",
+            "dies-after:-1",
+            "absent:1",
+            "fail-next-sign:0x",
+            "fail-next:C_Foo:1",
+        ] {
             assert!(wrong.parse::<Fault>().is_err(), "{wrong}");
         }
     }

@@ -4,12 +4,9 @@ use std::sync::Arc;
 
 use cryptoki_sys::*;
 use rsa::traits::PublicKeyParts as _;
-use sha1::{Digest as _, Sha1};
 
-use super::bus::NoAnswer;
-use super::certificate::Certificate;
 use super::cost::Cost;
-use super::{Bus, Session, crash, label};
+use super::{Bus, Session, certificate, crash, label};
 use crate::Version;
 use crate::chip::Object;
 
@@ -52,9 +49,7 @@ pub(super) fn read(
         | CKA_LOCAL => bool(false),
         CKA_APPLICATION | CKA_OBJECT_ID => Ok(Vec::new()),
         // These are read from the chip, search or not.
-        CKA_SUBJECT | CKA_HASH_OF_SUBJECT_PUBLIC_KEY | CKA_HASH_OF_ISSUER_PUBLIC_KEY => {
-            of_certificate(&*target.stored(Cost::READ_VALUE)?, attribute)
-        }
+        CKA_SUBJECT => subject(&*target.stored(Cost::READ_VALUE)?),
         CKA_VALUE_LEN => ulong(size(&*target.stored(Cost::ATTRIBUTE)?)),
         _ if OPENSC_NON_REPUDIATION.contains(&attribute) => bool(false),
         CKA_ID
@@ -91,18 +86,20 @@ struct Target<'a> {
 
 impl Target<'_> {
     fn stored(&mut self, cost: Cost) -> Result<Arc<Object>, Refusal> {
-        self.bus.operate(cost).map_err(|NoAnswer| FAILED)?;
+        self.bus.operate(cost).map_err(|_| FAILED)?;
         self.bus.object(self.id).ok_or(FAILED)
     }
 
     /// The object, as far as a running search lets it be seen.
     fn found(&mut self, attribute: CK_ATTRIBUTE_TYPE) -> Result<Arc<Object>, Refusal> {
-        if self.session.search.reads_nowhere() && self.bus.version().crashes_on_attributes_in_search() {
-            let what = "attributes are read while a search runs that has found nothing";
-            return refuse(crash::crash(self.bus.crashes(), what));
-        }
-        if !self.session.search.lets_read(self.id) {
-            return Err(FAILED);
+        if self.bus.version().reads_attributes_from_the_search() {
+            if self.session.search.reads_nowhere() {
+                let what = "attributes are read while a search runs that has found nothing";
+                return refuse(crash::crash(self.bus.crashes(), what));
+            }
+            if !self.session.search.lets_read(self.id) {
+                return Err(FAILED);
+            }
         }
         let cost = match (attribute, self.bus.object(self.id).as_deref()) {
             (CKA_VALUE, _) => Cost::READ_VALUE,
@@ -187,28 +184,19 @@ fn of_object(
 fn class(object: &Object) -> CK_OBJECT_CLASS {
     match object {
         Object::Rsa(_) | Object::Ec(_) => CKO_PRIVATE_KEY,
-        Object::Binary(content) if !too_long(object) && Certificate::parse(content).is_some() => {
+        Object::Binary(content) if !too_long(object) && certificate::subject(content).is_some() => {
             CKO_CERTIFICATE
         }
         Object::Binary(_) => CKO_DATA,
     }
 }
 
-fn of_certificate(object: &Object, attribute: CK_ATTRIBUTE_TYPE) -> Result<Vec<u8>, Refusal> {
-    let Object::Binary(content) = object else {
-        return Err(FAILED);
-    };
-    if too_long(object) {
-        return Err(FAILED);
-    }
-    let certificate = Certificate::parse(content).ok_or(FAILED)?;
-    match attribute {
-        CKA_SUBJECT => Ok(certificate.subject.to_vec()),
-        // The issuer's key is known only where the certificate is its own issuer.
-        CKA_HASH_OF_ISSUER_PUBLIC_KEY if certificate.issuer != certificate.subject => {
-            refuse(CKR_ATTRIBUTE_SENSITIVE)
+fn subject(object: &Object) -> Result<Vec<u8>, Refusal> {
+    match object {
+        Object::Binary(content) if !too_long(object) => {
+            certificate::subject(content).map(<[u8]>::to_vec).ok_or(FAILED)
         }
-        _ => Ok(Sha1::digest(certificate.public_key).to_vec()),
+        _ => Err(FAILED),
     }
 }
 

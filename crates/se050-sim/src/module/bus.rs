@@ -12,9 +12,20 @@ use crate::chip::{Chip, Counter, Object, Settings, Store, bus_owner};
 use crate::{Error, Version};
 use fault::Progress;
 
-/// The chip did not answer, or did not know the session any more.
-#[derive(Debug)]
-pub(crate) struct NoAnswer;
+/// Why an operation has no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoAnswer {
+    /// The chip does not answer, or does not know the session any more.
+    Silent,
+    /// The chip died in the middle of this operation.
+    Died,
+}
+
+/// One bit in the middle is lost.
+pub(super) fn corrupt(value: &mut [u8]) {
+    let middle = value.len() / 2;
+    value.iter_mut().skip(middle).take(1).for_each(|byte| *byte ^= 0x10);
+}
 
 pub(crate) struct Bus {
     chip: Option<Chip>,
@@ -132,7 +143,7 @@ impl Bus {
     /// One operation on the open chip.
     pub(super) fn operate(&mut self, cost: Cost) -> Result<(), NoAnswer> {
         if self.link.is_none() {
-            return Err(NoAnswer);
+            return Err(NoAnswer::Silent);
         }
         let settings = self.wait_for_chip()?;
         let owner = self.chip.as_ref().map(|chip| bus_owner::last(&chip.bus_file())).unwrap_or_default();
@@ -193,12 +204,12 @@ impl Bus {
         if settings.log_to_stdout {
             log::chip_not_answering();
         }
-        NoAnswer
+        NoAnswer::Silent
     }
 
     /// The simulator itself failed: to the client a chip that does not answer.
     fn broken(&self, error: &Error) -> NoAnswer {
         log::error(error);
-        NoAnswer
+        NoAnswer::Silent
     }
 }

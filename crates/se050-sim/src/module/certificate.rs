@@ -1,37 +1,23 @@
-//! Just enough of X.509 to say what the module says about a stored certificate.
-
-/// A certificate's parts that the module gives out, still in DER.
-pub(super) struct Certificate<'a> {
-    pub(super) issuer: &'a [u8],
-    pub(super) subject: &'a [u8],
-    /// The content of subjectPublicKeyInfo's BIT STRING, without its count of unused bits.
-    pub(super) public_key: &'a [u8],
-}
+//! Just enough of X.509 to tell a certificate from other bytes, and to give out its subject.
 
 const SEQUENCE: u8 = 0x30;
 const INTEGER: u8 = 0x02;
-const BIT_STRING: u8 = 0x03;
 const VERSION: u8 = 0xA0;
 
-impl<'a> Certificate<'a> {
-    /// `None` when the bytes are no certificate. Bytes behind it are ignored, as the real parser does.
-    pub(super) fn parse(stored: &'a [u8]) -> Option<Self> {
-        let (outer, _) = element(stored, SEQUENCE)?;
-        let (tbs, rest) = element(outer.content, SEQUENCE)?;
-        let (_algorithm, rest) = element(rest, SEQUENCE)?;
-        let (_signature, _) = element(rest, BIT_STRING)?;
-
-        let rest = element(tbs.content, VERSION).map_or(tbs.content, |(_, rest)| rest);
-        let (_serial, rest) = element(rest, INTEGER)?;
-        let (_algorithm, rest) = element(rest, SEQUENCE)?;
-        let (issuer, rest) = element(rest, SEQUENCE)?;
-        let (_validity, rest) = element(rest, SEQUENCE)?;
-        let (subject, rest) = element(rest, SEQUENCE)?;
-        let (key_info, _) = element(rest, SEQUENCE)?;
-        let (_algorithm, rest) = element(key_info.content, SEQUENCE)?;
-        let (key, _) = element(rest, BIT_STRING)?;
-        Some(Self { issuer: issuer.whole, subject: subject.whole, public_key: key.content.get(1..)? })
-    }
+/// The certificate's subject, in DER. `None` when the bytes are no certificate; bytes behind it are ignored, as the real
+/// parser does.
+pub(super) fn subject(stored: &[u8]) -> Option<&[u8]> {
+    let (certificate, _) = element(stored, SEQUENCE)?;
+    let (to_be_signed, _) = element(certificate.content, SEQUENCE)?;
+    let fields = to_be_signed.content;
+    // Version 1 has no version field.
+    let fields = element(fields, VERSION).map_or(fields, |(_, rest)| rest);
+    let (_serial_number, fields) = element(fields, INTEGER)?;
+    let (_algorithm, fields) = element(fields, SEQUENCE)?;
+    let (_issuer, fields) = element(fields, SEQUENCE)?;
+    let (_validity, fields) = element(fields, SEQUENCE)?;
+    let (subject, _) = element(fields, SEQUENCE)?;
+    Some(subject.whole)
 }
 
 struct Element<'a> {

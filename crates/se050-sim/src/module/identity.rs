@@ -42,7 +42,7 @@ pub(crate) fn slot_info(slot: CK_SLOT_ID, version: Version) -> Answer<CK_SLOT_IN
     })
 }
 
-/// Whatever the slot: the real one does not look at it. Model and serial number are blank, so that chips cannot be
+/// Model and serial number are blank, so that chips cannot be
 /// told apart.
 pub(crate) fn token_info(version: Version) -> CK_TOKEN_INFO {
     CK_TOKEN_INFO {

@@ -22,8 +22,7 @@ pub(super) enum IdInSearch {
 pub(super) enum Enumeration {
     /// As many as there is room for.
     Plain,
-    /// One object a call, and none at all for a client with room for less than 200: a check that is the wrong way
-    /// round. Without a class each key pair comes twice.
+    /// One object a call, however much room there is.
     OneByOne,
     /// As many objects as there is room for are taken, and only then it is looked which of them fit.
     FilteredAfterwards,
@@ -79,10 +78,25 @@ impl Version {
 
     pub(super) fn enumeration(self) -> Enumeration {
         match self {
-            Self::V3_3 | Self::V4_2 => Enumeration::Plain,
-            Self::V4_3 => Enumeration::OneByOne,
+            Self::V3_3 => Enumeration::Plain,
+            Self::V4_2 | Self::V4_3 => Enumeration::OneByOne,
             Self::V4_7 => Enumeration::FilteredAfterwards,
         }
+    }
+
+    /// The room for handles that an enumeration asks for: on 4.3 a check is the wrong way round.
+    pub(super) fn room_wanted(self) -> usize {
+        if self == Self::V4_3 { 200 } else { 1 }
+    }
+
+    /// Whether an enumeration without a class lists each key pair twice, as a private and as a public key.
+    pub(super) fn lists_pairs_twice(self) -> bool {
+        self == Self::V4_3
+    }
+
+    /// Whether a key pair is found as a public key, too.
+    pub(super) fn finds_public_keys(self) -> bool {
+        matches!(self, Self::V4_3 | Self::V4_7)
     }
 
     /// Whether the upper half of an enumerated handle is whatever was in memory before.
@@ -95,8 +109,9 @@ impl Version {
         if self == Self::V4_7 { u32::try_from(handle).ok() } else { Some(handle as u32) }
     }
 
-    /// Whether reading attributes while a search has found nothing follows a null pointer.
-    pub(super) fn crashes_on_attributes_in_search(self) -> bool {
+    /// Whether a running search lets attributes be read only of what it has found. Before it has found anything, this
+    /// follows a null pointer.
+    pub(super) fn reads_attributes_from_the_search(self) -> bool {
         matches!(self, Self::V4_2 | Self::V4_3)
     }
 
@@ -125,6 +140,11 @@ impl Version {
         self == Self::V4_7
     }
 
+    /// Whether C_GetSlotList is refused before C_Initialize, and a slot's id is looked at wherever one is given.
+    pub(super) fn checks_slots(self) -> bool {
+        self == Self::V4_7
+    }
+
     /// C_OpenSession's answer to a slot that is not there.
     pub(super) fn no_such_slot(self) -> CK_RV {
         if self == Self::V4_7 { CKR_SLOT_ID_INVALID } else { CKR_ARGUMENTS_BAD }
@@ -135,7 +155,7 @@ impl Version {
         self != Self::V4_7
     }
 
-    /// Whether a session can be used only between C_Initialize and C_Finalize. Its lock goes with the latter.
+    /// Whether the chip can be asked only between C_Initialize and C_Finalize. The lock goes with the latter.
     pub(super) fn needs_its_lock(self) -> bool {
         self == Self::V4_7
     }
@@ -214,9 +234,13 @@ impl Version {
         if self == Self::V4_7 { Duration::from_secs(145) } else { Duration::from_millis(3500) }
     }
 
-    /// How long it waits for one that dies in the middle of an operation. Known of 4.7; the others are taken to wait
-    /// as for a mute one.
+    /// How long it waits for one that dies in the middle of an operation.
     pub(super) fn gives_up_a_dying_chip_after(self) -> Duration {
-        if self == Self::V4_7 { Duration::from_secs(36) } else { self.gives_up_after() }
+        if self == Self::V4_7 { Duration::from_secs(36) } else { Duration::from_millis(1150) }
+    }
+
+    /// Whether a chip that dies in the middle of a signature leaves the session wedged.
+    pub(super) fn wedges_when_the_chip_dies(self) -> bool {
+        matches!(self, Self::V4_2 | Self::V4_3)
     }
 }

@@ -2,11 +2,10 @@
 
 use cryptoki_sys::*;
 
-use super::bus::NoAnswer;
-use super::certificate::Certificate;
 use super::cost::Cost;
 use super::quirks::{Enumeration, IdInSearch};
-use super::{Answer, Bus, attributes, label};
+use super::{Answer, Bus, attributes, certificate, label};
+use crate::Version;
 use crate::chip::Object;
 
 /// What a client asked for, and how far the answer is. A search that was not ended leaves its label, its id and its
@@ -17,12 +16,11 @@ pub(crate) struct Search {
     label: Option<TemplateLabel>,
     id: Option<[u8; 4]>,
     class: Option<CK_OBJECT_CLASS>,
-    key_type: Option<CK_KEY_TYPE>,
     hit_delivered: bool,
     /// The ids that an enumeration has still to deliver. `None` before its first C_FindObjects.
     remaining: Option<Vec<u32>>,
-    /// The objects that attributes are read from while the search runs. `None` where the real one has a null pointer.
-    cache: Option<Vec<u32>>,
+    /// The object that attributes are read from while the search runs. `None` where the real one has a null pointer.
+    last_hit: Option<u32>,
 }
 
 /// What the module reads from a template. Everything else in it is ignored.
@@ -31,7 +29,6 @@ pub(crate) struct SearchTemplate {
     pub(crate) label: Option<TemplateLabel>,
     pub(crate) id: Option<[u8; 4]>,
     pub(crate) class: Option<CK_OBJECT_CLASS>,
-    pub(crate) key_type: Option<CK_KEY_TYPE>,
 }
 
 /// A label as the module has it after C_FindObjectsInit.
@@ -47,7 +44,6 @@ impl Search {
     pub(crate) fn begin(&mut self, template: Option<SearchTemplate>) {
         self.active = true;
         self.class = None;
-        self.key_type = None;
         let Some(template) = template else {
             *self = Self { active: true, ..Self::default() };
             return;
@@ -59,7 +55,6 @@ impl Search {
             self.id = template.id;
         }
         self.class = template.class;
-        self.key_type = template.key_type;
     }
 
     /// The next handles, at most `max`.
@@ -108,14 +103,14 @@ impl Search {
         Ok(())
     }
 
-    /// Whether attributes of this object can be read now: while a search runs, only of those that it has found.
+    /// Whether attributes of this object can be read now: while a search runs, only of what it found last.
     pub(super) fn lets_read(&self, id: u32) -> bool {
-        !self.active || self.cache.as_ref().is_some_and(|found| found.contains(&id))
+        !self.active || self.last_hit == Some(id)
     }
 
     /// Whether it runs and has found nothing: some versions have a null pointer there, and follow it.
     pub(super) fn reads_nowhere(&self) -> bool {
-        self.active && self.cache.is_none()
+        self.active && self.last_hit.is_none()
     }
 
     /// The handle of an object is its id: no table, no look-up of the class.
@@ -125,14 +120,14 @@ impl Search {
             return None;
         }
         self.hit_delivered = true;
-        self.cache = Some(vec![id]);
+        self.last_hit = Some(id);
         Some(id.into())
     }
 
     fn enumerate(&mut self, bus: &mut Bus, max: usize) -> Answer<Vec<CK_OBJECT_HANDLE>> {
         let version = bus.version();
         let way = version.enumeration();
-        if way == Enumeration::OneByOne && max < ROOM_WANTED {
+        if max < version.room_wanted() {
             return Err(CKR_ARGUMENTS_BAD);
         }
         self.look_at_all(bus)?;
@@ -152,12 +147,10 @@ impl Search {
                 // One object that cannot be read ends it all.
                 return Err(CKR_FUNCTION_FAILED);
             }
-            if matches(object.as_deref(), self.class, self.key_type) {
+            if self.class.is_none_or(|class| is(object.as_deref(), class, version)) {
                 let garbage = if version.leaves_garbage_in_handles() { HEAP_GARBAGE } else { 0 };
                 handles.push((garbage | u64::from(id)) as CK_OBJECT_HANDLE);
-                if way == Enumeration::OneByOne {
-                    self.cache = Some(vec![id]);
-                }
+                self.last_hit = Some(id);
             }
         }
         Ok(handles)
@@ -169,7 +162,7 @@ impl Search {
             return Ok(());
         }
         let mut ids = bus.objects();
-        if let Err(NoAnswer) = bus.operate(Cost::enumeration(ids.len())) {
+        if bus.operate(Cost::enumeration(ids.len())).is_err() {
             if bus.version().loses_its_lock() {
                 bus.lose_lock();
             }
@@ -179,43 +172,33 @@ impl Search {
         if way == Enumeration::FilteredAfterwards && self.class.is_some() {
             ids.insert(0, APPLET_OBJECT);
         }
-        if way == Enumeration::OneByOne {
-            if self.class.is_none() {
-                // A key pair is a private and a public key; both have its handle.
-                let times = |id: &u32| match bus.object(*id).as_deref() {
-                    Some(Object::Rsa(_) | Object::Ec(_)) => 2,
-                    _ => 1,
-                };
-                ids = ids.iter().flat_map(|id| std::iter::repeat_n(*id, times(id))).collect();
-            }
-        } else {
-            self.cache = Some(ids.clone());
+        if bus.version().lists_pairs_twice() && self.class.is_none() {
+            // Both have the pair's handle.
+            let times = |id: &u32| match bus.object(*id).as_deref() {
+                Some(Object::Rsa(_) | Object::Ec(_)) => 2,
+                _ => 1,
+            };
+            ids = ids.iter().flat_map(|id| std::iter::repeat_n(*id, times(id))).collect();
         }
         self.remaining = Some(ids);
         Ok(())
     }
 }
 
-fn matches(object: Option<&Object>, class: Option<CK_OBJECT_CLASS>, key_type: Option<CK_KEY_TYPE>) -> bool {
-    if class.is_none() && key_type.is_none() {
-        return true;
+/// Whether a search by class finds the object. Data is never found.
+fn is(object: Option<&Object>, class: CK_OBJECT_CLASS, version: Version) -> bool {
+    match object {
+        None => false,
+        Some(Object::Rsa(_) | Object::Ec(_)) => {
+            class == CKO_PRIVATE_KEY || (class == CKO_PUBLIC_KEY && version.finds_public_keys())
+        }
+        Some(Object::Binary(content)) => class == CKO_CERTIFICATE && certificate::subject(content).is_some(),
     }
-    // A key pair is found as a private key only, data never.
-    let is = match object {
-        None => return false,
-        Some(Object::Rsa(_)) => (Some(CKO_PRIVATE_KEY), Some(CKK_RSA)),
-        Some(Object::Ec(_)) => (Some(CKO_PRIVATE_KEY), Some(CKK_EC)),
-        Some(Object::Binary(content)) => (Certificate::parse(content).map(|_| CKO_CERTIFICATE), None),
-    };
-    (class.is_none() || class == is.0) && (key_type.is_none() || key_type == is.1)
 }
 
 /// The first in a chip's list is an object of the applet's own, which fits no class: so who filters afterwards finds
 /// nothing in a first page of one.
 const APPLET_OBJECT: u32 = 0x7FFF_0206;
-
-/// The room that 4.3 wants for handles before it gives one.
-const ROOM_WANTED: usize = 200;
 
 /// The real module writes the low 32 bits of an enumerated handle, into memory that it did not clear. Its garbage
 /// looks like half of a heap address; this one's is always the same.

@@ -5,7 +5,7 @@ mod signature;
 
 use cryptoki_sys::*;
 
-use super::bus::NoAnswer;
+use super::bus::{NoAnswer, corrupt};
 use super::cost::Cost;
 use super::{Answer, Bus, Session, attributes};
 use crate::Version;
@@ -87,7 +87,7 @@ impl Session {
             return Err(Failure::Ends(CKR_DATA_LEN_RANGE));
         }
         if scheme.hashes() && !version.can_hash() {
-            return Err(Failure::Wedges(CKR_DEVICE_ERROR));
+            return Err(Failure::Ends(CKR_DEVICE_ERROR));
         }
         let key = version.object_id(operation.key).and_then(|id| bus.object(id));
         // Nobody tells a missing key from a missing chip.
@@ -95,7 +95,11 @@ impl Session {
             Scheme::RsaPkcs(None) => version.rsa_key_unreadable(),
             _ => CKR_FUNCTION_FAILED,
         };
-        bus.operate(scheme.cost(version, key.as_deref())).map_err(|NoAnswer| Failure::Wedges(unreadable))?;
+        bus.operate(scheme.cost(version, key.as_deref())).map_err(|no_answer| match no_answer {
+            NoAnswer::Silent => Failure::Wedges(unreadable),
+            NoAnswer::Died if version.wedges_when_the_chip_dies() => Failure::Wedges(CKR_FUNCTION_FAILED),
+            NoAnswer::Died => Failure::Ends(CKR_FUNCTION_FAILED),
+        })?;
         if let Some(answer) = bus.take_sign_failure() {
             return Err(Failure::Wedges(answer as CK_RV));
         }
@@ -117,8 +121,7 @@ impl Session {
         let mut signature =
             sign_with(bus, &key, &scheme, data).ok_or(Failure::Wedges(CKR_FUNCTION_FAILED))?;
         if bus.corrupts_signature() {
-            let middle = signature.len() / 2;
-            signature.iter_mut().skip(middle).take(1).for_each(|byte| *byte ^= 0x10);
+            corrupt(&mut signature);
         }
         Ok(signature)
     }

@@ -27,13 +27,14 @@ pub(super) unsafe extern "C" fn C_GetInfo(info: *mut CK_INFO) -> CK_RV {
     })
 }
 
-/// Answers before C_Initialize, and gives the one slot whether a token is asked for or not.
+/// Gives the one slot whether a token is asked for or not, on most versions before C_Initialize, too.
 pub(super) unsafe extern "C" fn C_GetSlotList(
     _token_present: CK_BBOOL,
     list: *mut CK_SLOT_ID,
     count: *mut CK_ULONG,
 ) -> CK_RV {
-    call("C_GetSlotList", |_| {
+    call("C_GetSlotList", |module| {
+        module.check_initialized()?;
         // SAFETY: the client's pointers; `list` has room for `count` ids.
         unsafe {
             let room = memory::read(count)?;
@@ -57,8 +58,9 @@ pub(super) unsafe extern "C" fn C_GetSlotInfo(slot: CK_SLOT_ID, info: *mut CK_SL
     })
 }
 
-pub(super) unsafe extern "C" fn C_GetTokenInfo(_slot: CK_SLOT_ID, info: *mut CK_TOKEN_INFO) -> CK_RV {
+pub(super) unsafe extern "C" fn C_GetTokenInfo(slot: CK_SLOT_ID, info: *mut CK_TOKEN_INFO) -> CK_RV {
     call("C_GetTokenInfo", |module| {
+        module.check_slot(slot)?;
         let answer = module::token_info(module.version());
         // SAFETY: the client's pointer.
         unsafe { memory::write(info, answer) }
@@ -66,11 +68,12 @@ pub(super) unsafe extern "C" fn C_GetTokenInfo(_slot: CK_SLOT_ID, info: *mut CK_
 }
 
 pub(super) unsafe extern "C" fn C_GetMechanismList(
-    _slot: CK_SLOT_ID,
+    slot: CK_SLOT_ID,
     list: *mut CK_MECHANISM_TYPE,
     count: *mut CK_ULONG,
 ) -> CK_RV {
     call("C_GetMechanismList", |module| {
+        module.check_slot(slot)?;
         let mechanisms = module::mechanism_list(module.version());
         let length = mechanisms.len() as CK_ULONG;
         // SAFETY: the client's pointers; `list` has room for `count` mechanisms.
@@ -90,11 +93,12 @@ pub(super) unsafe extern "C" fn C_GetMechanismList(
 }
 
 pub(super) unsafe extern "C" fn C_GetMechanismInfo(
-    _slot: CK_SLOT_ID,
+    slot: CK_SLOT_ID,
     mechanism: CK_MECHANISM_TYPE,
     info: *mut CK_MECHANISM_INFO,
 ) -> CK_RV {
     call("C_GetMechanismInfo", |module| {
+        module.check_slot(slot)?;
         let answer = module::mechanism_info(mechanism, module.version())?;
         // SAFETY: the client's pointer.
         unsafe { memory::write(info, answer) }

@@ -61,7 +61,7 @@ pub(super) unsafe fn array_mut<'a, T>(to: *mut T, count: CK_ULONG) -> Answer<&'a
 /// What the module takes from a search template.
 ///
 /// # Safety
-/// The attributes' values may be read: a label up to its NUL, an id for 4 bytes, class and key type for a `CK_ULONG`.
+/// The attributes' values may be read: a label up to its NUL, an id for 4 bytes, a class for a `CK_ULONG`.
 pub(super) unsafe fn search_template(attributes: &[CK_ATTRIBUTE]) -> Answer<SearchTemplate> {
     let mut template = SearchTemplate::default();
     for attribute in attributes {
@@ -73,7 +73,6 @@ pub(super) unsafe fn search_template(attributes: &[CK_ATTRIBUTE]) -> Answer<Sear
                 // Four bytes whatever the client says: the real module does not look.
                 CKA_ID => template.id = Some(read(value.cast())?),
                 CKA_CLASS => template.class = Some(read(value.cast())?),
-                CKA_KEY_TYPE => template.key_type = Some(read(value.cast())?),
                 _ => {}
             }
         }

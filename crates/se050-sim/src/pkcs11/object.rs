@@ -29,7 +29,7 @@ pub(super) unsafe extern "C" fn C_FindObjects(
     count: *mut CK_ULONG,
 ) -> CK_RV {
     call("C_FindObjects", |module| {
-        let (session, bus) = module.session(session)?;
+        let (session, bus) = module.session_on_chip(session)?;
         if max == 0 || count.is_null() {
             return Err(CKR_ARGUMENTS_BAD);
         }
@@ -56,7 +56,7 @@ pub(super) unsafe extern "C" fn C_GetAttributeValue(
     count: CK_ULONG,
 ) -> CK_RV {
     call("C_GetAttributeValue", |module| {
-        let (session, bus) = module.session(session)?;
+        let (session, bus) = module.session_on_chip(session)?;
         // SAFETY: the client's template of that length.
         for attribute in unsafe { memory::array_mut(template, count)? } {
             let value = session.attribute(bus, object, attribute.type_).map_err(|refusal| {

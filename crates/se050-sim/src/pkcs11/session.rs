@@ -6,7 +6,6 @@ use cryptoki_sys::*;
 use rsa::rand_core::{OsRng, RngCore as _};
 
 use super::{call, memory};
-use crate::module::Module;
 
 pub(super) unsafe extern "C" fn C_OpenSession(
     slot: CK_SLOT_ID,
@@ -33,8 +32,8 @@ pub(super) extern "C" fn C_CloseSession(session: CK_SESSION_HANDLE) -> CK_RV {
     call("C_CloseSession", |module| module.close_session(session))
 }
 
-pub(super) extern "C" fn C_CloseAllSessions(_slot: CK_SLOT_ID) -> CK_RV {
-    call("C_CloseAllSessions", Module::close_all_sessions)
+pub(super) extern "C" fn C_CloseAllSessions(slot: CK_SLOT_ID) -> CK_RV {
+    call("C_CloseAllSessions", |module| module.close_all_sessions(slot))
 }
 
 pub(super) unsafe extern "C" fn C_GetSessionInfo(

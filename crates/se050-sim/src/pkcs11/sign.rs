@@ -30,7 +30,7 @@ pub(super) unsafe extern "C" fn C_Sign(
     signature_length: *mut CK_ULONG,
 ) -> CK_RV {
     call("C_Sign", |module| {
-        let (session, bus) = module.session(session)?;
+        let (session, bus) = module.session_on_chip(session)?;
         // SAFETY: the client's pointers.
         let arguments = unsafe { (memory::array(data, data_length), memory::read(signature_length)) };
         let (Ok(data), Ok(room)) = arguments else {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::bench::{Bench, Client, EC_KEY, Label, RSA_KEY, SHA256_DIGEST_INFO, bytes, c};
 use cryptoki_sys::*;
-use se050_sim::{Chip, Fault, ShortEcdsa, Version};
+use se050_sim::{Chip, Fault, I2cShim, ShortEcdsa, Version};
 
 const DIGEST: [u8; 32] = [0x5A; 32];
 
@@ -206,8 +206,11 @@ fn a_chip_dies_in_the_middle() {
         let client = Client::open(&bench.chip);
         bench.chip.set_fault(Fault::DiesAfter(2)).unwrap();
         assert_eq!((client.random(), client.random()), (CKR_OK, CKR_OK), "{version}");
-        assert_eq!(sign_rsa(&client), (CKR_OK, nobody(version)), "{version}");
+        assert_eq!(sign_rsa(&client), (CKR_OK, CKR_FUNCTION_FAILED), "{version}");
         assert_eq!(client.random(), CKR_FUNCTION_FAILED, "{version}: it stays away");
+        let wedged = matches!(version, Version::V4_2 | Version::V4_3);
+        let expected = if wedged { WEDGED } else { (CKR_OK, nobody(version)) };
+        assert_eq!(sign_rsa(&client), expected, "{version}: the session, afterwards");
         bench.chip.set_fault(Fault::None).unwrap();
         assert_eq!(client.random(), CKR_FUNCTION_FAILED, "{version}: it knows the session no more");
         client.reopen();
@@ -231,6 +234,89 @@ fn one_signature_fails() {
             assert_eq!(sign_rsa(&client), (CKR_OK, CKR_OK), "{version}: reopened");
         }
     }
+}
+
+/// Two answers to random numbers, then one to another function.
+fn two_and_another(client: &Client) -> [CK_RV; 3] {
+    [client.random(), client.random(), client.attribute(RSA_KEY.into(), CKA_MODULUS).0]
+}
+
+#[test]
+fn any_function_fails_once_or_always() {
+    let bench = Bench::new();
+    let client = Client::open(&bench.chip);
+    let (function, answer) = ("C_GenerateRandom", CKR_DEVICE_ERROR);
+    // The same fault set twice is two faults.
+    for _ in 0..2 {
+        bench.chip.set_fault(Fault::FailNext { function, answer }).unwrap();
+        assert_eq!(two_and_another(&client), [CKR_DEVICE_ERROR, CKR_OK, CKR_OK]);
+    }
+    bench.chip.set_fault(Fault::FailEach { function, answer }).unwrap();
+    assert_eq!(two_and_another(&client), [CKR_DEVICE_ERROR, CKR_DEVICE_ERROR, CKR_OK]);
+    bench.chip.set_fault(Fault::None).unwrap();
+    assert_eq!(two_and_another(&client), [CKR_OK; 3]);
+}
+
+#[test]
+fn one_value_is_corrupted_on_the_bus() {
+    let bench = Bench::new();
+    let client = Client::open(&bench.chip);
+    let stored = bench.chip.certificate(0xF000_0111).unwrap();
+    bench.chip.set_fault(Fault::CorruptNextRead).unwrap();
+    // A constant is not read from the chip.
+    assert_eq!(client.attribute(RSA_KEY.into(), CKA_TOKEN).0, CKR_OK);
+    let read = || client.attribute(0xF000_0111, CKA_VALUE).1;
+    let wrong = |value: &[u8]| value.iter().zip(&stored).filter(|(one, other)| one != other).count();
+    assert_eq!([read(), read()].map(|value| wrong(&value)), [1, 0]);
+}
+
+#[test]
+fn threads_that_call_the_module_are_counted() {
+    let bench = Bench::new();
+    let client = Client::open(&bench.chip);
+    assert_eq!(client.random(), CKR_OK);
+    assert_eq!(bench.chip.calls().unwrap().threads(), 1);
+    thread::scope(|scope| {
+        scope.spawn(|| client.random());
+    });
+    assert_eq!(bench.chip.calls().unwrap().threads(), 2);
+}
+
+/// Opens the node, selects the chip, and asks for its address as `i2cdetect` does (I2C_SLAVE, I2C_SMBUS).
+const ASK_FOR_THE_ADDRESS: &str = "
+import errno, fcntl, os, struct
+node, address = os.environ['EX_SSS_BOOT_SSS_PORT'].rsplit(':', 1)
+try:
+    bus = os.open(node, os.O_RDWR)
+    fcntl.ioctl(bus, 0x0703, int(address, 16))
+    fcntl.ioctl(bus, 0x0720, struct.pack('BBIP', 0, 0, 0, 0))
+    print('acknowledged')
+except OSError as error:
+    print(errno.errorcode[error.errno])
+";
+
+#[test]
+fn the_fake_i2c_node_shows_what_the_bus_shows() {
+    let Some(python) = test_peers::program("python3") else { return };
+    let bench = Bench::new();
+    let shim = I2cShim::build(bench.path()).unwrap();
+    let seen = || {
+        let mut command = std::process::Command::new(&python);
+        let output = shim.apply(command.args(["-c", ASK_FOR_THE_ADDRESS]), &bench.chip).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    for (fault, expected) in
+        [(Fault::None, "acknowledged"), (Fault::Mute, "acknowledged"), (Fault::Absent, "ENXIO")]
+    {
+        bench.chip.set_fault(fault).unwrap();
+        assert_eq!(seen(), expected, "{fault}");
+    }
+    for (errno, expected) in [(libc::EREMOTEIO, "EREMOTEIO"), (libc::ENOENT, "ENOENT")] {
+        bench.chip.set_i2c_errno(Some(errno)).unwrap();
+        assert_eq!(seen(), expected);
+    }
+    bench.chip.set_i2c_errno(None).unwrap();
+    assert_eq!(seen(), "ENXIO");
 }
 
 #[test]

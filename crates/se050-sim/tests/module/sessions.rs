@@ -107,9 +107,10 @@ fn only_4_7_closes_all_sessions() {
         let bench = Bench::of(version);
         let client = Client::open(&bench.chip);
         assert_eq!(client.open_session().0, CKR_OK);
+        let no_such_slot = c!(client, C_CloseAllSessions(0));
         let answer = c!(client, C_CloseAllSessions(1));
         if version == Version::V4_7 {
-            assert_eq!(answer, CKR_OK);
+            assert_eq!((no_such_slot, answer), (CKR_SLOT_ID_INVALID, CKR_OK));
             assert_eq!(client.random(), CKR_FUNCTION_FAILED, "the chip is closed");
             client.use_new_session();
         } else {
@@ -126,7 +127,26 @@ fn another_slot() {
         let client = Client::initialized(&bench.chip);
         let mut session = 0;
         let answer = c!(client, C_OpenSession(2, CKF_SERIAL_SESSION, null_mut(), None, &mut session));
-        let expected = if version == Version::V4_7 { CKR_SLOT_ID_INVALID } else { CKR_ARGUMENTS_BAD };
+        let newest = version == Version::V4_7;
+        let expected = if newest { CKR_SLOT_ID_INVALID } else { CKR_ARGUMENTS_BAD };
+        assert_eq!(answer, expected, "{version}");
+        let expected = if newest { CKR_SLOT_ID_INVALID } else { CKR_OK };
+        let (mut token, mut mechanism, mut count) =
+            (CK_TOKEN_INFO::default(), CK_MECHANISM_INFO::default(), 0);
+        assert_eq!(c!(client, C_GetTokenInfo(2, &mut token)), expected, "{version}");
+        assert_eq!(c!(client, C_GetMechanismList(2, null_mut(), &mut count)), expected, "{version}");
+        assert_eq!(c!(client, C_GetMechanismInfo(2, CKM_ECDSA, &mut mechanism)), expected, "{version}");
+    }
+}
+
+#[test]
+fn only_4_7_lists_no_slots_before_it_is_initialised() {
+    for version in Version::ALL {
+        let bench = Bench::of(version);
+        let client = Client::load(&bench.chip);
+        let mut count = 0;
+        let answer = c!(client, C_GetSlotList(CK_TRUE, null_mut(), &mut count));
+        let expected = if version == Version::V4_7 { CKR_CRYPTOKI_NOT_INITIALIZED } else { CKR_OK };
         assert_eq!(answer, expected, "{version}");
     }
 }
@@ -167,13 +187,11 @@ fn a_session_after_finalize() {
         let bench = Bench::of(version);
         let client = Client::open(&bench.chip);
         assert_eq!(c!(client, C_Finalize(null_mut())), CKR_OK);
-        let finalized = client.sign_init(CKM_ECDSA, EC_KEY);
+        assert_eq!(client.sign_init(CKM_ECDSA, EC_KEY), CKR_OK, "{version}: no lock is needed");
         let expected = if version == Version::V4_7 { CKR_CANT_LOCK } else { CKR_OK };
-        assert_eq!(finalized, expected, "{version}");
+        assert_eq!(client.sign(&DIGEST).0, expected, "{version}");
         assert_eq!(c!(client, C_Initialize(null_mut())), CKR_OK);
-        if version == Version::V4_7 {
-            assert_eq!(client.sign_init(CKM_ECDSA, EC_KEY), CKR_OK);
-        }
+        assert_eq!(client.sign_init(CKM_ECDSA, EC_KEY), CKR_OK, "{version}");
         assert_eq!(client.sign(&DIGEST).0, CKR_OK, "{version}: the old session still works");
     }
 }

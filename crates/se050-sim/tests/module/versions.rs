@@ -99,6 +99,14 @@ fn signing() {
             ],
         ),
         (
+            "a session after a mechanism that hashes",
+            |c| {
+                signed(c, CKM_SHA256_RSA_PKCS, RSA_KEY, b"m");
+                (c.sign_init(CKM_RSA_PKCS, RSA_KEY), 0)
+            },
+            all((CKR_OK, 0)),
+        ),
+        (
             "a length query is answered",
             |c| {
                 assert_eq!(c.sign_init(CKM_RSA_PKCS, RSA_KEY), CKR_OK);

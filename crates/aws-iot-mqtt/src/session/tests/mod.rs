@@ -1,6 +1,7 @@
 //! Sequences of packets and commands, without a socket and without a clock.
 
 mod acknowledging;
+mod blaming;
 mod model;
 mod random;
 mod receiving;
@@ -8,27 +9,42 @@ mod reconnecting;
 mod sending;
 mod server;
 mod subscribing;
+mod waiting;
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use std::time::SystemTime;
+
+use bytes::{Bytes, BytesMut};
 use rumqttc::v5::mqttbytes::QoS as WireQoS;
 use rumqttc::v5::mqttbytes::v5::{
-    PubAck, PubAckProperties, PubAckReason, Publish, SubAck, SubscribeReasonCode, UnsubAck, UnsubAckReason,
+    PubAckProperties, PubAckReason, Publish, SubAck, SubscribeReasonCode, UnsubAck, UnsubAckReason,
 };
 use tokio::sync::oneshot;
 
-use super::requests::QUEUE;
+use super::connect::tests as negotiated;
 use super::*;
+use crate::codec::decode;
 use crate::event::Events;
-use crate::{Filter, Publication, QoS, Subscription};
+use crate::message_queue::{CAPACITY, QueueReader, WhenUnread, queue};
+use crate::outbox::Entry;
+use crate::{Cause, OutboxOptions, Publication, QoS, SubscribeOptions};
 
 const CLIENT: &str = "device-1";
+const SECOND: Duration = Duration::from_secs(1);
+/// The operation time-out.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A session with the server's end in the test's hands.
 struct Wire {
     session: Session,
-    now: Instant,
-    /// Messages that are done with, and their bytes.
-    left: (usize, usize),
+    outbox: Arc<Outbox>,
+    unrouted: QueueReader,
+    now: Now,
+}
+
+/// A stream as the application has it.
+struct Stream {
+    answered: oneshot::Receiver<Result<QoS, Error>>,
+    messages: QueueReader,
 }
 
 impl Wire {
@@ -38,26 +54,55 @@ impl Wire {
 
     fn with(limits: Limits, receive_maximum: u16) -> Self {
         let mut wire = Self::offline(limits);
-        let granted = granted::tests::granted(receive_maximum, &wire.session.limits);
-        wire.session.connected(granted, wire.now);
+        wire.accept(false, receive_maximum);
         wire
     }
 
     fn offline(limits: Limits) -> Self {
-        let (hub, counters) = (Arc::default(), Arc::default());
-        let session = Session::new(Arc::new(limits), CLIENT.to_owned(), hub, counters);
-        Self { session, now: Instant::now(), left: (0, 0) }
+        Self::with_outbox(limits, OutboxOptions::new())
+    }
+
+    fn with_outbox(limits: Limits, options: OutboxOptions) -> Self {
+        let (hub, counters, waker) =
+            (Arc::<Hub>::default(), Arc::<Counters>::default(), Arc::<SessionWaker>::default());
+        let outbox = Arc::new(Outbox::new(options, Arc::clone(&hub), Arc::clone(&counters)));
+        let (writer, unrouted) = queue(Arc::clone(&waker), CAPACITY, WhenUnread::Wait);
+        let session = Session::new(SessionParts {
+            limits: Arc::new(limits),
+            client_id: CLIENT.to_owned(),
+            operation_timeout: TIMEOUT,
+            outbox: Arc::clone(&outbox),
+            waker,
+            unrouted: writer,
+            hub,
+            counters,
+        });
+        let now = Now { instant: Instant::now(), wall: SystemTime::now() };
+        Self { session, outbox, unrouted, now }
+    }
+
+    /// A connection is accepted.
+    fn accept(&mut self, session_present: bool, receive_maximum: u16) {
+        let limits = Arc::clone(&self.session.limits);
+        let negotiated = match session_present {
+            true => negotiated::resumed(receive_maximum, &limits),
+            false => negotiated::negotiated(receive_maximum, &limits),
+        };
+        self.session.connected(negotiated, self.now);
     }
 
     /// The connection breaks, and the next one stands.
     fn reconnect(&mut self, session_present: bool) {
-        self.session.disconnected();
-        let limits = Arc::clone(&self.session.limits);
-        let granted = match session_present {
-            true => granted::tests::resumed(100, &limits),
-            false => granted::tests::granted(100, &limits),
-        };
-        self.session.connected(granted, self.now);
+        self.session.disconnected(&Error::KeepAlive { after: TIMEOUT });
+        self.accept(session_present, 100);
+    }
+
+    fn pass(&mut self, time: Duration) -> Result<(), Error> {
+        self.now.instant += time;
+        self.now.wall += time;
+        let result = self.session.timer(self.now);
+        self.session.send(self.now);
+        result
     }
 
     fn events(&self) -> Events {
@@ -69,51 +114,69 @@ impl Wire {
     }
 
     fn put(&mut self, publication: Publication) -> oneshot::Receiver<Result<(), Error>> {
-        let (entry, answered) = Entry::new(publication);
-        self.session.outgoing().push_back(entry);
+        let (entry, mut answered) = Entry::new(publication, self.now.wall);
+        if let Err(error) = self.outbox.try_put(entry) {
+            let (answer, refused) = oneshot::channel();
+            answer.send(Err(error)).unwrap();
+            answered = refused;
+        }
         self.session.send(self.now);
-        self.settle();
         answered
     }
 
-    fn subscribe(&mut self, filter: &str) -> oneshot::Receiver<Result<Subscription, Error>> {
-        self.want(filter, false)
+    fn subscribe(&mut self, filter: &str) -> Stream {
+        self.subscribe_with(SubscribeOptions::new(filter, QoS::AtLeastOnce).unwrap())
     }
 
-    fn want(&mut self, filter: &str, manual: bool) -> oneshot::Receiver<Result<Subscription, Error>> {
+    fn subscribe_with(&mut self, options: SubscribeOptions) -> Stream {
         let (answer, answered) = oneshot::channel();
-        let wanted = Wanted::new(filter.parse().unwrap(), QoS::AtLeastOnce, manual, answer);
-        self.session.command(Command::Subscribe(vec![wanted]));
-        answered
+        let (request, messages) = self.request(options, Some(answer));
+        self.session.command(Command::Subscribe(vec![request]), self.now);
+        Stream { answered, messages }
+    }
+
+    fn request(
+        &self,
+        options: SubscribeOptions,
+        answer: Option<Answer<QoS>>,
+    ) -> (SubscribeRequest, QueueReader) {
+        let (writer, reader) =
+            queue(Arc::clone(&self.session_waker()), options.capacity, options.when_unread);
+        (SubscribeRequest { options, queue: writer, answer }, reader)
+    }
+
+    fn session_waker(&self) -> Arc<SessionWaker> {
+        self.session.inbox.waker()
     }
 
     fn unsubscribe(&mut self, filter: &str) -> oneshot::Receiver<Result<(), Error>> {
         let (answer, answered) = oneshot::channel();
-        self.session.command(Command::Unsubscribe(filter.parse().unwrap(), answer));
+        self.session.command(Command::Unsubscribe(filter.parse().unwrap(), answer), self.now);
         answered
     }
 
     /// Subscribes, and the server agrees.
-    fn subscribed(&mut self, filter: &str) -> Subscription {
-        let answered = self.subscribe(filter);
-        self.agreed(answered)
+    fn subscribed(&mut self, filter: &str) -> Stream {
+        let stream = self.subscribe(filter);
+        self.agree(stream)
     }
 
     /// The server agrees to the last subscription.
-    fn agreed(&mut self, mut answered: oneshot::Receiver<Result<Subscription, Error>>) -> Subscription {
+    fn agree(&mut self, mut stream: Stream) -> Stream {
         let id = match self.sent().last() {
             Some(Packet::Subscribe(packet)) => packet.pkid,
             other => panic!("no SUBSCRIBE but {other:?}"),
         };
-        self.receive(suback(id, SubscribeReasonCode::Success(WireQoS::AtLeastOnce))).unwrap();
-        answered.try_recv().unwrap().unwrap()
+        self.receive(suback(id, AGREED)).unwrap();
+        stream.answered.try_recv().unwrap().unwrap();
+        stream
     }
 
     /// Everything that the session wants written.
     fn bytes(&mut self) -> BytesMut {
-        let out = self.session.out();
-        let mut bytes = BytesMut::new();
-        bytes.put(out);
+        let bytes = BytesMut::from(self.session.output());
+        self.session.written(bytes.len(), self.now);
+        self.session.complete();
         bytes
     }
 
@@ -126,20 +189,11 @@ impl Wire {
     fn receive(&mut self, packet: Packet) -> Result<(), Error> {
         let mut bytes = BytesMut::new();
         packet.write(&mut bytes, None).unwrap();
-        let result = self.session.received(&mut bytes, self.now);
-        self.settle();
-        result
-    }
-
-    /// Tells those whose messages are done with.
-    fn settle(&mut self) {
-        if let Some(left) = self.session.left() {
-            self.left.0 += left.messages;
-            self.left.1 += left.bytes;
-            left.answers.into_iter().for_each(|(answer, result)| reply(answer, result));
-        }
+        self.session.received(&mut bytes, self.now)
     }
 }
+
+const AGREED: SubscribeReasonCode = SubscribeReasonCode::Success(WireQoS::AtLeastOnce);
 
 /// AWS's limits without its rates.
 fn unpaced() -> Limits {
@@ -148,12 +202,26 @@ fn unpaced() -> Limits {
     limits
 }
 
+/// The server hangs up.
+fn hung_up() -> Error {
+    let source = Cause::new(std::io::Error::from(std::io::ErrorKind::UnexpectedEof));
+    Error::Lost { unanswered: None, source }
+}
+
 fn puback(id: u16) -> Packet {
     Packet::PubAck(PubAck::new(id, None))
 }
 
+fn refusal(id: u16, reason: PubAckReason) -> Packet {
+    Packet::PubAck(PubAck { pkid: id, reason, properties: None })
+}
+
 fn suback(id: u16, code: SubscribeReasonCode) -> Packet {
     Packet::SubAck(SubAck { pkid: id, return_codes: vec![code], properties: None })
+}
+
+fn unsuback(id: u16) -> Packet {
+    Packet::UnsubAck(UnsubAck { pkid: id, reasons: vec![UnsubAckReason::Success], properties: None })
 }
 
 fn message(topic: &str, id: u16) -> Packet {
@@ -166,5 +234,9 @@ fn publish_ids(packets: &[Packet]) -> Vec<u16> {
 }
 
 fn puback_ids(packets: &[Packet]) -> Vec<u16> {
-    packets.iter().map(|p| if let Packet::PubAck(p) = p { p.pkid } else { panic!("{p:?}") }).collect()
+    let taken = |p: &Packet| match p {
+        Packet::PubAck(p) if p.reason == PubAckReason::Success => p.pkid,
+        other => panic!("{other:?}"),
+    };
+    packets.iter().map(taken).collect()
 }

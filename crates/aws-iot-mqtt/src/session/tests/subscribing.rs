@@ -1,16 +1,18 @@
 //! Subscriptions: asked for, refused, ended.
 
 use super::*;
+use crate::RetainHandling;
 
 #[test]
 fn a_refused_subscription_names_the_filter_and_the_policy_and_leaves_nothing_behind() {
     let mut wire = Wire::new(100);
-    let mut answer = wire.subscribe("a/#");
-    wire.receive(suback(1, SubscribeReasonCode::NotAuthorized)).unwrap();
-    let words = answer.try_recv().unwrap().unwrap_err().to_string();
-    assert!(words.contains("'a/#'") && words.contains("iot:Subscribe"), "{words}");
+    let mut stream = wire.subscribe("a/#");
     wire.sent();
-    wire.session.room_in_queues();
+    wire.receive(suback(1, SubscribeReasonCode::NotAuthorized)).unwrap();
+    let words = stream.answered.try_recv().unwrap().unwrap_err().to_string();
+    assert!(words.contains("'a/#'") && words.contains("iot:Subscribe"), "{words}");
+    drop(stream);
+    wire.session.woken();
     assert_eq!(wire.sent(), [], "what was refused is not unsubscribed");
 }
 
@@ -18,69 +20,129 @@ fn a_refused_subscription_names_the_filter_and_the_policy_and_leaves_nothing_beh
 fn the_51st_subscription_is_refused_here() {
     let mut wire = Wire::new(100);
     let _held: Vec<_> = (0..50).map(|n| wire.subscribed(&format!("t/{n}"))).collect();
-    let words = wire.subscribe("one/more").try_recv().unwrap().unwrap_err().to_string();
+    let words = wire.subscribe("one/more").answered.try_recv().unwrap().unwrap_err().to_string();
     assert!(words.contains("51 subscriptions, but AWS IoT Core allows at most 50"), "{words}");
     assert_eq!(wire.sent(), []);
 }
 
 #[test]
-fn what_is_ended_again_before_it_was_asked_for_takes_no_place() {
-    let mut wire = Wire::offline(unpaced());
-    let mut answers: Vec<_> = (0..60).map(|_| (wire.subscribe("a"), wire.unsubscribe("a"))).collect();
-    assert!(answers.iter_mut().all(|(answer, _)| answer.try_recv().is_err()), "all wait");
-    let mut held: Vec<_> = (0..50).map(|n| wire.subscribe(&format!("t/{n}"))).collect();
-    assert!(held.iter_mut().all(|answer| answer.try_recv().is_err()), "and so do 50 that stay");
-    assert!(matches!(wire.subscribe("one/more").try_recv(), Ok(Err(Error::Limit { .. }))));
+fn what_is_gone_takes_no_place_of_the_limit() {
+    let gone: [(&str, fn(&mut Wire)); 4] = [
+        ("dropped", |wire| drop(wire.subscribed("gone"))),
+        ("cancelled", |wire| drop(wire.subscribe("gone"))),
+        ("unsubscribed", |wire| {
+            let _stream = wire.subscribe("gone");
+            drop(wire.unsubscribe("gone"));
+        }),
+        ("refused", |wire| {
+            let mut stream = wire.subscribe("gone");
+            let id = match wire.sent().last() {
+                Some(Packet::Subscribe(packet)) => packet.pkid,
+                other => panic!("{other:?}"),
+            };
+            wire.receive(suback(id, SubscribeReasonCode::NotAuthorized)).unwrap();
+            stream.answered.try_recv().unwrap().unwrap_err();
+        }),
+    ];
+    for (case, gone) in gone {
+        let mut wire = Wire::new(100);
+        for _ in 0..60 {
+            gone(&mut wire);
+        }
+        let mut held: Vec<_> = (0..50).map(|n| wire.subscribe(&format!("t/{n}"))).collect();
+        // The same filter once more is not one more.
+        held.push(wire.subscribe("t/0"));
+        assert!(
+            held.iter_mut().all(|stream| stream.answered.try_recv().is_err()),
+            "{case}: all wait for the server"
+        );
+        let refused = wire.subscribe("one/more").answered.try_recv();
+        assert!(matches!(refused, Ok(Err(Error::Limit { .. }))), "{case}");
+    }
 }
 
 #[test]
-fn the_same_filter_twice_is_unsubscribed_once_both_are_gone() {
+fn the_same_filter_twice_keeps_the_higher_qos_and_is_unsubscribed_once_both_are_gone() {
     let mut wire = Wire::new(100);
-    let (one, two) = (wire.subscribed("a"), wire.subscribed("a"));
+    let one = wire.subscribed("a");
+    let other = wire.subscribe_with(SubscribeOptions::new("a", QoS::AtMostOnce).unwrap());
+    let sent = wire.sent();
+    let [Packet::Subscribe(packet)] = &sent[..] else { panic!("{sent:?}") };
+    assert_eq!(packet.filters[0].qos, WireQoS::AtLeastOnce, "the first stream still wants QoS 1");
+    wire.receive(suback(packet.pkid, AGREED)).unwrap();
     drop(one);
-    wire.session.room_in_queues();
+    wire.session.woken();
     assert_eq!(wire.sent(), []);
-    drop(two);
-    wire.session.room_in_queues();
+    drop(other);
+    wire.session.woken();
     assert!(matches!(&wire.sent()[..], [Packet::Unsubscribe(_)]));
+}
+
+#[test]
+fn a_further_stream_that_is_refused_does_not_end_the_first() {
+    let mut wire = Wire::new(100);
+    let mut first = wire.subscribed("a");
+    let mut further = wire.subscribe("a");
+    let id = match &wire.sent()[..] {
+        [Packet::Subscribe(packet)] => packet.pkid,
+        other => panic!("{other:?}"),
+    };
+    wire.receive(suback(id, SubscribeReasonCode::QuotaExceeded)).unwrap();
+    assert!(further.answered.try_recv().unwrap().is_err());
+    wire.receive(message("a", 0)).unwrap();
+    assert!(first.messages.try_next().is_some());
 }
 
 #[test]
 fn many_filters_go_in_as_few_packets_as_the_limit_allows_each_with_its_own_answer() {
     let mut wire = Wire::new(100);
-    let (wanted, mut answers): (Vec<_>, Vec<_>) = (0..20)
-        .map(|n| {
-            let (answer, answered) = oneshot::channel();
-            let filter: Filter = format!("t/{n}").parse().unwrap();
-            (Wanted::new(filter, QoS::AtLeastOnce, false, answer), answered)
-        })
-        .unzip();
-    wire.session.command(Command::Subscribe(wanted));
-    let sent = wire.sent();
+    let (mut requests, mut streams) = (Vec::new(), Vec::new());
+    for n in 0..20 {
+        let (answer, answered) = oneshot::channel();
+        let options = SubscribeOptions::new(format!("t/{n}"), QoS::AtLeastOnce).unwrap();
+        let (request, messages) = wire.request(options, Some(answer));
+        requests.push(request);
+        streams.push(Stream { answered, messages });
+    }
+    wire.session.command(Command::Subscribe(requests), wire.now);
     let sizes: Vec<_> =
-        sent.iter().map(|p| if let Packet::Subscribe(p) = p { p.filters.len() } else { 0 }).collect();
+        wire.sent().iter().map(|p| if let Packet::Subscribe(p) = p { p.filters.len() } else { 0 }).collect();
     assert_eq!(sizes, [8, 8, 4]);
-    let agreed = SubscribeReasonCode::Success(WireQoS::AtLeastOnce);
-    let mut codes = vec![agreed; 8];
+    let mut codes = vec![AGREED; 8];
     codes[3] = SubscribeReasonCode::NotAuthorized;
     wire.receive(Packet::SubAck(SubAck { pkid: 2, return_codes: codes, properties: None })).unwrap();
-    let answered: Vec<_> =
-        answers.iter_mut().map(|answer| answer.try_recv().ok().map(|a| a.is_ok())).collect();
-    assert_eq!(answered[..8], [None; 8]);
-    let (mut expected, refused) = ([Some(true); 8], 3);
-    expected[refused] = Some(false);
-    assert_eq!(answered[8..16], expected);
+    let mut answered = || {
+        streams
+            .iter_mut()
+            .map(|stream| stream.answered.try_recv().ok().map(|a| a.is_ok()))
+            .collect::<Vec<_>>()
+    };
+    let mut expected = [None; 20];
+    expected[8..16].fill(Some(true));
+    expected[11] = Some(false);
+    assert_eq!(answered(), expected);
     // An answer with too few codes refuses the rest.
-    wire.receive(suback(3, agreed)).unwrap();
-    let answered: Vec<_> =
-        answers[16..].iter_mut().map(|answer| answer.try_recv().unwrap().is_ok()).collect();
-    assert_eq!(answered, [true, false, false, false]);
+    wire.receive(suback(3, AGREED)).unwrap();
+    assert_eq!(answered()[16..], [Some(true), Some(false), Some(false), Some(false)]);
+}
+
+#[test]
+fn the_options_of_a_subscription_go_out() {
+    let mut wire = Wire::new(100);
+    let options = SubscribeOptions::new("a", QoS::AtMostOnce).unwrap();
+    let options = options.no_local().retain_as_published().retain_handling(RetainHandling::DoNotSend);
+    let _stream = wire.subscribe_with(options);
+    let sent = wire.sent();
+    let [Packet::Subscribe(packet)] = &sent[..] else { panic!("{sent:?}") };
+    let filter = &packet.filters[0];
+    assert!(filter.nolocal && filter.preserve_retain);
+    assert_eq!(filter.retain_forward_rule, rumqttc::v5::mqttbytes::v5::RetainForwardRule::Never);
 }
 
 #[test]
 fn unsubscribing_ends_the_stream_and_waits_for_the_answer() {
     let mut wire = Wire::new(100);
-    let mut subscription = wire.subscribed("a");
+    let stream = wire.subscribed("a");
     for (reason, good) in [(UnsubAckReason::Success, true), (UnsubAckReason::NotAuthorized, false)] {
         let mut answered = wire.unsubscribe("a");
         let sent = wire.sent();
@@ -90,85 +152,117 @@ fn unsubscribing_ends_the_stream_and_waits_for_the_answer() {
         wire.receive(Packet::UnsubAck(ack)).unwrap();
         assert_eq!(answered.try_recv().unwrap().is_ok(), good);
     }
-    assert!(matches!(
-        subscription.queue.try_recv(),
-        Err(tokio::sync::mpsc::error::TryRecvError::Disconnected)
-    ));
+    assert!(stream.messages.has_ended());
 }
 
 #[test]
 fn what_is_asked_without_a_connection_goes_out_with_the_next_one() {
     let mut wire = Wire::offline(unpaced());
-    let answered = wire.subscribe("a");
+    let stream = wire.subscribe("a");
     assert_eq!(wire.sent(), []);
-    wire.session.connected(granted::tests::granted(100, &unpaced()), wire.now);
-    assert_eq!(wire.agreed(answered).filter().as_str(), "a");
+    wire.accept(false, 100);
+    wire.agree(stream);
 }
-
-fn unsuback(id: u16) -> Packet {
-    Packet::UnsubAck(UnsubAck { pkid: id, reasons: vec![UnsubAckReason::Success], properties: None })
-}
-
-fn stands(subscription: &mut Subscription) -> bool {
-    use tokio::sync::mpsc::error::TryRecvError;
-    subscription.queue.try_recv() == Err(TryRecvError::Empty)
-}
-
-const AGREED: SubscribeReasonCode = SubscribeReasonCode::Success(WireQoS::AtLeastOnce);
 
 #[test]
-fn the_last_word_on_a_filter_is_kept_also_where_all_words_wait_for_a_connection() {
-    // What the application asks for in a row, and whether the filter stands in the end.
-    for (case, words) in [
-        ("subscribed and unsubscribed", &[true, false][..]),
-        ("unsubscribed and subscribed", &[false, true]),
-        ("back and forth", &[true, false, true, false]),
-        ("and back", &[true, false, true, false, true]),
+fn the_last_request_for_a_filter_decides_wherever_the_others_were_when_it_came() {
+    // What the application asks for in a row, and what the server has to be told where all of it waits for a connection.
+    for (requests, expected) in [
+        (&[true, false][..], &[][..]),
+        (&[false, true], &[true]),
+        (&[true, false, true, false], &[]),
+        (&[true, false, true, false, true], &[true]),
     ] {
-        let mut wire = Wire::offline(unpaced());
-        let (mut subscribing, mut unsubscribing) = (Vec::new(), Vec::new());
-        for subscribes in words {
-            match subscribes {
-                true => subscribing.push(wire.subscribe("a")),
-                false => unsubscribing.push(wire.unsubscribe("a")),
+        for connected in [false, true] {
+            let mut wire = Wire::offline(unpaced());
+            if connected {
+                wire.accept(false, 100);
             }
-        }
-        wire.session.connected(granted::tests::granted(100, &unpaced()), wire.now);
-        let mut told = Vec::new();
-        for packet in wire.sent() {
-            let (word, answer) = match packet {
-                Packet::Subscribe(packet) => (true, suback(packet.pkid, AGREED)),
-                Packet::Unsubscribe(packet) => (false, unsuback(packet.pkid)),
-                other => panic!("{case}: {other:?}"),
-            };
-            told.push(word);
-            wire.receive(answer).unwrap();
-        }
-        assert_eq!(told, words, "{case}");
-        assert!(unsubscribing.iter_mut().all(|answer| answer.try_recv().unwrap().is_ok()), "{case}");
-        let mut subscriptions: Vec<_> =
-            subscribing.iter_mut().map(|answer| answer.try_recv().unwrap().unwrap()).collect();
-        let last = subscriptions.len() - 1;
-        for (number, subscription) in subscriptions.iter_mut().enumerate() {
-            assert_eq!(stands(subscription), number == last && words.ends_with(&[true]), "{case}: {number}");
+            let (mut streams, mut unsubscribing) = (Vec::new(), Vec::new());
+            for subscribes in requests {
+                match subscribes {
+                    true => streams.push(wire.subscribe("a")),
+                    false => unsubscribing.push(wire.unsubscribe("a")),
+                }
+            }
+            if !connected {
+                wire.accept(false, 100);
+            }
+            let (mut told, mut has) = (Vec::new(), false);
+            loop {
+                let sent = wire.sent();
+                if sent.is_empty() {
+                    break;
+                }
+                for packet in sent {
+                    let answer = match packet {
+                        Packet::Subscribe(packet) => {
+                            has = true;
+                            suback(packet.pkid, AGREED)
+                        }
+                        Packet::Unsubscribe(packet) => {
+                            has = false;
+                            unsuback(packet.pkid)
+                        }
+                        other => panic!("{other:?}"),
+                    };
+                    told.push(has);
+                    wire.receive(answer).unwrap();
+                }
+            }
+            let case = format!("{requests:?}, connected: {connected}: {told:?}");
+            if !connected {
+                let told: Vec<bool> = told.into_iter().skip_while(|subscribed| !subscribed).collect();
+                assert_eq!(told, expected, "{case}");
+            }
+            assert_eq!(has, requests.ends_with(&[true]), "{case}");
+            assert!(unsubscribing.iter_mut().all(|answer| answer.try_recv().unwrap().is_ok()), "{case}");
+            let last = streams.len() - 1;
+            for (number, stream) in streams.iter_mut().enumerate() {
+                assert!(stream.answered.try_recv().unwrap().is_ok(), "{case}");
+                let stands = number == last && requests.ends_with(&[true]);
+                assert_eq!(stream.messages.has_ended(), !stands, "{case}: {number}");
+            }
         }
     }
 }
 
 #[test]
-fn what_a_lost_connection_left_unanswered_is_asked_again_in_order_and_first() {
+fn what_a_lost_connection_left_unanswered_is_asked_again_where_it_is_still_wanted() {
     let mut wire = Wire::new(100);
-    let _answers = (wire.subscribe("a"), wire.unsubscribe("a"), wire.subscribe("b"));
+    let ends = wire.subscribed("ends");
+    let (_a, _unsubscribe, _b) = (wire.subscribe("a"), wire.unsubscribe("ends"), wire.subscribe("b"));
+    drop(ends);
     assert_eq!(wire.sent().len(), 3);
-    wire.session.disconnected();
-    let _later = (wire.unsubscribe("b"), wire.subscribe("c"));
-    wire.session.connected(granted::tests::granted(100, &unpaced()), wire.now);
-    let word = |packet: &Packet| match packet {
-        Packet::Subscribe(packet) => format!("+{}", packet.filters[0].path),
-        Packet::Unsubscribe(packet) => format!("-{}", packet.filters[0]),
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(wire.sent().iter().map(word).collect::<Vec<_>>(), ["+a", "-a", "+b", "-b", "+c"]);
+    wire.session.disconnected(&hung_up());
+    let (_unsubscribe_b, _c) = (wire.unsubscribe("b"), wire.subscribe("c"));
+    wire.accept(true, 100);
+    // One at a time, since the server hung up on one of them: each is answered.
+    let mut told = Vec::new();
+    loop {
+        let sent = wire.sent();
+        if sent.is_empty() {
+            break;
+        }
+        for packet in sent {
+            let answer = match packet {
+                Packet::Subscribe(packet) => {
+                    told.extend(packet.filters.iter().map(|filter| format!("+{}", filter.path)));
+                    let return_codes = vec![AGREED; packet.filters.len()];
+                    Packet::SubAck(SubAck { pkid: packet.pkid, return_codes, properties: None })
+                }
+                Packet::Unsubscribe(packet) => {
+                    told.extend(packet.filters.iter().map(|filter| format!("-{filter}")));
+                    let reasons = vec![UnsubAckReason::Success; packet.filters.len()];
+                    Packet::UnsubAck(UnsubAck { pkid: packet.pkid, reasons, properties: None })
+                }
+                other => panic!("{other:?}"),
+            };
+            wire.receive(answer).unwrap();
+        }
+    }
+    told.sort();
+    assert_eq!(told, ["+a", "+c", "-b", "-ends"]);
 }
 
 #[test]
@@ -177,11 +271,12 @@ fn an_unsubscription_that_was_overtaken_is_not_asked_again() {
     drop(wire.subscribed("a"));
     let mut ended = wire.unsubscribe("a");
     wire.sent();
-    // The server answers the second subscription, and the connection is gone before the answer to the first end.
-    let mut subscription = wire.subscribed("a");
+    let mut stream = wire.subscribe("a");
     wire.reconnect(true);
-    assert_eq!(wire.sent(), []);
+    let sent = wire.sent();
+    let [Packet::Subscribe(packet)] = &sent[..] else { panic!("{sent:?}") };
     assert!(ended.try_recv().unwrap().is_ok());
+    wire.receive(suback(packet.pkid, AGREED)).unwrap();
     wire.receive(message("a", 0)).unwrap();
-    assert!(subscription.queue.try_recv().is_ok());
+    assert!(stream.messages.try_next().is_some());
 }

@@ -1,10 +1,12 @@
 //! mosquitto, which asks for client certificates, and clients that it lets in.
 
+use std::time::Instant;
+
 use aws_iot_mqtt::{Builder, Client};
 use rustls::ClientConfig;
 use test_peers::{Mosquitto, Pki, TlsVersion};
 
-use super::{BOTH_VERSIONS, client, lasting, tls};
+use super::{BOTH_VERSIONS, PATIENCE, client, lasting, tls};
 
 pub(crate) struct Bench {
     pub(crate) broker: Mosquitto,
@@ -45,11 +47,13 @@ impl Bench {
     }
 
     pub(crate) fn log_until_one_of(&self, texts: &[&str]) -> String {
+        let begun = Instant::now();
         loop {
             let log = self.broker.log();
             if texts.iter().any(|text| log.contains(text)) {
                 return log;
             }
+            assert!(begun.elapsed() < PATIENCE, "none of {texts:?} in {log}");
             std::thread::yield_now();
         }
     }

@@ -13,7 +13,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_iot_mqtt::{Builder, Client, Limits, QoS, Reconnect, Subscription};
 use rustls::client::{ResolvesClientCert, WebPkiServerVerifier};
@@ -27,6 +27,9 @@ use test_peers::Issued;
 pub(crate) const EACH_VERSION: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
 pub(crate) const BOTH_VERSIONS: &[&SupportedProtocolVersion] = &[&TLS12, &TLS13];
 
+/// Longest that a test waits for anything: a lost message is a failed assertion, and not a run that hangs.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
 /// Runs a future on this thread, with nothing but the standard library: so nothing of ours may need tokio around it.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     struct Unpark(Thread);
@@ -37,11 +40,13 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     }
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
     let (mut future, mut context) = (pin!(future), Context::from_waker(&waker));
+    let begun = Instant::now();
     loop {
         match future.as_mut().poll(&mut context) {
             Poll::Ready(output) => return output,
-            Poll::Pending => std::thread::park(),
+            Poll::Pending => std::thread::park_timeout(PATIENCE),
         }
+        assert!(begun.elapsed() < PATIENCE, "what the test waits for does not happen");
     }
 }
 

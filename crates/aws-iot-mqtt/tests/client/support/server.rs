@@ -53,7 +53,7 @@ impl Scripted {
 
     fn serve(ca_pem: &str, server: &Issued, device: Issued, scripts: Vec<Script>) -> Self {
         let (listener, port) = listen();
-        let config = Arc::new(config(ca_pem, server));
+        let config = Arc::new(server_config(ca_pem, server));
         thread::spawn(move || {
             for script in scripts {
                 let (socket, _) = listener.accept().unwrap();
@@ -109,7 +109,8 @@ fn listen() -> (TcpListener, u16) {
     (listener, port)
 }
 
-fn config(ca_pem: &str, server: &Issued) -> ServerConfig {
+/// TLS that asks for the client's certificate.
+pub(crate) fn server_config(ca_pem: &str, server: &Issued) -> ServerConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let clients = Arc::new(roots(ca_pem));
     let verifier: Arc<dyn ClientCertVerifier> =

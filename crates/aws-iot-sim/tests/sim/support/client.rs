@@ -164,6 +164,19 @@ pub(crate) fn connect_kept(client_id: &str, clean_start: bool, expiry: u32) -> V
     connect_flagged(if clean_start { 0x02 } else { 0 }, client_id, 60, &[0x11, a, b, c, d], None)
 }
 
+/// CONNECT for a session that is kept for `expiry` seconds, with a will that has properties.
+pub(crate) fn connect_with_will(
+    client_id: &str,
+    expiry: u32,
+    will_properties: &[u8],
+    topic: &str,
+    payload: &str,
+) -> Vec<u8> {
+    let [a, b, c, d] = expiry.to_be_bytes();
+    let will = Some((will_properties, topic, payload));
+    connect_packet(0x06, client_id, 60, &[0x11, a, b, c, d], will)
+}
+
 fn connect_flagged(
     flags: u8,
     client_id: &str,
@@ -171,14 +184,26 @@ fn connect_flagged(
     properties: &[u8],
     will: Option<(&str, &str)>,
 ) -> Vec<u8> {
+    let will = will.map(|(topic, payload)| (&[] as &[u8], topic, payload));
+    connect_packet(flags, client_id, keep_alive, properties, will)
+}
+
+fn connect_packet(
+    flags: u8,
+    client_id: &str,
+    keep_alive: u16,
+    properties: &[u8],
+    will: Option<(&[u8], &str, &str)>,
+) -> Vec<u8> {
     let mut body = string("MQTT");
     body.extend([5, flags]);
     body.extend(keep_alive.to_be_bytes());
     body.push(u8::try_from(properties.len()).expect("short properties"));
     body.extend(properties);
     body.extend(string(client_id));
-    if let Some((topic, payload)) = will {
-        body.push(0);
+    if let Some((properties, topic, payload)) = will {
+        body.push(u8::try_from(properties.len()).expect("short properties"));
+        body.extend(properties);
         body.extend(string(topic));
         body.extend(string(payload));
     }

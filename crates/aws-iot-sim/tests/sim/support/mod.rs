@@ -3,6 +3,8 @@
 pub(crate) mod client;
 pub(crate) mod http;
 
+use std::time::{Duration, Instant};
+
 use aws_iot_sim::AwsIotSim;
 use test_peers::{Issued, Pki};
 
@@ -25,6 +27,16 @@ pub(crate) fn device(sim: &AwsIotSim, name: &str, policy: &str) -> Issued {
     let issued = certificate(name);
     sim.admit(&issued.certificate_pem, name, policy).expect("the device is admitted");
     issued
+}
+
+/// Waits for something that another process or thread does.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let patience = Instant::now() + Duration::from_secs(60);
+    while !is_so() {
+        assert!(Instant::now() < patience, "not within a minute: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// The resource name of something in the simulated account.

@@ -31,6 +31,18 @@ impl Bus {
         }
     }
 
+    /// The answer with which this call is to fail.
+    pub(in crate::module) fn take_failure(&mut self, called: &str) -> Option<u64> {
+        match self.fault() {
+            Fault::FailEach { function, answer } if function == called => Some(answer),
+            Fault::FailNext { function, answer } if function == called && !self.progress.spent => {
+                self.progress.spent = true;
+                Some(answer)
+            }
+            _ => None,
+        }
+    }
+
     /// Whether a bit of this signature is lost on the bus.
     pub(in crate::module) fn corrupts_signature(&mut self) -> bool {
         match self.fault() {
@@ -38,6 +50,11 @@ impl Bus {
             Fault::CorruptNextSignature => !mem::replace(&mut self.progress.spent, true),
             _ => false,
         }
+    }
+
+    /// Whether a bit of what is read is lost on the bus.
+    pub(in crate::module) fn corrupts_read(&mut self) -> bool {
+        self.fault() == Fault::CorruptNextRead && !mem::replace(&mut self.progress.spent, true)
     }
 
     fn fault(&mut self) -> Fault {
@@ -49,10 +66,13 @@ impl Bus {
     /// Waits as the present fault wants it, and says whether the chip answers.
     pub(super) fn wait_for_chip(&mut self) -> Result<Settings, NoAnswer> {
         let mut settings = self.settings().map_err(|error| self.broken(&error))?;
+        self.progress.follow(settings.fault_number);
         self.progress.operations = self.progress.operations.saturating_add(1);
         loop {
             let number = settings.fault_number;
-            self.progress.follow(number);
+            if self.progress.follow(number) {
+                self.progress.operations = 1;
+            }
             match settings.fault {
                 Fault::Absent => {}
                 Fault::Mute => settings = self.while_fault(number, None)?,
@@ -65,6 +85,8 @@ impl Bus {
                         let limit = scaled(self.version.gives_up_a_dying_chip_after(), settings.time_scale);
                         settings = self.while_fault(number, Some(limit))?;
                         self.cut();
+                        self.no_answer(&settings);
+                        return Err(NoAnswer::Died);
                     }
                 }
                 Fault::PowerCycledAfter(operations) => {
@@ -102,11 +124,13 @@ impl Bus {
 }
 
 impl Progress {
-    /// Begins anew when the fault is another one; the operation that finds it is its first.
-    fn follow(&mut self, fault_number: u64) {
-        if self.fault_number != fault_number {
-            *self = Self { fault_number, operations: 1, spent: false };
+    /// Begins anew when the fault is another one.
+    fn follow(&mut self, fault_number: u64) -> bool {
+        let other = self.fault_number != fault_number;
+        if other {
+            *self = Self { fault_number, operations: 0, spent: false };
         }
+        other
     }
 }
 

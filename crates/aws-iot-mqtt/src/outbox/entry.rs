@@ -1,0 +1,72 @@
+//! An accepted message.
+
+use std::mem::size_of;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use crate::{Error, Properties, Publication, QoS};
+
+/// Where a result is sent to. Dropped without a result, it means that the session has ended.
+pub(crate) type Answer<T> = oneshot::Sender<Result<T, Error>>;
+
+/// An accepted message.
+pub(crate) struct Entry {
+    pub(crate) topic: Bytes,
+    pub(crate) qos: QoS,
+    pub(crate) payload: Bytes,
+    pub(crate) retain: bool,
+    pub(crate) properties: Option<Box<Properties>>,
+    pub(super) answer: Answer<()>,
+    /// For the age that the statistics show.
+    pub(super) accepted: SystemTime,
+    /// When the message expires, by the wall clock.
+    pub(super) expires: Option<SystemTime>,
+    /// It was sent at least once, so whether it arrived is not known.
+    pub(crate) sent: bool,
+    /// The packet id under which an earlier connection of the same server session sent it.
+    pub(crate) packet_id: Option<u16>,
+    /// When the server first asked to send it again later, and how often it did.
+    pub(super) refused: Option<(Instant, u32)>,
+}
+
+impl Entry {
+    pub(crate) fn new(
+        publication: Publication,
+        now: SystemTime,
+    ) -> (Self, oneshot::Receiver<Result<(), Error>>) {
+        let (answer, answered) = oneshot::channel();
+        let expiry = publication.properties().message_expiry_interval;
+        let entry = Self {
+            topic: Bytes::from(publication.topic.into_string()),
+            qos: publication.qos,
+            payload: publication.payload,
+            retain: publication.retain,
+            properties: publication.properties,
+            answer,
+            accepted: now,
+            expires: expiry.and_then(|expiry| now.checked_add(expiry)),
+            sent: false,
+            packet_id: None,
+            refused: None,
+        };
+        (entry, answered)
+    }
+
+    pub(crate) fn topic(&self) -> String {
+        String::from_utf8_lossy(&self.topic).into_owned()
+    }
+
+    /// What it takes in memory, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        let properties =
+            self.properties.as_ref().map_or(0, |properties| size_of::<Properties>() + properties.bytes());
+        size_of::<Self>() + self.topic.len() + self.payload.len() + properties
+    }
+
+    /// The rest of its expiry interval; `None` where it has none.
+    pub(crate) fn expires_in(&self, now: SystemTime) -> Option<Duration> {
+        self.expires.map(|expires| expires.duration_since(now).unwrap_or_default())
+    }
+}

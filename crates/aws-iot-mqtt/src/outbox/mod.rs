@@ -1,0 +1,430 @@
+//! Every accepted message, from its acceptance to its end: acknowledged, refused, expired or dropped.
+//!
+//! Shared between the application's threads and the session's. The session knows a message by its [`Key`] alone.
+
+mod entry;
+mod options;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::sync::Notify;
+
+pub(crate) use self::entry::{Answer, Entry};
+pub use self::options::{OfflineQos0, OutboxOptions, WhenFull};
+pub(crate) use self::store::Key;
+use self::store::Store;
+use crate::clock::{Now, after};
+use crate::event::Hub;
+use crate::statistics::Counters;
+use crate::{Error, Event, QoS};
+
+/// The first pause before a message is sent again that the server refused for now; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest of these pauses.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+pub(crate) struct Outbox {
+    options: OutboxOptions,
+    state: Mutex<State>,
+    /// Notified when a message comes in.
+    accepted: Notify,
+    /// Notified when there is room again.
+    room: Notify,
+    hub: Arc<Hub>,
+    counters: Arc<Counters>,
+}
+
+#[derive(Default)]
+struct State {
+    store: Store,
+    /// Messages that may be sent, in order.
+    waiting: Waiting,
+    /// QoS 1 messages that the server refused for now, and when each may be sent again.
+    paused: BTreeSet<(Instant, Key)>,
+    online: bool,
+    ended: Option<Error>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    qos0: BTreeSet<Key>,
+    qos1: BTreeSet<Key>,
+}
+
+/// What became of a message that was offered.
+enum Offered {
+    Accepted,
+    NoRoom(Entry),
+}
+
+/// What the session did with a message.
+pub(crate) enum Sending {
+    /// It is in the connection's buffer.
+    Sent,
+    /// It cannot be sent, and never will be.
+    Failed(Error),
+    /// Nothing more can be sent now.
+    Stop,
+}
+
+/// Messages that are removed, and what their senders are told once the lock is released.
+#[derive(Default)]
+struct Removed(Vec<(Entry, Result<(), Error>)>);
+
+impl Outbox {
+    pub(crate) fn new(options: OutboxOptions, hub: Arc<Hub>, counters: Arc<Counters>) -> Self {
+        let (accepted, room) = (Notify::new(), Notify::new());
+        Self { options, state: Mutex::default(), accepted, room, hub, counters }
+    }
+
+    /// Accepts the message, or fails. It waits for room only with [`WhenFull::Wait`].
+    pub(crate) async fn put(&self, entry: Entry) -> Result<(), Error> {
+        let mut entry = match self.offer(entry)? {
+            Offered::Accepted => return Ok(()),
+            Offered::NoRoom(entry) if self.options.when_full == WhenFull::Wait => entry,
+            Offered::NoRoom(entry) => return Err(self.full(&entry)),
+        };
+        loop {
+            let mut room = pin!(self.room.notified());
+            // Before the next attempt, or a notification between attempt and wait would be missed.
+            room.as_mut().enable();
+            entry = match self.offer(entry)? {
+                Offered::Accepted => return Ok(()),
+                Offered::NoRoom(entry) => entry,
+            };
+            room.await;
+        }
+    }
+
+    /// Accepts the message now, or fails.
+    pub(crate) fn try_put(&self, entry: Entry) -> Result<(), Error> {
+        match self.offer(entry)? {
+            Offered::Accepted => Ok(()),
+            Offered::NoRoom(entry) => Err(self.full(&entry)),
+        }
+    }
+
+    /// Hands messages to `send` in their order until it stops: QoS 0, and at most `window` of QoS 1.
+    ///
+    /// A message that was sent stays here until [`Self::complete`].
+    pub(crate) fn send(&self, mut window: usize, now: Now, mut send: impl FnMut(Key, &mut Entry) -> Sending) {
+        let mut removed = Removed::default();
+        let mut guard = self.state();
+        let state = &mut *guard;
+        state.expire(now.wall, &mut removed);
+        state.resume(now.instant);
+        while let Some(key) = state.next(window > 0) {
+            let Some(entry) = state.store.get_mut(key) else { break };
+            let qos = entry.qos;
+            match send(key, entry) {
+                Sending::Sent => {
+                    window -= usize::from(qos == QoS::AtLeastOnce);
+                    state.waiting.of(qos).remove(&key);
+                    state.store.set_expiring(key, false);
+                }
+                Sending::Failed(error) => state.remove(key, Err(error), &mut removed),
+                Sending::Stop => break,
+            }
+        }
+        drop(guard);
+        self.report(removed);
+    }
+
+    /// The messages are done with.
+    pub(crate) fn complete(&self, results: impl IntoIterator<Item = (Key, Result<(), Error>)>) {
+        let mut removed = Removed::default();
+        let mut state = self.state();
+        for (key, result) in results {
+            state.remove(key, result, &mut removed);
+        }
+        drop(state);
+        self.report(removed);
+    }
+
+    /// The server has refused the message for now: it is sent again after a pause, for as long as `patience` from the
+    /// first refusal on. Then it fails with `error`.
+    pub(crate) fn retry_later(&self, key: Key, error: Error, patience: Duration, now: Instant) {
+        let mut guard = self.state();
+        let state = &mut *guard;
+        if let Some(entry) = state.store.get_mut(key) {
+            let (first, times) = entry.refused.unwrap_or((now, 0));
+            let again = after(now, FIRST_PAUSE.saturating_mul(1 << times.min(8)).min(LONGEST_PAUSE));
+            if again.saturating_duration_since(first) <= patience {
+                entry.refused = Some((first, times + 1));
+                entry.packet_id = None;
+                state.paused.insert((again, key));
+                state.store.set_expiring(key, true);
+                return;
+            }
+        }
+        drop(guard);
+        self.complete([(key, Err(error))]);
+    }
+
+    /// The connection is gone. What the server did not acknowledge is sent again on the next one, in the old order, and
+    /// before everything new: `sent`, each with its packet id, and `unsent`, which were not written.
+    pub(crate) fn requeue(
+        &self,
+        sent: impl IntoIterator<Item = (Key, u16)>,
+        unsent: impl IntoIterator<Item = Key>,
+    ) {
+        let mut removed = Removed::default();
+        let mut guard = self.state();
+        let state = &mut *guard;
+        state.online = false;
+        let sent = sent.into_iter().map(|(key, packet_id)| (key, Some(packet_id)));
+        for (key, packet_id) in sent.chain(unsent.into_iter().map(|key| (key, None))) {
+            let Some(entry) = state.store.get_mut(key) else { continue };
+            entry.sent |= packet_id.is_some();
+            // One that was not written keeps the packet id of an earlier connection.
+            entry.packet_id = packet_id.or(entry.packet_id);
+            let qos = entry.qos;
+            state.waiting.of(qos).insert(key);
+            state.store.set_expiring(key, true);
+        }
+        if self.options.offline_qos0 == OfflineQos0::Refuse {
+            for key in std::mem::take(&mut state.waiting.qos0) {
+                let topic = state.store.get(key).map(Entry::topic).unwrap_or_default();
+                state.remove(key, Err(Error::Offline { topic }), &mut removed);
+            }
+        }
+        drop(guard);
+        self.report(removed);
+    }
+
+    /// There is a connection. Returns the packet ids under which messages are to be sent again, if the server has kept
+    /// the session; otherwise no packet id of an earlier connection is valid (MQTT 5, section 4.4).
+    pub(crate) fn online(&self, session_present: bool) -> Vec<u16> {
+        let mut state = self.state();
+        state.online = true;
+        let State { store, waiting, .. } = &mut *state;
+        let valid = |key: &Key| {
+            let entry = store.get_mut(*key)?;
+            entry.packet_id = entry.packet_id.filter(|_| session_present);
+            entry.packet_id
+        };
+        waiting.qos1.iter().filter_map(valid).collect()
+    }
+
+    /// Removes what has expired.
+    pub(crate) fn expire(&self, now: SystemTime) {
+        let mut removed = Removed::default();
+        self.state().expire(now, &mut removed);
+        self.report(removed);
+    }
+
+    /// When something happens without an event from outside: a message expires, or is to be sent again.
+    pub(crate) fn deadline(&self, now: Now) -> Option<Instant> {
+        let state = self.state();
+        let expiry = state.store.next_expiry().map(|(expires, _)| {
+            // Rounded up, or it would be waited for many times over.
+            let left = expires.duration_since(now.wall).unwrap_or_default();
+            after(now.instant, left + Duration::from_millis(1))
+        });
+        // Without a connection, nothing is sent again.
+        let resume = state.paused.first().map(|(again, _)| *again).filter(|_| state.online);
+        expiry.into_iter().chain(resume).min()
+    }
+
+    pub(crate) fn topic(&self, key: Key) -> Option<String> {
+        self.state().store.get(key).map(Entry::topic)
+    }
+
+    /// Waits for a message to come in.
+    pub(crate) async fn accepted(&self) {
+        self.accepted.notified().await;
+    }
+
+    /// No message is accepted from now on; those that wait are still sent.
+    pub(crate) fn close(&self) {
+        self.state().ended.get_or_insert(Error::Closed);
+        self.room.notify_waiters();
+    }
+
+    /// No message is accepted from now on, and those that are here fail with `why`.
+    pub(crate) fn fail_all(&self, why: &Error) {
+        let mut removed = Removed::default();
+        let mut state = self.state();
+        state.ended = Some(why.clone());
+        for key in state.store.keys() {
+            state.remove(key, Err(why.clone()), &mut removed);
+        }
+        drop(state);
+        // No event for each: the event of the client's end tells their number.
+        for (entry, result) in removed.0 {
+            let _ = entry.answer.send(result);
+        }
+        self.room.notify_waiters();
+    }
+
+    /// How many messages are here, and what they take in memory, in bytes.
+    pub(crate) fn depth(&self) -> (usize, usize) {
+        let state = self.state();
+        (state.store.len(), state.store.bytes())
+    }
+
+    /// How long the oldest message has been here.
+    pub(crate) fn oldest_age(&self, now: SystemTime) -> Option<Duration> {
+        let state = self.state();
+        state.store.oldest().map(|entry| now.duration_since(entry.accepted).unwrap_or_default())
+    }
+
+    fn offer(&self, entry: Entry) -> Result<Offered, Error> {
+        let mut removed = Removed::default();
+        let mut state = self.state();
+        if let Some(ended) = &state.ended {
+            return Err(ended.clone());
+        }
+        let refused = !state.online && self.options.offline_qos0 == OfflineQos0::Refuse;
+        if entry.qos == QoS::AtMostOnce && refused {
+            return Err(Error::Offline { topic: entry.topic() });
+        }
+        let bytes = entry.bytes();
+        if !self.has_room(&state, bytes) {
+            state.expire(entry.accepted, &mut removed);
+        }
+        if self.options.when_full == WhenFull::DropOldest {
+            self.make_room(&mut state, bytes, &mut removed);
+        }
+        let offered = if self.has_room(&state, bytes) {
+            let qos = entry.qos;
+            let key = state.store.insert(entry);
+            state.waiting.of(qos).insert(key);
+            Offered::Accepted
+        } else if matches!(self.options.when_full, WhenFull::Wait | WhenFull::Refuse) {
+            Offered::NoRoom(entry)
+        } else {
+            let topic = entry.topic();
+            removed.0.push((entry, Err(Error::Dropped { topic })));
+            Offered::Accepted
+        };
+        drop(state);
+        if matches!(offered, Offered::Accepted) {
+            self.accepted.notify_one();
+        }
+        self.report(removed);
+        Ok(offered)
+    }
+
+    fn has_room(&self, state: &State, bytes: usize) -> bool {
+        let OutboxOptions { messages, bytes: most, .. } = self.options;
+        let (now, used) = (state.store.len(), state.store.bytes());
+        now == 0 || (now < messages && used.saturating_add(bytes) <= most)
+    }
+
+    /// Drops the oldest messages that were not sent, unless that is not enough for a message of so many bytes.
+    fn make_room(&self, state: &mut State, bytes: usize, removed: &mut Removed) {
+        let OutboxOptions { messages, bytes: most, .. } = self.options;
+        let (mut now, mut used) = (state.store.len(), state.store.bytes());
+        let mut oldest = Vec::new();
+        // The keys of both in one order.
+        let Waiting { qos0, qos1 } = &state.waiting;
+        let (mut qos0, mut qos1) = (qos0.iter().peekable(), qos1.iter().peekable());
+        while now > 0 && !(now < messages && used.saturating_add(bytes) <= most) {
+            let next = match (qos0.peek(), qos1.peek()) {
+                (Some(one), Some(other)) if one < other => qos0.next(),
+                (_, Some(_)) => qos1.next(),
+                (Some(_), None) => qos0.next(),
+                (None, None) => return,
+            };
+            let Some((key, entry)) = next.and_then(|key| Some((*key, state.store.get(*key)?))) else {
+                return;
+            };
+            if !entry.sent {
+                (now, used) = (now - 1, used - entry.bytes());
+                oldest.push(key);
+            }
+        }
+        // A message that is larger than the whole outbox is not worth all the others.
+        if bytes > most && !oldest.is_empty() {
+            return;
+        }
+        for key in oldest {
+            let topic = state.store.get(key).map(Entry::topic).unwrap_or_default();
+            state.remove(key, Err(Error::Dropped { topic }), removed);
+        }
+    }
+
+    fn full(&self, entry: &Entry) -> Error {
+        let (messages, bytes) = self.depth();
+        Error::OutboxFull { topic: entry.topic(), messages, bytes }
+    }
+
+    /// Tells the senders. Not under the lock: whoever is told finds the room.
+    fn report(&self, removed: Removed) {
+        if removed.0.is_empty() {
+            return;
+        }
+        self.room.notify_waiters();
+        for (entry, result) in removed.0 {
+            match &result {
+                Err(error @ (Error::Dropped { topic } | Error::Expired { topic, .. })) => {
+                    self.counters.dropped.add(1);
+                    self.hub.tell(Event::MessageDropped { topic: topic.clone(), error: error.clone() });
+                }
+                Err(Error::Offline { .. }) | Ok(()) => {}
+                Err(error) => {
+                    self.counters.refused.add(1);
+                    let topic = entry.topic();
+                    tracing::warn!(error = %error.report(), "a message was not taken");
+                    self.hub.tell(Event::PublishRefused { topic, error: error.clone() });
+                }
+            }
+            // Whoever published it may have stopped waiting.
+            let _ = entry.answer.send(result);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing in here panics while it holds the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// The next message to send.
+    fn next(&self, window: bool) -> Option<Key> {
+        let Waiting { qos0, qos1 } = &self.waiting;
+        qos0.first().into_iter().chain(qos1.first().filter(|_| window)).min().copied()
+    }
+
+    fn remove(&mut self, key: Key, result: Result<(), Error>, removed: &mut Removed) {
+        let Some(entry) = self.store.remove(key) else { return };
+        self.waiting.of(entry.qos).remove(&key);
+        if entry.refused.is_some() {
+            self.paused.retain(|(_, paused)| *paused != key);
+        }
+        removed.0.push((entry, result));
+    }
+
+    fn resume(&mut self, now: Instant) {
+        while let Some((again, key)) = self.paused.first().copied().filter(|(again, _)| *again <= now) {
+            self.paused.remove(&(again, key));
+            self.waiting.qos1.insert(key);
+        }
+    }
+
+    /// Removes what has expired.
+    fn expire(&mut self, now: SystemTime, removed: &mut Removed) {
+        while let Some((_, key)) = self.store.next_expiry().filter(|(expires, _)| *expires <= now) {
+            let Some(entry) = self.store.get(key) else { break };
+            let (topic, sent) = (entry.topic(), entry.sent);
+            self.remove(key, Err(Error::Expired { topic, sent }), removed);
+        }
+    }
+}
+
+impl Waiting {
+    fn of(&mut self, qos: QoS) -> &mut BTreeSet<Key> {
+        match qos {
+            QoS::AtMostOnce => &mut self.qos0,
+            QoS::AtLeastOnce => &mut self.qos1,
+        }
+    }
+}

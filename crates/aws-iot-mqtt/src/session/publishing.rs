@@ -1,0 +1,154 @@
+//! Messages on their way to the server, and its acknowledgements.
+
+use std::mem::take;
+use std::time::Instant;
+
+use rumqttc::v5::mqttbytes::v5::{PubAck, PubAckReason, Publish};
+use tracing::debug;
+
+use super::blame::Item;
+use super::packet_ids::Use;
+use super::{Session, Written};
+use crate::clock::Now;
+use crate::codec::{Reason as _, publish_properties, wire_qos};
+use crate::outbox::{Entry, Key, Sending};
+use crate::{Error, QoS, ReasonCode};
+
+/// No further messages are encoded while more than this waits for the socket, in bytes: what is still in the outbox can
+/// expire, and a message of QoS 0 in the buffer is lost with the connection.
+const HIGH_WATER: usize = 64 * 1024;
+
+impl Session {
+    /// How many QoS 1 messages may be sent now.
+    pub(super) fn window(&self) -> usize {
+        let Some(connection) = &self.connection else { return 0 };
+        let unacknowledged = self.ids.publishes();
+        if self.blame.one_at_a_time() {
+            return usize::from(unacknowledged == 0 && !self.subscriptions.has_requests());
+        }
+        usize::from(connection.negotiated.receive_maximum).saturating_sub(unacknowledged)
+    }
+
+    /// Whether a message that comes in now could be sent.
+    pub(crate) fn wants_messages(&self) -> bool {
+        self.connection.is_some() && self.output.len() < HIGH_WATER && self.not_before.is_none()
+    }
+
+    /// Sends what may be sent now.
+    pub(crate) fn send(&mut self, now: Now) {
+        self.not_before = None;
+        let window = self.window();
+        // While a request is on probation, nothing else is sent that the server could hang up on.
+        if self.connection.is_none() || (self.blame.one_at_a_time() && window == 0) {
+            return;
+        }
+        let outbox = std::sync::Arc::clone(&self.outbox);
+        outbox.send(window, now, |key, entry| self.send_one(key, entry, now));
+        self.counters.in_flight.set(self.ids.publishes());
+    }
+
+    fn send_one(&mut self, key: Key, entry: &mut Entry, now: Now) -> Sending {
+        let on_probation = self.blame.one_at_a_time();
+        let Some(connection) = &mut self.connection else { return Sending::Stop };
+        // A QoS 0 message is not answered, so it must not be under way beside the one that is watched.
+        if self.output.len() >= HIGH_WATER
+            || (on_probation && entry.qos == QoS::AtMostOnce && self.ids.publishes() > 0)
+        {
+            return Sending::Stop;
+        }
+        let next = connection.pace.next(now.instant);
+        if next > now.instant {
+            self.not_before = Some(next);
+            return Sending::Stop;
+        }
+        let expires_in = entry.expires_in(now.wall);
+        let properties = entry.properties.as_ref();
+        // Topic and payload are lent to the packet and taken back: no copy and no reference count.
+        let mut packet = Publish {
+            dup: entry.packet_id.is_some(),
+            qos: wire_qos(entry.qos),
+            retain: entry.retain,
+            topic: take(&mut entry.topic),
+            // Not 0 while the size is asked for: without it, two bytes would be missing.
+            pkid: 1,
+            payload: take(&mut entry.payload),
+            properties: properties.map(|properties| publish_properties(properties, expires_in)),
+        };
+        let size = packet.size();
+        let sending = match connection.negotiated.check(&packet.topic, entry.qos, entry.retain, size) {
+            Ok(()) => {
+                let id = match (entry.qos, entry.packet_id) {
+                    (QoS::AtMostOnce, _) => Some(0),
+                    (QoS::AtLeastOnce, Some(id)) => {
+                        self.ids.set(id, Use::Queued(key));
+                        Some(id)
+                    }
+                    (QoS::AtLeastOnce, None) => self.ids.take(Use::Queued(key)),
+                };
+                match id {
+                    Some(id) => {
+                        packet.pkid = id;
+                        let written = if id == 0 { Written::Qos0(key) } else { Written::Publish(id) };
+                        self.output.publish(&packet, written);
+                        connection.pace.spend(size);
+                        self.counters.publishes.add(1);
+                        self.counters.repetitions.add(usize::from(entry.sent));
+                        Sending::Sent
+                    }
+                    None => Sending::Stop,
+                }
+            }
+            Err(error) => Sending::Failed(error),
+        };
+        (entry.topic, entry.payload) = (packet.topic, packet.payload);
+        if let (Sending::Failed(_), Some(id)) = (&sending, entry.packet_id) {
+            self.ids.release(id);
+        }
+        sending
+    }
+
+    pub(super) fn published(&mut self, ack: PubAck, now: Instant) {
+        let Some(Use::Publish(key)) = self.ids.get(ack.pkid) else {
+            // Harmless, and real brokers do it after a reconnect: no reason to give up the connection.
+            debug!(id = ack.pkid, "the server acknowledged a message that nobody waits for");
+            return;
+        };
+        self.ids.release(ack.pkid);
+        self.counters.in_flight.set(self.ids.publishes());
+        self.blame.answered(|item| *item == Item::Publish(key));
+        if matches!(ack.reason, PubAckReason::Success | PubAckReason::NoMatchingSubscribers) {
+            self.acknowledged = true;
+            self.counters.acknowledged.add(1);
+            self.completed.push((key, Ok(())));
+            return;
+        }
+        let reason = ack.reason.reason();
+        let error = Error::PublishRefused {
+            topic: self.outbox.topic(key).unwrap_or_default(),
+            reason,
+            text: ack.properties.and_then(|properties| properties.reason_string),
+        };
+        if matches!(reason, ReasonCode::QUOTA_EXCEEDED | ReasonCode::PACKET_IDENTIFIER_IN_USE) {
+            debug!(error = %error.report(), "the message is sent again after a pause");
+            self.outbox.retry_later(key, error, self.operation_timeout, now);
+        } else {
+            self.completed.push((key, Err(error)));
+        }
+    }
+
+    /// The message that has waited longest for its acknowledgement on this connection, and since when.
+    pub(super) fn oldest_publish(&self) -> Option<(Key, Instant)> {
+        self.unacknowledged.iter().find_map(|(id, key, written)| {
+            (self.ids.get(*id) == Some(Use::Publish(*key))).then_some((*key, *written))
+        })
+    }
+
+    /// Forgets the messages at the front that were acknowledged.
+    pub(super) fn trim_unacknowledged(&mut self) {
+        while let Some((id, key, _)) = self.unacknowledged.front()
+            && self.ids.get(*id) != Some(Use::Publish(*key))
+        {
+            self.unacknowledged.pop_front();
+        }
+    }
+}

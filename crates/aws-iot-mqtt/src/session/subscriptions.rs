@@ -1,0 +1,484 @@
+//! Subscriptions: what the application wants, against what the server has.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use rumqttc::v5::mqttbytes::v5::{
+    Filter as WireFilter, Packet, RetainForwardRule, Subscribe, SubscribeReasonCode, UnsubAckReason,
+    Unsubscribe,
+};
+
+use super::packet_ids::{PacketIds, Use};
+use crate::clock::after;
+use crate::codec::{Reason as _, wire_qos};
+use crate::message_queue::QueueWriter;
+use crate::outbox::Answer;
+use crate::subscription::RetainHandling;
+use crate::{Error, Filter, QoS, ReasonCode, SubscribeOptions};
+
+/// When a SUBSCRIBE or UNSUBSCRIBE that is not answered is sent once more, with the same packet id (AWS IoT Device
+/// Advisor, "Subscribe with retry": the device has to send it again, and the test waits for it).
+const REPEAT_AFTER: Duration = Duration::from_secs(10);
+
+/// A subscription that the application asks for.
+pub(crate) struct SubscribeRequest {
+    pub(crate) options: SubscribeOptions,
+    pub(crate) queue: QueueWriter,
+    /// `None` where nobody waits: it was given to the builder.
+    pub(crate) answer: Option<Answer<QoS>>,
+}
+
+#[derive(Default)]
+pub(super) struct Subscriptions {
+    filters: Vec<FilterState>,
+    /// What the server has to answer, by packet id.
+    requests: BTreeMap<u16, Request>,
+}
+
+/// All that concerns one filter.
+struct FilterState {
+    filter: Filter,
+    subscribers: Vec<Subscriber>,
+    unsubscribers: Vec<(Answer<()>, Instant)>,
+    server: Server,
+    /// The packet id of the request for it that the server has not answered.
+    requested: Option<u16>,
+}
+
+struct Subscriber {
+    options: SubscribeOptions,
+    queue: QueueWriter,
+    answer: Option<Answer<QoS>>,
+    since: Instant,
+    /// A SUBSCRIBE that covers it was sent.
+    requested: bool,
+    /// It stood before, so that its stream is in use.
+    established: bool,
+    /// It was given to the builder, and no connection was accepted since.
+    initial: bool,
+}
+
+/// What the server has of a filter.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Server {
+    Absent,
+    Active,
+    /// A request was not answered.
+    Unknown,
+}
+
+/// A SUBSCRIBE or UNSUBSCRIBE.
+struct Request {
+    packet: Packet,
+    filters: Vec<Filter>,
+    subscribe: bool,
+    /// When its last byte was written.
+    written: Option<Instant>,
+    repeated: bool,
+}
+
+/// What the session has to do after an answer or a time-out.
+pub(super) enum Outcome {
+    Subscribed(Filter, QoS),
+    /// A subscription that stood before is lost.
+    Lost(Filter, Error),
+}
+
+impl Subscriptions {
+    /// How many filters there will be with this one.
+    pub(super) fn count_with(&self, filter: &Filter) -> usize {
+        self.filters.iter().filter(|state| state.is_wanted() && state.filter != *filter).count() + 1
+    }
+
+    pub(super) fn subscribe(&mut self, request: SubscribeRequest, now: Instant) {
+        let SubscribeRequest { options, queue, answer } = request;
+        let initial = answer.is_none();
+        let state = self.state(&options.filter, Server::Absent);
+        let (requested, established) = (false, initial);
+        state.subscribers.push(Subscriber {
+            options,
+            queue,
+            answer,
+            since: now,
+            requested,
+            established,
+            initial,
+        });
+    }
+
+    /// Ends the streams of the filter at once; the server hears of it with the next [`Self::reconcile`].
+    pub(super) fn unsubscribe(&mut self, filter: &Filter, answer: Answer<()>, now: Instant) {
+        // A filter that is not known here may be one of an earlier process.
+        let state = self.state(filter, Server::Unknown);
+        for subscriber in state.subscribers.drain(..) {
+            subscriber.queue.end();
+            if let Some(answer) = subscriber.answer {
+                let _ = answer.send(Ok(subscriber.options.qos));
+            }
+        }
+        state.unsubscribers.push((answer, now));
+    }
+
+    /// The server has accepted a connection.
+    pub(super) fn connected(&mut self, session_present: bool) {
+        for state in &mut self.filters {
+            if !session_present {
+                state.server = Server::Absent;
+            } else if state.subscribers.iter().any(|subscriber| subscriber.initial) {
+                // The session of an earlier process has it.
+                state.server = Server::Active;
+            }
+            for subscriber in &mut state.subscribers {
+                subscriber.requested =
+                    state.server == Server::Active && (subscriber.requested || subscriber.initial);
+                subscriber.initial = false;
+            }
+        }
+    }
+
+    pub(super) fn disconnected(&mut self) {
+        self.requests.clear();
+        for state in &mut self.filters {
+            if state.requested.take().is_some() {
+                state.server = Server::Unknown;
+            }
+        }
+    }
+
+    /// The packets that bring the server to what is wanted: as few as the limit of filters in each allows.
+    pub(super) fn reconcile(
+        &mut self,
+        ids: &mut PacketIds,
+        most_filters: usize,
+        one_at_a_time: bool,
+    ) -> Vec<u16> {
+        for state in &mut self.filters {
+            state.subscribers.retain(|subscriber| !subscriber.queue.is_closed());
+            if state.requested.is_none() && (state.is_wanted() || state.server == Server::Absent) {
+                // Nothing is left to be ended: it is wanted again, or was never there.
+                for (answer, _) in state.unsubscribers.drain(..) {
+                    let _ = answer.send(Ok(()));
+                }
+            }
+        }
+        self.filters
+            .retain(|state| state.is_wanted() || state.requested.is_some() || state.server != Server::Absent);
+        let mut sent = Vec::new();
+        for subscribe in [true, false] {
+            loop {
+                if one_at_a_time && !self.requests.is_empty() {
+                    return sent;
+                }
+                let most = if one_at_a_time { 1 } else { most_filters.max(1) };
+                let Some(id) = self.request(ids, subscribe, most) else { break };
+                sent.push(id);
+            }
+        }
+        sent
+    }
+
+    fn request(&mut self, ids: &mut PacketIds, subscribe: bool, most: usize) -> Option<u16> {
+        let due = self.filters.iter_mut().filter(|state| state.is_due(subscribe));
+        let mut due: Vec<&mut FilterState> = due.take(most).collect();
+        if due.is_empty() {
+            return None;
+        }
+        let id = ids.take(Use::Request)?;
+        let filters: Vec<Filter> = due.iter().map(|state| state.filter.clone()).collect();
+        let packet = if subscribe {
+            let filters = due.iter().map(|state| state.wire_filter()).collect();
+            Packet::Subscribe(Subscribe { pkid: id, filters, properties: None })
+        } else {
+            let filters = filters.iter().map(ToString::to_string).collect();
+            Packet::Unsubscribe(Unsubscribe { pkid: id, filters, properties: None })
+        };
+        for state in &mut due {
+            state.requested = Some(id);
+            state.subscribers.iter_mut().for_each(|subscriber| subscriber.requested = true);
+        }
+        self.requests.insert(id, Request { packet, filters, subscribe, written: None, repeated: false });
+        Some(id)
+    }
+
+    pub(super) fn packet(&self, id: u16) -> Option<&Packet> {
+        self.requests.get(&id).map(|request| &request.packet)
+    }
+
+    pub(super) fn written(&mut self, id: u16, now: Instant) {
+        if let Some(request) = self.requests.get_mut(&id) {
+            request.written.get_or_insert(now);
+        }
+    }
+
+    /// The request that the server has owed an answer for longest, and since when.
+    pub(super) fn oldest_request(&self) -> Option<(&Filter, Instant)> {
+        let written =
+            self.requests.values().filter_map(|request| request.filters.first().zip(request.written));
+        written.min_by_key(|(_, written)| *written)
+    }
+
+    pub(super) fn has_requests(&self) -> bool {
+        !self.requests.is_empty()
+    }
+
+    /// SUBACK. `None` for one that nobody waits for.
+    pub(super) fn subscribed(
+        &mut self,
+        id: u16,
+        codes: Vec<SubscribeReasonCode>,
+        text: &Option<String>,
+    ) -> Option<(Vec<Filter>, Vec<Outcome>)> {
+        let request = self.take(id, true)?;
+        let mut codes = codes.into_iter();
+        let mut outcomes = Vec::new();
+        for filter in &request.filters {
+            let granted = granted(codes.next());
+            let Some(state) = self.filters.iter_mut().find(|state| state.filter == *filter) else { continue };
+            state.requested = None;
+            match granted {
+                Ok(qos) => {
+                    state.server = Server::Active;
+                    outcomes.push(Outcome::Subscribed(filter.clone(), qos));
+                    for subscriber in state.subscribers.iter_mut().filter(|subscriber| subscriber.requested) {
+                        subscriber.established = true;
+                        if let Some(answer) = subscriber.answer.take() {
+                            let _ = answer.send(Ok(qos));
+                        }
+                    }
+                }
+                Err(reason) => {
+                    let text = text.clone();
+                    let error = Error::SubscribeRefused { filter: filter.to_string(), reason, text };
+                    outcomes.extend(state.refused(&error));
+                }
+            }
+        }
+        Some((request.filters, outcomes))
+    }
+
+    /// UNSUBACK. `None` for one that nobody waits for.
+    pub(super) fn unsubscribed(&mut self, id: u16, reasons: Vec<UnsubAckReason>) -> Option<Vec<Filter>> {
+        let request = self.take(id, false)?;
+        let mut reasons = reasons.into_iter();
+        for filter in &request.filters {
+            let reason = reasons.next();
+            let Some(state) = self.filters.iter_mut().find(|state| state.filter == *filter) else { continue };
+            state.requested = None;
+            // Refused, it is not asked again: nobody here wants to hear of it.
+            state.server = Server::Absent;
+            state.subscribers.iter_mut().for_each(|subscriber| subscriber.requested = false);
+            let refused = match reason {
+                Some(UnsubAckReason::Success | UnsubAckReason::NoSubscriptionExisted) => None,
+                other => Some(other.map_or(ReasonCode::UNSPECIFIED_ERROR, |reason| reason.reason())),
+            };
+            for (answer, _) in state.unsubscribers.drain(..) {
+                let _ = answer.send(match refused {
+                    None => Ok(()),
+                    Some(reason) => Err(Error::UnsubscribeRefused { filter: filter.to_string(), reason }),
+                });
+            }
+        }
+        Some(request.filters)
+    }
+
+    /// Gives up what was asked for this filter.
+    pub(super) fn fail(&mut self, filter: &Filter, error: &Error) -> Vec<Outcome> {
+        let Some(state) = self.filters.iter_mut().find(|state| state.filter == *filter) else {
+            return Vec::new();
+        };
+        state.requested = None;
+        state.server = Server::Absent;
+        for (answer, _) in state.unsubscribers.drain(..) {
+            let _ = answer.send(Err(error.clone()));
+        }
+        state.refused(error).into_iter().collect()
+    }
+
+    /// When [`Self::timer`] has something to do.
+    pub(super) fn deadline(&self, patience: Duration) -> Option<Instant> {
+        let requests = self.requests.values().filter_map(|request| {
+            let bound = if request.repeated { patience } else { REPEAT_AFTER.min(patience) };
+            Some(after(request.written?, bound))
+        });
+        let callers = self.filters.iter().flat_map(|state| {
+            let subscribers = state.subscribers.iter().filter(|subscriber| subscriber.answer.is_some());
+            let since = subscribers.map(|subscriber| subscriber.since);
+            since.chain(state.unsubscribers.iter().map(|(_, since)| *since))
+        });
+        requests.chain(callers.map(|since| after(since, patience))).min()
+    }
+
+    /// Gives up what waited for longer than `patience`. Returns the requests that are to be written once more.
+    pub(super) fn timer(
+        &mut self,
+        ids: &mut PacketIds,
+        patience: Duration,
+        now: Instant,
+    ) -> (Vec<u16>, Vec<Outcome>) {
+        let (mut again, mut late) = (Vec::new(), Vec::new());
+        for (id, request) in &mut self.requests {
+            let Some(written) = request.written else { continue };
+            if now >= after(written, patience) {
+                late.push(*id);
+            } else if !request.repeated && now >= after(written, REPEAT_AFTER) {
+                request.repeated = true;
+                again.push(*id);
+            }
+        }
+        let mut outcomes = Vec::new();
+        for id in late {
+            ids.release(id);
+            let Some(request) = self.requests.remove(&id) else { continue };
+            for filter in &request.filters {
+                outcomes.extend(self.fail(filter, &timed_out(filter, request.subscribe, patience)));
+            }
+        }
+        for state in &mut self.filters {
+            let filter = &state.filter;
+            for subscriber in state
+                .subscribers
+                .extract_if(.., |one| one.answer.is_some() && now >= after(one.since, patience))
+            {
+                subscriber.queue.end();
+                if let Some(answer) = subscriber.answer {
+                    let _ = answer.send(Err(timed_out(filter, true, patience)));
+                }
+            }
+            for (answer, _) in state.unsubscribers.extract_if(.., |(_, since)| now >= after(*since, patience))
+            {
+                let _ = answer.send(Err(timed_out(filter, false, patience)));
+            }
+        }
+        (again, outcomes)
+    }
+
+    /// The streams that a message under `topic` goes to, and whether each acknowledges by itself.
+    pub(super) fn matching<'a>(&'a self, topic: &'a str) -> impl Iterator<Item = (&'a QueueWriter, bool)> {
+        let states = self.filters.iter().filter(move |state| state.filter.matches(topic));
+        let subscribers = states.flat_map(|state| &state.subscribers);
+        subscribers.filter(|one| !one.queue.is_closed()).map(|one| (&one.queue, one.options.manual))
+    }
+
+    /// All streams.
+    pub(super) fn queues(&self) -> impl Iterator<Item = &QueueWriter> {
+        self.filters.iter().flat_map(|state| state.subscribers.iter().map(|subscriber| &subscriber.queue))
+    }
+
+    /// The client is at its end.
+    pub(super) fn fail_all(&mut self, why: &Error) {
+        self.requests.clear();
+        for state in self.filters.drain(..) {
+            for subscriber in state.subscribers {
+                subscriber.queue.end();
+                if let Some(answer) = subscriber.answer {
+                    let _ = answer.send(Err(why.clone()));
+                }
+            }
+            for (answer, _) in state.unsubscribers {
+                let _ = answer.send(Err(why.clone()));
+            }
+        }
+    }
+
+    /// A request that was not written yet is not answered, whatever the server says.
+    fn take(&mut self, id: u16, subscribe: bool) -> Option<Request> {
+        self.requests
+            .get(&id)
+            .filter(|request| request.subscribe == subscribe && request.written.is_some())?;
+        self.requests.remove(&id)
+    }
+
+    fn state(&mut self, filter: &Filter, server: Server) -> &mut FilterState {
+        let index =
+            self.filters.iter().position(|state| state.filter == *filter).unwrap_or(self.filters.len());
+        if index == self.filters.len() {
+            self.filters.push(FilterState {
+                filter: filter.clone(),
+                subscribers: Vec::new(),
+                unsubscribers: Vec::new(),
+                server,
+                requested: None,
+            });
+        }
+        #[allow(clippy::indexing_slicing, reason = "it was found, or has just been added")]
+        &mut self.filters[index]
+    }
+}
+
+impl FilterState {
+    fn is_wanted(&self) -> bool {
+        self.subscribers.iter().any(|subscriber| !subscriber.queue.is_closed())
+    }
+
+    fn is_due(&self, subscribe: bool) -> bool {
+        if self.requested.is_some() || self.is_wanted() != subscribe {
+            return false;
+        }
+        if subscribe {
+            // Also for a second stream of a filter that stands: it gets the retained messages.
+            self.server != Server::Active || self.subscribers.iter().any(|subscriber| !subscriber.requested)
+        } else {
+            self.server != Server::Absent
+        }
+    }
+
+    /// One subscription serves all streams of the filter: it is as wide as the widest of them.
+    fn wire_filter(&self) -> WireFilter {
+        let options = || self.subscribers.iter().map(|subscriber| &subscriber.options);
+        let new = self.subscribers.iter().filter(|subscriber| !subscriber.established);
+        let retain = new.map(|subscriber| subscriber.options.retain_handling).min();
+        WireFilter {
+            path: self.filter.to_string(),
+            qos: wire_qos(options().map(|options| options.qos).max().unwrap_or(QoS::AtMostOnce)),
+            nolocal: options().all(|options| options.no_local),
+            preserve_retain: options().any(|options| options.retain_as_published),
+            // Made again after a reconnect, a subscription does not bring the retained messages once more unless the
+            // server has lost it.
+            retain_forward_rule: match retain.unwrap_or(self.retain_handling()) {
+                RetainHandling::Send => RetainForwardRule::OnEverySubscribe,
+                RetainHandling::SendIfNew => RetainForwardRule::OnNewSubscribe,
+                RetainHandling::DoNotSend => RetainForwardRule::Never,
+            },
+        }
+    }
+
+    fn retain_handling(&self) -> RetainHandling {
+        let all = self.subscribers.iter().map(|subscriber| subscriber.options.retain_handling);
+        all.min().unwrap_or(RetainHandling::Send)
+    }
+
+    /// Whoever waits for the subscription gets the error. Streams that stood before end, unless only a further one was
+    /// refused.
+    fn refused(&mut self, error: &Error) -> Option<Outcome> {
+        let stands = self.server == Server::Active
+            && self.subscribers.iter().any(|subscriber| subscriber.answer.is_some());
+        let mut lost = None;
+        for subscriber in self.subscribers.extract_if(.., |one| one.requested && !(stands && one.established))
+        {
+            subscriber.queue.end();
+            match subscriber.answer {
+                Some(answer) => drop(answer.send(Err(error.clone()))),
+                None => lost = Some(Outcome::Lost(self.filter.clone(), error.clone())),
+            }
+        }
+        if !stands {
+            self.server = Server::Absent;
+        }
+        lost
+    }
+}
+
+fn timed_out(filter: &Filter, subscribe: bool, after: Duration) -> Error {
+    let what = if subscribe { "the subscription to" } else { "the end of the subscription to" };
+    Error::OperationTimeout { what: format!("{what} '{filter}'"), after }
+}
+
+/// What the server grants; a missing answer is a refusal.
+fn granted(code: Option<SubscribeReasonCode>) -> Result<QoS, ReasonCode> {
+    match code {
+        Some(SubscribeReasonCode::Success(qos)) if qos == wire_qos(QoS::AtMostOnce) => Ok(QoS::AtMostOnce),
+        Some(SubscribeReasonCode::Success(_)) => Ok(QoS::AtLeastOnce),
+        Some(refused) => Err(refused.reason()),
+        None => Err(ReasonCode::UNSPECIFIED_ERROR),
+    }
+}

@@ -1,0 +1,152 @@
+//! Servers that hang up in answer to one request.
+
+use super::*;
+
+fn not_authorized() -> Error {
+    Error::Disconnected {
+        client_id: CLIENT.to_owned(),
+        reason: crate::ReasonCode::NOT_AUTHORIZED,
+        text: None,
+    }
+}
+
+/// Connects until nothing more is sent, to a server that hangs up on the topic or filter "denied" and agrees to the rest.
+/// Returns how often it hung up.
+fn serve(wire: &mut Wire, hangs_up: impl Fn() -> Error) -> usize {
+    for losses in 0..20 {
+        let mut denied = false;
+        loop {
+            let sent = wire.sent();
+            if sent.is_empty() || denied {
+                break;
+            }
+            let mut answers = Vec::new();
+            for packet in sent {
+                match packet {
+                    Packet::Publish(p) if p.topic == "denied" => denied = true,
+                    Packet::Publish(p) if !denied && p.pkid > 0 => answers.push(puback(p.pkid)),
+                    Packet::Subscribe(p) if p.filters.iter().any(|filter| filter.path == "denied") => {
+                        denied = true
+                    }
+                    Packet::Subscribe(p) if !denied => {
+                        let return_codes = vec![AGREED; p.filters.len()];
+                        answers.push(Packet::SubAck(SubAck { pkid: p.pkid, return_codes, properties: None }));
+                    }
+                    _ => {}
+                }
+            }
+            // What it answered together with its end is lost, as with a reset.
+            if !denied {
+                answers.into_iter().for_each(|answer| wire.receive(answer).unwrap());
+            }
+        }
+        if !denied {
+            return losses;
+        }
+        wire.session.disconnected(&hangs_up());
+        wire.accept(false, 100);
+    }
+    panic!("it goes on for ever")
+}
+
+#[test]
+fn a_message_that_the_server_hangs_up_on_fails_and_the_rest_passes() {
+    for hangs_up in [hung_up, not_authorized] {
+        let mut wire = Wire::new(100);
+        let mut events = wire.events();
+        let mut before: Vec<_> = (0..3).map(|_| wire.publish("fine", QoS::AtLeastOnce, b"x")).collect();
+        let mut denied = wire.publish("denied", QoS::AtLeastOnce, b"x");
+        let mut after: Vec<_> = (0..3).map(|_| wire.publish("fine", QoS::AtLeastOnce, b"x")).collect();
+        let losses = serve(&mut wire, hangs_up);
+        // One for each message before it, whose answers are lost with the connection, and three for the one itself.
+        assert_eq!(losses, 6);
+        let error = denied.try_recv().unwrap().unwrap_err();
+        let words = error.report().to_string();
+        for part in ["the message to 'denied' was given up", "3 times", "iot:Publish"] {
+            assert!(words.contains(part), "{part} in {words}");
+        }
+        assert!(before.iter_mut().chain(&mut after).all(|answer| answer.try_recv().unwrap().is_ok()));
+        let told = std::iter::from_fn(|| events.try_next());
+        let refused: Vec<_> = told.filter(|event| matches!(event, Event::PublishRefused { .. })).collect();
+        assert!(
+            matches!(&refused[..], [Event::PublishRefused { topic, .. }] if topic == "denied"),
+            "{refused:?}"
+        );
+        // Full speed again.
+        assert_eq!(wire.session.window(), 100);
+    }
+}
+
+#[test]
+fn a_filter_that_the_server_hangs_up_on_fails_and_the_rest_passes() {
+    let mut wire = Wire::new(100);
+    let mut fine = wire.subscribe("fine");
+    let mut denied = wire.subscribe("denied");
+    let mut publish = wire.publish("fine", QoS::AtLeastOnce, b"x");
+    let losses = serve(&mut wire, hung_up);
+    assert!(losses <= 5, "{losses}");
+    let words = denied.answered.try_recv().unwrap().unwrap_err().to_string();
+    assert!(words.contains("the subscription to 'denied' was given up"), "{words}");
+    assert!(fine.answered.try_recv().unwrap().is_ok());
+    assert!(publish.try_recv().unwrap().is_ok());
+}
+
+#[test]
+fn a_standing_subscription_that_the_server_comes_to_hang_up_on_is_told_as_lost() {
+    let mut wire = Wire::new(100);
+    let stream = wire.subscribed("denied");
+    let mut events = wire.events();
+    wire.session.disconnected(&hung_up());
+    wire.accept(false, 100);
+    serve(&mut wire, hung_up);
+    assert!(stream.messages.has_ended());
+    let told = std::iter::from_fn(|| events.try_next());
+    assert_eq!(told.filter(|event| matches!(event, Event::SubscriptionLost { .. })).count(), 1);
+}
+
+#[test]
+fn a_network_that_fails_and_a_client_that_takes_over_blame_no_message() {
+    let taken_over = || Error::Disconnected {
+        client_id: CLIENT.to_owned(),
+        reason: crate::ReasonCode::SESSION_TAKEN_OVER,
+        text: None,
+    };
+    let dead = || Error::KeepAlive { after: SECOND };
+    let silent = || Error::OperationTimeout { what: String::new(), after: SECOND };
+    let network = || {
+        let source = Cause::new(std::io::Error::from(std::io::ErrorKind::TimedOut));
+        Error::Lost { unanswered: None, source }
+    };
+    let ends: [&dyn Fn() -> Error; 4] = [&taken_over, &dead, &silent, &network];
+    for end in ends {
+        let mut wire = Wire::new(100);
+        let mut answer = wire.publish("t", QoS::AtLeastOnce, b"x");
+        for _ in 0..20 {
+            wire.sent();
+            wire.session.disconnected(&end());
+            wire.accept(true, 100);
+        }
+        assert!(answer.try_recv().is_err(), "{}", end());
+        assert_eq!(publish_ids(&wire.sent()), [1]);
+    }
+}
+
+#[test]
+fn a_message_that_alone_is_not_acknowledged_is_given_up_after_some_time_outs() {
+    let mut wire = Wire::new(100);
+    let mut answer = wire.publish("ignored", QoS::AtLeastOnce, b"x");
+    let mut times = 0;
+    while answer.try_recv().is_err() {
+        let mut ids = publish_ids(&wire.sent());
+        let _other = wire.publish("fine", QoS::AtLeastOnce, b"x");
+        ids.extend(publish_ids(&wire.sent()));
+        if let Some(other) = ids.iter().find(|id| **id != ids[0]) {
+            wire.receive(puback(*other)).unwrap();
+        }
+        let error = Error::OperationTimeout { what: "it".to_owned(), after: TIMEOUT };
+        wire.session.disconnected(&error);
+        wire.accept(true, 100);
+        times += 1;
+        assert!(times < 20, "it goes on for ever");
+    }
+}

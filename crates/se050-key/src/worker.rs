@@ -1,0 +1,243 @@
+//! The thread that makes every call of the module, one for each module and process.
+//!
+//! The chip serves one command at a time, NXP's module does no locking that can be relied on, and a hung I2C
+//! transfer blocks the call for seconds to minutes: so one thread makes every call, and whoever wants something of
+//! it waits no longer than a bound. The bound is on the chip's silence, not on the place in the queue: two hundred
+//! requests that are answered take as long as they take.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use crate::login;
+use crate::module::canonical;
+use crate::recovery::Recovery;
+use crate::token::TokenBuilder;
+use crate::watchdog::{TokenState, Watchdog};
+use crate::{Error, TokenInfo};
+
+/// How long the last handle waits for the session to be closed: about a chip's hang (3.5 s on NXP's 4.x).
+const CLOSING: Duration = Duration::from_secs(4);
+const OPENING: &str = "opening the token";
+
+/// Every module that this process ever opened.
+static MODULES: LazyLock<Mutex<HashMap<PathBuf, Arc<Mutex<Registered>>>>> = LazyLock::new(Mutex::default);
+
+type Job = Box<dyn FnOnce(&mut Recovery) + Send>;
+
+/// A module's worker. The lock around it is held while the worker starts, so that nobody starts a second one.
+#[derive(Default)]
+struct Registered {
+    worker: Weak<Worker>,
+    last: Option<Last>,
+}
+
+/// The thread that was started last.
+struct Last {
+    /// Without the PIN, which lives no longer than its token.
+    options: TokenBuilder,
+    watchdog: Arc<Watchdog>,
+    process: u32,
+}
+
+/// The way to the worker thread. The thread ends with the last of it.
+pub(crate) struct Worker {
+    /// `None` only while this value is dropped. Behind a lock only because a `Sender` is not meant to be shared.
+    jobs: Option<Mutex<Sender<Job>>>,
+    watchdog: Arc<Watchdog>,
+    info: TokenInfo,
+    /// The PIN with which the token was opened, hashed.
+    pin: Option<Vec<u8>>,
+    deadline: Duration,
+    /// The process that started the thread: a forked child has the handle, but not the thread.
+    process: u32,
+}
+
+impl Worker {
+    /// The worker of the module that the options name: the one that is there, else a new one.
+    pub(crate) fn of(options: TokenBuilder) -> Result<Arc<Self>, Error> {
+        let registered = {
+            let mut modules = MODULES.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(modules.entry(canonical(&options.module)).or_default())
+        };
+        let mut registered = registered.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(last) = registered.last.as_ref().filter(|last| !last.watchdog.has_ended()) {
+            if last.process != std::process::id() {
+                return Err(Error::Forked);
+            }
+            if let Some(worker) = registered.worker.upgrade() {
+                return match worker.contradiction(&options, &last.options) {
+                    None => Ok(worker),
+                    Some(what) => Err(Error::AlreadyOpen { module: options.module, what }),
+                };
+            }
+            // Still closing its session, or hanging in an opening that was given up on.
+            if last.watchdog.is_hanging(last.options.deadline)
+                || !last.watchdog.wait_for_end(options.deadline)
+            {
+                return Err(Error::Hanging { doing: OPENING });
+            }
+        }
+        let watchdog = Arc::new(Watchdog::new());
+        let remembered = TokenBuilder { pin: None, ..options.clone() };
+        registered.last =
+            Some(Last { options: remembered, watchdog: Arc::clone(&watchdog), process: std::process::id() });
+        let worker = Arc::new(Self::start(options, watchdog)?);
+        registered.worker = Arc::downgrade(&worker);
+        Ok(worker)
+    }
+
+    /// Starts the thread, which opens the session. The watchdog tells when it has ended, even where this gives up on it.
+    fn start(options: TokenBuilder, watchdog: Arc<Watchdog>) -> Result<Self, Error> {
+        let (deadline, pin) = (options.deadline, options.pin.clone());
+        let (jobs, queue) = mpsc::channel::<Job>();
+        let (opened_sender, opened) = mpsc::channel();
+        let thread_watchdog = Arc::clone(&watchdog);
+        let thread = std::thread::Builder::new().name("se050-key".into()).spawn(move || {
+            // Dropped last, whatever happens here.
+            let ending = Ending(thread_watchdog);
+            let mut recovery = match Recovery::open(options, Arc::clone(&ending.0)) {
+                Ok(recovery) => recovery,
+                Err(error) => {
+                    // Nobody may wait for it any more.
+                    let _ = opened_sender.send(Err(error));
+                    return;
+                }
+            };
+            ending.0.idle(None);
+            if opened_sender.send(Ok(recovery.token().clone())).is_ok() {
+                serve(&queue, &mut recovery, &ending.0);
+            }
+            ending.0.begin();
+        });
+        if thread.is_err() {
+            watchdog.end();
+            return Err(Error::WorkerGone { doing: OPENING });
+        }
+        let info = wait(&opened, &watchdog, deadline, OPENING)??;
+        let pin = pin.filter(|_| info.login_required).map(|pin| login::hashed(&info, &pin));
+        let process = std::process::id();
+        Ok(Self { jobs: Some(Mutex::new(jobs)), watchdog, info, pin, deadline, process })
+    }
+
+    pub(crate) fn info(&self) -> &TokenInfo {
+        &self.info
+    }
+
+    pub(crate) fn state(&self) -> TokenState {
+        self.watchdog.state(self.deadline)
+    }
+
+    /// The option in which these differ from those with which the token is open.
+    fn contradiction(&self, options: &TokenBuilder, open: &TokenBuilder) -> Option<&'static str> {
+        let pin = options.pin.as_ref().filter(|_| self.info.login_required);
+        let differs = [
+            ("token", options.wanted.mismatch(&self.info).is_some()),
+            ("PIN", pin.is_some_and(|pin| self.pin != Some(login::hashed(&self.info, pin)))),
+            ("deadline", options.deadline != open.deadline),
+            ("back-off", options.back_off != open.back_off),
+            ("lock file", options.lock_file != open.lock_file),
+        ];
+        differs.into_iter().find_map(|(what, differs)| differs.then_some(what))
+    }
+
+    /// Has the thread do something with the chip, and waits for it.
+    pub(crate) fn call<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        work: impl FnOnce(&mut Recovery) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        if self.process != std::process::id() {
+            return Err(Error::Forked);
+        }
+        if self.watchdog.is_hanging(self.deadline) {
+            return Err(Error::Hanging { doing });
+        }
+        let (reply, answer) = mpsc::channel();
+        let wanted = Wanted(Arc::new(AtomicBool::new(true)));
+        let still_wanted = Arc::clone(&wanted.0);
+        let job: Job = Box::new(move |recovery| {
+            // Who has given up shall not cost the chip a signature later.
+            if still_wanted.load(Ordering::Acquire) {
+                let _ = reply.send(work(recovery));
+            }
+        });
+        let jobs = self.jobs.as_ref().and_then(|jobs| jobs.lock().ok()).ok_or(Error::WorkerGone { doing })?;
+        jobs.send(job).map_err(|_| Error::WorkerGone { doing })?;
+        drop(jobs);
+        wait(&answer, &self.watchdog, self.deadline, doing)?
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.jobs = None;
+        // The chip is to be released before the process ends, if it answers. A forked child has no such thread.
+        if self.process == std::process::id() {
+            self.watchdog.wait_for_end(CLOSING);
+        }
+    }
+}
+
+/// Does what is asked for, and looks for a chip that does not answer meanwhile.
+fn serve(queue: &Receiver<Job>, recovery: &mut Recovery, watchdog: &Watchdog) {
+    loop {
+        let job = match queue.try_recv() {
+            Ok(job) => Ok(job),
+            Err(TryRecvError::Disconnected) => return,
+            Err(TryRecvError::Empty) => {
+                watchdog.idle(recovery.unreachable_state());
+                match recovery.next_look() {
+                    Some(time) => queue.recv_timeout(time.saturating_duration_since(Instant::now())),
+                    None => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                }
+            }
+        };
+        watchdog.begin();
+        match job {
+            Ok(job) => job(recovery),
+            Err(RecvTimeoutError::Timeout) => recovery.look(),
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+/// Waits for the answer as long as the chip answers somebody.
+fn wait<T>(
+    answer: &Receiver<T>,
+    watchdog: &Watchdog,
+    deadline: Duration,
+    doing: &'static str,
+) -> Result<T, Error> {
+    let mut since = Instant::now();
+    loop {
+        since = since.max(watchdog.silent_since());
+        match answer.recv_timeout(deadline.saturating_sub(since.elapsed())) {
+            Ok(result) => return Ok(result),
+            Err(RecvTimeoutError::Disconnected) => return Err(Error::WorkerGone { doing }),
+            Err(RecvTimeoutError::Timeout) if watchdog.silent_since() > since => {}
+            Err(RecvTimeoutError::Timeout) => return Err(Error::Timeout { doing, deadline }),
+        }
+    }
+}
+
+/// Says that the thread has ended when it is dropped, after a panic, too.
+struct Ending(Arc<Watchdog>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+/// The caller still waits.
+struct Wanted(Arc<AtomicBool>);
+
+impl Drop for Wanted {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}

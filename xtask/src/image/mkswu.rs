@@ -1,0 +1,78 @@
+//! The description files from which the maker's mkswu builds a signed update (SWU) for Armadillo Base OS.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use super::description::Description;
+use crate::root::shown;
+
+/// The update's component: its version has to rise from one update to the next, or mkswu's installer does nothing.
+const COMPONENT: &str = "se050-iot";
+/// The tree that is copied to the device's root.
+const TREE: &str = "extra-os";
+
+/// Writes `se050-iot.desc` (the image inside the SWU), `se050-iot-usb.desc` (the image beside it on a USB stick), and the tree with the
+/// container's configuration, which both install.
+pub(super) fn write(directory: &Path, description: &Description, configuration: &str) -> anyhow::Result<()> {
+    let containers = directory.join(TREE).join("etc/atmark/containers");
+    fs::create_dir_all(&containers).with_context(|| format!("cannot make {}", containers.display()))?;
+    fs::write(containers.join("se050-iot.conf"), configuration)?;
+    for (name, command, note) in [
+        ("se050-iot.desc", "swdesc_embed_container", "the image is inside the SWU"),
+        ("se050-iot-usb.desc", "swdesc_usb_container", "the image goes onto the USB stick beside the SWU"),
+    ] {
+        let file = directory.join(name);
+        fs::write(&file, text(description, command, note))
+            .with_context(|| format!("cannot write {}", file.display()))?;
+        println!("written: {}", shown(&file));
+    }
+    Ok(())
+}
+
+fn text(description: &Description, command: &str, note: &str) -> String {
+    let Description { name, version, .. } = description;
+    format!(
+        r#"# Written by `cargo xtask image`, for mkswu: {note}.
+# Not tried on a device yet: docs/cross-compiling.md lists what there is to verify.
+swdesc_option component={COMPONENT} version={version}
+{command} {name}-{version}.tar
+swdesc_files --extra-os {TREE}
+"#
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    /// mkswu reads a description as a shell script in which its commands are functions.
+    #[test]
+    fn a_description_is_a_script_that_names_files_that_are_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let description = Description::new(None);
+        write(directory.path(), &description, "set_image x\n").unwrap();
+        for (file, container) in
+            [("se050-iot.desc", "embed_container"), ("se050-iot-usb.desc", "usb_container")]
+        {
+            let script = format!(
+                "set -eu; for name in option embed_container usb_container files; do \
+                 eval \"swdesc_$name() {{ echo $name \\\"\\$@\\\"; }}\"; done; . ./{file}"
+            );
+            let output =
+                Command::new("sh").args(["-c", &script]).current_dir(directory.path()).output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            let version = description.version;
+            assert_eq!(
+                String::from_utf8(output.stdout).unwrap(),
+                format!(
+                    "option component=se050-iot version={version}\n{container} se050-iot-{version}.tar\nfiles --extra-os extra-os\n"
+                )
+            );
+            assert!(directory.path().join("extra-os/etc/atmark/containers/se050-iot.conf").is_file());
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! podman, with a storage of its own: the user's images stay as they are.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, ensure};
+use tempfile::TempDir;
+
+use crate::command::{installed, output_of};
+use crate::cross::ARMADILLO_G4;
+use crate::debian;
+
+pub(super) struct Podman {
+    storage: TempDir,
+}
+
+impl Podman {
+    /// Installs podman where it is missing and that is possible.
+    pub(super) fn new() -> anyhow::Result<Self> {
+        if installed(&["podman"]).is_none() {
+            debian::install(&["podman"])?;
+        }
+        Ok(Self { storage: tempfile::tempdir()? })
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new("podman");
+        command.arg("--root").arg(self.storage.path().join("storage"));
+        command.arg("--runroot").arg(self.storage.path().join("run"));
+        // Works everywhere, also in a container, and without root.
+        command.args(["--storage-driver", "vfs"]);
+        command
+    }
+
+    /// Builds a context for the device. The same context gives the same image: the clock is left out of it.
+    pub(super) fn build(&self, context: &Path, base: Option<&str>, reference: &str) -> anyhow::Result<()> {
+        let platform = format!("linux/{}", ARMADILLO_G4.architecture);
+        let mut command = self.command();
+        command.args([
+            "build",
+            "--quiet",
+            "--isolation",
+            "chroot",
+            "--timestamp",
+            "0",
+            "--platform",
+            &platform,
+        ]);
+        command.args(
+            base.iter().flat_map(|base| ["--pull=never".to_owned(), format!("--build-arg=BASE={base}")]),
+        );
+        output_of(command.args(["--tag", reference]).arg(context)).context("podman build")?;
+        Ok(())
+    }
+
+    /// Writes an image as a docker archive with its tag: `podman load` and mkswu read that.
+    pub(super) fn save(&self, reference: &str, archive: &Path) -> anyhow::Result<()> {
+        if archive.exists() {
+            std::fs::remove_file(archive)?;
+        }
+        let mut command = self.command();
+        command
+            .args(["save", "--quiet", "--format", "docker-archive", "--output"])
+            .arg(archive)
+            .arg(reference);
+        output_of(&mut command).context("podman save")?;
+        Ok(())
+    }
+
+    /// Loads an image from an archive, docker's or OCI's, and returns its name. `None` where the file is no image.
+    pub(super) fn load(&self, archive: &Path) -> anyhow::Result<Option<String>> {
+        let output = self.command().args(["load", "--quiet", "--input"]).arg(archive).output();
+        let output = output.context("podman does not start")?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        let name = said.lines().find_map(|line| line.strip_prefix("Loaded image: "));
+        if let (true, Some(name)) = (output.status.success(), name) {
+            let architecture = self.inspect(name, "{{.Architecture}}")?;
+            ensure!(
+                architecture == ARMADILLO_G4.architecture,
+                "it is for {architecture}, not for {}",
+                ARMADILLO_G4.architecture
+            );
+            return Ok(Some(name.to_owned()));
+        }
+        Ok(None)
+    }
+
+    /// What `podman image inspect` says of one thing, in its own format language.
+    pub(super) fn inspect(&self, reference: &str, format: &str) -> anyhow::Result<String> {
+        let said = output_of(self.command().args(["image", "inspect", "--format", format, reference]))?;
+        Ok(said.trim().to_owned())
+    }
+
+    /// Unpacks the image's root file system into a directory, as a container would see it.
+    pub(super) fn unpack(&self, reference: &str, into: &Path) -> anyhow::Result<()> {
+        let container = output_of(self.command().args(["create", reference]))?;
+        let archive = self.storage.path().join("root.tar");
+        output_of(self.command().args(["export", "--output"]).arg(&archive).arg(container.trim()))?;
+        output_of(Command::new("tar").arg("-xpf").arg(&archive).arg("-C").arg(into))?;
+        Ok(())
+    }
+}
+
+impl Drop for Podman {
+    fn drop(&mut self) {
+        // Not root's files alone: podman maps users where it runs without root.
+        let _ = self.command().args(["system", "reset", "--force"]).output();
+    }
+}
