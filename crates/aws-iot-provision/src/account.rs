@@ -16,6 +16,7 @@ pub(crate) async fn ask(config: &SdkConfig) -> Result<ArnScope, Error> {
     // Who replaces AWS IoT alone by a local one means that one's account.
     let url = own.or_else(|| endpoint_of(config, "IoT"));
     sts.set_endpoint_url(url.clone());
+    let is_local = url.is_some();
     let place = match url {
         Some(url) => format!("AWS STS at {url}"),
         None => format!("AWS STS in {region}"),
@@ -26,12 +27,24 @@ pub(crate) async fn ask(config: &SdkConfig) -> Result<ArnScope, Error> {
         resource: "*".to_owned(),
     };
     let sent = aws_sdk_sts::Client::from_conf(sts.build()).get_caller_identity().send().await;
-    let answer = sent.map_err(|error| call.failed(&place, error))?;
+    let answer = match sent.map_err(|error| call.failed(&place, error)) {
+        Ok(answer) => answer,
+        Err(error) if is_local && !matches!(error, Error::Credentials(_)) => {
+            return of_things(config).await.ok_or(error);
+        }
+        Err(error) => return Err(error),
+    };
     let missing = |missing| Error::Incomplete { action: "sts:GetCallerIdentity", missing };
     let account = answer.account.ok_or(missing("Account"))?;
     let arn = answer.arn.ok_or(missing("Arn"))?;
     let partition = arn.split(':').nth(1).ok_or(missing("Arn"))?;
     ArnScope::of(&format!("arn:{partition}:iot:{region}:{account}:*")).map_err(Error::Arn)
+}
+
+/// A local AWS IoT may come without STS: then the account that its things are in.
+async fn of_things(config: &SdkConfig) -> Option<ArnScope> {
+    let answer = aws_sdk_iot::Client::new(config).list_things().max_results(1).send().await.ok()?;
+    ArnScope::of(answer.things().first()?.thing_arn()?).ok()
 }
 
 /// The URL that is configured in the place of that service's own, as the SDK's clients look it up.
