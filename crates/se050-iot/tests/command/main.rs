@@ -15,8 +15,6 @@ mod serve;
 mod support;
 
 #[cfg(feature = "provision")]
-mod plans;
-#[cfg(feature = "provision")]
 mod deprovision;
 #[cfg(feature = "provision")]
 mod fleet;
@@ -28,6 +26,8 @@ mod lists;
 mod one_device;
 #[cfg(feature = "provision")]
 mod options;
+#[cfg(feature = "provision")]
+mod plans;
 #[cfg(feature = "provision")]
 mod registry;
 #[cfg(feature = "provision")]
