@@ -100,8 +100,9 @@ fn a_terminal_shows_each_device_that_is_not_registered() {
     let operator = operator(&sim, &["a", "b"]);
     operator.write("bundles/c.json", "{");
     let fleet = ["provision", "--fleet", "bundles", "--thing-name", "gw-{serial}"];
-    let seen = seen_at_a_terminal(&mut operator.command(&fleet));
+    let seen = seen_at_a_terminal(operator.command(&fleet).env("TERM", "xterm"));
     assert!(seen.contains("bundles/c.json refused: identity bundle"), "{seen:?}");
+    assert!(seen.contains("] 3/3, 1 bad, "), "{seen:?}");
     assert!(!seen.contains("gw-a registered"), "{seen:?}");
 }
 
