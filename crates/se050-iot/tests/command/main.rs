@@ -1,4 +1,4 @@
-//! The command as people type it: against the simulated chip and SoftHSM2, aws-iot-sim and moto; the end state is read
+//! The command as people type it: against the simulated chip and SoftHSM2, aws-iot-sim, moto and ministack; the end state is read
 //! back with the AWS CLI.
 #![allow(
     clippy::unwrap_used,
@@ -9,13 +9,14 @@
 )]
 
 mod cert_export;
+mod identity;
 mod json;
 mod selecting;
 mod serve;
 mod support;
 
 #[cfg(feature = "provision")]
-mod bulk;
+mod credentials;
 #[cfg(feature = "provision")]
 mod deprovision;
 #[cfg(feature = "provision")]
@@ -25,9 +26,15 @@ mod interrupted;
 #[cfg(feature = "provision")]
 mod lists;
 #[cfg(feature = "provision")]
+mod ministack;
+#[cfg(feature = "provision")]
 mod one_device;
 #[cfg(feature = "provision")]
 mod options;
+#[cfg(feature = "provision")]
+mod plans;
+#[cfg(feature = "provision")]
+mod policies;
 #[cfg(feature = "provision")]
 mod registry;
 #[cfg(feature = "provision")]
