@@ -1,3 +1,5 @@
+use serde::{Deserialize, Serialize};
+
 use crate::input_error::InputError;
 
 /// The partition by the region's first part (AWS SDK's partition metadata, `regionRegex`). All others are in `aws`.
@@ -12,7 +14,7 @@ const PARTITIONS: [(&str, &str); 7] = [
 ];
 
 /// Where ARNs live: partition, region and account.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArnScope {
     partition: String,
     region: String,

@@ -86,10 +86,36 @@ pub enum Error {
     /// The thing's ARN cannot be understood.
     #[error("AWS IoT's answer to iot:CreateThing cannot be understood")]
     Arn(#[source] InputError),
+    /// The credentials belong to another account than the one that was meant.
+    #[error(
+        "{found} is not {wanted}, and nothing was changed; check AWS_PROFILE, the credentials, the region and the endpoint URLs"
+    )]
+    OtherAccount {
+        /// Where the credentials, or AWS's answers, are.
+        found: String,
+        /// What was meant.
+        wanted: String,
+    },
+    /// A group or type that things cannot have.
+    #[error("{what} {reason}; nothing was changed")]
+    Unusable {
+        /// What it is.
+        what: String,
+        /// Why not, and what to do.
+        reason: &'static str,
+    },
+    /// An attribute that AWS does not take, or too many.
+    #[error("attributes of thing {thing}: {reason}; nothing was changed")]
+    Attributes {
+        /// The thing.
+        thing: ThingName,
+        /// What is wrong, and what is possible.
+        reason: String,
+    },
     /// The certificate is registered in another status than is wanted.
     #[error(
         "certificate {id} is registered but {status}, and was left as it is, since somebody may have meant it; if it is to be \
-         {wanted}: `aws iot update-certificate --certificate-id {id} --new-status {wanted}`"
+         {wanted}: {remedy}"
     )]
     CertificateStatus {
         /// The certificate.
@@ -98,16 +124,31 @@ pub enum Error {
         status: String,
         /// The status that was asked for.
         wanted: &'static str,
+        /// How it comes to that.
+        remedy: String,
     },
     /// The certificate is attached to another thing.
     #[error(
         "certificate {id} belongs to {others} already, and nothing was changed; if that device was renamed or replaced, \
-         deprovision it first; if several things shall have the certificate, register each of them as shared (--shared)"
+         remove it first (`se050-iot remove`); if several things shall have the certificate, register each of them as shared \
+         (--shared)"
     )]
     CertificateElsewhere {
         /// The certificate.
         id: CertificateId,
         /// The other things.
+        others: String,
+    },
+    /// The thing has another certificate.
+    #[error(
+        "thing {thing} has another certificate already: {others}; nothing was changed. If this device has another one's name by \
+         mistake, find out which is which; if it takes the place of the old one, --replace detaches and deactivates the old \
+         certificate; if the thing shall have both, --add"
+    )]
+    OtherCertificates {
+        /// The thing.
+        thing: ThingName,
+        /// The certificates that it has, with their status.
         others: String,
     },
     /// The thing exists with another type.
@@ -122,13 +163,29 @@ pub enum Error {
         /// What was asked for.
         wanted: String,
     },
-    /// The policy has as many versions as AWS keeps, and all of them came back when they were deleted.
+    /// There is no such thing, or no certificate on it.
     #[error(
-        "policy {policy} has as many versions as AWS keeps, and others are making new ones; run it again"
+        "thing {thing} {what}; register it first (`se050-iot provision`), or check name, account and region"
     )]
-    PolicyVersions {
-        /// The policy.
-        policy: PolicyName,
+    NotRegistered {
+        /// The thing.
+        thing: ThingName,
+        /// What is missing.
+        what: &'static str,
+    },
+    /// There is no such certificate.
+    #[error("certificate {id} is not registered in this account and region; check id, account and region")]
+    NoCertificate {
+        /// The id.
+        id: String,
+    },
+    /// One of several certificates has to be chosen.
+    #[error("thing {thing} has several certificates: {certificates}; say which one with --certificate-id ID")]
+    WhichCertificate {
+        /// The thing.
+        thing: ThingName,
+        /// Their ids and status.
+        certificates: String,
     },
     /// Something that is to be taken away was not made by this program.
     #[error(
@@ -138,11 +195,76 @@ pub enum Error {
         /// What it is.
         what: String,
     },
+    /// The policy has as many versions as AWS keeps.
+    #[error(
+        "policy {policy} has five versions, as many as AWS keeps, and nothing was changed; --delete-oldest-version deletes version \
+         {oldest} for the new one (it cannot be gone back to then)"
+    )]
+    PolicyVersions {
+        /// The policy.
+        policy: PolicyName,
+        /// The oldest version that is not in force.
+        oldest: String,
+    },
+    /// The account is no longer as it was when the plan was made.
+    #[error(
+        "the account is no longer as it was when the plan was made, which does not have: {steps}; nothing was changed. Make a new plan"
+    )]
+    Stale {
+        /// What would be to do now and was not shown.
+        steps: String,
+    },
+    /// Somebody changed the account while the plan was run.
+    #[error("{} changed while {} for {} was under way; run it again", .0.place(), .0.action(), .0.subject())]
+    Changed(#[source] FailedCall),
+    /// AWS has the certificate under another id than the SHA-256 of its DER; not on AWS itself, but some simulations do so.
+    #[error("the certificate is registered already, as {id}")]
+    RegisteredAs {
+        /// The id.
+        id: CertificateId,
+    },
 }
 
 impl Error {
-    /// Whether the same may succeed later, without anybody doing anything about it.
-    pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Throttled(_) | Self::Unreachable(_) | Self::Unavailable(_))
+    /// Whether AWS refused the call with that code.
+    pub(crate) fn is(&self, code: &str) -> bool {
+        matches!(self, Self::Refused(call) if call.code() == Some(code))
+    }
+
+    /// Whether this call does not exist there, or is not allowed, while others may be.
+    pub(crate) fn is_about_the_call(&self) -> bool {
+        match self {
+            Self::Refused(call) => call.code() != Some("InvalidRequestException"),
+            Self::NotAuthenticated(call) => call.code() == Some("MissingAuthenticationTokenException"),
+            Self::AccessDenied(_) | Self::NotAws(_) => true,
+            Self::Unavailable(call) => call.code().is_none(),
+            _ => false,
+        }
+    }
+
+    /// The refusal means that the plan is no longer right.
+    pub(crate) fn into_changed(self) -> Self {
+        match self {
+            Self::Refused(call) => Self::Changed(call),
+            other => other,
+        }
+    }
+
+    /// Whether it would go wrong with every device in the same way.
+    pub fn stops_everything(&self) -> bool {
+        self.is("MalformedPolicyException")
+            || matches!(
+                self,
+                Self::NoRegion
+                    | Self::Configuration(_)
+                    | Self::Clock(_)
+                    | Self::NotActivated(_)
+                    | Self::NotAws(_)
+                    | Self::Credentials(_)
+                    | Self::NotAuthenticated(_)
+                    | Self::AccessDenied(_)
+                    | Self::OtherAccount { .. }
+                    | Self::Unusable { .. }
+            )
     }
 }

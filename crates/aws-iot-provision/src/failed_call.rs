@@ -161,25 +161,6 @@ impl Call {
     }
 }
 
-/// Whether AWS said that calls come too fast.
-pub(crate) fn is_throttled<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
-    let SdkError::ServiceError(answer) = error else { return false };
-    THROTTLED.contains(&error.code().unwrap_or_default()) || answer.raw().status().as_u16() == 429
-}
-
-/// Whether the same call may succeed a moment later: no answer, or one that tells of a fault on AWS's side.
-pub(crate) fn is_transient<E>(error: &SdkError<E>) -> bool {
-    match error {
-        SdkError::TimeoutError(_) | SdkError::ResponseError(_) => true,
-        // A connection that ends before its answer has no kind of its own, but the connector says that it may be repeated.
-        SdkError::DispatchFailure(failure) => {
-            failure.is_io() || failure.is_timeout() || failure.as_other().is_some()
-        }
-        SdkError::ServiceError(answer) => answer.raw().status().as_u16() >= 500,
-        _ => false,
-    }
-}
-
 const THROTTLED: [&str; 4] =
     ["ThrottlingException", "TooManyRequestsException", "Throttling", "RequestLimitExceeded"];
 

@@ -1,3 +1,4 @@
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::arn::ArnScope;
@@ -13,7 +14,7 @@ const THING: &str = "{thing}";
 
 /// What a device may do beyond connecting under its thing's name: the topics below its own prefix, and on request its
 /// shadow and its jobs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Grants {
     /// The thing's shadows, the unnamed one and named ones.

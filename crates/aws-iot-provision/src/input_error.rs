@@ -14,6 +14,12 @@ pub enum InputError {
         /// Longest name in characters.
         max: usize,
     },
+    /// Not the id of a certificate.
+    #[error("{id:?} is no certificate id; 64 hexadecimal digits are wanted")]
+    CertificateId {
+        /// The text as given.
+        id: String,
+    },
     /// A policy that is not JSON.
     #[error("policy document: not valid JSON; correct the file")]
     PolicyNotJson(#[source] JsonError),

@@ -1,17 +1,21 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::input_error::InputError;
 
 /// Longest name of a thing and of a policy, in characters (AWS IoT API reference: CreateThing, CreatePolicy).
 const MAX_NAME_CHARACTERS: usize = 128;
 
 /// The name of a thing: 1 to 128 of `a-z A-Z 0-9 : _ -` (AWS IoT API reference, CreateThing).
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct ThingName(String);
 
 /// The name of a policy: 1 to 128 of `a-z A-Z 0-9 _ + = , . @ -` (AWS IoT API reference, CreatePolicy).
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct PolicyName(String);
 
 impl ThingName {
@@ -28,11 +32,39 @@ impl PolicyName {
     }
 }
 
+impl TryFrom<String> for ThingName {
+    type Error = InputError;
+
+    fn try_from(text: String) -> Result<Self, InputError> {
+        text.parse()
+    }
+}
+
+impl From<ThingName> for String {
+    fn from(name: ThingName) -> Self {
+        name.0
+    }
+}
+
 impl FromStr for ThingName {
     type Err = InputError;
 
     fn from_str(text: &str) -> Result<Self, InputError> {
         check("thing", text, ":_-").map(Self)
+    }
+}
+
+impl TryFrom<String> for PolicyName {
+    type Error = InputError;
+
+    fn try_from(text: String) -> Result<Self, InputError> {
+        text.parse()
+    }
+}
+
+impl From<PolicyName> for String {
+    fn from(name: PolicyName) -> Self {
+        name.0
     }
 }
 

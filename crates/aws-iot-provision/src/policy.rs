@@ -1,12 +1,14 @@
 mod findings;
 mod grammar;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::input_error::{InputError, JsonError};
 
 /// An AWS IoT policy document.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct PolicyDocument {
     text: String,
     value: Value,
@@ -68,19 +70,50 @@ impl PolicyDocument {
     /// Whether a statement allows every AWS IoT action on every resource without a condition: a device that has such
     /// a policy may act as any other.
     pub fn allows_everything(&self) -> bool {
-        one_or_many(self.value.get("Statement")).iter().any(|statement| {
-            let names = |member, wildcards: &[&str]| {
-                one_or_many(statement.get(member))
-                    .iter()
-                    .filter_map(|value| value.as_str())
-                    .any(|text| wildcards.iter().any(|wildcard| text.eq_ignore_ascii_case(wildcard)))
-            };
-            statement.get("Effect").and_then(Value::as_str) == Some("Allow")
-                && statement.get("Condition").is_none()
-                && names("Action", &["*", "iot:*"])
-                && names("Resource", &["*"])
+        self.allows(|statement| {
+            names(statement, "Action", &["*", "iot:*"]) && names(statement, "Resource", &["*"])
         })
     }
+
+    /// Whether a statement allows anything on every resource without a condition.
+    pub fn allows_any_resource(&self) -> bool {
+        self.allows(|statement| names(statement, "Resource", &["*"]))
+    }
+
+    fn allows(&self, what: impl Fn(&Value) -> bool) -> bool {
+        one_or_many(self.value.get("Statement")).iter().any(|statement| {
+            statement.get("Effect").and_then(Value::as_str) == Some("Allow")
+                && statement.get("Condition").is_none()
+                && what(statement)
+        })
+    }
+}
+
+fn names(statement: &Value, member: &str, wildcards: &[&str]) -> bool {
+    one_or_many(statement.get(member))
+        .iter()
+        .filter_map(|value| value.as_str())
+        .any(|text| wildcards.iter().any(|wildcard| text.eq_ignore_ascii_case(wildcard)))
+}
+
+impl TryFrom<String> for PolicyDocument {
+    type Error = InputError;
+
+    fn try_from(text: String) -> Result<Self, InputError> {
+        Self::from_json(&text)
+    }
+}
+
+impl From<PolicyDocument> for String {
+    fn from(document: PolicyDocument) -> Self {
+        document.text
+    }
+}
+
+/// Whether both say the same.
+pub(crate) fn same_document(one: &str, other: &str) -> bool {
+    let value = |text| serde_json::from_str::<Value>(text).ok();
+    one == other || value(one).is_some_and(|value_of_one| value(other) == Some(value_of_one))
 }
 
 /// In a policy, wherever a list may stand, a single value may stand too.

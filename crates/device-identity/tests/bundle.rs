@@ -227,3 +227,203 @@ fn the_issuer_is_one_of_the_given_authorities_or_below_one() {
         assert!(matches!(result, Err(CheckError::IssuerNotVerified { .. })), "{name}: {result:?}");
     }
 }
+
+/// DER, taken apart as far as it is constructed, so that a test can change it.
+enum Tlv {
+    Constructed(u8, Vec<Tlv>),
+    Primitive(u8, Vec<u8>),
+}
+
+impl Tlv {
+    fn all(mut der: &[u8]) -> Vec<Self> {
+        let mut all = Vec::new();
+        while let [tag, first, rest @ ..] = der {
+            let (length, rest) = match first {
+                0x81 => (usize::from(rest[0]), &rest[1..]),
+                0x82 => (usize::from(rest[0]) << 8 | usize::from(rest[1]), &rest[2..]),
+                short => (usize::from(*short), rest),
+            };
+            let (content, after) = rest.split_at(length);
+            all.push(match tag & 0x20 {
+                0 => Self::Primitive(*tag, content.to_vec()),
+                _ => Self::Constructed(*tag, Self::all(content)),
+            });
+            der = after;
+        }
+        all
+    }
+
+    fn to_der(&self) -> Vec<u8> {
+        let (tag, content) = match self {
+            Self::Constructed(tag, inside) => (*tag, inside.iter().flat_map(Self::to_der).collect()),
+            Self::Primitive(tag, content) => (*tag, content.clone()),
+        };
+        let length = u16::try_from(content.len()).unwrap().to_be_bytes();
+        let header = match length {
+            [0, short @ ..0x80] => vec![tag, short],
+            [0, long] => vec![tag, 0x81, long],
+            [high, low] => vec![tag, 0x82, high, low],
+        };
+        [header, content].concat()
+    }
+
+    /// Writes `critical FALSE` into each extension that leaves it out.
+    fn write_defaults_out(&mut self) -> usize {
+        let Self::Constructed(tag, inside) = self else { return 0 };
+        if let [Self::Primitive(0x06, _), Self::Primitive(0x04, _)] = inside.as_slice()
+            && *tag == 0x30
+        {
+            inside.insert(1, Self::Primitive(0x01, vec![0x00]));
+            return 1;
+        }
+        inside.iter_mut().map(Self::write_defaults_out).sum()
+    }
+}
+
+/// Some issuers write a default value out, which DER leaves out: what was signed are the bytes as they stand.
+#[test]
+fn a_chain_is_verified_over_the_bytes_that_were_signed() {
+    let key = KeyPair::generate().unwrap();
+    let signing_key = KeyPair::from_pem(&key.serialize_pem()).unwrap();
+    let mut params = named("maker");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let maker = CertifiedIssuer::self_signed(params, key).unwrap();
+    let mut params = named("device");
+    params.subject_alt_names = vec![rcgen::SanType::DnsName("device".try_into().unwrap())];
+    let device = device_below(&maker, params);
+
+    let mut certificate = Tlv::all(device.certificate.der());
+    let Tlv::Constructed(_, parts) = &mut certificate[0] else { panic!("a certificate is a SEQUENCE") };
+    assert!(parts[0].write_defaults_out() > 0);
+    let signature = signing_key.sign(&parts[0].to_der()).unwrap();
+    parts[2] = Tlv::Primitive(0x03, [vec![0], signature].concat());
+    let changed = certificate[0].to_der();
+    assert_ne!(changed, device.certificate.der());
+
+    let trust = |authority: &[u8]| Requirements {
+        authorities: vec![DeviceCertificate::from_der(authority).unwrap()],
+        ..Requirements::default()
+    };
+    let identity = Identity::from_bytes(&changed).unwrap();
+    let checked = identity.check(&trust(maker.der()), SystemTime::now()).unwrap();
+    assert_eq!(checked.issuer.as_deref(), Some("CN=maker"));
+    let other = authority("maker");
+    let result = identity.check(&trust(other.der()), SystemTime::now());
+    assert!(matches!(result, Err(CheckError::IssuerNotVerified { .. })), "{result:?}");
+}
+
+#[test]
+fn an_authority_that_is_not_valid_now_vouches_for_nobody() {
+    let day = Duration::from_hours(24);
+    let valid = |name: &str, from: SystemTime, until: SystemTime| {
+        let mut params = named(name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        (params.not_before, params.not_after) = (from.into(), until.into());
+        params
+    };
+    let now = SystemTime::now();
+    for (name, from, until, says) in [
+        ("expired", now - 9 * day, now - day, "has expired on"),
+        ("not yet valid", now + day, now + 9 * day, "is valid only from"),
+    ] {
+        let root =
+            CertifiedIssuer::self_signed(valid("root", from, until), KeyPair::generate().unwrap()).unwrap();
+        let wanted = Requirements {
+            authorities: vec![DeviceCertificate::from_der(root.der()).unwrap()],
+            ..Requirements::default()
+        };
+        let error = check(&bundle(&device_below(&root, named("device")), None), &wanted).unwrap_err();
+        assert!(error.to_string().contains(&format!("the authority CN=root {says}")), "{name}: {error}");
+    }
+}
+
+#[test]
+fn an_authority_vouches_no_deeper_than_it_may() {
+    let issuer = |name: &str, path: BasicConstraints, above: &CertifiedIssuer<'static, KeyPair>| {
+        let mut params = named(name);
+        params.is_ca = IsCa::Ca(path);
+        CertifiedIssuer::signed_by(params, KeyPair::generate().unwrap(), above).unwrap()
+    };
+    let root = authority("root");
+    for (path, holds) in [(BasicConstraints::Unconstrained, true), (BasicConstraints::Constrained(0), false)]
+    {
+        let upper = issuer("upper", path, &root);
+        let lower = issuer("lower", BasicConstraints::Constrained(0), &upper);
+        let mut bundle = bundle(&device_below(&lower, named("device")), None);
+        let certificate = |der: &[u8]| DeviceCertificate::from_der(der).unwrap();
+        bundle.issuers = vec![certificate(upper.der()), certificate(lower.der())];
+        let wanted = Requirements { authorities: vec![certificate(root.der())], ..Requirements::default() };
+        assert_eq!(check(&bundle, &wanted).is_ok(), holds, "{path:?}");
+    }
+}
+
+#[test]
+fn the_certificate_of_an_authority_is_no_device() {
+    let root = authority("root");
+    let mut params = named("intermediate");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let intermediate = CertifiedIssuer::signed_by(params, KeyPair::generate().unwrap(), &root).unwrap();
+    let mut params = named("signs certificates");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![rcgen::KeyUsagePurpose::KeyCertSign];
+    let signs = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    for (name, der, is_device) in [
+        ("below another", intermediate.der(), false),
+        ("may sign certificates", signs.der(), false),
+        // As `openssl req -x509` makes a device's own certificate.
+        ("self-signed, without key usage", root.der(), true),
+    ] {
+        let identity = Identity::from_bytes(der).unwrap();
+        let result = identity.check(&Requirements::default(), SystemTime::now());
+        assert_eq!(result.is_ok(), is_device, "{name}: {result:?}");
+        assert!(is_device || matches!(result, Err(CheckError::Authority { .. })), "{name}: {result:?}");
+    }
+}
+
+#[test]
+fn a_proof_may_be_too_old_or_from_the_future() {
+    let identity = Identity::Bundle(Box::new(bundle(&device(), None)));
+    let day = Duration::from_hours(24);
+    let wanted = Requirements { proof_max_age: Some(2 * day), ..Requirements::default() };
+    let at = |time| identity.check(&wanted, time);
+    let now = SystemTime::now();
+    assert!(at(now).is_ok() && at(now + day).is_ok());
+    let result = at(now + 3 * day);
+    assert!(matches!(result, Err(CheckError::ProofTime { .. })), "{result:?}");
+    let bare = Identity::Bare(Box::new(device().certificate));
+    let result = bare.check(&wanted, now);
+    assert!(matches!(result, Err(CheckError::ProofMissing { .. })), "{result:?}");
+}
+
+#[test]
+fn a_bundle_that_would_steer_a_terminal_is_refused() {
+    let json = bundle(&device(), None).to_json().unwrap();
+    for steering in ["\\u001b[2J", "\\r", "\\u009b", "\\u202e"] {
+        let changed = json.replace("sss:100100F0", steering);
+        assert_ne!(changed, json);
+        let error = Identity::from_bytes(changed.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains("objects.key"), "{error}");
+        assert!(!error.chars().any(|c| c.is_control() || c == '\u{202e}'), "{error:?}");
+    }
+}
+
+#[test]
+fn only_files_that_can_be_identities_are_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    fs::write(path("large.json"), vec![b' '; (1 << 20) + 1]).unwrap();
+    output_of(Command::new("mkfifo").arg(path("pipe.pem")));
+    for (name, says) in
+        [("large.json", "larger than 1 MiB"), ("pipe.pem", "not a file"), ("none.pem", "none.pem")]
+    {
+        let error = Identity::from_file(&path(name)).unwrap_err().to_string();
+        assert!(error.contains(says), "{name}: {error}");
+    }
+    for name in ["b.PEM", "a.json", "._a.json", ".hidden.pem", "x.report.json", "x.report.jsonl", "notes.txt"]
+    {
+        fs::write(path(name), "").unwrap();
+    }
+    let files = Identity::files_in(directory.path()).unwrap();
+    let names: Vec<_> = files.iter().map(|file| file.file_name().unwrap().to_str().unwrap()).collect();
+    assert_eq!(names, ["a.json", "b.PEM", "large.json", "pipe.pem"]);
+}

@@ -1,6 +1,7 @@
 //! What a failure of the chip means for the connection and for the program.
 
 use std::error::Error;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use aws_iot_mqtt::Verdict;
@@ -46,7 +47,8 @@ pub fn exit(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("Error: {}", chain(&error));
+            // Where standard error cannot be written to, there is nobody to tell; the status remains.
+            let _ = writeln!(std::io::stderr(), "Error: {}", chain(&error));
             ExitCode::from(exit_status(error.as_ref()))
         }
     }

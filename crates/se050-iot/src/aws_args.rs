@@ -16,6 +16,9 @@ pub(crate) struct AwsArgs {
     /// Profile in ~/.aws/config; its credentials are used, and those in the environment are not
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
+    /// Do nothing unless the credentials belong to this account (12 digits)
+    #[arg(long, value_name = "ID", value_parser = account)]
+    pub(crate) account: Option<String>,
     /// Control plane's URL, for a local AWS IoT Core
     #[arg(long, value_name = "URL")]
     endpoint_url: Option<String>,
@@ -37,4 +40,11 @@ impl AwsArgs {
     pub(crate) fn is_local(&self) -> bool {
         self.endpoint_url.is_some()
     }
+}
+
+/// As AWS writes account numbers, or with the dashes of its console.
+fn account(text: &str) -> Result<String, String> {
+    let digits = text.replace('-', "");
+    let fits = digits.len() == 12 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if fits { Ok(digits) } else { Err("an account number has 12 digits".to_owned()) }
 }

@@ -10,7 +10,10 @@ pub(crate) enum Exit {
     Unwell,
     /// An identity or a policy was refused; nothing was asked of AWS.
     Refused,
-    /// Of a fleet, some devices are not registered; the report says which.
+    /// `plan --detailed-exitcode`: something is to change (2, as `terraform plan` has it).
+    #[cfg(feature = "provision")]
+    Changes,
+    /// Some devices are not registered; the output says which.
     #[cfg(feature = "provision")]
     Incomplete,
     /// The question was not answered with yes; nothing was changed.
@@ -23,6 +26,8 @@ impl From<Exit> for ExitCode {
         Self::from(match exit {
             Exit::Good => 0,
             Exit::Unwell => 1,
+            #[cfg(feature = "provision")]
+            Exit::Changes => 2,
             Exit::Refused => 3,
             #[cfg(feature = "provision")]
             Exit::Incomplete => 4,

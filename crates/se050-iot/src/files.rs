@@ -27,9 +27,24 @@ pub(crate) fn write_whole(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     written.with_context(|| format!("cannot write {}", path.display()))
 }
 
+/// Tells before anything is registered whether a file can be written there.
+#[cfg(feature = "provision")]
+pub(crate) fn check_writable(path: &Path) -> anyhow::Result<()> {
+    let partial = with_ending(path, "partial");
+    let is_directory = fs::metadata(path).is_ok_and(|found| found.is_dir());
+    let tried =
+        if is_directory { Err(std::io::ErrorKind::IsADirectory.into()) } else { fs::write(&partial, "") };
+    tried
+        .and_then(|()| fs::remove_file(&partial))
+        .with_context(|| format!("cannot write {}; nothing was registered", path.display()))
+}
+
+/// Beside a list or directory, also where it is called `.`; never in it.
 #[cfg(feature = "provision")]
 pub(crate) fn beside(list: &Path, ending: &str) -> PathBuf {
-    // `fleet/` means the directory itself, so that its journal does not land in it.
+    let named = list.file_name().is_some() && !list.ends_with("..");
+    let list = if named { list.to_owned() } else { fs::canonicalize(list).unwrap_or(list.to_owned()) };
+    // `fleet/` means the directory itself, so that its report does not land in it.
     with_ending(&list.components().collect::<PathBuf>(), ending)
 }
 

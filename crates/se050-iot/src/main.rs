@@ -9,11 +9,11 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
 #[cfg(feature = "provision")]
+mod account;
+#[cfg(feature = "provision")]
 mod aws_args;
 mod cert;
 mod chip;
-#[cfg(feature = "provision")]
-mod deprovision;
 mod doctor;
 mod duration;
 mod exit;
@@ -24,9 +24,15 @@ mod objects;
 #[cfg(feature = "provision")]
 mod policy;
 #[cfg(feature = "provision")]
+mod policy_apply;
+#[cfg(feature = "provision")]
 mod provision;
+#[cfg(feature = "provision")]
+mod remove;
 mod serve;
 mod shell;
+#[cfg(feature = "provision")]
+mod status;
 mod terminal;
 
 use exit::Exit;
@@ -40,8 +46,8 @@ In this order:
   on the device            se050-iot doctor --config device.toml
                            pubsub --config device.toml
 
-Exit codes: 0 good; 1 not done, standard error says why; 2 wrong command line; 3 an identity or a policy was refused; 4 some of a fleet are not
-registered; 5 the question was not answered with yes; 75 start this process again.";
+Exit codes: 0 good; 1 not done, standard error says why; 2 wrong command line; 3 an identity or a policy was refused; 4 a device, or some of a
+fleet, are not registered; 5 the question was not answered with yes; 75 start this process again.";
 
 /// From the chip to AWS IoT Core: checks the device, reads its certificate from its SE050, and registers the device.
 #[derive(Parser)]
@@ -74,10 +80,20 @@ enum Command {
     /// Registers a device, or a fleet, with AWS IoT Core: thing, policy, certificate, attachments, endpoint.
     #[cfg(feature = "provision")]
     Provision(Box<provision::ProvisionArgs>),
+    /// Shows what AWS IoT Core has of a device, or of a fleet.
+    #[cfg(feature = "provision")]
+    Status(status::StatusArgs),
     /// Takes a registration back: certificate, thing, and the policy when nothing else has it.
     #[cfg(feature = "provision")]
-    Deprovision(deprovision::DeprovisionArgs),
-    /// Prints and checks policies, of devices and of the operator.
+    #[command(alias = "deprovision")]
+    Remove(remove::RemoveArgs),
+    /// Makes a device's certificate ACTIVE: the device gets in.
+    #[cfg(feature = "provision")]
+    Activate(status::ActivationArgs),
+    /// Makes a device's certificate INACTIVE: the device is kept out, and can be let in again.
+    #[cfg(feature = "provision")]
+    Deactivate(status::ActivationArgs),
+    /// Prints and checks policies, of devices and of the operator; changes the devices' in the account.
     #[cfg(feature = "provision")]
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
@@ -131,7 +147,13 @@ fn run(command: Command, out: &mut Escaping<File>) -> anyhow::Result<Exit> {
         #[cfg(feature = "provision")]
         Command::Provision(args) => provision::run(*args, out),
         #[cfg(feature = "provision")]
-        Command::Deprovision(args) => deprovision::run(args, out),
+        Command::Status(args) => status::run(args, out),
+        #[cfg(feature = "provision")]
+        Command::Remove(args) => remove::run(args, out),
+        #[cfg(feature = "provision")]
+        Command::Activate(args) => status::set(args, aws_iot_provision::Status::Active, out),
+        #[cfg(feature = "provision")]
+        Command::Deactivate(args) => status::set(args, aws_iot_provision::Status::Inactive, out),
         #[cfg(feature = "provision")]
         Command::Policy(command) => policy::run(command, out),
     }

@@ -21,6 +21,8 @@ pub(crate) enum PolicyCommand {
     Operator(OperatorArgs),
     /// Checks a policy document for devices: what AWS refuses, and what it takes although it does not do what it seems to.
     Lint(LintArgs),
+    /// Changes a policy, for all that have it: shows the difference and how many they are, and asks.
+    Apply(crate::policy_apply::PolicyApplyArgs),
 }
 
 #[derive(Args)]
@@ -87,6 +89,7 @@ pub(crate) fn run(command: PolicyCommand, out: &mut impl Write) -> anyhow::Resul
         PolicyCommand::Device(args) => device(&args, out)?,
         PolicyCommand::Operator(args) => operator(&args, out)?,
         PolicyCommand::Lint(args) => return lint(&args, out),
+        PolicyCommand::Apply(args) => return crate::policy_apply::run(args, out),
     }
     Ok(Exit::Good)
 }

@@ -68,7 +68,7 @@ pub(crate) fn run(args: &ServeArgs, out: &mut impl Write) -> anyhow::Result<()> 
         if status.code() == Some(worker::CANNOT_START) {
             bail!("the worker cannot serve {}; its error is above", args.pkcs11_lib.display());
         }
-        eprintln!("se050-iot serve: the worker ended ({status}) and is started again");
+        crate::terminal::say!("se050-iot serve: the worker ended ({status}) and is started again");
         if started.elapsed() < PAUSE {
             thread::sleep(PAUSE);
         }

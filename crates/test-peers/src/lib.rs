@@ -1,5 +1,5 @@
 //! The parts that nobody here wrote, as the tests start them: mosquitto, SoftHSM2, OpenSC, OpenSSL, tinyproxy, the
-//! AWS CLI, moto, Python.
+//! AWS CLI, moto, ministack, Python.
 //!
 //! Each part lives in a temporary directory of its own and ends with its value, so tests run in parallel.
 //! A part that is not installed gives `None`, after the skip was written down (see [`skip`]).
@@ -14,6 +14,7 @@
 
 mod aws_cli;
 mod keys;
+mod ministack;
 mod mosquitto;
 mod moto;
 mod openssl_server;
@@ -27,6 +28,7 @@ mod tinyproxy;
 
 pub use aws_cli::{AwsCli, aws_cli};
 pub use keys::{KeyKind, PrivateKeyFile};
+pub use ministack::Ministack;
 pub use mosquitto::{Mosquitto, TlsVersion};
 pub use moto::Moto;
 pub use openssl_server::OpensslServer;

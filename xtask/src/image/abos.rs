@@ -30,7 +30,7 @@ pub(super) fn configuration(description: &Description, i2c: &str) -> anyhow::Res
 #   persist_file /etc/atmark/containers/se050-iot.conf
 # Once, for the operator's `se050-iot provision --certificate 00C0A1.json --device-config {DEVICE_CONFIG}`:
 #   podman run --rm --device={i2c} --env=EX_SSS_BOOT_SSS_PORT={i2c} --volume={VOLUME}:{DATA} {reference} \
-#     enroll --key-label sss:100100F0 --serial 00C0A1 --output {DATA}/00C0A1.json
+#     identity export --key-label sss:100100F0 --serial 00C0A1 --output {DATA}/00C0A1.json
 # Then, with the {DEVICE_CONFIG} that came back in {VOLUME}:
 #   podman_start se050-iot
 # Not tried on a device yet: docs/cross-compiling.md lists what there is to verify.

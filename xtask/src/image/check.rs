@@ -143,7 +143,10 @@ fn chroot(made: &Made, scratch: &TempDir) -> anyhow::Result<()> {
             certificate.starts_with("-----BEGIN CERTIFICATE-----"),
             "that is no certificate: {certificate}"
         );
-        run(ENTRYPOINT, &[&["enroll", "--serial", "1", "--output", "/data/1.json"], &key[..]].concat())?;
+        run(
+            ENTRYPOINT,
+            &[&["identity", "export", "--serial", "1", "--output", "/data/1.json"], &key[..]].concat(),
+        )?;
         serde_json::from_str::<Value>(&fs::read_to_string(root.join("data/1.json"))?)
             .context("the bundle")?;
         println!("      certificate exported, bundle signed in the chip");

@@ -19,7 +19,7 @@ pub(crate) use count::{Counts, counted};
 const CANNOT_INSTALL: u8 = 3;
 
 /// The Python programs that tests start.
-const PYTHON: [&str; 3] = ["aws-cli", "moto", "paho"];
+const PYTHON: [&str; 4] = ["aws-cli", "ministack", "moto", "paho"];
 
 /// What is checked before the tests: a name, and cargo's arguments.
 const CHECKS: [(&str, &[&str]); 5] = [

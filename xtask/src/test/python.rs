@@ -12,6 +12,9 @@ use crate::root::{root, target};
 /// Where each program's pins lie.
 const PINS: &str = "xtask/python";
 
+/// Programs with a virtual environment of their own, because they pin other versions than the others (botocore).
+const APART: [&str; 1] = ["ministack"];
+
 /// The virtual environment.
 pub(crate) fn directory() -> PathBuf {
     target().join("test-venv")
@@ -30,7 +33,10 @@ pub(crate) fn install_missing(names: &[&str]) {
 fn install(name: &str) -> anyhow::Result<()> {
     let pins = root().join(PINS).join(name).with_extension("txt");
     let text = fs::read_to_string(&pins).with_context(|| format!("cannot read {}", pins.display()))?;
-    let venv = directory();
+    let mut venv = directory();
+    if APART.contains(&name) {
+        venv.set_file_name(format!("test-venv-{name}"));
+    }
     let installed = venv.join(format!("installed-{name}.txt"));
     if fs::read_to_string(&installed).is_ok_and(|done| done == text) {
         println!("python: {name} is there");

@@ -1,11 +1,12 @@
+use std::sync::atomic::Ordering;
+
 use aws_sdk_iot::types::ThingPrincipalType;
 
-use super::pages::Page;
-use super::{ANY_RESOURCE, ControlPlane, NOT_FOUND, PAGE, RegisteredCertificate, is, on, on_thing};
+use super::{ANY_RESOURCE, ControlPlane, PAGE, on, on_thing, unless_missing};
+use crate::certificate::CertificateId;
 use crate::device::Attachment;
 use crate::error::Error;
-use crate::failed_call::Call;
-use crate::name::{PolicyName, ThingName};
+use crate::name::ThingName;
 
 /// A thing to which a certificate is attached.
 #[derive(Debug, Clone)]
@@ -16,135 +17,59 @@ pub(crate) struct AttachedThing {
 }
 
 impl ControlPlane {
-    /// Does nothing where the policy is attached already.
-    pub(crate) async fn attach_policy(
-        &self,
-        policy: &PolicyName,
-        to: &RegisteredCertificate,
-    ) -> Result<(), Error> {
-        let call = on_both("iot:AttachPolicy", policy.as_str(), to);
-        let request = self.client.attach_policy().policy_name(policy.as_str()).target(&to.arn);
-        let result = self.send(&call, || request.clone().send()).await;
-        result.map(drop).map_err(|error| call.failed(&self.place, error))
-    }
-
-    /// Done where it is not attached. AWS's model knows no ResourceNotFoundException here, some servers do.
-    pub(crate) async fn detach_policy(
-        &self,
-        policy: &str,
-        from: &RegisteredCertificate,
-    ) -> Result<(), Error> {
-        let call = on_both("iot:DetachPolicy", policy, from);
-        let request = self.client.detach_policy().policy_name(policy).target(&from.arn);
-        match self.send(&call, || request.clone().send()).await {
-            Ok(_) => Ok(()),
-            Err(error) if is(&error, NOT_FOUND) => Ok(()),
-            Err(error) => Err(call.failed(&self.place, error)),
-        }
+    /// The ARN of a certificate in this account.
+    pub(crate) async fn certificate_arn(&self, id: &CertificateId) -> Result<String, Error> {
+        Ok(self.scope().await?.arn(&format!("cert/{id}")))
     }
 
     /// The names of the policies on the certificate.
-    pub(crate) async fn policies_of(
-        &self,
-        certificate: &RegisteredCertificate,
-    ) -> Result<Vec<String>, Error> {
-        let subject = format!("certificate {}", certificate.id);
-        let call = on("iot:ListAttachedPolicies", subject, ANY_RESOURCE);
-        let request = self.client.list_attached_policies().target(&certificate.arn).page_size(PAGE);
-        let page = |marker| {
-            let request = request.clone().set_marker(marker);
-            async move {
-                let answer = request.send().await?;
-                Ok(Page { items: answer.policies, next: answer.next_marker })
+    pub(crate) async fn policies_of(&self, id: &CertificateId) -> Result<Vec<String>, Error> {
+        let call = on("iot:ListAttachedPolicies", format_args!("certificate {id}"), ANY_RESOURCE);
+        let pages =
+            self.client.list_attached_policies().target(self.certificate_arn(id).await?).page_size(PAGE);
+        let sent = pages.into_paginator().items().send().collect::<Result<Vec<_>, _>>();
+        let policies = self.call(call, sent).await?;
+        Ok(policies.into_iter().filter_map(|policy| policy.policy_name).collect())
+    }
+
+    /// The things to which the certificate is attached, and how. Older partitions, moto and ministack know only the older
+    /// ListPrincipalThings, which does not tell how.
+    pub(crate) async fn things_of(&self, id: &CertificateId) -> Result<Vec<AttachedThing>, Error> {
+        let arn = self.certificate_arn(id).await?;
+        let subject = format!("certificate {id}");
+        if !self.without_v2.load(Ordering::Relaxed) {
+            let call = on("iot:ListPrincipalThingsV2", &subject, &arn);
+            let pages = self.client.list_principal_things_v2().principal(&arn).max_results(PAGE);
+            let sent = pages.into_paginator().items().send().collect::<Result<Vec<_>, _>>();
+            match self.call(call, sent).await {
+                Ok(things) => {
+                    let attached = |thing: aws_sdk_iot::types::PrincipalThingObject| AttachedThing {
+                        name: thing.thing_name,
+                        attachment: thing.thing_principal_type.as_ref().and_then(attachment),
+                    };
+                    return Ok(things.into_iter().map(attached).collect());
+                }
+                Err(error) if error.is_about_the_call() => {
+                    tracing::debug!(%error, "ListPrincipalThings instead of ListPrincipalThingsV2");
+                }
+                Err(error) => return Err(error),
             }
-        };
-        match self.all_pages(&call, page).await {
-            Ok(policies) => Ok(policies.into_iter().filter_map(|policy| policy.policy_name).collect()),
-            Err(error) => Err(call.failed(&self.place, error)),
         }
+        let call = on("iot:ListPrincipalThings", &subject, &arn);
+        let pages = self.client.list_principal_things().principal(&arn).max_results(PAGE);
+        let sent = pages.into_paginator().items().send().collect::<Result<Vec<_>, _>>();
+        let names = unless_missing(self.call(call, sent).await)?.unwrap_or_default();
+        self.without_v2.store(true, Ordering::Relaxed);
+        Ok(names.into_iter().map(|name| AttachedThing { name, attachment: None }).collect())
     }
 
-    /// Does nothing where the certificate is attached so already.
-    pub(crate) async fn attach_thing_principal(
-        &self,
-        thing: &ThingName,
-        certificate: &RegisteredCertificate,
-        attachment: Attachment,
-    ) -> Result<(), Error> {
-        let subject = format!("certificate {} on thing {thing}", certificate.id);
-        let call = on("iot:AttachThingPrincipal", subject, ANY_RESOURCE);
-        let kind = match attachment {
-            Attachment::Exclusive => ThingPrincipalType::ExclusiveThing,
-            Attachment::Shared => ThingPrincipalType::NonExclusiveThing,
-        };
-        let request =
-            self.client.attach_thing_principal().thing_name(thing.as_str()).principal(&certificate.arn);
-        let request = request.thing_principal_type(kind);
-        let result = self.send(&call, || request.clone().send()).await;
-        result.map(drop).map_err(|error| call.failed(&self.place, error))
-    }
-
-    /// Done where it is not attached.
-    pub(crate) async fn detach_thing_principal(
-        &self,
-        thing: &ThingName,
-        certificate: &RegisteredCertificate,
-    ) -> Result<(), Error> {
-        let subject = format!("certificate {} on thing {thing}", certificate.id);
-        let call = on("iot:DetachThingPrincipal", subject, ANY_RESOURCE);
-        let request =
-            self.client.detach_thing_principal().thing_name(thing.as_str()).principal(&certificate.arn);
-        match self.send(&call, || request.clone().send()).await {
-            Ok(_) => Ok(()),
-            Err(error) if is(&error, NOT_FOUND) => Ok(()),
-            Err(error) => Err(call.failed(&self.place, error)),
-        }
-    }
-
-    /// The things to which the certificate is attached, and how. IAM knows this call as the older ListPrincipalThings,
-    /// which does not tell how.
-    pub(crate) async fn things_of(
-        &self,
-        certificate: &RegisteredCertificate,
-    ) -> Result<Vec<AttachedThing>, Error> {
-        let subject = format!("certificate {}", certificate.id);
-        let call = on("iot:ListPrincipalThings", subject, &certificate.arn);
-        let request = self.client.list_principal_things_v2().principal(&certificate.arn).max_results(PAGE);
-        let page = |token| {
-            let request = request.clone().set_next_token(token);
-            async move {
-                let answer = request.send().await?;
-                Ok(Page { items: answer.principal_thing_objects, next: answer.next_token })
-            }
-        };
-        match self.all_pages(&call, page).await {
-            Ok(things) => Ok(things
-                .into_iter()
-                .map(|thing| AttachedThing {
-                    name: thing.thing_name,
-                    attachment: thing.thing_principal_type.as_ref().and_then(attachment),
-                })
-                .collect()),
-            Err(error) => Err(call.failed(&self.place, error)),
-        }
-    }
-
-    /// The ARNs of the certificates (and other principals) that are attached to the thing.
-    pub(crate) async fn principals_of(&self, thing: &ThingName) -> Result<Vec<String>, Error> {
+    /// The certificates that are attached to the thing. Other principals (Amazon Cognito) are left out.
+    pub(crate) async fn certificates_of(&self, thing: &ThingName) -> Result<Vec<CertificateId>, Error> {
         let call = on_thing("iot:ListThingPrincipals", thing);
-        let request = self.client.list_thing_principals().thing_name(thing.as_str()).max_results(PAGE);
-        let page = |token| {
-            let request = request.clone().set_next_token(token);
-            async move {
-                let answer = request.send().await?;
-                Ok(Page { items: answer.principals, next: answer.next_token })
-            }
-        };
-        match self.all_pages(&call, page).await {
-            Ok(principals) => Ok(principals),
-            Err(error) if is(&error, NOT_FOUND) => Ok(Vec::new()),
-            Err(error) => Err(call.failed(&self.place, error)),
-        }
+        let pages = self.client.list_thing_principals().thing_name(thing.as_str()).max_results(PAGE);
+        let sent = pages.into_paginator().items().send().collect::<Result<Vec<_>, _>>();
+        let principals = unless_missing(self.call(call, sent).await)?.unwrap_or_default();
+        Ok(principals.iter().filter_map(|arn| CertificateId::in_arn(arn)).collect())
     }
 }
 
@@ -154,8 +79,4 @@ fn attachment(kind: &ThingPrincipalType) -> Option<Attachment> {
         ThingPrincipalType::NonExclusiveThing => Some(Attachment::Shared),
         _ => None,
     }
-}
-
-fn on_both(action: &'static str, policy: &str, certificate: &RegisteredCertificate) -> Call {
-    on(action, format!("policy {policy} on certificate {}", certificate.id), &certificate.arn)
 }

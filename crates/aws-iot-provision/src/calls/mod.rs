@@ -1,31 +1,33 @@
-//! The calls, one function each: what is asked, and which of AWS's answers are not failures.
+//! What is asked of AWS, one function a question. Nothing here writes: the calls that do stand in `step/run.rs`. Retry and
+//! pages are the SDK's.
 
 mod attachments;
 mod certificates;
-mod pages;
 mod policies;
-mod retry;
-mod settling;
 mod things;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use aws_config::SdkConfig;
 use aws_sdk_iot::Client;
 use aws_sdk_iot::config::retry::RetryConfig;
 use aws_sdk_iot::error::{ProvideErrorMetadata, SdkError};
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
 pub(crate) use attachments::AttachedThing;
-pub(crate) use certificates::{FoundCertificate, RegisteredCertificate};
-pub(crate) use settling::pauses;
+pub(crate) use certificates::FoundCertificate;
+pub(crate) use policies::FoundPolicy;
 pub(crate) use things::FoundThing;
 
+use crate::account;
+use crate::arn::ArnScope;
 use crate::certificate::CertificateId;
 use crate::error::Error;
-use crate::failed_call::{Call, is_throttled, is_transient};
-use crate::name::{PolicyName, ThingName};
+use crate::failed_call::Call;
+use crate::name::PolicyName;
 use crate::pace::Pace;
 
 /// The type must be said: left out, AWS answers with the legacy endpoint, whose server certificate is not from Amazon's
@@ -33,52 +35,65 @@ use crate::pace::Pace;
 const ENDPOINT_TYPE: &str = "iot:Data-ATS";
 
 /// For calls that IAM knows only as a whole.
-const ANY_RESOURCE: &str = "*";
+pub(crate) const ANY_RESOURCE: &str = "*";
 
 /// Most that AWS puts on one page (AWS IoT API reference: `maxResults` and `pageSize` of the lists that are used here).
 const PAGE: i32 = 250;
 
-/// What the AWS SDK does too, where nothing else is configured.
-const DEFAULT_ATTEMPTS: u32 = 3;
+/// AWS's code of an error for what is not there.
+pub(crate) const NOT_FOUND: &str = "ResourceNotFoundException";
 
 #[derive(Debug, Clone)]
 pub(crate) struct ControlPlane {
-    client: Client,
+    pub(crate) client: Client,
+    config: SdkConfig,
     /// Who is called, in the user's words.
     place: Arc<str>,
-    /// How often one call is tried, at most.
-    attempts: u32,
     pace: Pace,
+    account: Arc<OnceCell<ArnScope>>,
     /// One for an account and region: asked for once.
     endpoint: Arc<OnceCell<String>>,
+    /// Groups, types and policies that were found to be there in this run: asked once a run, and not once a device. What is
+    /// not there is asked for again. Held across the question, so that devices which begin together ask once.
+    shared: Arc<Mutex<Shared>>,
+    /// ListPrincipalThingsV2 is missing here.
+    without_v2: Arc<AtomicBool>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    groups: Vec<String>,
+    types: Vec<String>,
+    policies: HashMap<PolicyName, FoundPolicy>,
 }
 
 impl ControlPlane {
     pub(crate) fn new(config: &SdkConfig) -> Result<Self, Error> {
         let region = config.region().ok_or(Error::NoRegion)?;
-        let place = match config.endpoint_url() {
+        let place = match account::endpoint_of(config, "IoT") {
             Some(url) => format!("AWS IoT control plane at {url}"),
             None => format!("AWS IoT control plane in {region}"),
         };
-        let attempts = config.retry_config().map_or(DEFAULT_ATTEMPTS, RetryConfig::max_attempts);
-        // Each attempt is ours: throttling has to slow down everybody who makes the same call, not this one alone.
-        let client = aws_sdk_iot::config::Builder::from(config).retry_config(RetryConfig::disabled()).build();
         Ok(Self {
-            client: Client::from_conf(client),
+            client: Client::new(config),
+            config: config.clone(),
             place: place.into(),
-            attempts,
             pace: Pace::default(),
+            account: Arc::default(),
             endpoint: Arc::default(),
+            shared: Arc::default(),
+            without_v2: Arc::default(),
         })
     }
 
-    pub(crate) fn paced(mut self, pace: Pace, attempts: u32) -> Self {
-        self.pace = pace;
-        // What the environment allows (AWS_MAX_ATTEMPTS=1) still bounds it downwards.
-        if self.attempts > 1 {
-            self.attempts = self.attempts.max(attempts);
-        }
-        self
+    /// So many calls a second of each operation, and so many attempts at each call; the SDK slows all of them down when AWS
+    /// throttles. What the environment allows (`AWS_MAX_ATTEMPTS=1`) still holds.
+    pub(crate) fn paced(self, calls_per_second: f64, attempts: u32) -> Self {
+        let configured = self.config.retry_config().map_or(attempts, RetryConfig::max_attempts);
+        let attempts = if configured == 1 { 1 } else { configured.max(attempts) };
+        let retry = RetryConfig::adaptive().with_max_attempts(attempts);
+        let client = aws_sdk_iot::config::Builder::from(&self.config).retry_config(retry).build();
+        Self { client: Client::from_conf(client), pace: Pace::new(calls_per_second), ..self }
     }
 
     /// Who is called.
@@ -86,78 +101,61 @@ impl ControlPlane {
         &self.place
     }
 
+    /// The account, region and partition of everything here.
+    pub(crate) async fn scope(&self) -> Result<&ArnScope, Error> {
+        self.account.get_or_try_init(|| account::ask(&self.config)).await
+    }
+
     /// The host name where devices connect.
     pub(crate) async fn describe_endpoint(&self) -> Result<String, Error> {
-        self.endpoint.get_or_try_init(|| self.ask_for_endpoint()).await.cloned()
+        let ask = || async {
+            let call = on("iot:DescribeEndpoint", "the device endpoint", ANY_RESOURCE);
+            let sent = self.client.describe_endpoint().endpoint_type(ENDPOINT_TYPE).send();
+            part("iot:DescribeEndpoint", "endpointAddress", self.call(call, sent).await?.endpoint_address)
+        };
+        self.endpoint.get_or_try_init(ask).await.cloned()
     }
 
-    async fn ask_for_endpoint(&self) -> Result<String, Error> {
-        let call = on("iot:DescribeEndpoint", "the device endpoint", ANY_RESOURCE);
-        let request = self.client.describe_endpoint().endpoint_type(ENDPOINT_TYPE);
-        match self.send(&call, || request.clone().send()).await {
-            Ok(answer) => part(&call, "endpointAddress", answer.endpoint_address),
-            Err(error) => Err(call.failed(&self.place, error)),
-        }
-    }
-
-    /// Makes the call when its turn has come, and again where that may help. Every call can be made again: that it took
-    /// effect and only its answer was lost shows as "exists already" or "not found", which the callers understand.
-    async fn send<T, E, F>(&self, call: &Call, attempt: impl Fn() -> F) -> Result<T, SdkError<E>>
+    /// Makes the call when its turn has come.
+    pub(crate) async fn call<T, E>(
+        &self,
+        call: Call,
+        sent: impl Future<Output = Result<T, SdkError<E>>>,
+    ) -> Result<T, Error>
     where
-        F: Future<Output = Result<T, SdkError<E>>>,
-        E: ProvideErrorMetadata,
+        E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
     {
-        let mut attempts = 1;
-        loop {
-            self.pace.turn(call.action).await;
-            let result = attempt().await;
-            let error = match result {
-                Err(error) if is_throttled(&error) => {
-                    self.pace.throttled(call.action);
-                    error
-                }
-                Err(error) if is_transient(&error) => error,
-                other => {
-                    self.pace.answered(call.action);
-                    return other;
-                }
-            };
-            if attempts >= self.attempts {
-                return Err(error);
-            }
-            tracing::debug!(action = call.action, attempts, code = error.code(), "trying again");
-            tokio::time::sleep(retry::pause(attempts)).await;
-            attempts += 1;
-        }
+        self.pace.turn(call.action).await;
+        sent.await.map_err(|error| call.failed(&self.place, error))
     }
 }
 
-fn on(action: &'static str, subject: impl fmt::Display, resource: impl fmt::Display) -> Call {
+/// `None` for what AWS does not find.
+pub(crate) fn unless_missing<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.is(NOT_FOUND) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+pub(crate) fn on(action: &'static str, subject: impl fmt::Display, resource: impl fmt::Display) -> Call {
     Call { action, subject: subject.to_string(), resource: resource.to_string() }
 }
 
-fn on_thing(action: &'static str, thing: &ThingName) -> Call {
+pub(crate) fn on_thing(action: &'static str, thing: impl fmt::Display) -> Call {
     on(action, format_args!("thing {thing}"), format_args!("thing/{thing}"))
 }
 
-fn on_policy(action: &'static str, policy: &PolicyName) -> Call {
+pub(crate) fn on_policy(action: &'static str, policy: impl fmt::Display) -> Call {
     on(action, format_args!("policy {policy}"), format_args!("policy/{policy}"))
 }
 
-fn on_certificate(action: &'static str, id: &CertificateId) -> Call {
+pub(crate) fn on_certificate(action: &'static str, id: &CertificateId) -> Call {
     on(action, format_args!("certificate {id}"), format_args!("cert/{id}"))
 }
 
 /// In the SDK's answers everything is optional; what AWS always sends is not.
-fn part<T>(call: &Call, missing: &'static str, value: Option<T>) -> Result<T, Error> {
-    value.ok_or(Error::Incomplete { action: call.action, missing })
+pub(crate) fn part<T>(action: &'static str, missing: &'static str, value: Option<T>) -> Result<T, Error> {
+    value.ok_or(Error::Incomplete { action, missing })
 }
-
-/// Whether AWS answered with that error. For a call that takes something away, "not found" means that it is gone.
-fn is<E: ProvideErrorMetadata>(error: &SdkError<E>, code: &str) -> bool {
-    error.code() == Some(code)
-}
-
-const NOT_FOUND: &str = "ResourceNotFoundException";
-
-const DELETE_CONFLICT: &str = "DeleteConflictException";

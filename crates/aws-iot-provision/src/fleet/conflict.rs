@@ -59,8 +59,7 @@ impl Conflicts {
             self.issuers.insert(certificate.issuer());
         }
         let Ok((device, _)) = &candidate.result else { return };
-        let claim =
-            Claim { thing: device.thing().to_string(), certificate: device.certificate().fingerprint() };
+        let claim = Claim { thing: device.thing.to_string(), certificate: device.certificate.fingerprint() };
         self.by_certificate.entry(claim.certificate.clone()).or_default().push(place);
         self.by_thing.entry(claim.thing.clone()).or_default().push(place);
         *self.same.entry(claim.clone()).or_default() += 1;

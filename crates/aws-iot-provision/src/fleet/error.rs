@@ -52,19 +52,13 @@ pub enum FleetError {
         /// The template as given.
         template: String,
     },
-    /// The journal is another run's.
-    #[error("{} is the journal of a run with other settings; take another --journal, or the same settings ({found})", path.display())]
-    OtherRun {
-        /// The journal.
+    /// A file that would be written over holds something else.
+    #[error("{} exists and is not {wanted}, and is left as it is; name another file", path.display())]
+    NotOurs {
+        /// The file.
         path: PathBuf,
-        /// The settings in it.
-        found: String,
-    },
-    /// Another process has the journal.
-    #[error("{} is in use: another run is going on with it; wait for it, or end it", path.display())]
-    InUse {
-        /// The journal.
-        path: PathBuf,
+        /// What would be written over.
+        wanted: &'static str,
     },
 }
 

@@ -1,4 +1,5 @@
 use std::path::Path;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use device_identity::{Checked, Identity, Requirements, Subject};
@@ -21,7 +22,7 @@ pub struct Intake {
     /// How things are named whose name is not in the list.
     pub template: Option<NameTemplate>,
     /// What the devices have in common.
-    pub settings: Settings,
+    pub settings: Arc<Settings>,
 }
 
 /// An identity that was read, and who it is.
@@ -88,15 +89,16 @@ impl Intake {
             let names: Vec<&str> = serial.into_iter().chain([thing.as_str()]).collect();
             expectations.check(&names, &identity.certificate().fingerprint())?;
         }
-        Ok((self.device(entry, identity, thing), checked))
-    }
-
-    fn device(&self, entry: &Entry, identity: &Identity, thing: ThingName) -> Device {
-        let mut settings = self.settings.clone();
-        settings.attributes.extend(entry.attributes.clone());
-        settings.groups.extend(entry.groups.clone());
-        settings.thing_type = entry.thing_type.clone().or(settings.thing_type);
-        Device::with_settings(thing, identity.certificate().clone(), settings)
+        let device = Device {
+            serial: serial.map(str::to_owned),
+            thing_type: entry.thing_type.clone(),
+            attributes: entry.attributes.clone(),
+            groups: entry.groups.clone(),
+            key: identity.key(),
+            identity: checked.summary(),
+            ..Device::new(thing, identity.certificate().clone(), Arc::clone(&self.settings))
+        };
+        Ok((device, checked))
     }
 
     /// The list's name, or the template's, or the proof's. What the device signed must not be contradicted.

@@ -83,8 +83,15 @@ pub fn read_manifest(path: &Path) -> Result<Vec<Entry>, FleetError> {
             |source| FleetError::Io { doing: "list", path: path.to_owned(), source: IoError(source) };
         Identity::files_in(path).map_err(failed)?.iter().map(|file| Entry::of_file(file, None)).collect()
     } else {
-        let rows = Table::read(path, is_known, WANTED)?.rows;
-        rows.into_iter().map(|row| Entry::of_row(path, row)).collect()
+        let table = Table::read(path, is_known, WANTED)?;
+        // Otherwise each line of the list would be told as a mistake of its own.
+        if let Some((line, header)) = table.header
+            && !header.iter().any(|name| FILE_COLUMNS.contains(&name.as_str()))
+        {
+            let reason = format!("no column file; {WANTED}");
+            return Err(FleetError::Line { path: path.to_owned(), line, reason });
+        }
+        table.rows.into_iter().map(|row| Entry::of_row(path, row)).collect()
     };
     if entries.is_empty() { Err(FleetError::Empty { path: path.to_owned() }) } else { Ok(entries) }
 }

@@ -1,16 +1,28 @@
-use std::io;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::path::{Path, PathBuf};
 
-use device_identity::KeyConfig;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::candidate::Candidate;
+use super::error::{FleetError, IoError};
 use super::spreadsheet::spreadsheet_cell;
+use crate::device::Device;
+use crate::step::Step;
 
-/// What came of a fleet's registration, device by device.
-#[derive(Debug, Clone, Default)]
-pub struct Report {
-    /// In the order of the list.
-    pub rows: Vec<Row>,
+/// The header of the table.
+const COLUMNS: [&str; 7] = ["source", "thing", "certificate", "result", "identity", "done", "error"];
+
+/// Where a result comes from: one counts for the same only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The AWS account.
+    pub account: String,
+    /// The region.
+    pub region: String,
+    /// What devices get, in one line ([`Settings::describe`](crate::Settings::describe)).
+    pub settings: String,
 }
 
 /// What came of one device.
@@ -23,8 +35,6 @@ pub struct Row {
     pub thing: String,
     /// The certificate's id; empty where it is not known.
     pub certificate: String,
-    /// The key in the chip, as far as it is known.
-    pub key: Option<KeyConfig>,
     /// The host name where the device connects, if it is registered.
     pub endpoint: Option<String>,
     /// Whether it is registered.
@@ -33,19 +43,24 @@ pub struct Row {
     pub identity: String,
     /// What was done, line by line as a plan writes it.
     pub done: Vec<String>,
+    /// What should be known of it.
+    pub warnings: Vec<String>,
     /// Why it is not registered.
     pub error: Option<String>,
 }
 
 /// Whether a device is registered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum RowResult {
     /// It is, by this run.
     Registered,
     /// It was before.
     Unchanged,
-    /// It was registered by an earlier run with this journal.
+    /// Its registration was taken back.
+    Removed,
+    /// A results file says that it was registered by an earlier run; AWS was not asked.
     DoneBefore,
     /// It must not be: its identity or its entry is wrong. Nothing was asked of AWS.
     Refused,
@@ -55,80 +70,184 @@ pub enum RowResult {
     NotTried,
 }
 
+/// How many devices have which result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts([usize; 7]);
+
+/// The report of a run, written while it goes: a table (CSV) with a line for each device, in the order of the list, and the
+/// results as JSON lines: one for each step as it is done, and one for each device.
+#[derive(Debug)]
+pub struct Report {
+    table_path: PathBuf,
+    table: csv::Writer<File>,
+    lines_path: PathBuf,
+    lines: File,
+    origin: Origin,
+}
+
 impl Report {
-    /// How many have that result.
-    pub fn count(&self, result: RowResult) -> usize {
-        self.rows.iter().filter(|row| row.result == result).count()
-    }
-
-    /// Whether every device is registered.
-    pub fn is_complete(&self) -> bool {
-        self.rows.iter().all(|row| row.result.is_good())
-    }
-
-    /// One line in plain words.
-    pub fn summary(&self) -> String {
-        let counts = RowResult::ALL.map(|result| format!("{} {}", self.count(result), result.words()));
-        format!("{} devices: {}", self.rows.len(), counts.join(", "))
-    }
-
-    /// The report in CSV, with a header.
+    /// Begins `BASE.csv` anew and goes on writing at the end of `BASE.jsonl`.
     ///
     /// # Errors
-    /// Never in practice: it is written to memory.
-    pub fn to_csv(&self) -> io::Result<Vec<u8>> {
-        let mut csv = csv::Writer::from_writer(Vec::new());
-        csv.write_record(["source", "thing", "certificate", "result", "identity", "done", "error"])?;
-        for row in &self.rows {
-            csv.write_record([
-                &row.source,
-                &row.thing,
-                &row.certificate,
-                row.result.name(),
-                &row.identity,
-                spreadsheet_cell(&row.done.join("; ")).as_ref(),
-                row.error.as_deref().unwrap_or_default(),
-            ])?;
+    /// When they cannot be written, or are there with something else in them.
+    pub fn create(base: &Path, origin: Origin) -> Result<Self, FleetError> {
+        let (table_path, lines_path) = (with_ending(base, "csv"), with_ending(base, "jsonl"));
+        let header = COLUMNS.join(",");
+        if begins(&table_path)?.is_some_and(|line| line != header) {
+            return Err(FleetError::NotOurs { path: table_path, wanted: "the report of an earlier run" });
         }
-        csv.into_inner().map_err(csv::IntoInnerError::into_error)
+        let is_result = |line: &str| serde_json::from_str::<Origin>(line).is_ok();
+        if begins(&lines_path)?.is_some_and(|line| !is_result(&line)) {
+            return Err(FleetError::NotOurs { path: lines_path, wanted: "a results file" });
+        }
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source| FleetError::Io { doing: "write the report", path, source: IoError(source) }
+        };
+        let lines =
+            OpenOptions::new().append(true).create(true).open(&lines_path).map_err(failed(&lines_path))?;
+        let table = File::create(&table_path).map_err(failed(&table_path))?;
+        let mut report =
+            Self { table: csv::Writer::from_writer(table), table_path, lines, lines_path, origin };
+        report.end_cut_line().map_err(failed(&report.lines_path))?;
+        report.write_table(&COLUMNS.map(str::to_owned))?;
+        Ok(report)
     }
 
-    /// The report in JSON.
-    pub fn to_json(&self) -> Value {
-        let devices: Vec<Value> = self
-            .rows
-            .iter()
-            .map(|row| {
-                json!({
-                    "source": row.source, "thingName": row.thing, "certificateId": row.certificate,
-                    "endpoint": row.endpoint, "result": row.result.name(), "identity": row.identity, "done": row.done,
-                    "error": row.error,
-                })
-            })
-            .collect();
-        json!({"summary": self.summary(), "complete": self.is_complete(), "devices": devices})
+    /// Writes down a step that was done. What cannot be written shows with the device's own line.
+    pub fn step(&self, device: &Device, step: &Step) {
+        let described = step.describe();
+        let line = json!({
+            "account": self.origin.account, "region": self.origin.region, "settings": self.origin.settings,
+            "thingName": device.thing.as_str(), "certificateId": device.certificate.fingerprint(),
+            "step": described.kind.name(), "name": described.name, "outcome": described.outcome,
+            "note": described.note,
+        });
+        if let Err(error) = self.write_line(&line) {
+            tracing::warn!(%error, "a step was not written down");
+        }
+    }
+
+    /// Writes down what came of a device.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn row(&mut self, row: &Row) -> Result<(), FleetError> {
+        let mut line = row.to_json();
+        if let (Some(line), Ok(Value::Object(origin))) =
+            (line.as_object_mut(), serde_json::to_value(&self.origin))
+        {
+            line.extend(origin);
+        }
+        let failed = |source| FleetError::Io {
+            doing: "write the report",
+            path: self.lines_path.clone(),
+            source: IoError(source),
+        };
+        self.write_line(&line).map_err(failed)?;
+        self.write_table(&[
+            row.source.clone(),
+            row.thing.clone(),
+            row.certificate.clone(),
+            row.result.name().to_owned(),
+            row.identity.clone(),
+            row.done.join("; "),
+            row.error.clone().unwrap_or_default(),
+        ])
+    }
+
+    /// One write a line, so that a line is whole or cut off at the end.
+    fn write_line(&self, line: &Value) -> io::Result<()> {
+        (&self.lines).write_all(format!("{line}\n").as_bytes())
+    }
+
+    /// A run that was killed may have left half a line.
+    fn end_cut_line(&self) -> io::Result<()> {
+        let length = self.lines.metadata()?.len();
+        if length == 0 {
+            return Ok(());
+        }
+        let mut end = [0];
+        let mut file = File::open(&self.lines_path)?;
+        io::Seek::seek(&mut file, io::SeekFrom::Start(length - 1))?;
+        file.read_exact(&mut end)?;
+        if end == *b"\n" { Ok(()) } else { (&self.lines).write_all(b"\n") }
+    }
+
+    fn write_table(&mut self, cells: &[String; 7]) -> Result<(), FleetError> {
+        let cells = cells.each_ref().map(|cell| spreadsheet_cell(cell).into_owned());
+        let written =
+            self.table.write_record(cells).map_err(io::Error::from).and_then(|()| self.table.flush());
+        written.map_err(|source| FleetError::Io {
+            doing: "write the report",
+            path: self.table_path.clone(),
+            source: IoError(source),
+        })
     }
 }
 
+/// The first line of a file that is there and not empty. Anything but a file, such as a pipe, is an error.
+fn begins(path: &Path) -> Result<Option<String>, FleetError> {
+    let failed = |source| FleetError::Io { doing: "read", path: path.to_owned(), source: IoError(source) };
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+        Ok(metadata) if !metadata.is_file() => {
+            return Err(FleetError::NotOurs { path: path.to_owned(), wanted: "a file" });
+        }
+        Ok(metadata) if metadata.len() == 0 => return Ok(None),
+        Ok(_) => {}
+    }
+    // A report's line has some hundred characters; this only bounds a mistake.
+    let mut line = Vec::new();
+    let file = File::open(path).map_err(failed)?;
+    BufReader::new(file.take(1 << 20)).read_until(b'\n', &mut line).map_err(failed)?;
+    Ok(Some(String::from_utf8_lossy(&line).trim_end().to_owned()))
+}
+
+fn with_ending(base: &Path, ending: &str) -> PathBuf {
+    let mut name = base.as_os_str().to_owned();
+    name.push(".");
+    name.push(ending);
+    name.into()
+}
+
 impl Row {
+    /// A row with nothing done yet.
     pub(crate) fn of(candidate: &Candidate, result: RowResult) -> Self {
         Self {
             source: candidate.source.clone(),
             thing: candidate.thing.clone().unwrap_or_default(),
             certificate: candidate.certificate.clone().unwrap_or_default(),
-            key: candidate.key.clone(),
             endpoint: None,
             result,
             identity: candidate.result.as_ref().map(|(_, checked)| checked.summary()).unwrap_or_default(),
             done: Vec::new(),
+            warnings: Vec::new(),
             error: None,
         }
+    }
+
+    /// The row in JSON.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "source": self.source, "thingName": self.thing, "certificateId": self.certificate,
+            "endpoint": self.endpoint, "result": self.result.name(), "identity": self.identity, "done": self.done,
+            "warnings": self.warnings, "error": self.error,
+        })
     }
 }
 
 impl RowResult {
-    const ALL: [Self; 6] =
-        [Self::Registered, Self::Unchanged, Self::DoneBefore, Self::Refused, Self::Failed, Self::NotTried];
+    const ALL: [Self; 7] = [
+        Self::Registered,
+        Self::Unchanged,
+        Self::Removed,
+        Self::DoneBefore,
+        Self::Refused,
+        Self::Failed,
+        Self::NotTried,
+    ];
 
     /// For people.
     pub fn words(self) -> &'static str {
@@ -144,6 +263,7 @@ impl RowResult {
         match self {
             Self::Registered => "registered",
             Self::Unchanged => "unchanged",
+            Self::Removed => "removed",
             Self::DoneBefore => "doneBefore",
             Self::Refused => "refused",
             Self::Failed => "failed",
@@ -151,8 +271,43 @@ impl RowResult {
         }
     }
 
-    /// Whether the device is registered.
+    /// Whether the device is as it was asked for.
     pub fn is_good(self) -> bool {
-        matches!(self, Self::Registered | Self::Unchanged | Self::DoneBefore)
+        matches!(self, Self::Registered | Self::Unchanged | Self::Removed | Self::DoneBefore)
+    }
+}
+
+impl Counts {
+    /// Counts one more.
+    pub fn add(&mut self, result: RowResult) {
+        for (count, each) in self.0.iter_mut().zip(RowResult::ALL) {
+            *count += usize::from(each == result);
+        }
+    }
+
+    /// How many have that result.
+    pub fn of(&self, result: RowResult) -> usize {
+        self.0.iter().zip(RowResult::ALL).find(|(_, each)| *each == result).map_or(0, |(count, _)| *count)
+    }
+
+    /// How many there are.
+    pub fn total(&self) -> usize {
+        self.0.iter().sum()
+    }
+
+    /// How many are not registered.
+    pub fn bad(&self) -> usize {
+        RowResult::ALL.into_iter().filter(|result| !result.is_good()).map(|result| self.of(result)).sum()
+    }
+
+    /// One line in plain words.
+    pub fn summary(&self) -> String {
+        let told = RowResult::ALL.into_iter().filter(|result| {
+            // Of a registration, nothing is ever removed.
+            *result != RowResult::Removed || self.of(*result) > 0
+        });
+        let counts: Vec<String> =
+            told.map(|result| format!("{} {}", self.of(result), result.words())).collect();
+        format!("{} devices: {}", self.total(), counts.join(", "))
     }
 }

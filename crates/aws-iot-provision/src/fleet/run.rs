@@ -1,149 +1,125 @@
-use tokio::task::JoinSet;
+use std::cell::RefCell;
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
 
 use super::candidate::Candidate;
-use super::error::{EntryError, FleetError, one_line};
-use super::journal::{Done, Journal};
-use super::report::{Report, Row, RowResult};
-use crate::change::Change;
-use crate::device::Device;
+use super::error::{EntryError, one_line};
+use super::report::{Row, RowResult};
+use super::resume::DoneBefore;
 use crate::error::Error;
-use crate::provisioner::{Provisioned, Provisioner};
+use crate::plan::{Plan, Purpose};
+use crate::provisioner::{Applied, Progress, Provisioner};
+use crate::step::Step;
 
-/// How often a device is begun anew after an answer that may be better a moment later. Each of its calls has been tried
-/// several times by then.
-const ROUNDS: u32 = 3;
-
-/// How far a run is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Progress {
-    /// Devices of which the result is known.
-    pub finished: usize,
-    /// Of these, the ones that are not registered.
-    pub bad: usize,
-    /// All devices.
-    pub total: usize,
-}
-
-/// Registers a fleet, `concurrency` devices at a time, and tells each result. One bad device never stops the others;
-/// a missing permission or credential does, since it would stop each of them.
+/// Does the jobs, `concurrency` at a time, and tells their results in the jobs' order.
 ///
 /// # Errors
-/// When the journal cannot be written: nothing more is done that could not be recorded.
-pub async fn run(
-    provisioner: &Provisioner,
-    candidates: &[Candidate],
-    journal: &mut Journal,
+/// Those of `on_result`: nothing more is begun that could not be recorded.
+pub async fn in_order<J, F, E>(
+    jobs: impl IntoIterator<Item = J>,
     concurrency: usize,
-    mut on_row: impl FnMut(&Row, Progress),
-) -> Result<Report, FleetError> {
-    let mut rows: Vec<Option<Row>> = candidates.iter().map(|candidate| early(candidate, journal)).collect();
-    let mut progress = Progress { finished: 0, bad: 0, total: rows.len() };
-    for row in rows.iter().flatten() {
-        progress.count(row);
-        on_row(row, progress);
+    work: impl Fn(J) -> F,
+    mut on_result: impl FnMut(F::Output) -> Result<(), E>,
+) -> Result<(), E>
+where
+    F: Future,
+{
+    let mut results = std::pin::pin!(stream::iter(jobs).map(work).buffered(concurrency.max(1)));
+    while let Some(result) = results.next().await {
+        on_result(result)?;
     }
-    let mut waiting: Vec<(usize, u32, Device)> = candidates
-        .iter()
-        .zip(&rows)
-        .enumerate()
-        .filter_map(|(index, (candidate, row))| {
-            let device = candidate.result.as_ref().ok().map(|(device, _)| device.clone())?;
-            row.is_none().then_some((index, 1, device))
-        })
-        .collect();
-    waiting.reverse();
+    Ok(())
+}
 
-    let mut running: JoinSet<(usize, u32, Device, Result<Provisioned, Error>)> = JoinSet::new();
-    let mut stopped: Option<String> = None;
-    loop {
-        while stopped.is_none() && running.len() < concurrency.max(1) {
-            let Some((index, round, device)) = waiting.pop() else { break };
-            let provisioner = provisioner.clone();
-            running.spawn(async move {
-                let result = provisioner.apply(&device).await;
-                (index, round, device, result)
-            });
+/// Whether a run has to stop: one bad device never stops the others, but what would go wrong with each of them does, such as
+/// a missing permission.
+#[derive(Debug, Default)]
+pub struct Stop(RefCell<Option<String>>);
+
+impl Stop {
+    fn see(&self, error: &Error) {
+        if error.stops_everything() {
+            self.0.borrow_mut().get_or_insert_with(|| one_line(error));
         }
-        let Some(joined) = running.join_next().await else { break };
-        let Ok((index, round, device, result)) = joined else { continue };
-        if let Err(error) = &result {
-            if error.is_transient() && round < ROUNDS && stopped.is_none() {
-                waiting.insert(0, (index, round + 1, device));
-                continue;
-            }
-            if stops_everything(error) {
-                stopped.get_or_insert_with(|| one_line(error));
-            }
-        }
-        let (Some(candidate), Some(place)) = (candidates.get(index), rows.get_mut(index)) else { continue };
-        let row = late(candidate, &result);
-        progress.count(&row);
-        // Told first: what the listener writes of a device is there for each one that the journal counts.
-        on_row(&row, progress);
-        let done = row.endpoint.clone().map(|endpoint| Done { changes: row.done.clone(), endpoint });
-        let outcome = done.as_ref().ok_or(row.error.as_deref().unwrap_or_default());
-        journal.record(&row.thing, &row.certificate, outcome)?;
-        *place = Some(row);
     }
-    let because = stopped.unwrap_or_else(|| "a task of it ended early".to_owned());
-    let not_tried = |candidate: &Candidate| Row {
-        error: Some(EntryError::NotTried { because: because.clone() }.to_string()),
-        ..Row::of(candidate, RowResult::NotTried)
+
+    /// Why the next one is not tried.
+    fn not_tried(&self) -> Option<String> {
+        let because = self.0.borrow().clone()?;
+        Some(EntryError::NotTried { because }.to_string())
+    }
+}
+
+/// Registers one device of a fleet.
+pub async fn register(
+    provisioner: &Provisioner,
+    candidate: &Candidate,
+    done_before: &DoneBefore,
+    stop: &Stop,
+    on_progress: impl FnMut(Progress<'_>),
+) -> Row {
+    let row = |result| Row::of(candidate, result);
+    let device = match &candidate.result {
+        Err(error) => return Row { error: Some(one_line(error)), ..row(RowResult::Refused) },
+        Ok((device, _)) => device,
     };
-    let rows = rows.into_iter().zip(candidates);
-    Ok(Report { rows: rows.map(|(row, candidate)| row.unwrap_or_else(|| not_tried(candidate))).collect() })
-}
-
-impl Progress {
-    fn count(&mut self, row: &Row) {
-        self.finished += 1;
-        self.bad += usize::from(!row.result.is_good());
+    if done_before.has(device.thing.as_str(), &device.certificate.fingerprint()) {
+        return match provisioner.endpoint().await {
+            Ok(endpoint) => Row { endpoint: Some(endpoint), ..row(RowResult::DoneBefore) },
+            Err(error) => Row { error: Some(one_line(&error)), ..row(RowResult::Failed) },
+        };
     }
+    if let Some(error) = stop.not_tried() {
+        return Row { error: Some(error), ..row(RowResult::NotTried) };
+    }
+    let purpose = Purpose::Register(Box::new(device.clone()));
+    ended(provisioner.run(purpose, on_progress).await, stop, row(RowResult::Registered))
 }
 
-/// What is known without asking AWS.
-fn early(candidate: &Candidate, journal: &Journal) -> Option<Row> {
-    match &candidate.result {
-        Err(error) => Some(Row { error: Some(one_line(error)), ..Row::of(candidate, RowResult::Refused) }),
-        Ok((device, _)) => {
-            let done = journal.done(device.thing.as_str(), &device.certificate.fingerprint())?;
-            Some(Row {
-                done: done.changes.clone(),
-                endpoint: Some(done.endpoint.clone()),
-                ..Row::of(candidate, RowResult::DoneBefore)
-            })
+/// Applies one plan of many.
+pub async fn apply(
+    provisioner: &Provisioner,
+    plan: &Plan,
+    source: String,
+    stop: &Stop,
+    on_progress: impl FnMut(Progress<'_>),
+) -> Row {
+    let (thing, certificate, identity, result) = match &plan.purpose {
+        Purpose::Register(device) => (
+            device.thing.to_string(),
+            device.certificate.fingerprint(),
+            device.identity.clone(),
+            RowResult::Registered,
+        ),
+        Purpose::Remove(removal) => {
+            let thing = removal.thing.as_ref().map(ToString::to_string);
+            (thing.unwrap_or_default(), String::new(), String::new(), RowResult::Removed)
         }
+        _ => (String::new(), String::new(), String::new(), RowResult::Registered),
+    };
+    let (done, warnings) = (Vec::new(), Vec::new());
+    let mut row =
+        Row { source, thing, certificate, endpoint: None, result, identity, done, warnings, error: None };
+    if let Some(error) = stop.not_tried() {
+        (row.result, row.error) = (RowResult::NotTried, Some(error));
+        return row;
     }
+    ended(provisioner.apply(plan, on_progress).await, stop, row)
 }
 
-fn late(candidate: &Candidate, result: &Result<Provisioned, Error>) -> Row {
+/// `row` is what it is where something was changed.
+fn ended(result: Result<Applied, Error>, stop: &Stop, row: Row) -> Row {
     match result {
-        Ok(provisioned) => {
-            let changed: Vec<String> = provisioned
-                .changes
-                .iter()
-                .filter(|change| change.is_change())
-                .map(Change::to_string)
-                .collect();
-            let result = if changed.is_empty() { RowResult::Unchanged } else { RowResult::Registered };
-            Row { done: changed, endpoint: Some(provisioned.endpoint.clone()), ..Row::of(candidate, result) }
+        Ok(applied) => {
+            let done: Vec<String> =
+                applied.steps.iter().filter(|step| step.is_change()).map(Step::to_string).collect();
+            let result = if done.is_empty() { RowResult::Unchanged } else { row.result };
+            Row { done, result, endpoint: applied.plan.endpoint, warnings: applied.plan.warnings, ..row }
         }
-        Err(error) => Row { error: Some(one_line(error)), ..Row::of(candidate, RowResult::Failed) },
+        Err(error) => {
+            stop.see(&error);
+            Row { error: Some(one_line(&error)), result: RowResult::Failed, ..row }
+        }
     }
-}
-
-/// What would go wrong with every device in the same way.
-fn stops_everything(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::NoRegion
-            | Error::Configuration(_)
-            | Error::Credentials(_)
-            | Error::NotAuthenticated(_)
-            | Error::Clock(_)
-            | Error::NotActivated(_)
-            | Error::NotAws(_)
-            | Error::AccessDenied(_)
-    )
 }

@@ -14,6 +14,8 @@ const SEPARATORS: [u8; 3] = [b',', b';', b'\t'];
 /// The rows of a list, in its order.
 pub(super) struct Table {
     pub(super) rows: Vec<Row>,
+    /// The columns of a CSV file, with the line where they are named.
+    pub(super) header: Option<(usize, Vec<String>)>,
 }
 
 /// One row, or what is wrong with it.
@@ -40,18 +42,19 @@ impl Table {
         if let Some(found) = other_file(&text) {
             return Err(FleetError::NotAList { path: path.to_owned(), found });
         }
-        let mut rows = match text.trim_start().chars().next() {
-            Some('[') => json_array(&text).map_err(|(line, reason)| wrong(line, reason))?,
-            Some('{') => json_lines(&text),
-            _ => comma_separated(&text, &is_known).map_err(|(line, reason)| wrong(line, reason))?,
+        let table = match text.trim_start().chars().next() {
+            Some('[') => json_array(&text).map(|rows| Self { rows, header: None }),
+            Some('{') => Ok(Self { rows: json_lines(&text), header: None }),
+            _ => comma_separated(&text, &is_known),
         };
-        for row in &mut rows {
+        let mut table = table.map_err(|(line, reason)| wrong(line, reason))?;
+        for row in &mut table.rows {
             let unknown = row.cells.as_ref().ok().and_then(|cells| cells.keys().find(|name| !is_known(name)));
             if let Some(unknown) = unknown {
                 row.cells = Err(format!("unknown member {unknown:?}"));
             }
         }
-        if rows.is_empty() { Err(FleetError::Empty { path: path.to_owned() }) } else { Ok(Self { rows }) }
+        if table.rows.is_empty() { Err(FleetError::Empty { path: path.to_owned() }) } else { Ok(table) }
     }
 }
 
@@ -67,7 +70,7 @@ fn other_file(text: &str) -> Option<&'static str> {
 
 /// The records of a CSV file. The csv crate reads each of them; which lines a record has is found here, because its
 /// `Position::line` is wrong after CRLF, blank lines and comments (rust-csv issues 208 and 395).
-fn comma_separated(text: &str, is_known: &impl Fn(&str) -> bool) -> Result<Vec<Row>, (usize, String)> {
+fn comma_separated(text: &str, is_known: &impl Fn(&str) -> bool) -> Result<Table, (usize, String)> {
     let mut records = records(text).into_iter().peekable();
     let mut separator = None;
     // The line with which Excel is told the separator.
@@ -77,7 +80,9 @@ fn comma_separated(text: &str, is_known: &impl Fn(&str) -> bool) -> Result<Vec<R
         separator = Some(*byte);
         records.next();
     }
-    let Some((header_line, header)) = records.next() else { return Ok(Vec::new()) };
+    let Some((header_line, header)) = records.next() else {
+        return Ok(Table { rows: Vec::new(), header: None });
+    };
     let separator = separator.unwrap_or_else(|| separator_of(&header));
     let mut header = fields(&header, separator).map_err(|reason| (header_line, reason))?;
     while header.last().is_some_and(String::is_empty) {
@@ -97,7 +102,8 @@ fn comma_separated(text: &str, is_known: &impl Fn(&str) -> bool) -> Result<Vec<R
         // A row without a value is what Excel writes below the last one.
         if cells.as_ref().is_ok_and(HashMap::is_empty) { None } else { Some(Row { line, cells }) }
     });
-    Ok(rows.collect())
+    let rows = rows.collect();
+    Ok(Table { rows, header: Some((header_line, header)) })
 }
 
 /// The records with the lines where they begin. A line end within quotes does not end a record.

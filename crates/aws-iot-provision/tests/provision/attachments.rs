@@ -1,19 +1,18 @@
 //! How certificates are attached to things, and lists that have several pages.
 
 use aws_iot_provision::{
-    Attachment, Device, DeviceCertificate, Error, PolicyDocument, Provisioner, Removal, Rights, Settings,
+    Applied, Attachment, Device, DeviceCertificate, Error, OtherCertificates, Purpose, Removal, Settings,
 };
 use aws_iot_sim::AwsIotSim;
 use aws_sdk_iot::types::ThingPrincipalType;
 
 use crate::support::{
-    FULL_ACCESS, block_on, certificate, chain, client, config, device, outcomes, provision,
+    FULL_ACCESS, block_on, certificate, chain, client, outcomes, plan, provision, provisioner, settings,
 };
 
 fn attached(thing: &str, certificate: &DeviceCertificate, attachment: Attachment) -> Device {
-    let mut settings = Settings::new("devices".parse().unwrap());
-    settings.attachment = attachment;
-    Device::with_settings(thing.parse().unwrap(), certificate.clone(), settings)
+    let settings = Settings { attachment, ..settings() };
+    Device::new(thing.parse().unwrap(), certificate.clone(), settings)
 }
 
 #[test]
@@ -27,12 +26,10 @@ fn an_attachment_becomes_exclusive_or_shared_by_asking_for_it() {
             (Attachment::Shared, ThingPrincipalType::NonExclusiveThing, "shared instead of exclusive"),
         ] {
             let device = attached("dev1", &certificate, wanted);
-            let provisioner = Provisioner::new(&config(sim.control_plane_url()).await).unwrap();
-            let plan = provisioner.plan(&device).await.unwrap().to_string();
-            assert!(plan.contains(&format!("~ certificate on the thing dev1: {how}\n")), "{plan}");
-            assert_eq!(provision(&sim, &device).await.unwrap().changes[4].action.kind(), "updated");
-            let things =
-                aws.list_principal_things_v2().principal(&first.certificate_arn).send().await.unwrap();
+            let planned = plan(&sim, &device).await.unwrap().to_string();
+            assert!(planned.contains(&format!("~ certificate on the thing dev1: {how}\n")), "{planned}");
+            assert_eq!(outcomes(&provision(&sim, &device).await.unwrap())[4], "updated");
+            let things = aws.list_principal_things_v2().principal(arn(&first)).send().await.unwrap();
             let things = things.principal_thing_objects.unwrap();
             assert_eq!((things.len(), things[0].thing_principal_type.clone()), (1, Some(kind)));
             assert_eq!(outcomes(&provision(&sim, &device).await.unwrap()), ["unchanged"; 6]);
@@ -80,40 +77,36 @@ fn lists_are_followed_to_their_last_page() {
         // Policies of the certificate: `devices` is on the second page.
         for name in ["a", "b"] {
             aws.create_policy().policy_name(name).policy_document(FULL_ACCESS).send().await.unwrap();
-            let arn = &first.certificate_arn;
+            let arn = arn(&first);
             aws.attach_policy().policy_name(name).target(arn).send().await.unwrap();
         }
-        assert_eq!(outcomes(&provision(&sim, &shared("dev1")).await.unwrap()), ["unchanged"; 6]);
+        assert_eq!(outcomes(&provision(&sim, &shared("dev1")).await.unwrap()), ["unchanged"; 8]);
 
-        // Targets of the policy: the certificate above and three more.
-        for thing in ["e", "f", "g"] {
-            provision(&sim, &device(thing)).await.unwrap();
-        }
-        let mut settings = Settings::new("devices".parse().unwrap());
-        settings.rights = Rights::Document(PolicyDocument::from_json(FULL_ACCESS).unwrap());
-        settings.attachment = Attachment::Shared;
-        let changed = Device::with_settings("dev1".parse().unwrap(), certificate.clone(), settings);
-        let provisioner = Provisioner::new(&config(sim.control_plane_url()).await).unwrap();
-        let plan = provisioner.plan(&changed).await.unwrap().to_string();
-        assert!(plan.contains("in force at once, also for 3 others that have this policy\n"), "{plan}");
-
-        // Principals of the thing: deprovisioning would leave the third behind otherwise.
-        for _ in 0..2 {
-            let further = attached("e", &crate::support::certificate(), Attachment::Exclusive);
-            provision(&sim, &further).await.unwrap();
+        // Principals of the thing: a removal would leave the third behind otherwise. Targets of the policy: those on the
+        // second page have it.
+        let several = Settings { other_certificates: OtherCertificates::Keep, ..settings() };
+        for _ in 0..3 {
+            let device = Device::new("e".parse().unwrap(), crate::support::certificate(), several.clone());
+            provision(&sim, &device).await.unwrap();
         }
         let removal = Removal {
-            thing: "e".parse().unwrap(),
-            policy: "devices".parse().unwrap(),
-            keep_policy: false,
+            thing: Some("e".parse().unwrap()),
+            policy: Some("devices".parse().unwrap()),
             force: false,
         };
-        let plan = provisioner.plan_removal(removal).await.unwrap();
-        provisioner.remove(&plan, |_| {}).await.unwrap();
-        assert!(aws.describe_thing().thing_name("e").send().await.is_err());
+        let provisioner = provisioner(&sim).await;
+        let removed = provisioner.run(Purpose::Remove(removal), |_| {}).await.unwrap();
         assert!(
-            aws.get_policy().policy_name("devices").send().await.is_ok(),
-            "those on the second page have it"
+            removed.plan.warnings[0].contains("thing e has 3 certificates"),
+            "{:?}",
+            removed.plan.warnings
         );
+        assert!(aws.describe_thing().thing_name("e").send().await.is_err());
+        assert_eq!(aws.list_certificates().send().await.unwrap().certificates.unwrap().len(), 1);
+        assert!(aws.get_policy().policy_name("devices").send().await.is_ok(), "the first one has it");
     });
+}
+
+fn arn(applied: &Applied) -> String {
+    format!("arn:aws:iot:us-east-1:123456789012:cert/{}", applied.certificate_id.as_ref().unwrap())
 }

@@ -76,6 +76,8 @@ impl Registry {
             return Err(ApiError::already_exists(message, existing.id.as_str(), &existing.arn));
         }
         let validity = parsed.tbs_certificate().validity();
+        // One time for both: a client may tell by them that a certificate is as it was registered.
+        let created = now();
         let certificate = Certificate {
             arn: scope.arn(format_args!("cert/{id}")),
             scope: scope.clone(),
@@ -84,8 +86,8 @@ impl Registry {
             not_before: validity.not_before.to_unix_duration(),
             not_after: validity.not_after.to_unix_duration(),
             variables: variables(&id, &parsed),
-            created: now(),
-            modified: now(),
+            created,
+            modified: created,
             policies: BTreeSet::new(),
             things: BTreeMap::new(),
             id: id.clone(),

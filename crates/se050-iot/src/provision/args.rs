@@ -14,10 +14,10 @@ pub(crate) const DEFAULT_POLICY: &str = "se050-device";
 #[derive(Args)]
 pub(crate) struct DeviceArgs {
     /// The device's bundle or certificate (PEM or DER); `-` reads standard input
-    #[arg(long, alias = "bundle", value_name = "FILE", required_unless_present = "fleet")]
+    #[arg(long, alias = "bundle", value_name = "FILE", group = "input")]
     pub(super) certificate: Option<PathBuf>,
     /// Many devices: a directory of bundles, or a list in CSV, a JSON array or JSON lines
-    #[arg(long, value_name = "PATH", conflicts_with = "certificate")]
+    #[arg(long, value_name = "PATH", group = "input")]
     pub(super) fleet: Option<PathBuf>,
     /// The device's name in AWS IoT, which is also its MQTT client id; for many, a template such as gw-{serial}
     #[arg(long, value_name = "NAME")]
@@ -41,7 +41,7 @@ pub(crate) struct DeviceArgs {
 #[derive(Args)]
 #[command(next_help_heading = "What devices get")]
 pub(super) struct SettingsArgs {
-    /// The policy that devices get; made if there is none of that name, a new version if it says something else
+    /// The policy that devices get; made if there is none of that name, and never changed here (`se050-iot policy apply` does)
     #[arg(long, value_name = "NAME", default_value = DEFAULT_POLICY)]
     pub(super) policy_name: PolicyName,
     /// A policy document of your own; without it, each thing gets only its own topics
@@ -49,6 +49,15 @@ pub(super) struct SettingsArgs {
     pub(super) policy_file: Option<PathBuf>,
     #[command(flatten)]
     pub(super) grants: GrantArgs,
+    /// Where a thing has another certificate already: detach and deactivate that one
+    #[arg(long, conflicts_with = "add")]
+    pub(super) replace: bool,
+    /// Where a thing has another certificate already: let it have both
+    #[arg(long)]
+    pub(super) add: bool,
+    /// Take other policies off the device's certificate
+    #[arg(long)]
+    pub(super) detach_other_policies: bool,
     /// Register certificates INACTIVE
     #[arg(long)]
     pub(super) inactive: bool,
@@ -70,21 +79,28 @@ pub(super) struct SettingsArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Many devices")]
 pub(super) struct FleetArgs {
-    /// What is done so far, to go on from after an interruption; without it, PATH.journal
-    #[arg(long, value_name = "FILE", requires = "fleet")]
-    pub(super) journal: Option<PathBuf>,
-    /// Write the report to FILE.csv and FILE.json; without it, PATH.report
+    /// Write the report to FILE.csv and the results to FILE.jsonl as they come; without it, PATH.report
     #[arg(long, value_name = "FILE", requires = "fleet")]
     pub(super) report: Option<PathBuf>,
+    /// Skip the devices that this results file (.jsonl) of the same account, region and settings says are registered
+    #[arg(long, value_name = "RESULTS", requires = "fleet")]
+    pub(super) resume: Option<PathBuf>,
+    /// A re-run asks the account now, and not a file
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub(super) journal: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) pace: PaceArgs,
+}
+
+/// How fast many devices are gone through.
+#[derive(Args)]
+pub(crate) struct PaceArgs {
     /// How many devices at a time
-    #[arg(long, value_name = "NUMBER", default_value_t = 16, requires = "fleet")]
-    pub(super) concurrency: usize,
-    /// Calls a second for each operation to begin with; throttling slows it down, success speeds it up
-    #[arg(long, value_name = "CALLS", default_value_t = CALLS_PER_SECOND, requires = "fleet")]
-    pub(super) rate: f64,
-    /// Register nothing; write the input of AWS's bulk registration into this directory
-    #[arg(long, value_name = "DIR", requires = "fleet")]
-    pub(super) bulk_template: Option<PathBuf>,
+    #[arg(long, value_name = "NUMBER", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) concurrency: u16,
+    /// Most calls a second for each of AWS's operations; when AWS throttles, fewer
+    #[arg(long, value_name = "CALLS", default_value_t = CALLS_PER_SECOND, value_parser = rate)]
+    pub(crate) rate: f64,
 }
 
 /// The device configuration.
@@ -100,6 +116,15 @@ pub(super) struct ConfigArgs {
     /// The CA file on the device, for the device configuration; without it, Amazon's CAs
     #[arg(long, value_name = "FILE", requires = "device_config")]
     pub(super) device_ca_file: Option<String>,
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse().map_err(|_| "a number is wanted".to_owned())?;
+    if (0.1..=10_000.0).contains(&rate) {
+        Ok(rate)
+    } else {
+        Err("0.1 to 10000 calls a second are possible".to_owned())
+    }
 }
 
 fn name_and_value(text: &str) -> Result<(String, String), String> {

@@ -4,10 +4,11 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Context as _;
-use aws_iot_provision::{DeviceCertificate, Rights, Settings};
+use aws_iot_provision::{Device, DeviceCertificate, Rights};
 use device_identity::{DeviceConfig, KeyConfig, KeyKind};
 
 use super::args::ConfigArgs;
+use crate::files::{check_writable, write_whole};
 
 /// The labels of the factory's keys for cloud connections, as NXP's module wants them named: objects 0xF0000110 (RSA 2048)
 /// and 0xF0000100 (NIST P-256) of NXP's AN12436.
@@ -32,20 +33,26 @@ pub(super) fn key_of(
     })
 }
 
-pub(super) fn write(
-    path: &Path,
-    args: &ConfigArgs,
-    settings: &Settings,
-    thing: &str,
-    endpoint: &str,
-    key: &KeyConfig,
-) -> anyhow::Result<()> {
-    let mut config = DeviceConfig::new(endpoint, thing, key.clone());
+/// Tells before anything is registered whether the configurations can be written.
+pub(super) fn check(args: &ConfigArgs, fleet: bool) -> anyhow::Result<()> {
+    let Some(path) = &args.device_config else { return Ok(()) };
+    if !fleet {
+        return check_writable(path);
+    }
+    fs::create_dir_all(path)
+        .with_context(|| format!("cannot make {}; nothing was registered", path.display()))?;
+    check_writable(&path.join("device.toml"))
+}
+
+/// Writes the configuration of a device to `path`.
+pub(super) fn write(path: &Path, args: &ConfigArgs, device: &Device, endpoint: &str) -> anyhow::Result<()> {
+    let thing = device.thing.as_str();
+    let mut config = DeviceConfig::new(endpoint, thing, key_of(device.key.as_ref(), &device.certificate)?);
     config.port = args.device_port;
     config.ca_file.clone_from(&args.device_ca_file);
-    if let Rights::Least(grants) = &settings.rights {
+    if let Rights::Least(grants) = &device.settings.rights {
         config.topic_prefix = grants.topic_prefix_of(thing);
     }
-    fs::write(path, config.to_toml()?)
-        .with_context(|| format!("the device is registered, but {} cannot be written", path.display()))
+    write_whole(path, config.to_toml()?.as_bytes())
+        .context("the device is registered, but not its configuration written")
 }

@@ -1,76 +1,146 @@
 //! Many devices.
 
-use std::fs;
-use std::io::Write;
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::io::{IsTerminal as _, Write};
 use std::path::Path;
+use std::sync::Arc;
 
-use anyhow::Context as _;
-use aws_iot_provision::fleet::{self, Candidate, EntryError, Intake, Journal, Report, Row, RowResult};
-use aws_iot_provision::{Plan, Provisioner, aws_client_config};
+use aws_iot_provision::fleet::{
+    self, Candidate, Counts, DoneBefore, EntryError, Intake, NameTemplate, Origin, Report, Row, Stop,
+};
+use aws_iot_provision::{Device, Progress, Purpose, Settings, ThingName};
+use device_identity::Requirements;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
-use super::args::{DeviceArgs, FleetArgs};
+use super::args::{DEFAULT_POLICY, DeviceArgs};
 use super::intake::intake;
-use super::progress::ProgressBar;
-use super::{bulk, config, report, runtime};
+use super::{config, plan_file, report};
+use crate::account::{Account, runtime};
 use crate::exit::Exit;
-use crate::files::{beside, with_ending, write_whole};
-use crate::json;
+use crate::files::beside;
 use crate::terminal::say;
 
-/// How often one call is tried: with pauses that double, for about half a minute.
-const ATTEMPTS: u32 = 10;
-
-pub(super) fn run(args: &DeviceArgs, list: &Path, apply: bool, out: &mut impl Write) -> anyhow::Result<Exit> {
-    let intake = intake(args)?;
+/// The devices of a list, and whether some are expected that are not in it; they are told.
+fn devices<'a>(
+    args: &'a DeviceArgs,
+    intake: &'a Intake,
+    list: &Path,
+) -> anyhow::Result<(impl ExactSizeIterator<Item = Candidate> + 'a, bool)> {
     let candidates = intake.candidates(list)?;
-    let never_came = candidates.never_came().to_vec();
-    let mut candidates: Vec<Candidate> = candidates.collect();
-    if args.config.device_config.is_some() {
-        candidates.iter_mut().for_each(name_its_key);
-    }
-    for device in &never_came {
+    let never_came = candidates.never_came();
+    for device in never_came {
         say!("{device} is expected, and is not in {}", list.display());
     }
-    if let Some(directory) = &args.fleet_args.bulk_template {
-        return bulk::write(directory, &intake, &candidates, args.json, out);
-    }
-    let runtime = runtime()?;
-    let provisioner = Provisioner::new(&runtime.block_on(aws_client_config(&args.aws.options()))?)?
-        .paced(args.fleet_args.rate, ATTEMPTS);
-    if !apply {
-        let exit = runtime.block_on(plan(&provisioner, &candidates, args.json, out))?;
-        return Ok(if never_came.is_empty() { exit } else { Exit::Incomplete });
-    }
-    if let Some(directory) = &args.config.device_config {
-        fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
-    }
-    let FleetArgs { journal, report, concurrency, .. } = &args.fleet_args;
-    let journal_path = journal.clone().unwrap_or_else(|| beside(list, "journal"));
-    let mut journal = Journal::open(&journal_path, &provisioner.describe(&intake.settings))?;
-    let bar = ProgressBar::new();
-    let mut unwritten = None;
-    let fleet = fleet::run(&provisioner, &candidates, &mut journal, *concurrency, |row, progress| {
-        bar.show(row, progress);
-        if let Err(error) = write_config(args, &intake, row) {
-            unwritten.get_or_insert(error);
+    let missing = !never_came.is_empty();
+    let named = args.config.device_config.is_some();
+    Ok((candidates.map(move |candidate| if named { with_key(candidate) } else { candidate }), missing))
+}
+
+/// The configuration names the key: where none is known, the device is refused before anything is registered.
+fn with_key(mut candidate: Candidate) -> Candidate {
+    if let Ok((device, _)) = &mut candidate.result {
+        match config::key_of(device.key.as_ref(), &device.certificate) {
+            Ok(key) => device.key = Some(key),
+            Err(error) => candidate.result = Err(EntryError::Key { reason: error.to_string() }),
         }
+    }
+    candidate
+}
+
+/// Where each device of a list stands, and its name, for commands that work on what is registered.
+pub(crate) fn names(
+    list: &Path,
+    template: Option<NameTemplate>,
+) -> anyhow::Result<Vec<(String, anyhow::Result<ThingName>)>> {
+    let settings = Arc::new(Settings::new(DEFAULT_POLICY.parse()?));
+    let intake = Intake { requirements: Requirements::default(), expectations: None, template, settings };
+    let names = intake.candidates(list)?.map(|candidate| {
+        let name = match (candidate.result, &candidate.thing) {
+            (Ok((device, _)), _) => Ok(device.thing),
+            // Such as an expired certificate: its thing may be known all the same.
+            (Err(_), Some(name)) => name.parse().map_err(anyhow::Error::from),
+            (Err(error), None) => Err(error.into()),
+        };
+        (candidate.source, name)
     });
-    let done = runtime.block_on(fleet)?;
-    let report = report.clone().unwrap_or_else(|| beside(list, "report"));
-    write_report(&report, &done)?;
-    if args.json {
-        json::print(out, &done.to_json())?;
-    } else {
-        writeln!(out, "{}", done.summary())?;
-        if done.count(RowResult::DoneBefore) > 0 {
-            let journal = journal_path.display();
-            writeln!(
-                out,
-                "done before is what {journal} says; with another --journal, all are looked at again"
-            )?;
+    Ok(names.collect())
+}
+
+pub(super) fn apply(args: &DeviceArgs, list: &Path, out: &mut impl Write) -> anyhow::Result<Exit> {
+    let intake = intake(args)?;
+    let (candidates, missing) = devices(args, &intake, list)?;
+    config::check(&args.config, true)?;
+    let base = args.fleet_args.report.clone().unwrap_or_else(|| beside(list, "report"));
+    runtime()?.block_on(async {
+        let account = Account::connect_paced(&args.aws, args.fleet_args.pace.rate).await?;
+        let settings = intake.settings.describe();
+        let origin = Origin { account: account.id.clone(), region: account.region.clone(), settings };
+        let done_before = match &args.fleet_args.resume {
+            Some(path) => DoneBefore::read(path, &origin)?,
+            None => DoneBefore::default(),
+        };
+        begin(&account, args.json, out)?;
+        let report = RefCell::new(Report::create(&base, origin)?);
+        let (stop, mut counts, bar) = (Stop::default(), Counts::default(), Bar::new(candidates.len()));
+        let work = async |candidate: Candidate| {
+            let device = candidate.result.as_ref().ok().map(|(device, _)| device);
+            let row = fleet::register(&account.provisioner, &candidate, &done_before, &stop, |progress| {
+                if let (Progress::Done(step), Some(device)) = (progress, device)
+                    && step.is_change()
+                {
+                    report.borrow().step(device, step);
+                }
+            });
+            let row = row.await;
+            // Also of devices that an earlier run registered: it may have been told to write elsewhere, or nothing.
+            if let (Some(device), Some(endpoint)) = (device, &row.endpoint) {
+                write_config(args, device, endpoint)?;
+            }
+            anyhow::Ok(row)
+        };
+        fleet::in_order(candidates, args.fleet_args.pace.concurrency.into(), work, |row| {
+            let row = row?;
+            counts.add(row.result);
+            bar.show(&row, &counts);
+            report.borrow_mut().row(&row)?;
+            print_row(&row, counts.total() == 1, args.json, out)
+        })
+        .await?;
+        bar.end();
+        if !args.json {
+            writeln!(out, "report: {0}.csv, results: {0}.jsonl", base.display())?;
         }
-        writeln!(out, "report: {0}.csv and {0}.json", report.display())?;
+        let exit = end(&counts, args, out)?;
+        Ok(if missing { Exit::Incomplete } else { exit })
+    })
+}
+
+/// What comes before the devices.
+pub(super) fn begin(account: &Account, as_json: bool, out: &mut impl Write) -> anyhow::Result<()> {
+    if !as_json {
+        return Ok(account.print(out)?);
+    }
+    // One object, of which no part is kept: its list of devices may be long.
+    Ok(write!(out, "{{\"account\":\"{}\",\"region\":\"{}\",\"devices\":[", account.id, account.region)?)
+}
+
+pub(super) fn print_row(row: &Row, first: bool, as_json: bool, out: &mut impl Write) -> anyhow::Result<()> {
+    if as_json {
+        write!(out, "{}{}", if first { "" } else { "," }, row.to_json())?;
+        out.flush()?;
+    }
+    Ok(())
+}
+
+/// What comes after the devices.
+pub(super) fn end(counts: &Counts, args: &DeviceArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
+    let complete = counts.bad() == 0;
+    if args.json {
+        writeln!(out, "],\"summary\":{},\"complete\":{complete}}}", json!(counts.summary()))?;
+    } else {
+        writeln!(out, "{}", counts.summary())?;
         if let Some(directory) = &args.config.device_config {
             let directory = directory.display();
             writeln!(
@@ -78,84 +148,139 @@ pub(super) fn run(args: &DeviceArgs, list: &Path, apply: bool, out: &mut impl Wr
                 "next: copy {directory}/THING.toml to each device, and there: pubsub --config THING.toml"
             )?;
         }
-        if !done.is_complete() {
-            writeln!(out, "for the others: mend what the report says, and run the same command again")?;
+        if !complete {
+            writeln!(out, "for the others: mend what is reported, and run the same command again")?;
         }
     }
-    let exit = if never_came.is_empty() { exit_of(&done) } else { Exit::Incomplete };
-    unwritten.map_or(Ok(exit), Err)
+    out.flush()?;
+    Ok(if complete { Exit::Good } else { Exit::Incomplete })
 }
 
-/// The configuration names the key: where none is known, the device is refused before anything is registered.
-fn name_its_key(candidate: &mut Candidate) {
-    let Ok((device, _)) = &candidate.result else { return };
-    match config::key_of(candidate.key.as_ref(), device.certificate()) {
-        Ok(key) => candidate.key = Some(key),
-        Err(error) => candidate.result = Err(EntryError::Key { reason: error.to_string() }),
-    }
+pub(super) fn write_config(args: &DeviceArgs, device: &Device, endpoint: &str) -> anyhow::Result<()> {
+    let Some(directory) = &args.config.device_config else { return Ok(()) };
+    config::write(&directory.join(format!("{}.toml", device.thing)), &args.config, device, endpoint)
 }
 
-/// Also of devices that an earlier run registered: it may have been told to write elsewhere, or nothing.
-fn write_config(args: &DeviceArgs, intake: &Intake, row: &Row) -> anyhow::Result<()> {
-    let (Some(directory), Some(endpoint), Some(key)) = (&args.config.device_config, &row.endpoint, &row.key)
-    else {
-        return Ok(());
-    };
-    let path = directory.join(format!("{}.toml", row.thing));
-    config::write(&path, &args.config, &intake.settings, &row.thing, endpoint, key)
-}
-
-async fn plan(
-    provisioner: &Provisioner,
-    candidates: &[Candidate],
-    as_json: bool,
+/// The exit code, and whether anything is to change.
+pub(super) fn plan(
+    args: &DeviceArgs,
+    list: &Path,
+    keep: Option<&Path>,
     out: &mut impl Write,
-) -> anyhow::Result<Exit> {
-    let (mut devices, mut changed, mut bad) = (Vec::new(), 0, 0);
-    for candidate in candidates {
-        match plan_of(provisioner, candidate).await {
-            Ok(plan) => {
-                changed += usize::from(plan.changes_anything());
-                if let (Ok((device, checked)), true) = (&candidate.result, as_json) {
-                    devices.push(report::plan_json(&candidate.source, device, checked, &plan));
-                } else if let Ok((device, checked)) = &candidate.result {
-                    writeln!(out, "{} as {}", candidate.source, device.thing())?;
-                    report::plan(out, checked, &plan)?;
-                    writeln!(out)?;
+) -> anyhow::Result<(Exit, bool)> {
+    let intake = intake(args)?;
+    let (candidates, missing) = devices(args, &intake, list)?;
+    let mut file = keep.map(plan_file::Writer::create).transpose()?;
+    runtime()?.block_on(async {
+        let account = Account::connect_paced(&args.aws, args.fleet_args.pace.rate).await?;
+        begin(&account, args.json, out)?;
+        let (mut total, mut changed, mut bad) = (0, 0, 0);
+        let mut warned = HashSet::new();
+        let work = async |candidate: Candidate| {
+            let planned = match &candidate.result {
+                Ok((device, _)) => {
+                    let purpose = Purpose::Register(Box::new(device.clone()));
+                    account.provisioner.plan(purpose).await.map_err(anyhow::Error::from)
                 }
+                Err(error) => Err(anyhow::anyhow!("{}", error.in_full())),
+            };
+            (candidate, planned)
+        };
+        let concurrency = args.fleet_args.pace.concurrency.into();
+        fleet::in_order(candidates, concurrency, work, |(candidate, planned)| {
+            total += 1;
+            let object = match (planned, &candidate.result) {
+                (Ok(plan), Ok((device, _))) => {
+                    changed += usize::from(plan.changes_anything());
+                    plan.warnings.iter().for_each(|warning| warn_once(&mut warned, warning));
+                    if let Some(file) = &mut file {
+                        file.add(&plan)?;
+                    }
+                    if !args.json {
+                        writeln!(out, "{} as {}", candidate.source, device.thing)?;
+                        report::plan(out, device, &plan)?;
+                        writeln!(out)?;
+                    }
+                    report::plan_json(&candidate.source, device, &plan)
+                }
+                (planned, _) => {
+                    bad += 1;
+                    let error = planned.err().map(|error| format!("{error:#}")).unwrap_or_default();
+                    say!("{}: {error}", candidate.source);
+                    json!({"source": candidate.source, "error": error})
+                }
+            };
+            if args.json {
+                write!(out, "{}{object}", if total == 1 { "" } else { "," })?;
             }
-            Err(error) => {
-                bad += 1;
-                say!("{}: {error:#}", candidate.source);
-                devices.push(json!({"source": candidate.source, "error": format!("{error:#}")}));
-            }
+            anyhow::Ok(())
+        })
+        .await?;
+        if let Some(file) = file {
+            file.finish()?;
         }
-    }
-    if as_json {
-        json::print(out, &json!({"changes": changed > 0, "devices": devices}))?;
-    } else {
-        let total = candidates.len();
-        let unchanged = total - changed - bad;
-        writeln!(
-            out,
-            "{total} devices: {changed} to register or change, {unchanged} unchanged, {bad} refused; nothing was written"
-        )?;
-    }
-    Ok(if bad == 0 { Exit::Good } else { Exit::Incomplete })
+        if args.json {
+            writeln!(out, "],\"changes\":{}}}", changed > 0)?;
+        } else {
+            let unchanged = total - changed - bad;
+            writeln!(
+                out,
+                "{total} devices: {changed} to register or change, {unchanged} unchanged, {bad} refused; nothing was written"
+            )?;
+        }
+        Ok((if bad == 0 && !missing { Exit::Good } else { Exit::Incomplete }, changed > 0))
+    })
 }
 
-async fn plan_of(provisioner: &Provisioner, candidate: &Candidate) -> anyhow::Result<Plan> {
-    match &candidate.result {
-        Ok((device, _)) => Ok(provisioner.plan(device).await?),
-        Err(error) => anyhow::bail!("{}", error.in_full()),
+/// Most devices have the same to be warned of.
+fn warn_once(warned: &mut HashSet<String>, warning: &str) {
+    /// Ours: a list of a million shall not fill the memory with warnings.
+    const MOST: usize = 1000;
+    if warned.len() < MOST && warned.insert(warning.to_owned()) {
+        say!("warning: {warning}");
     }
 }
 
-fn write_report(path: &Path, report: &Report) -> anyhow::Result<()> {
-    write_whole(&with_ending(path, "csv"), &report.to_csv()?)?;
-    write_whole(&with_ending(path, "json"), format!("{:#}\n", report.to_json()).as_bytes())
+/// How far it is: on a terminal a bar, and a line for each device that went wrong; elsewhere a line for each.
+pub(crate) struct Bar {
+    bar: ProgressBar,
+    on_terminal: bool,
+    total: usize,
+    warned: RefCell<HashSet<String>>,
 }
 
-fn exit_of(report: &Report) -> Exit {
-    if report.is_complete() { Exit::Good } else { Exit::Incomplete }
+impl Bar {
+    pub(crate) fn new(total: usize) -> Self {
+        let on_terminal = std::io::stderr().is_terminal();
+        let target = if on_terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(Some(total as u64), target);
+        if let Ok(style) =
+            ProgressStyle::with_template("[{bar:30}] {pos}/{len}, {msg}, {elapsed}, {eta} to go")
+        {
+            bar.set_style(style.progress_chars("#> "));
+        }
+        Self { bar, on_terminal, total, warned: RefCell::default() }
+    }
+
+    pub(crate) fn show(&self, row: &Row, counts: &Counts) {
+        for warning in &row.warnings {
+            self.bar.suspend(|| warn_once(&mut self.warned.borrow_mut(), warning));
+        }
+        let name = if row.thing.is_empty() { &row.source } else { &row.thing };
+        let error = row.error.as_deref().map(|error| format!(": {error}")).unwrap_or_default();
+        let line = format!("{name} {}{error}", row.result.words());
+        if !self.on_terminal {
+            say!("{}/{} {line}", counts.total(), self.total);
+            return;
+        }
+        if !error.is_empty() {
+            self.bar.suspend(|| say!("{line}"));
+        }
+        self.bar.set_message(format!("{} bad", counts.bad()));
+        self.bar.set_position(counts.total() as u64);
+    }
+
+    pub(crate) fn end(&self) {
+        self.bar.abandon();
+    }
 }

@@ -2,16 +2,16 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use aws_iot_provision::fleet::{Expectations, Intake};
-use aws_iot_provision::{Attachment, PolicyDocument, Rights, Settings, Status};
+use aws_iot_provision::{Attachment, OtherCertificates, PolicyDocument, Rights, Settings, Status};
 use clap::Args;
 use device_identity::Requirements;
 
 use super::args::{DeviceArgs, SettingsArgs};
-use super::report;
 use crate::duration::duration;
 use crate::identity::authorities;
 
@@ -51,7 +51,7 @@ pub(super) fn intake(args: &DeviceArgs) -> anyhow::Result<Intake> {
         },
         expectations: args.intake.expect.as_deref().map(Expectations::read).transpose()?,
         template: template.map(str::parse).transpose()?,
-        settings: settings(&args.settings)?,
+        settings: Arc::new(settings(&args.settings)?),
     })
 }
 
@@ -64,6 +64,12 @@ fn settings(args: &SettingsArgs) -> anyhow::Result<Settings> {
     if args.shared {
         settings.attachment = Attachment::Shared;
     }
+    settings.other_certificates = match (args.replace, args.add) {
+        (true, _) => OtherCertificates::Replace,
+        (_, true) => OtherCertificates::Keep,
+        _ => OtherCertificates::Refuse,
+    };
+    settings.detach_other_policies = args.detach_other_policies;
     if args.inactive {
         settings.status = Status::Inactive;
     }
@@ -73,13 +79,8 @@ fn settings(args: &SettingsArgs) -> anyhow::Result<Settings> {
     Ok(settings)
 }
 
-fn read_policy(path: &Path) -> anyhow::Result<PolicyDocument> {
+pub(crate) fn read_policy(path: &Path) -> anyhow::Result<PolicyDocument> {
     let name = path.display();
     let text = fs::read_to_string(path).with_context(|| format!("cannot read the policy from {name}"))?;
-    let document =
-        PolicyDocument::from_json(&text).with_context(|| format!("cannot use the policy from {name}"))?;
-    if document.allows_everything() {
-        report::warn_of_everything(path);
-    }
-    Ok(document)
+    PolicyDocument::from_json(&text).with_context(|| format!("cannot use the policy from {name}"))
 }

@@ -1,39 +1,41 @@
 //! `se050-iot provision`: registers devices with AWS IoT Core. The operator's side; the chip is not needed.
 
 mod args;
-mod bulk;
 mod config;
 mod fleet;
 mod intake;
 mod one;
-mod progress;
+mod plan_file;
 mod report;
 
 use std::io::Write;
+use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::Subcommand;
 
-pub(crate) use args::DEFAULT_POLICY;
-pub(crate) use report::change_json;
+pub(crate) use args::{DEFAULT_POLICY, PaceArgs};
+pub(crate) use fleet::{Bar, names};
+pub(crate) use intake::read_policy;
+pub(crate) use plan_file::{Writer as PlanFile, read as read_plans};
 
 use crate::exit::Exit;
 use crate::policy::print_operator_policy;
 use args::DeviceArgs;
 
 const AFTER_HELP: &str = "\
-Without `plan` or `apply` it is `apply`. Needs the device's bundle (`se050-iot identity export`) or certificate (`se050-iot cert \
-export`), and the operator's AWS credentials, found as the AWS CLI finds them (environment, profile, SSO, role); not the \
-chip. Safe to repeat: what is there as it should be is left as it is.";
+Without `plan` or `apply` it plans and applies at once. Needs the device's bundle (`se050-iot identity export`) or certificate \
+(`se050-iot cert export`), and the operator's AWS credentials, found as the AWS CLI finds them (environment, profile, SSO, role); \
+not the chip. Safe to repeat, also after an interruption: the account is asked, and what is there as it should be is left as it is.";
 
 /// What `se050-iot provision` is told.
 #[derive(clap::Args)]
 #[command(after_help = AFTER_HELP, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(group = clap::ArgGroup::new("input").required(true))]
 pub(crate) struct ProvisionArgs {
     #[command(subcommand)]
     command: Option<ProvisionCommand>,
     /// Print the least IAM policy that the operator needs, and do nothing else
-    #[arg(long, exclusive = true)]
+    #[arg(long, exclusive = true, group = "input")]
     print_iam_policy: bool,
     #[command(flatten)]
     apply: DeviceArgs,
@@ -41,10 +43,35 @@ pub(crate) struct ProvisionArgs {
 
 #[derive(Subcommand)]
 enum ProvisionCommand {
-    /// Shows what would be made and changed; writes nothing.
-    Plan(DeviceArgs),
-    /// Registers.
-    Apply(DeviceArgs),
+    /// Shows what would be made and changed; writes nothing to AWS.
+    Plan(PlanArgs),
+    /// Registers: what a plan has (FILE, from `plan --out`), or plans and applies at once.
+    Apply(ApplyArgs),
+}
+
+#[derive(clap::Args)]
+#[command(group = clap::ArgGroup::new("input").required(true))]
+struct PlanArgs {
+    #[command(flatten)]
+    device: DeviceArgs,
+    /// Also write the plan to this file, for `provision apply FILE`
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Exit with 0 where nothing is to change, with 2 where something is, and with 1 on an error
+    #[arg(long)]
+    detailed_exitcode: bool,
+}
+
+#[derive(clap::Args)]
+#[command(group = clap::ArgGroup::new("input").required(true))]
+struct ApplyArgs {
+    /// A plan from `provision plan --out FILE`: exactly that is done, in the account and region that it was made for
+    #[arg(value_name = "FILE", group = "input", conflicts_with_all = ["thing_name", "nxp_ca", "nonce", "require_proof", "proof_max_age", "expect",
+        "policy_name", "policy_file", "shadow", "jobs", "topic_prefix", "replace", "add", "detach_other_policies", "inactive",
+        "shared", "thing_type", "attribute", "group"])]
+    plan: Option<PathBuf>,
+    #[command(flatten)]
+    device: DeviceArgs,
 }
 
 /// Registers, or shows what would be done; results go to `out`, progress and warnings to standard error.
@@ -52,18 +79,29 @@ pub(crate) fn run(args: ProvisionArgs, out: &mut impl Write) -> anyhow::Result<E
     if args.print_iam_policy {
         return print_operator_policy(out).map(|()| Exit::Good);
     }
-    let (args, apply) = match args.command {
-        Some(ProvisionCommand::Plan(args)) => (args, false),
-        Some(ProvisionCommand::Apply(args)) => (args, true),
-        None => (args.apply, true),
-    };
-    match &args.fleet {
-        Some(list) => fleet::run(&args, list, apply, out),
-        None => one::run(&args, apply, out),
+    match args.command {
+        Some(ProvisionCommand::Plan(args)) => {
+            let (planned, changes) = match &args.device.fleet {
+                Some(list) => fleet::plan(&args.device, list, args.out.as_deref(), out)?,
+                None => one::plan(&args.device, args.out.as_deref(), out)?,
+            };
+            let exit = if args.detailed_exitcode && changes { Exit::Changes } else { Exit::Good };
+            Ok(if planned == Exit::Good { exit } else { planned })
+        }
+        Some(ProvisionCommand::Apply(args)) => match &args.plan {
+            Some(file) => plan_file::apply(file, &args.device, out),
+            None => apply(&args.device, out),
+        },
+        None => apply(&args.apply, out),
     }
 }
 
-/// Single-threaded: the time goes into waiting for answers.
-pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the I/O runtime")
+fn apply(args: &DeviceArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
+    if args.fleet_args.journal.is_some() {
+        eprintln!("note: --journal does nothing any more: a repeated run asks the account what is done");
+    }
+    match &args.fleet {
+        Some(list) => fleet::apply(args, list, out),
+        None => one::apply(args, out),
+    }
 }

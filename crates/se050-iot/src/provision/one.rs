@@ -5,67 +5,83 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use aws_iot_provision::fleet::Entry;
-use aws_iot_provision::{Provisioner, aws_client_config};
+use aws_iot_provision::{Device, Progress, Purpose};
 
 use super::args::DeviceArgs;
 use super::intake::intake;
-use super::{config, report, runtime};
+use super::{config, plan_file, report};
+use crate::account::{Account, runtime, warn_of};
 use crate::exit::Exit;
 use crate::json;
 use crate::terminal::say;
 
-pub(super) fn run(args: &DeviceArgs, apply: bool, out: &mut impl Write) -> anyhow::Result<Exit> {
+/// The exit code, and whether anything is to change.
+pub(super) fn plan(
+    args: &DeviceArgs,
+    keep: Option<&Path>,
+    out: &mut impl Write,
+) -> anyhow::Result<(Exit, bool)> {
+    let Some((source, device)) = take(args)? else { return Ok((Exit::Refused, false)) };
+    let file = keep.map(plan_file::Writer::create).transpose()?;
+    runtime()?.block_on(async {
+        let account = Account::connect(&args.aws).await?;
+        let plan = account.provisioner.plan(Purpose::Register(Box::new(device.clone()))).await?;
+        warn_of(&plan);
+        if args.json {
+            json::print(out, &account.json(report::plan_json(&source, &device, &plan)))?;
+        } else {
+            account.print(out)?;
+            report::plan(out, &device, &plan)?;
+        }
+        if let Some(mut file) = file {
+            file.add(&plan)?;
+            file.finish()?;
+        }
+        Ok((Exit::Good, plan.changes_anything()))
+    })
+}
+
+pub(super) fn apply(args: &DeviceArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
+    let Some((_, device)) = take(args)? else { return Ok(Exit::Refused) };
+    config::check(&args.config, false)?;
+    runtime()?.block_on(async {
+        let account = Account::connect(&args.aws).await?;
+        if !args.json {
+            account.print(out)?;
+        }
+        let mut printed = Ok(());
+        let purpose = Purpose::Register(Box::new(device.clone()));
+        let applied = account.provisioner.run(purpose, |progress| match progress {
+            Progress::Done(step) if !args.json && printed.is_ok() => printed = report::step(out, step),
+            Progress::Planned(plan) => warn_of(plan),
+            _ => {}
+        });
+        let applied = applied.await?;
+        printed.context("cannot print what was done; the device is registered")?;
+        report::registered(&account, args, &device, &applied, out)?;
+        Ok(Exit::Good)
+    })
+}
+
+/// The device, or `None` after saying why it is refused.
+fn take(args: &DeviceArgs) -> anyhow::Result<Option<(String, Device)>> {
     let Some(file) = &args.certificate else { anyhow::bail!("say what to register: --certificate FILE") };
     let intake = intake(args)?;
     let named = args.thing_name.clone().filter(|_| intake.template.is_none());
     let candidate = intake.take(&Entry::of_file(standard_input_or(file), named));
-    let (device, checked) = match candidate.result {
-        Ok(taken) => taken,
+    match candidate.result {
+        Ok((mut device, _)) => {
+            if args.config.device_config.is_some() {
+                device.key = Some(config::key_of(device.key.as_ref(), &device.certificate)?);
+            }
+            Ok(Some((candidate.source, device)))
+        }
         Err(error) => {
             let error = anyhow::Error::from(error).context(format!("{} is refused", file.display()));
-            say!("Error: {error:?}");
-            return Ok(Exit::Refused);
+            say!("Error: {}", se050_device::chain(&error));
+            Ok(None)
         }
-    };
-    let key = match &args.config.device_config {
-        Some(_) => Some(config::key_of(candidate.key.as_ref(), device.certificate())?),
-        None => candidate.key,
-    };
-    let runtime = runtime()?;
-    let provisioner = Provisioner::new(&runtime.block_on(aws_client_config(&args.aws.options()))?)?;
-    if !apply {
-        let plan = runtime.block_on(provisioner.plan(&device))?;
-        if args.json {
-            json::print(out, &report::plan_json(&candidate.source, &device, &checked, &plan))?;
-        } else {
-            report::plan(out, &checked, &plan)?;
-        }
-        return Ok(Exit::Good);
     }
-
-    let mut printed = Ok(());
-    let provisioned = runtime.block_on(provisioner.apply_with(&device, |change| {
-        if !args.json && printed.is_ok() {
-            printed = report::change(out, change);
-        }
-    }))?;
-    let config = args.config.device_config.as_deref();
-    if let (Some(path), Some(key)) = (config, &key) {
-        let (thing, endpoint) = (provisioned.thing.as_str(), provisioned.endpoint.as_str());
-        config::write(path, &args.config, &intake.settings, thing, endpoint, key)?;
-    }
-    printed
-        .and_then(|()| {
-            if args.json {
-                json::print(out, &report::json(&provisioned, &checked))
-            } else {
-                let on_the_device =
-                    report::command_on_the_device(&provisioned, key.as_ref(), device.certificate(), config);
-                report::text(out, &provisioned, &checked, &on_the_device, args.aws.is_local())
-            }
-        })
-        .context("cannot print the result; the device is registered")?;
-    Ok(Exit::Good)
 }
 
 fn standard_input_or(path: &Path) -> &Path {

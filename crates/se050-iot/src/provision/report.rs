@@ -1,88 +1,109 @@
 //! What `se050-iot provision` says of one device.
 
 use std::io::{self, Write};
-use std::path::Path;
 
-use aws_iot_provision::{Action, Change, Device, DeviceCertificate, Plan, Provisioned, Status};
-use device_identity::{Checked, KeyConfig};
+use anyhow::Context as _;
+use aws_iot_provision::{Applied, Device, Plan, Status, Step};
+use device_identity::KeyConfig;
 use serde_json::{Value, json};
 
+use super::args::DeviceArgs;
 use super::config;
+use crate::account::{Account, step_json};
+use crate::json;
 use crate::shell::quoted;
-use crate::terminal::say;
 
-pub(super) fn change(out: &mut impl Write, change: &Change) -> io::Result<()> {
-    writeln!(out, "{change}")?;
+pub(super) fn step(out: &mut impl Write, step: &Step) -> io::Result<()> {
+    writeln!(out, "{step}")?;
     out.flush()
 }
 
-pub(super) fn plan(out: &mut impl Write, checked: &Checked, plan: &Plan) -> io::Result<()> {
-    writeln!(out, "identity: {}", checked.summary())?;
-    write!(out, "{plan}")?;
-    let count = plan.changes.iter().filter(|change| change.is_change()).count();
+pub(super) fn plan(out: &mut impl Write, device: &Device, plan: &Plan) -> io::Result<()> {
+    writeln!(out, "identity: {}", device.identity)?;
+    plan.steps.iter().try_for_each(|each| writeln!(out, "{each}"))?;
+    let count = plan.steps.iter().filter(|step| step.is_change()).count();
     match count {
         0 => writeln!(out, "nothing to do"),
         count => writeln!(out, "{count} to do; nothing was written"),
     }
 }
 
-pub(super) fn plan_json(source: &str, device: &Device, checked: &Checked, plan: &Plan) -> Value {
-    let steps: Vec<Value> = plan.changes.iter().map(change_json).collect();
+pub(super) fn plan_json(source: &str, device: &Device, plan: &Plan) -> Value {
+    let steps: Vec<Value> = plan.steps.iter().map(step_json).collect();
     json!({
         "source": source,
-        "thingName": device.thing().as_str(),
-        "certificateId": device.certificate().fingerprint(),
-        "identity": checked.summary(),
+        "thingName": device.thing.as_str(),
+        "certificateId": device.certificate.fingerprint(),
+        "identity": device.identity,
         "changes": plan.changes_anything(),
+        "warnings": plan.warnings,
         "steps": steps,
     })
 }
 
-pub(super) fn text(
+/// Writes the device's configuration, and tells what was registered and what comes next.
+pub(super) fn registered(
+    account: &Account,
+    args: &DeviceArgs,
+    device: &Device,
+    applied: &Applied,
     out: &mut impl Write,
-    provisioned: &Provisioned,
-    checked: &Checked,
-    on_the_device: &str,
-    is_local: bool,
+) -> anyhow::Result<()> {
+    let endpoint = applied.plan.endpoint.as_deref().unwrap_or_default();
+    if let Some(path) = &args.config.device_config {
+        config::write(path, &args.config, device, endpoint)?;
+    }
+    let printed = if args.json {
+        json::print(out, &account.json(registered_json(device, applied, endpoint)))
+    } else {
+        text(args, device, applied, endpoint, out)
+    };
+    printed.context("cannot print the result; the device is registered")
+}
+
+fn text(
+    args: &DeviceArgs,
+    device: &Device,
+    applied: &Applied,
+    endpoint: &str,
+    out: &mut impl Write,
 ) -> io::Result<()> {
-    let Provisioned { thing, certificate_id, status, policy, endpoint, changes, .. } = provisioned;
+    let (id, status) = (id(applied), device.settings.status);
     writeln!(out)?;
-    if !changes.iter().any(Change::is_change) {
+    if !applied.steps.iter().any(Step::is_change) {
         writeln!(out, "Nothing was changed: everything was there as it should be.")?;
         writeln!(out)?;
     }
-    writeln!(out, "thing        {thing}")?;
-    writeln!(out, "certificate  {certificate_id}, {}", status.as_str())?;
-    writeln!(out, "identity     {}", checked.summary())?;
-    writeln!(out, "policy       {policy}")?;
+    writeln!(out, "thing        {}", device.thing)?;
+    writeln!(out, "certificate  {id}, {}", status.as_str())?;
+    writeln!(out, "identity     {}", device.identity)?;
+    writeln!(out, "policy       {}", device.settings.policy)?;
     writeln!(out, "endpoint     {endpoint}")?;
     writeln!(out)?;
-    if *status == Status::Inactive {
+    if status == Status::Inactive {
         writeln!(out, "The device gets in once its certificate is activated:")?;
-        writeln!(out, "  aws iot update-certificate --certificate-id {certificate_id} --new-status ACTIVE")?;
+        writeln!(out, "  se050-iot activate --thing-name {}", device.thing)?;
     }
     writeln!(out, "On the device:")?;
-    writeln!(out, "  {on_the_device}")?;
-    if is_local {
+    writeln!(out, "  {}", command_on_the_device(args, device, endpoint))?;
+    if args.aws.is_local() {
         writeln!(out, "A local AWS IoT Core also needs --ca-file and --port, as it printed them.")?;
     }
     out.flush()
 }
 
+fn id(applied: &Applied) -> &str {
+    applied.certificate_id.as_ref().map_or("", |id| id.as_str())
+}
+
 /// The command with which the device tries its registration.
-pub(super) fn command_on_the_device(
-    provisioned: &Provisioned,
-    key: Option<&KeyConfig>,
-    certificate: &DeviceCertificate,
-    config: Option<&Path>,
-) -> String {
-    if let Some(path) = config {
+fn command_on_the_device(args: &DeviceArgs, device: &Device, endpoint: &str) -> String {
+    if let Some(path) = &args.config.device_config {
         let name = path.file_name().map(|name| name.display().to_string()).unwrap_or_default();
         return format!("pubsub --config {}   (copy {} there)", quoted(&name), path.display());
     }
-    let (endpoint, thing) = (&provisioned.endpoint, &provisioned.thing);
-    let mut command = format!("pubsub --endpoint {endpoint} --client-id {thing}");
-    match config::key_of(key, certificate) {
+    let mut command = format!("pubsub --endpoint {endpoint} --client-id {}", device.thing);
+    match config::key_of(device.key.as_ref(), &device.certificate) {
         Ok(KeyConfig { label, pkcs11_lib, .. }) => {
             command.push_str(&format!(" --key-label {}", quoted(&label)));
             if let Some(module) = pkcs11_lib {
@@ -94,35 +115,19 @@ pub(super) fn command_on_the_device(
     command
 }
 
-pub(super) fn json(provisioned: &Provisioned, checked: &Checked) -> Value {
-    let steps: Vec<Value> = provisioned.changes.iter().map(change_json).collect();
+fn registered_json(device: &Device, applied: &Applied, endpoint: &str) -> Value {
+    let steps: Vec<Value> = applied.steps.iter().map(step_json).collect();
+    let scope = &applied.plan.scope;
     json!({
-        "thingName": provisioned.thing.as_str(),
-        "thingArn": provisioned.thing_arn,
-        "certificateId": provisioned.certificate_id.as_str(),
-        "certificateArn": provisioned.certificate_arn,
-        "certificateStatus": provisioned.status.as_str(),
-        "identity": checked.summary(),
-        "policyName": provisioned.policy.as_str(),
-        "endpoint": provisioned.endpoint,
+        "thingName": device.thing.as_str(),
+        "thingArn": scope.arn(&format!("thing/{}", device.thing)),
+        "certificateId": id(applied),
+        "certificateArn": scope.arn(&format!("cert/{}", id(applied))),
+        "certificateStatus": device.settings.status.as_str(),
+        "identity": device.identity,
+        "policyName": device.settings.policy.as_str(),
+        "endpoint": endpoint,
+        "warnings": applied.plan.warnings,
         "steps": steps,
     })
-}
-
-pub(crate) fn change_json(change: &Change) -> Value {
-    let note = match &change.action {
-        Action::Update(note) | Action::Keep(note) => note.as_str(),
-        _ => "",
-    };
-    json!({
-        "step": change.subject.kind(), "name": change.subject.name(), "outcome": change.action.kind(), "note": note,
-    })
-}
-
-pub(super) fn warn_of_everything(path: &Path) {
-    say!(
-        "warning: the policy in {} allows iot:* on *: whoever holds this device can connect as any device, read and \
-         write every topic and shadow, and take part in every job; without --policy-file it gets only its own topics",
-        path.display()
-    );
 }

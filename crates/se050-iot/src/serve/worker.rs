@@ -33,7 +33,7 @@ pub(super) fn run(module: &Path, call_limit: Duration) -> anyhow::Result<()> {
         let client = match listener.accept() {
             Ok((client, _)) => client,
             Err(error) => {
-                eprintln!("se050-iot serve: cannot accept a client: {error}");
+                crate::terminal::say!("se050-iot serve: cannot accept a client: {error}");
                 // Most likely there are too many open files; they become fewer.
                 thread::sleep(LOOK);
                 continue;
@@ -42,7 +42,7 @@ pub(super) fn run(module: &Path, call_limit: Duration) -> anyhow::Result<()> {
         let p11_kit = Arc::clone(&p11_kit);
         let started = thread::Builder::new().name("client".into()).spawn(move || serve(&p11_kit, &client));
         if let Err(error) = started {
-            eprintln!("se050-iot serve: cannot start a thread for a client: {error}");
+            crate::terminal::say!("se050-iot serve: cannot start a thread for a client: {error}");
         }
     }
 }
@@ -51,7 +51,9 @@ fn serve(p11_kit: &P11Kit, client: &UnixStream) {
     p11_kit.serve(function_list::functions(), client.as_raw_fd());
     // A failed C_OpenSession can leave one of NXP's three sessions taken for good. A new process has all three.
     if shared_module::client_left() {
-        eprintln!("se050-iot serve: C_OpenSession failed, and no session is open: a new worker begins");
+        crate::terminal::say!(
+            "se050-iot serve: C_OpenSession failed, and no session is open: a new worker begins"
+        );
         end_at_once();
     }
 }
@@ -63,7 +65,10 @@ fn give_up_hung_calls(limit: Duration) {
         if let Some(lasted) = shared_module::current_call_lasts()
             && lasted >= limit
         {
-            eprintln!("se050-iot serve: a call of the module has not returned for {} s", lasted.as_secs());
+            crate::terminal::say!(
+                "se050-iot serve: a call of the module has not returned for {} s",
+                lasted.as_secs()
+            );
             end_at_once();
         }
     }

@@ -1,5 +1,6 @@
 //! `se050-iot doctor`: each failure is caused, and has to be found, told with its cause, and answered with something to do.
 
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -414,6 +415,27 @@ fn each_failure_of_the_cloud_half_is_found() {
 }
 
 #[test]
+fn a_server_that_is_something_else_is_told() {
+    for (answer, words, next) in [
+        ("SSH-2.0-OpenSSH_9.9\r\n", "does not speak TLS", "--port"),
+        // Connected, and then silence: a firewall that swallows what follows.
+        ("", "TLS handshake", "--port"),
+    ] {
+        let mut bench = Bench::new();
+        bench.port = answering(answer);
+        bench.fails(&["--cloud"], "tls", words, next);
+    }
+}
+
+#[test]
+fn a_proxy_that_refuses_is_told_with_its_answer() {
+    let mut bench = Bench::new();
+    let port = answering("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+    bench.environment.push(("HTTPS_PROXY", format!("http://127.0.0.1:{port}")));
+    bench.fails(&["--cloud"], "proxy", "403", "the proxy's rules");
+}
+
+#[test]
 fn a_port_that_is_closed_is_told() {
     let mut bench = Bench::new();
     bench.port = closed_port();
@@ -578,6 +600,22 @@ fn dated(bench: &mut Bench, from: i32, until: i32) {
     let certificate = Certificate::from_bytes(pem.as_bytes(), "test").unwrap();
     bench.chip.install_key(KEY, &device.key.serialize_der()).unwrap();
     bench.chip.install_certificate(CERTIFICATE, certificate.as_der()).unwrap();
+}
+
+/// A port of which the other side is told that and no more, and which then stays open; it ends with the test's process.
+fn answering(text: &'static str) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let mut open = Vec::new();
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            // It may have been closed again: the check of the port does that.
+            let _ = connection.write_all(text.as_bytes());
+            open.push(connection);
+        }
+    });
+    port
 }
 
 /// Nobody listens there.

@@ -15,7 +15,7 @@ const FAULTS: [Fault; 5] =
     [Fault::InternalError, Fault::Throttled, Fault::LostBefore, Fault::LostAfter, Fault::NoAnswer];
 
 /// The calls of a first registration.
-const CALLS: usize = 9;
+const CALLS: usize = 11;
 
 /// Of these, how many are looked at one by one with the AWS CLI, which takes its time.
 const LOOKED_AT: usize = 3;
@@ -83,7 +83,7 @@ fn registered_in_spite(core: &Core, fault: Fault, call: usize) -> String {
 fn registered_in_spite_of_each_fault_at_each_call(core: &Core) {
     let (proxy, through) = core.with_fault(Fault::None, 0);
     register(&through, "whole");
-    assert_eq!((proxy.calls(), proxy.writes().len()), (CALLS, 5));
+    assert_eq!((proxy.calls(), proxy.writes().len()), (CALLS, 6));
     let mut things = four_at_a_time(jobs(&proxy), |(fault, call)| registered_in_spite(core, fault, call));
     things.push("whole".to_owned());
     things.sort();
@@ -147,58 +147,72 @@ fn a_passing_fault_is_overcome_within_the_run() {
 fn a_change_of_the_attachment_on_aws_iot_sim() {
     let sim = AwsIotSim::start().unwrap();
     let core = Core::of_sim(&sim);
+    fn exclusive(thing: &str) -> [&str; 5] {
+        ["provision", "--certificate", "device.json", "--thing-name", thing]
+    }
+    let shared = |operator: &Operator, thing: &str, bundle: &str| {
+        operator.write("device.json", bundle);
+        operator.good(&[&exclusive(thing)[..], &["--shared"]].concat());
+    };
+    let (proxy, through) = core.with_fault(Fault::None, 0);
+    let bundle = Device::new().bundle("1");
+    shared(&Operator::new(core.environment.clone()), "whole", &bundle);
+    through.write("device.json", &bundle);
+    through.good(&exclusive("whole"));
+    let first = proxy.writes()[0];
     let jobs: Vec<(Fault, usize)> = [Fault::LostBefore, Fault::LostAfter]
         .iter()
-        .flat_map(|fault| (4..9).map(|call| (*fault, call)))
+        .flat_map(|fault| (first..proxy.calls()).map(|call| (*fault, call)))
         .collect();
+    assert!(!jobs.is_empty());
     let things = four_at_a_time(jobs, |(fault, call)| {
         let (proxy, through) = core.with_fault(fault, call);
         let (direct, thing) = (Operator::new(core.environment.clone()), format!("{fault:?}-{call}"));
         let bundle = Device::new().bundle("1");
-        for operator in [&through, &direct] {
-            operator.write("device.json", &bundle);
-        }
-        let exclusive = ["provision", "--certificate", "device.json", "--thing-name", &thing];
-        direct.good(&[&exclusive[..], &["--shared"]].concat());
-        // The last of these calls is the one that asks for the endpoint.
-        fails_there(&proxy, &through, &exclusive, fault, call);
-        direct.good(&exclusive);
-        assert!(direct.good(&exclusive).contains("Nothing was changed"), "{thing}");
+        shared(&direct, &thing, &bundle);
+        through.write("device.json", &bundle);
+        fails_there(&proxy, &through, &exclusive(&thing), fault, call);
+        direct.good(&exclusive(&thing));
+        assert!(direct.good(&exclusive(&thing)).contains("Nothing was changed"), "{thing}");
         thing
     });
     let Some(cli) = aws_cli(core.environment) else { return };
-    for thing in things.iter().filter(|thing| ["LostBefore-7", "LostAfter-6"].contains(&thing.as_str())) {
-        let found = aws(&cli, &["list-thing-principals-v2", "--thing-name", thing]);
+    for thing in things {
+        let found = aws(&cli, &["list-thing-principals-v2", "--thing-name", &thing]);
         let kinds = strings(&found, "thingPrincipalObjects", "thingPrincipalType");
         assert_eq!(kinds, ["EXCLUSIVE_THING"], "{thing}");
     }
 }
 
-/// A policy that has as many versions as AWS keeps is to say something else: the oldest version goes for the new one.
+/// A policy that has as many versions as AWS keeps is to say something else: on request, the oldest goes for the new one.
 #[test]
 fn a_change_of_the_policy_at_its_limit_on_aws_iot_sim() {
-    const CALLS: usize = 10;
     let sim = AwsIotSim::start().unwrap();
     let core = Core::of_sim(&sim);
     let direct = Operator::new(core.environment.clone());
-    let bundle = Device::new().bundle("1");
-    direct.write("device.json", &bundle);
-    let fixed = ["provision", "--certificate", "device.json", "--thing-name", "dev1", "--topic-prefix"];
-    for first in ["1/{thing}", "2/{thing}", "3/{thing}", "4/{thing}", "5/{thing}"] {
-        direct.good(&[&fixed[..], &[first]].concat());
+    fn apply(prefix: &str) -> [&str; 6] {
+        ["policy", "apply", "--yes", "--delete-oldest-version", "--topic-prefix", prefix]
     }
+    let (proxy, through) = core.with_fault(Fault::None, 0);
+    for prefix in ["1/{thing}", "2/{thing}", "3/{thing}", "4/{thing}", "5/{thing}"] {
+        direct.good(&apply(prefix));
+    }
+    let refused = direct.fails(1, &["policy", "apply", "--yes", "--topic-prefix", "6/{thing}"]);
+    assert!(refused.contains("five versions") && refused.contains("--delete-oldest-version"), "{refused}");
+    through.good(&apply("6/{thing}"));
     let mut last = String::new();
     for fault in [Fault::LostBefore, Fault::LostAfter] {
-        for call in 0..CALLS {
+        for call in 0..proxy.calls() {
             let (proxy, through) = core.with_fault(fault, call);
-            through.write("device.json", &bundle);
             last = format!("{fault:?}-{call}/{{thing}}");
-            let changed = [&fixed[..], &[&last]].concat();
-            fails_there(&proxy, &through, &changed, fault, call);
-            direct.good(&changed);
-            assert!(direct.good(&changed).contains("Nothing was changed"), "{last}");
+            fails_there(&proxy, &through, &apply(&last), fault, call);
+            direct.good(&apply(&last));
+            assert!(direct.good(&apply(&last)).contains("is as it should be"), "{last}");
+            // So that each round begins at the limit.
+            direct.good(&apply("between/{thing}"));
         }
     }
+    direct.good(&apply(&last));
     let Some(cli) = aws_cli(core.environment) else { return };
     let versions = aws(&cli, &["list-policy-versions", "--policy-name", "se050-device"]);
     assert_eq!(versions["policyVersions"].as_array().unwrap().len(), 5);
@@ -216,11 +230,11 @@ fn register(operator: &Operator, thing: &str) {
 }
 
 fn taken_back_in_spite_of_each_fault_at_each_call(core: &Core) {
-    let deprovision = |operator: &Operator, thing: &str, fault: Option<(&FaultProxy, Fault, usize)>| {
+    let remove = |operator: &Operator, thing: &str, fault: Option<(&FaultProxy, Fault, usize)>| {
         let policy = format!("policy-{thing}");
-        let arguments = ["deprovision", "--thing-name", thing, "--policy-name", &policy, "--yes"];
+        let arguments = ["remove", "--thing-name", thing, "--policy-name", &policy, "--yes"];
         match fault {
-            None => text(&operator.run(&arguments).stdout),
+            None => operator.good(&arguments),
             Some((proxy, fault, call)) => {
                 fails_there(proxy, operator, &arguments, fault, call);
                 String::new()
@@ -230,13 +244,13 @@ fn taken_back_in_spite_of_each_fault_at_each_call(core: &Core) {
     // Without a fault, to count the calls.
     let (proxy, through) = core.with_fault(Fault::None, 0);
     register(&Operator::new(core.environment.clone()), "whole");
-    assert!(deprovision(&through, "whole", None).contains("thing whole: taken back"));
+    assert!(remove(&through, "whole", None).contains("thing whole: taken back"));
     four_at_a_time(jobs(&proxy), |(fault, call)| {
         let (proxy, through) = core.with_fault(fault, call);
         let (direct, thing) = (Operator::new(core.environment.clone()), format!("{fault:?}-{call}"));
         register(&direct, &thing);
-        deprovision(&through, &thing, Some((&proxy, fault, call)));
-        let done = deprovision(&direct, &thing, None);
+        remove(&through, &thing, Some((&proxy, fault, call)));
+        let done = remove(&direct, &thing, None);
         assert!(done.contains(&format!("thing {thing}: ")), "{done}");
     });
 

@@ -53,28 +53,40 @@ fn plans_lists_and_policies_are_one_object_each() {
 
     let fleet = ["--fleet", "bundles", "--thing-name", "gw-{serial}"];
     let (plan, status) = operator.json(&[&["provision", "plan"], &fleet[..]].concat());
-    assert_eq!((status, members(&plan)), (Some(4), vec!["changes", "devices"]));
+    assert_eq!((status, members(&plan)), (Some(4), vec!["account", "changes", "devices", "region"]));
     let devices = plan["devices"].as_array().unwrap();
     assert_eq!(
         members(&devices[0]),
-        ["certificateId", "changes", "identity", "source", "steps", "thingName"]
+        ["certificateId", "changes", "identity", "source", "steps", "thingName", "warnings"]
     );
     assert_eq!((&devices[0]["thingName"], &devices[0]["changes"]), (&"gw-a".into(), &true.into()));
     assert_eq!(members(&devices[1]), ["error", "source"]);
     assert!(devices[1]["error"].as_str().unwrap().contains("cut short"), "{plan}");
 
-    let (bulk, status) = operator.json(&[&["provision", "--bulk-template", "bulk"], &fleet[..]].concat());
-    assert_eq!((status, members(&bulk)), (Some(4), vec!["devices", "directory", "leftOut"]));
-    assert_eq!((&bulk["devices"], &bulk["leftOut"][0]["source"]), (&1.into(), &"bundles/b.json".into()));
-
     let (report, status) = operator.json(&[&["provision", "apply"], &fleet[..]].concat());
-    assert_eq!((status, members(&report)), (Some(4), vec!["complete", "devices", "summary"]));
+    assert_eq!(
+        (status, members(&report)),
+        (Some(4), vec!["account", "complete", "devices", "region", "summary"])
+    );
     assert_eq!(
         members(&report["devices"][0]),
-        ["certificateId", "done", "endpoint", "error", "identity", "result", "source", "thingName"]
+        [
+            "certificateId",
+            "done",
+            "endpoint",
+            "error",
+            "identity",
+            "result",
+            "source",
+            "thingName",
+            "warnings"
+        ]
     );
     let (removal, status) = operator.json(&["deprovision", "--thing-name", "gw-a", "--yes"]);
-    assert_eq!((status, members(&removal)), (Some(0), vec!["done", "steps", "thingName"]));
+    assert_eq!(
+        (status, members(&removal)),
+        (Some(0), vec!["account", "done", "region", "steps", "thingName", "warnings"])
+    );
 
     let generate = ["policy", "generate", "--account", "123456789012", "--region", "eu-west-1", "--shadow"];
     let (policy, status) = operator.json(&generate);

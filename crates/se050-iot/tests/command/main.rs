@@ -1,4 +1,4 @@
-//! The command as people type it: against the simulated chip and SoftHSM2, aws-iot-sim and moto; the end state is read
+//! The command as people type it: against the simulated chip and SoftHSM2, aws-iot-sim, moto and ministack; the end state is read
 //! back with the AWS CLI.
 #![allow(
     clippy::unwrap_used,
@@ -10,6 +10,7 @@
 
 mod cert_export;
 mod doctor;
+mod identity;
 mod json;
 mod objects;
 mod output;
@@ -18,7 +19,7 @@ mod serve;
 mod support;
 
 #[cfg(feature = "provision")]
-mod bulk;
+mod credentials;
 #[cfg(feature = "provision")]
 mod deprovision;
 #[cfg(feature = "provision")]
@@ -28,9 +29,15 @@ mod interrupted;
 #[cfg(feature = "provision")]
 mod lists;
 #[cfg(feature = "provision")]
+mod ministack;
+#[cfg(feature = "provision")]
 mod one_device;
 #[cfg(feature = "provision")]
 mod options;
+#[cfg(feature = "provision")]
+mod plans;
+#[cfg(feature = "provision")]
+mod policies;
 #[cfg(feature = "provision")]
 mod registry;
 #[cfg(feature = "provision")]

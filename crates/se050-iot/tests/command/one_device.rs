@@ -29,6 +29,7 @@ fn each_step_the_result_and_the_next_command_are_printed() {
     let output = operator.run(&["provision", "--certificate", "device.pem", "--thing-name", "dev1"]);
     let printed = text(&output.stdout);
     assert!(output.status.success() && text(&output.stderr).is_empty(), "{printed}{}", text(&output.stderr));
+    assert!(printed.starts_with("account 123456789012, region us-east-1"), "{printed}");
     for line in [
         "+ thing dev1",
         "+ policy se050-device",
@@ -36,7 +37,7 @@ fn each_step_the_result_and_the_next_command_are_printed() {
         "+ policy se050-device on the certificate",
         "+ certificate on the thing dev1",
         "identity     no proof, issuer not verified",
-        "pubsub --endpoint localhost --client-id dev1 --key-label sss:100100F0",
+        "pubsub --endpoint localhost --client-id dev1 --key-label sss:000100F0",
     ] {
         assert!(printed.contains(line), "{line:?} not in\n{printed}");
     }
@@ -74,8 +75,12 @@ fn json_is_one_object_and_nothing_else() {
     assert_eq!(result["certificateArn"], format!("arn:aws:iot:us-east-1:123456789012:cert/{id}"));
     let steps: Vec<&str> =
         result["steps"].as_array().unwrap().iter().map(|s| s["step"].as_str().unwrap()).collect();
-    assert_eq!(steps, ["thing", "policy", "certificate", "policyAttachment", "thingAttachment", "endpoint"]);
+    let expected =
+        ["policy", "thing", "certificate", "policyAttachment", "thingAttachment", "certificate", "endpoint"];
+    assert_eq!(steps, expected);
     assert_eq!(result["steps"][2]["outcome"], "created");
+    assert_eq!(result["steps"][5]["note"], "ACTIVE", "last of all");
+    assert_eq!((&result["account"], &result["region"]), (&"123456789012".into(), &"us-east-1".into()));
 }
 
 #[test]
@@ -97,22 +102,19 @@ fn a_policy_that_allows_everything_is_taken_with_a_warning() {
     let warning = text(&output.stderr);
     assert!(output.status.success(), "{warning}");
     assert_eq!(warning.lines().count(), 1, "{warning}");
-    assert!(warning.contains("policy.json allows iot:* on *"), "{warning}");
+    assert!(warning.contains("policy everything allows iot:* on *"), "{warning}");
 
-    // The same name without the file means the least: a new version, which plan shows before it is made.
-    let arguments = [
-        "provision",
-        "plan",
-        "--certificate",
-        "device.pem",
-        "--thing-name",
-        "dev1",
-        "--policy-name",
-        "everything",
-    ];
-    let output = operator.run(&arguments);
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    assert!(text(&output.stdout).contains("~ policy everything: a new version"), "{}", text(&output.stdout));
+    // The same name without the file means the least: the policy is used as it is, which is told.
+    let (mut plan, without) = (vec!["provision", "plan", "--certificate", "device.pem"], "everything");
+    plan.extend(["--thing-name", "dev1", "--policy-name", without]);
+    let output = operator.run(&plan);
+    let warning = text(&output.stderr);
+    assert!(output.status.success(), "{warning}");
+    assert!(
+        warning.contains("says something else than is asked for") && warning.contains("policy apply"),
+        "{warning}"
+    );
+    assert!(text(&output.stdout).contains("  policy everything: unchanged"), "{}", text(&output.stdout));
 }
 
 /// The AWS SDK's HTTPS connector asserts in debug builds that the system has root certificates.

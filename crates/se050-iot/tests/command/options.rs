@@ -12,16 +12,13 @@ fn asking(options: &[&'static str]) -> Vec<&'static str> {
 }
 
 #[test]
-fn an_inactive_certificate_stays_inactive_until_somebody_activates_it() {
+fn a_certificate_is_registered_inactive_activated_and_deactivated_by_name() {
     let sim = AwsIotSim::start().unwrap();
     let (operator, device) = (Operator::new(sim.environment()), Device::new());
     operator.write("device.json", device.bundle("1"));
     let printed = operator.good(&asking(&["--inactive"]));
     assert!(printed.contains("INACTIVE"), "{printed}");
     assert!(operator.good(&asking(&["--inactive"])).contains("Nothing was changed"));
-    let error = operator.fails(1, &PROVISION);
-    assert!(error.contains("is registered but INACTIVE") && error.contains("update-certificate"), "{error}");
-
     let Some(cli) = aws_cli(sim.environment()) else { return };
     let id = device.certificate.fingerprint();
     let status = || {
@@ -29,9 +26,17 @@ fn an_inactive_certificate_stays_inactive_until_somebody_activates_it() {
         found["certificateDescription"]["status"].as_str().unwrap().to_owned()
     };
     assert_eq!(status(), "INACTIVE");
-    // As the error says.
-    let update = ["iot", "update-certificate", "--certificate-id", &id, "--new-status", "ACTIVE"];
-    test_peers::output_of(&mut cli.command(update));
+    for (command, is) in [("activate", "ACTIVE"), ("deactivate", "INACTIVE")] {
+        let printed = operator.good(&[command, "--thing-name", "dev1"]);
+        assert!(printed.contains(&format!("~ certificate {id}: {is}")), "{printed}");
+        assert_eq!(status(), is);
+    }
+    // What somebody deactivated stays so; the error names the command that activates it.
+    let error = operator.fails(1, &PROVISION);
+    let remedy = "se050-iot activate --thing-name dev1";
+    assert!(error.contains("is registered but INACTIVE") && error.contains(remedy), "{error}");
+    let words: Vec<&str> = remedy.split(' ').skip(1).collect();
+    operator.good(&words);
     assert!(operator.good(&PROVISION).contains("Nothing was changed"));
     assert_eq!(status(), "ACTIVE");
 }

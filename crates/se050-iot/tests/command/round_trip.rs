@@ -40,7 +40,7 @@ fn the_chips_proof_holds_for_its_own_certificate() {
         assert!(good.contains("proof of possession holds, issuer not verified"), "{good}");
         let apply = ["provision", "--certificate", &bundle, "--thing-name", &thing];
         let printed = operator.good(&[&apply[..], &["--nonce", "order 7"]].concat());
-        assert!(printed.contains(&format!(" --key-label {label}\n")), "{printed}");
+        assert!(printed.contains(&format!(" --key-label {label} --pkcs11-lib {module}\n")), "{printed}");
         let printed = operator.good(&[&apply[..], &["--device-config", "device.toml"]].concat());
         assert!(printed.contains("pubsub --config device.toml"), "{printed}");
         let config = std::fs::read_to_string(operator.path("device.toml")).unwrap();

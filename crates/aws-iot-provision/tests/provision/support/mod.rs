@@ -5,7 +5,8 @@ use aws_config::retry::RetryConfig;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, future};
 use aws_iot_provision::{
-    ClientOptions, Device, DeviceCertificate, Error, Provisioned, Provisioner, aws_client_config,
+    Applied, ClientOptions, Device, DeviceCertificate, Error, Plan, Provisioner, Purpose, Settings,
+    aws_client_config,
 };
 use aws_iot_sim::AwsIotSim;
 use aws_sdk_iot::Client;
@@ -33,7 +34,12 @@ pub(crate) async fn config(control_plane_url: &str) -> SdkConfig {
 
 /// A device with a certificate of its own.
 pub(crate) fn device(thing: &str) -> Device {
-    Device::new(thing.parse().unwrap(), certificate(), "devices".parse().unwrap())
+    Device::new(thing.parse().unwrap(), certificate(), settings())
+}
+
+/// What devices of these tests get.
+pub(crate) fn settings() -> Settings {
+    Settings::new("devices".parse().unwrap())
 }
 
 /// A certificate with a new key.
@@ -50,8 +56,21 @@ pub(crate) fn certificate_pem() -> String {
 pub(crate) const FULL_ACCESS: &str = "{ \"Version\": \"2012-10-17\",\n \"Statement\": [{\"Effect\": \"Allow\", \"Action\": \"iot:*\", \"Resource\": \"*\" }]}";
 
 /// A registration by a client of its own, as one run of the command makes it.
-pub(crate) async fn provision(sim: &AwsIotSim, device: &Device) -> Result<Provisioned, Error> {
-    Provisioner::new(&config(sim.control_plane_url()).await).unwrap().apply(device).await
+pub(crate) async fn provision(sim: &AwsIotSim, device: &Device) -> Result<Applied, Error> {
+    provisioner(sim).await.run(register(device), |_| {}).await
+}
+
+/// The plan of such a registration.
+pub(crate) async fn plan(sim: &AwsIotSim, device: &Device) -> Result<Plan, Error> {
+    provisioner(sim).await.plan(register(device)).await
+}
+
+pub(crate) async fn provisioner(sim: &AwsIotSim) -> Provisioner {
+    Provisioner::new(&config(sim.control_plane_url()).await).unwrap()
+}
+
+pub(crate) fn register(device: &Device) -> Purpose {
+    Purpose::Register(Box::new(device.clone()))
 }
 
 /// A client of the tests' own, to read back with.
@@ -60,8 +79,8 @@ pub(crate) async fn client(sim: &AwsIotSim) -> Client {
 }
 
 /// What happened, step by step.
-pub(crate) fn outcomes(provisioned: &Provisioned) -> Vec<&'static str> {
-    provisioned.changes.iter().map(|change| change.action.kind()).collect()
+pub(crate) fn outcomes(applied: &Applied) -> Vec<&'static str> {
+    applied.steps.iter().map(|step| step.describe().outcome).collect()
 }
 
 /// Runs a test's asynchronous part, as the command does.

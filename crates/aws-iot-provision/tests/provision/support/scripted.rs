@@ -18,7 +18,18 @@ pub(crate) struct Answer(pub(crate) u16, pub(crate) &'static str, pub(crate) &'s
 
 pub(crate) const ID: &str = "00000000000000000000000000000000000000000000000000000000000000aa";
 
-const GOOD: [(&str, Answer); 11] = [
+const GOOD: [(&str, Answer); 13] = [
+    (
+        "POST / ",
+        Answer(
+            200,
+            "",
+            "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\
+             <Arn>arn:aws:iam::123456789012:user/op</Arn><UserId>A</UserId><Account>123456789012</Account>\
+             </GetCallerIdentityResult><ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></GetCallerIdentityResponse>",
+        ),
+    ),
+    ("PUT /certificates/", Answer(200, "", "{}")),
     ("GET /things/", Answer(404, "ResourceNotFoundException", r#"{"message":"no such thing"}"#)),
     ("GET /policies/", Answer(404, "ResourceNotFoundException", r#"{"message":"no such policy"}"#)),
     ("GET /principals/things-v2", Answer(200, "", r#"{"principalThingObjects":[]}"#)),
@@ -88,7 +99,8 @@ fn answer(stream: TcpStream, script: &[(&str, Answer)], seen: &Mutex<Vec<String>
     reader.read_exact(&mut vec![0; length]).unwrap();
 
     let request = lines[0].trim_end_matches(" HTTP/1.1").to_owned();
-    let known = script.iter().chain(&GOOD).find(|(beginning, _)| request.starts_with(beginning));
+    let known =
+        script.iter().chain(&GOOD).find(|(beginning, _)| format!("{request} ").starts_with(beginning));
     let Answer(status, error, body) = known.unwrap_or_else(|| panic!("unexpected request {request}")).1;
     seen.lock().unwrap().push(request);
     let error = if error.is_empty() { String::new() } else { format!("x-amzn-errortype: {error}\r\n") };

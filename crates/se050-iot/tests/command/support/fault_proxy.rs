@@ -59,9 +59,9 @@ impl FaultProxy {
         self.calls.lock().unwrap().len()
     }
 
-    /// The numbers of the calls that change something. AWS's older lists are POST requests, too.
+    /// The numbers of the calls that change something. AWS's older lists and AWS STS are POST requests, too.
     pub(crate) fn writes(&self) -> Vec<usize> {
-        let reads = ["GET ", "POST /attached-policies/", "POST /policy-targets/"];
+        let reads = ["GET ", "POST / ", "POST /attached-policies/", "POST /policy-targets/"];
         let calls = self.calls.lock().unwrap();
         let is_write = |call: &String| !reads.iter().any(|read| call.starts_with(read));
         calls.iter().enumerate().filter(|(_, call)| is_write(call)).map(|(number, _)| number).collect()

@@ -1,0 +1,282 @@
+//! What is missing until a device is registered.
+
+use std::collections::BTreeMap;
+
+use crate::attributes;
+use crate::calls::{AttachedThing, FoundCertificate, FoundThing};
+use crate::certificate::CertificateId;
+use crate::device::{Attachment, Device, OtherCertificates, Rights, Status};
+use crate::error::Error;
+use crate::plan::{Plan, Purpose};
+use crate::policy::PolicyDocument;
+use crate::provisioner::Provisioner;
+use crate::step::{Kind, Step};
+
+impl Plan {
+    /// The certificate of the device that is registered: its step comes before those of others.
+    pub(crate) fn certificate(&self) -> Option<CertificateId> {
+        let mut described = self.steps.iter().map(Step::describe);
+        let own = described.find(|step| step.kind == Kind::Certificate)?;
+        matches!(self.purpose, Purpose::Register(_)).then(|| CertificateId::named_by_aws(own.name))
+    }
+}
+
+impl Provisioner {
+    /// Everything is looked at, and what must not be done is refused, before the first step. `known_as`: the id under which AWS
+    /// has the certificate, where it is not its SHA-256.
+    pub(crate) async fn plan_registration(
+        &self,
+        device: &Device,
+        known_as: Option<&CertificateId>,
+        plan: &mut Plan,
+    ) -> Result<(), Error> {
+        let aws = &self.aws;
+        let settings = &device.settings;
+        let thing = aws.describe_thing(&device.thing).await?;
+        self.check_type(device, thing.as_ref()).await?;
+        let on_thing = match &thing {
+            Some(_) => aws.certificates_of(&device.thing).await?,
+            None => Vec::new(),
+        };
+        let found = self.find_certificate(device, known_as, &on_thing).await?;
+        if let Some(found) = &found {
+            check_status(device, found)?;
+        }
+        let id =
+            found.as_ref().map_or_else(|| CertificateId::of(&device.certificate), |found| found.id.clone());
+        let others = self.plan_others(device, &id, on_thing).await?;
+
+        let wanted = attributes::wanted(device, thing.as_ref(), found.is_none(), &mut plan.warnings)?;
+        // First, since AWS may refuse the document: nothing is left behind then.
+        self.plan_policy(device, plan).await?;
+        plan.steps.push(thing_step(device, thing.as_ref(), wanted));
+        self.plan_groups(device, thing.is_some(), plan).await?;
+        plan.steps.push(match &found {
+            Some(found) => Step::keep(Kind::Certificate, &id, found.status.as_str()),
+            None => Step::RegisterCertificateWithoutCA {
+                certificate: id.clone(),
+                pem: device.certificate.to_pem(),
+            },
+        });
+        let (policies, things) = match &found {
+            Some(_) => (aws.policies_of(&id).await?, aws.things_of(&id).await?),
+            None => (Vec::new(), Vec::new()),
+        };
+        plan_policies_on(device, &id, &policies, plan);
+        plan.steps.push(attachment_step(device, &id, &things)?);
+        plan.steps.extend(others);
+        if settings.status == Status::Active && !found.as_ref().is_some_and(FoundCertificate::is_active) {
+            plan.steps.push(Step::UpdateCertificate { certificate: id, status: Status::Active });
+        }
+        let endpoint = aws.describe_endpoint().await?;
+        plan.steps.push(Step::keep(Kind::Endpoint, &endpoint, "looked up"));
+        plan.endpoint = Some(endpoint);
+        Ok(())
+    }
+
+    /// A thing without a type could get one only once, and a thing that has another cannot.
+    async fn check_type(&self, device: &Device, thing: Option<&FoundThing>) -> Result<(), Error> {
+        let Some(wanted) = device.wanted_type() else { return Ok(()) };
+        let Some(thing) = thing else { return self.aws.check_thing_type(wanted).await };
+        if thing.thing_type.as_deref() == Some(wanted) {
+            return Ok(());
+        }
+        let found =
+            thing.thing_type.as_ref().map_or("no type".to_owned(), |found| format!("the type {found}"));
+        Err(Error::ThingType { thing: device.thing.clone(), found, wanted: wanted.to_owned() })
+    }
+
+    /// By the id that AWS should give it; and where AWS has it under another id, among the thing's own certificates.
+    async fn find_certificate(
+        &self,
+        device: &Device,
+        known_as: Option<&CertificateId>,
+        on_thing: &[CertificateId],
+    ) -> Result<Option<FoundCertificate>, Error> {
+        let computed = CertificateId::of(&device.certificate);
+        if let Some(found) = self.aws.describe_certificate(known_as.unwrap_or(&computed)).await? {
+            return Ok(Some(found));
+        }
+        for id in on_thing {
+            if let Some(found) = self.aws.describe_certificate(id).await?
+                && found.certificate.as_ref() == Some(&device.certificate)
+            {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What becomes of the certificates that the thing has beside the device's.
+    async fn plan_others(
+        &self,
+        device: &Device,
+        id: &CertificateId,
+        on_thing: Vec<CertificateId>,
+    ) -> Result<Vec<Step>, Error> {
+        let (mut steps, mut told) = (Vec::new(), Vec::new());
+        for other in on_thing.into_iter().filter(|other| other != id) {
+            let found = self.aws.describe_certificate(&other).await?;
+            let status = found.as_ref().map_or("unknown status", |found| &found.status);
+            told.push(format!("certificate {other} ({status})"));
+            match device.settings.other_certificates {
+                OtherCertificates::Refuse => {}
+                OtherCertificates::Keep => {
+                    steps.push(Step::keep(
+                        Kind::Certificate,
+                        &other,
+                        format!("{status}, also on this thing"),
+                    ));
+                }
+                OtherCertificates::Replace => {
+                    let things = self.aws.things_of(&other).await?;
+                    let only_here = things.iter().all(|thing| thing.name == device.thing.as_str());
+                    if !only_here {
+                        steps.push(Step::keep(Kind::Certificate, &other, "other things have it too"));
+                    } else if found.is_some_and(|found| found.is_active()) {
+                        let certificate = other.clone();
+                        steps.push(Step::UpdateCertificate { certificate, status: Status::Inactive });
+                    }
+                    steps
+                        .push(Step::DetachThingPrincipal { thing: device.thing.clone(), certificate: other });
+                }
+            }
+        }
+        if !told.is_empty() && device.settings.other_certificates == OtherCertificates::Refuse {
+            return Err(Error::OtherCertificates { thing: device.thing.clone(), others: told.join(", ") });
+        }
+        Ok(steps)
+    }
+
+    async fn plan_groups(&self, device: &Device, thing_exists: bool, plan: &mut Plan) -> Result<(), Error> {
+        let mut wanted = device.wanted_groups().peekable();
+        if wanted.peek().is_none() {
+            return Ok(());
+        }
+        let present = if thing_exists { self.aws.groups_of(&device.thing).await? } else { Vec::new() };
+        for group in wanted {
+            if present.contains(group) {
+                plan.steps.push(Step::keep(Kind::ThingGroup, group, ""));
+                continue;
+            }
+            self.aws.check_group(group).await?;
+            let (thing, group) = (device.thing.clone(), group.clone());
+            plan.steps.push(Step::AddThingToThingGroup { thing, group });
+        }
+        Ok(())
+    }
+
+    /// A policy is made where there is none of that name, and never changed: others may have it.
+    async fn plan_policy(&self, device: &Device, plan: &mut Plan) -> Result<(), Error> {
+        let policy = &device.settings.policy;
+        let wanted = match &device.settings.rights {
+            Rights::Document(document) => document.clone(),
+            Rights::Least(grants) => grants.document(&plan.scope),
+        };
+        let Some(found) = self.aws.get_shared_policy(policy).await? else {
+            let document = wanted.as_str().to_owned();
+            plan.warnings.extend(wide(policy.as_str(), &document));
+            plan.steps.push(Step::CreatePolicy { policy: policy.clone(), document });
+            return Ok(());
+        };
+        plan.warnings.extend(wide(policy.as_str(), &found.document));
+        let mut note = "";
+        if !wanted.is_same_as(&found.document) {
+            note = "though it says something else than is asked for";
+            plan.warnings.push(format!(
+                "policy {policy} exists and says something else than is asked for; it is used as it is, since other devices may \
+                 have it. `se050-iot policy apply` shows the difference and changes it, another --policy-name makes a new one"
+            ));
+        }
+        plan.steps.push(Step::keep(Kind::Policy, policy, note));
+        Ok(())
+    }
+}
+
+/// `Resource: "*"` is what keeps devices apart least.
+fn wide(policy: &str, document: &str) -> Option<String> {
+    let document = PolicyDocument::from_json(document).ok()?;
+    let what = if document.allows_everything() {
+        "iot:* on *: whoever holds this device can connect as any device, read and write every topic and shadow, and take part \
+         in every job"
+    } else if document.allows_any_resource() {
+        "actions on any resource (\"Resource\": \"*\"): its devices are not kept apart"
+    } else {
+        return None;
+    };
+    Some(format!("policy {policy} allows {what}"))
+}
+
+fn thing_step(device: &Device, found: Option<&FoundThing>, wanted: BTreeMap<String, String>) -> Step {
+    let thing = device.thing.clone();
+    match found {
+        None => {
+            let thing_type = device.wanted_type().map(str::to_owned);
+            Step::CreateThing { thing, thing_type, attributes: wanted }
+        }
+        Some(_) if wanted.is_empty() => Step::keep(Kind::Thing, thing, ""),
+        Some(_) => Step::UpdateThing { thing, attributes: wanted },
+    }
+}
+
+fn check_status(device: &Device, found: &FoundCertificate) -> Result<(), Error> {
+    let wanted = device.settings.status;
+    if found.status == wanted.as_str() || (found.status == "INACTIVE" && found.never_modified) {
+        return Ok(());
+    }
+    let verb = if wanted == Status::Active { "activate" } else { "deactivate" };
+    let remedy = match found.status.as_str() {
+        "ACTIVE" | "INACTIVE" => {
+            format!("`se050-iot {verb} --thing-name {}`, or --certificate-id {}", device.thing, found.id)
+        }
+        _ => "AWS does not change it back; the device needs another certificate".to_owned(),
+    };
+    Err(Error::CertificateStatus {
+        id: found.id.clone(),
+        status: found.status.clone(),
+        wanted: wanted.as_str(),
+        remedy,
+    })
+}
+
+/// The device's policy on its certificate; and the others on it, which are in force as well.
+fn plan_policies_on(device: &Device, id: &CertificateId, policies: &[String], plan: &mut Plan) {
+    let own = device.settings.policy.as_str();
+    if policies.iter().any(|policy| policy == own) {
+        plan.steps.push(Step::keep(Kind::PolicyAttachment, own, ""));
+    } else {
+        plan.steps.push(Step::AttachPolicy { policy: own.to_owned(), certificate: id.clone() });
+    }
+    for other in policies.iter().filter(|policy| *policy != own) {
+        if device.settings.detach_other_policies {
+            plan.steps.push(Step::DetachPolicy { policy: other.clone(), certificate: id.clone() });
+            continue;
+        }
+        plan.steps.push(Step::keep(Kind::PolicyAttachment, other, "in force beside the device's own"));
+        plan.warnings.push(format!(
+            "policy {other} is on the certificate of {} too: what it allows is allowed whatever {own} says; \
+             --detach-other-policies takes it off",
+            device.thing
+        ));
+    }
+}
+
+/// Refused where others have the certificate and one of them would be alone with it.
+fn attachment_step(device: &Device, id: &CertificateId, things: &[AttachedThing]) -> Result<Step, Error> {
+    let attachment = device.settings.attachment;
+    let (own, others): (Vec<_>, Vec<_>) =
+        things.iter().partition(|thing| thing.name == device.thing.as_str());
+    let exclusively = others.iter().any(|thing| thing.attachment == Some(Attachment::Exclusive));
+    if !others.is_empty() && (attachment == Attachment::Exclusive || exclusively) {
+        let names: Vec<&str> = others.iter().map(|thing| thing.name.as_str()).collect();
+        let others = format!("the thing {}", names.join(", "));
+        return Err(Error::CertificateElsewhere { id: id.clone(), others });
+    }
+    // Where AWS does not say how, it is left as it is.
+    let again = match own.first().map(|thing| thing.attachment) {
+        None => false,
+        Some(Some(found)) if found != attachment => true,
+        Some(_) => return Ok(Step::keep(Kind::ThingAttachment, &device.thing, "")),
+    };
+    Ok(Step::AttachThingPrincipal { thing: device.thing.clone(), certificate: id.clone(), attachment, again })
+}
