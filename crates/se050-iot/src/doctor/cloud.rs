@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_iot_mqtt::{
-    Builder, Client, DisconnectReason, Error, Proxy, QoS, ReasonCode, Reconnect, Stage, Subscription,
+    Builder, Client, DisconnectReason, Error, Proxy, QoS, ReasonCode, Reconnect, Stage, Subscription, Topic,
 };
 use se050_device::{Device, DeviceSettings, verdict};
 
-use super::checklist::{Checklist, Problem};
+use super::checklist::{Checklist, Problem, sentence};
 use super::chip::Identity;
 use super::server::Recorder;
 use super::{clock, network};
@@ -30,7 +30,7 @@ pub(super) fn check(
     list: &mut Checklist<'_>,
     settings: DeviceSettings,
     identity: Option<Identity>,
-    topic: Option<&str>,
+    topic: Option<&Topic>,
 ) -> anyhow::Result<()> {
     let endpoint = settings.endpoint()?.to_owned();
     let clock = clock::check(list, SystemTime::now());
@@ -61,9 +61,24 @@ pub(super) fn check(
         skip(list, &[&CONNECTION[..], &MESSAGES[..]].concat(), because);
         return Ok(());
     };
-    let roots = settings.roots()?;
-    let device = settings.device(key, certificate)?;
-    let (recorder, tls) = Recorder::added_to(device.tls(), roots)?;
+    let prepared = settings.roots().and_then(|roots| {
+        let device = settings.device(key, certificate)?;
+        let (recorder, tls) = Recorder::added_to(device.tls(), roots)?;
+        Ok((device, recorder, tls))
+    });
+    let (device, recorder, tls) = match prepared {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            let [tls, later @ ..] = CONNECTION;
+            let problem = Problem::new(
+                sentence(error.as_ref()),
+                "name a file with CA certificates in PEM: --ca-file FILE",
+            );
+            list.add(tls, Duration::ZERO, Err(problem));
+            skip(list, &[&later[..], &MESSAGES[..]].concat(), "TLS cannot be set up");
+            return Ok(());
+        }
+    };
     let builder = Client::builder(device.endpoint(), device.client_id(), Arc::new(tls))
         .port(device.port())
         .proxy_from_environment()
@@ -73,7 +88,7 @@ pub(super) fn check(
         .connect_deadline(Duration::ZERO)
         .operation_timeout(PATIENCE)
         .drain_timeout(Duration::from_secs(2));
-    let topic = topic.map_or_else(|| format!("{}/doctor", device.topic_prefix()), str::to_owned);
+    let topic = topic.map_or_else(|| format!("{}/doctor", device.topic_prefix()), ToString::to_string);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     runtime.block_on(async {
         let started = Instant::now();
@@ -101,11 +116,14 @@ fn way_to(list: &mut Checklist<'_>, endpoint: &str, port: u16) -> Option<()> {
         443 => 8883,
         _ => return way,
     };
-    list.run(format!("tcp-{other}"), || {
-        let reached = network::connect(&addresses, other);
-        reached.map(|finding| ((), finding)).map_err(|problem| {
-            Problem::new(problem.cause, format!("nothing, as long as port {port} is reached")).into_warning()
-        })
+    list.run(format!("tcp-{other}"), || match (network::connect(&addresses, other), way) {
+        (Ok(finding), Some(())) => Ok(((), finding)),
+        (Ok(finding), None) => Ok(((), format!("{finding}: use this port, with --port {other}"))),
+        (Err(problem), Some(())) => {
+            let next = format!("nothing, as long as port {port} is reached");
+            Err(Problem::new(problem.cause, next).into_warning())
+        }
+        (Err(problem), None) => Err(problem.into_warning()),
     });
     way
 }
@@ -154,7 +172,7 @@ fn tell_connection(
     let problem = |error: &Error, next: String| {
         // With what the refusal has to do with this device's certificate.
         let explained = device.explained(error.clone());
-        Problem::new(super::checklist::sentence(explained.as_ref()), next)
+        Problem::new(sentence(explained.as_ref()), next)
     };
     let failed = error.map(|error| (failed_at(error), error));
     if let Some((FailedAt::Network, error)) = failed {
@@ -304,7 +322,17 @@ fn is_taken_over(error: &Error) -> bool {
 }
 
 fn refused(error: &Error, action: &str, resource: &str) -> Problem {
-    Problem::new(error.report().to_string(), allow(action, resource))
+    let next = match error {
+        // The last three may be refusals: AWS IoT Core may end the connection over one.
+        Error::SubscribeRefused { .. }
+        | Error::PublishRefused { .. }
+        | Error::Unanswerable { .. }
+        | Error::Disconnected { .. }
+        | Error::Lost { .. } => allow(action, resource),
+        _ => "run this again; if it stays, the connection or the account's limits are the likeliest reasons"
+            .to_owned(),
+    };
+    Problem::new(error.report().to_string(), next)
 }
 
 fn allow(action: &str, resource: &str) -> String {

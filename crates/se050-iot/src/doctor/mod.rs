@@ -11,6 +11,7 @@ use std::fs::File;
 use std::time::SystemTime;
 
 use anyhow::Context as _;
+use aws_iot_mqtt::Topic;
 use clap::Args;
 use clap::builder::Resettable;
 use se050_device::DeviceArgs;
@@ -37,7 +38,7 @@ pub(crate) struct DoctorArgs {
     json: bool,
     /// The topic to publish and subscribe to [default: PREFIX/doctor, with the configuration's topic prefix or the client id]
     #[arg(long)]
-    topic: Option<String>,
+    topic: Option<Topic>,
     #[command(flatten)]
     device: DeviceArgs,
 }
@@ -71,7 +72,7 @@ pub(crate) fn run(args: &DoctorArgs, out: &mut Escaping<File>) -> anyhow::Result
             identity
         };
         if args.cloud || (!args.chip && settings.endpoint.is_some()) {
-            cloud::check(&mut list, settings, identity, args.topic.as_deref())?;
+            cloud::check(&mut list, settings, identity, args.topic.as_ref())?;
         }
     }
     let good = list.finish().context("cannot write to standard output")?;

@@ -376,6 +376,13 @@ fn each_failure_of_the_cloud_half_is_found() {
             "--ca-file",
         ),
         (
+            "CA file missing",
+            |bench| bench.ca_file = "/nowhere/ca.pem".into(),
+            "tls",
+            "/nowhere/ca.pem",
+            "--ca-file",
+        ),
+        (
             "INACTIVE",
             |bench| {
                 bench.set_status("INACTIVE");
@@ -536,6 +543,8 @@ fn a_configuration_says_it_all_and_a_wrong_one_is_told() {
     std::fs::write(&file, "version = 1\n").unwrap();
     let (status, printed) = run();
     assert!(status == Some(1) && printed.contains("[FAIL]") && printed.contains("device.toml"), "{printed}");
+    let wrong = bench.device.run(&["doctor", "--topic", "a/#"]);
+    assert!(wrong.status.code() == Some(2) && text(&wrong.stderr).contains("a/#"), "{}", text(&wrong.stderr));
     // The cloud was asked for, and there is no endpoint.
     let output = bench.device.run(&["doctor", "--cloud"]);
     assert!(text(&output.stdout).contains("no endpoint") && output.status.code() == Some(1));
