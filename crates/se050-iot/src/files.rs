@@ -1,8 +1,10 @@
 //! Files that stand beside a list, and appear only whole.
 
+#[cfg(feature = "provision")]
 use std::fs;
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "provision")]
 use anyhow::Context as _;
 
 /// Under its name only when it is whole.
