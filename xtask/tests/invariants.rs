@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Crates that exist for development and tests only.
-const DEVELOPMENT: [&str; 4] = ["se050-sim", "aws-iot-sim", "test-peers", "xtask"];
+const DEVELOPMENT: [&str; 5] = ["se050-sim", "aws-iot-sim", "device-advisor", "test-peers", "xtask"];
 
 #[test]
 fn nothing_shipped_depends_on_a_development_crate() {
@@ -21,7 +21,7 @@ fn nothing_shipped_depends_on_a_development_crate() {
 #[test]
 fn a_simulator_shares_no_code_with_what_it_tests() {
     let ours: BTreeSet<String> = packages().into_iter().map(|(package, _)| package).collect();
-    for simulator in ["se050-sim", "aws-iot-sim"] {
+    for simulator in ["se050-sim", "aws-iot-sim", "device-advisor"] {
         for crate_name in dependencies(simulator, &[]) {
             assert!(
                 crate_name == simulator || !ours.contains(&crate_name),

@@ -22,7 +22,7 @@ pub(crate) enum Role {
 pub struct Device {
     /// Its name in the table.
     pub name: String,
-    /// The publisher's command line; see [`Place`] for what is replaced in it.
+    /// The publisher's command line. `{host} {port} {ca} {cert} {key} {client_id} {topic} {config} {chip}` are replaced in it.
     pub publisher: Vec<String>,
     /// The subscriber's.
     pub subscriber: Vec<String>,

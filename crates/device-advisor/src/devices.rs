@@ -33,11 +33,11 @@ pub fn ours(programs: &Path, scratch: &Path) -> anyhow::Result<Device> {
     let made = Command::new(programs.join("se050-sim")).arg("new").arg(&chip).output();
     let made = made.context("se050-sim does not start")?;
     ensure!(made.status.success(), "se050-sim: {}", String::from_utf8_lossy(&made.stderr));
-    let program = |name: &str| words(&format!("{} --config {{config}}", programs.join(name).display()));
+    let program = |name: &str| format!("{} --config {{config}}", programs.join(name).display());
     Ok(Device {
         name: "this project".into(),
-        publisher: program("telemetry"),
-        subscriber: program("subscriber"),
+        publisher: words(&format!("{} --retain", program("telemetry"))),
+        subscriber: words(&program("subscriber")),
         config: Some(CONFIG.to_owned()),
         chip: Some(chip),
     })

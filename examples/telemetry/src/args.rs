@@ -14,6 +14,9 @@ pub(crate) struct Args {
     /// Seconds between two readings
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
     pub(crate) interval: Duration,
+    /// Have the server keep the last reading for whoever subscribes later; the policy has to allow iot:RetainPublish
+    #[arg(long)]
+    pub(crate) retain: bool,
     /// How many readings; without it, until it is interrupted (Ctrl-C)
     #[arg(long)]
     pub(crate) count: Option<u64>,

@@ -61,7 +61,7 @@ async fn telemetry(args: &Args, mut out: impl Write) -> anyhow::Result<()> {
             _ = ticks.tick() => {
                 number += 1;
                 // The receipt is for whoever wants to know: what the outbox has accepted will be delivered.
-                drop(client.try_publish(reading(&topic, number)?)?);
+                drop(client.try_publish(reading(&topic, number)?.retain(args.retain))?);
             }
             _ = status.tick() => writeln!(out, "{}", summary(&client.statistics()))?,
             event = events.next() => match event {
@@ -88,7 +88,8 @@ fn reading(topic: &Topic, number: u64) -> anyhow::Result<Publication> {
     let text = std::fs::read_to_string("/proc/loadavg").context("/proc/loadavg")?;
     let load: f64 = text.split(' ').next().unwrap_or_default().parse().context("/proc/loadavg")?;
     let json = format!(r#"{{"number": {number}, "time": {time}, "load": {load}}}"#);
-    Ok(Publication::new(topic, QoS::AtLeastOnce, json)?.content_type("application/json"))
+    let reading = Publication::new(topic, QoS::AtLeastOnce, json)?;
+    Ok(reading.content_type("application/json").user_property("source", "/proc/loadavg"))
 }
 
 fn show(event: &Event, out: &mut impl Write) -> std::io::Result<()> {

@@ -79,7 +79,10 @@ impl Supervisor<'_> {
                         );
                     }
                     let most = if self.closing.has_begun() { PAUSE_WHILE_CLOSING } else { Duration::MAX };
-                    let least = settings.limits.connect_interval.saturating_sub(started.elapsed());
+                    // From the end of a connection that stood: AWS's Device Advisor fails a device that is back within a
+                    // second (MQTT_ReconnectionAfterSuccessfulConnection). From the beginning of an attempt otherwise.
+                    let gone = if connected { Duration::ZERO } else { started.elapsed() };
+                    let least = settings.limits.connect_interval.saturating_sub(gone);
                     Some(delay.min(most).max(least))
                 }
                 Next::GiveUp => None,

@@ -4,6 +4,7 @@ mod checklist;
 mod chip;
 mod clock;
 mod cloud;
+mod messages;
 mod network;
 mod server;
 

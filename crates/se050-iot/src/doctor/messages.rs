@@ -1,0 +1,136 @@
+//! Messages of the device: what its policy allows, and whether it is alone with its client id.
+
+use std::time::{Duration, Instant};
+
+use aws_iot_mqtt::{Builder, Client, DisconnectReason, Error, QoS, ReasonCode, Subscription};
+use se050_device::Device;
+
+use super::checklist::{Checklist, Problem};
+
+/// How long a message may take that was sent to ourselves.
+const ROUND_TRIP: Duration = Duration::from_secs(10);
+/// How long the connection is watched: another client with the same id comes back after a second or so.
+const WATCHED: Duration = Duration::from_secs(3);
+/// AWS IoT Core takes one CONNECT a second of a client id ("AWS IoT Core message broker and protocol limits and quotas").
+const BETWEEN_CONNECTS: Duration = Duration::from_millis(1100);
+
+/// The checks.
+pub(super) const MESSAGES: [&str; 4] = ["subscribe", "publish", "receive", "client-id"];
+
+/// A connection, made again where the server ended it over what was asked.
+pub(super) struct Session {
+    builder: Builder,
+    client: Client,
+}
+
+impl Session {
+    pub(super) fn new(builder: Builder, client: Client) -> Self {
+        Self { builder, client }
+    }
+
+    async fn client(&mut self) -> Result<Client, Error> {
+        if let Ok(Err(error)) = tokio::time::timeout(Duration::ZERO, self.client.closed()).await {
+            // The other client would be put out of its connection again.
+            if is_taken_over(&error) {
+                return Err(error);
+            }
+            tokio::time::sleep(BETWEEN_CONNECTS).await;
+            self.client = self.builder.clone().connect().await?;
+        }
+        Ok(self.client.clone())
+    }
+}
+
+/// Subscribe, publish, receive on one topic of the device. Nothing of it stays at the broker: neither session nor message.
+pub(super) async fn check(list: &mut Checklist<'_>, device: &Device, mut session: Session, topic: &str) {
+    let [subscribe, publish, receive, client_id] = MESSAGES;
+    let mut taken = None;
+    let mut note = |error: &Error| {
+        if is_taken_over(error) {
+            taken = Some(error.clone());
+        }
+    };
+    let started = Instant::now();
+    let subscribed: Result<Subscription, Error> = match session.client().await {
+        Ok(client) => client.subscribe(topic.to_owned(), QoS::AtLeastOnce).await,
+        Err(error) => Err(error),
+    };
+    let result = subscribed.as_ref().map(|_| format!("allowed: {topic}")).map_err(|error| {
+        note(error);
+        refused(error, "iot:Subscribe", &format!("topicfilter/{topic}"))
+    });
+    list.add(subscribe, started.elapsed(), result);
+
+    let started = Instant::now();
+    let published = match session.client().await {
+        Ok(client) => client.publish(topic.to_owned(), QoS::AtLeastOnce, "se050-iot doctor").await,
+        Err(error) => Err(error),
+    };
+    let result = published.as_ref().map(|()| format!("allowed: {topic}")).map_err(|error| {
+        note(error);
+        refused(error, "iot:Publish", &format!("topic/{topic}"))
+    });
+    list.add(publish, started.elapsed(), result);
+
+    match (subscribed, published) {
+        (Ok(mut messages), Ok(())) => {
+            let started = Instant::now();
+            let result = match tokio::time::timeout(ROUND_TRIP, messages.next()).await {
+                Ok(Some(_)) => Ok("the message came back".to_owned()),
+                Ok(None) => Err(Problem::new("the subscription ended", "run this again")),
+                Err(_) => Err(Problem::new(
+                    format!(
+                        "the message did not come back within {} s: most likely the policy does not allow iot:Receive",
+                        ROUND_TRIP.as_secs()
+                    ),
+                    allow("iot:Receive", &format!("topic/{topic}")),
+                )),
+            };
+            list.add(receive, started.elapsed(), result);
+        }
+        _ => list.skip(receive, "subscribe or publish failed"),
+    }
+    let started = Instant::now();
+    if taken.is_none()
+        && let Ok(client) = session.client().await
+        && let Ok(Err(error)) = tokio::time::timeout(WATCHED, client.closed()).await
+        && is_taken_over(&error)
+    {
+        taken = Some(error);
+    }
+    let id = device.client_id();
+    let result = match taken {
+        None => Ok(format!("nobody else connected as {id}, for {} s", WATCHED.as_secs())),
+        Some(error) => Err(Problem::new(
+            format!("another client connected as {id}: {}", error.report()),
+            "stop the other program that uses this client id, or give this device its own: --client-id",
+        )),
+    };
+    list.add(client_id, started.elapsed(), result);
+    // The checks are done; what the server says to the end changes nothing.
+    let _ = session.client.disconnect(DisconnectReason::Normal).await;
+}
+
+fn is_taken_over(error: &Error) -> bool {
+    matches!(error, Error::Disconnected { reason, .. } if *reason == ReasonCode::SESSION_TAKEN_OVER)
+}
+
+fn refused(error: &Error, action: &str, resource: &str) -> Problem {
+    let next = match error {
+        // The last three may be refusals: AWS IoT Core may end the connection over one.
+        Error::SubscribeRefused { .. }
+        | Error::PublishRefused { .. }
+        | Error::Unanswerable { .. }
+        | Error::Disconnected { .. }
+        | Error::Lost { .. } => allow(action, resource),
+        _ => "run this again; if it stays, the connection or the account's limits are the likeliest reasons"
+            .to_owned(),
+    };
+    Problem::new(error.report().to_string(), next)
+}
+
+fn allow(action: &str, resource: &str) -> String {
+    format!(
+        "allow {action} on {resource} in the policy of the certificate, or try a topic that is allowed: --topic TOPIC"
+    )
+}
