@@ -53,3 +53,16 @@ pub fn exit(result: anyhow::Result<()>) -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_cause_is_told_once_and_on_lines_of_its_own() {
+        let error = || anyhow::anyhow!("no such file").context("cannot read a.pem: no such file");
+        assert_eq!(chain(&error()), "cannot read a.pem: no such file");
+        let error = error().context("cannot use the key");
+        assert_eq!(chain(&error), "cannot use the key\n\nCaused by:\n    cannot read a.pem: no such file");
+    }
+}

@@ -1,6 +1,6 @@
 //! Messages of the device: what its policy allows, and whether it is alone with its client id.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use aws_iot_mqtt::{Builder, Client, DisconnectReason, Error, QoS, ReasonCode, Subscription};
 use se050_device::Device;
@@ -44,6 +44,8 @@ impl Session {
 /// Subscribe, publish, receive on one topic of the device. Nothing of it stays at the broker: neither session nor message.
 pub(super) async fn check(list: &mut Checklist<'_>, device: &Device, mut session: Session, topic: &str) {
     let [subscribe, publish, receive, client_id] = MESSAGES;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let payload = format!("se050-iot doctor {} {}", std::process::id(), now.as_nanos());
     let mut taken = None;
     let mut note = |error: &Error| {
         if is_taken_over(error) {
@@ -63,7 +65,7 @@ pub(super) async fn check(list: &mut Checklist<'_>, device: &Device, mut session
 
     let started = Instant::now();
     let published = match session.client().await {
-        Ok(client) => client.publish(topic.to_owned(), QoS::AtLeastOnce, "se050-iot doctor").await,
+        Ok(client) => client.publish(topic.to_owned(), QoS::AtLeastOnce, payload.clone()).await,
         Err(error) => Err(error),
     };
     let result = published.as_ref().map(|()| format!("allowed: {topic}")).map_err(|error| {
@@ -75,9 +77,18 @@ pub(super) async fn check(list: &mut Checklist<'_>, device: &Device, mut session
     match (subscribed, published) {
         (Ok(mut messages), Ok(())) => {
             let started = Instant::now();
-            let result = match tokio::time::timeout(ROUND_TRIP, messages.next()).await {
-                Ok(Some(_)) => Ok("the message came back".to_owned()),
-                Ok(None) => Err(Problem::new("the subscription ended", "run this again")),
+            // Others may publish to the topic, too.
+            let ours = async {
+                while let Some(message) = messages.next().await {
+                    if message.payload == payload {
+                        return true;
+                    }
+                }
+                false
+            };
+            let result = match tokio::time::timeout(ROUND_TRIP, ours).await {
+                Ok(true) => Ok("the message came back".to_owned()),
+                Ok(false) => Err(Problem::new("the subscription ended", "run this again")),
                 Err(_) => Err(Problem::new(
                     format!(
                         "the message did not come back within {} s: most likely the policy does not allow iot:Receive",
@@ -90,25 +101,40 @@ pub(super) async fn check(list: &mut Checklist<'_>, device: &Device, mut session
         }
         _ => list.skip(receive, "subscribe or publish failed"),
     }
+    watch(list, client_id, device, &mut session, taken).await;
+    // The checks are done; what the server says to the end changes nothing.
+    let _ = session.client.disconnect(DisconnectReason::Normal).await;
+}
+
+/// Stays connected for a while: another client with the same id would come back, and be heard of.
+async fn watch(
+    list: &mut Checklist<'_>,
+    name: &str,
+    device: &Device,
+    session: &mut Session,
+    taken: Option<Error>,
+) {
     let started = Instant::now();
-    if taken.is_none()
-        && let Ok(client) = session.client().await
-        && let Ok(Err(error)) = tokio::time::timeout(WATCHED, client.closed()).await
-        && is_taken_over(&error)
-    {
-        taken = Some(error);
-    }
     let id = device.client_id();
-    let result = match taken {
+    let ended = match (taken, session.client().await) {
+        (Some(error), _) | (None, Err(error)) => Some(error),
+        (None, Ok(client)) => match tokio::time::timeout(WATCHED, client.closed()).await {
+            Ok(closed) => closed.err(),
+            Err(_) => None,
+        },
+    };
+    let result = match ended {
         None => Ok(format!("nobody else connected as {id}, for {} s", WATCHED.as_secs())),
-        Some(error) => Err(Problem::new(
+        Some(error) if is_taken_over(&error) => Err(Problem::new(
             format!("another client connected as {id}: {}", error.report()),
             "stop the other program that uses this client id, or give this device its own: --client-id",
         )),
+        Some(error) => Err(Problem::new(
+            format!("the connection did not last: {}", error.report()),
+            "run this again; if it stays, check the line",
+        )),
     };
-    list.add(client_id, started.elapsed(), result);
-    // The checks are done; what the server says to the end changes nothing.
-    let _ = session.client.disconnect(DisconnectReason::Normal).await;
+    list.add(name, started.elapsed(), result);
 }
 
 fn is_taken_over(error: &Error) -> bool {
