@@ -29,7 +29,8 @@ pub(crate) async fn ask(config: &SdkConfig) -> Result<ArnScope, Error> {
     let sent = aws_sdk_sts::Client::from_conf(sts.build()).get_caller_identity().send().await;
     let answer = match sent.map_err(|error| call.failed(&place, error)) {
         Ok(answer) => answer,
-        Err(error) if is_local && !matches!(error, Error::Credentials(_)) => {
+        // It answered, but not as STS: a local AWS IoT may come without it.
+        Err(error) if is_local && !matches!(error, Error::Credentials(_) | Error::Unreachable(_)) => {
             return of_things(config).await.ok_or(error);
         }
         Err(error) => return Err(error),
@@ -41,7 +42,7 @@ pub(crate) async fn ask(config: &SdkConfig) -> Result<ArnScope, Error> {
     ArnScope::of(&format!("arn:{partition}:iot:{region}:{account}:*")).map_err(Error::Arn)
 }
 
-/// A local AWS IoT may come without STS: then the account that its things are in.
+/// The account that a local AWS IoT's things are in.
 async fn of_things(config: &SdkConfig) -> Option<ArnScope> {
     let answer = aws_sdk_iot::Client::new(config).list_things().max_results(1).send().await.ok()?;
     ArnScope::of(answer.things().first()?.thing_arn()?).ok()
