@@ -25,6 +25,16 @@ pub fn program(name: &str) -> Option<PathBuf> {
 /// The emulator under which the tests run, when they are built for the device: program and arguments, one a line.
 const RUNNER: &str = "TEST_RUNNER";
 
+/// The C compiler, with which tests make modules and libraries of their own, or `None` after writing down the skip: for a program of the
+/// device, which an emulator runs, this PC's compiler builds nothing.
+pub fn c_compiler() -> Option<PathBuf> {
+    if std::env::var_os(RUNNER).is_some() {
+        crate::skip("this PC's C compiler builds nothing for the device");
+        return None;
+    }
+    program("cc")
+}
+
 /// The running test program, to be started once more: by the emulator, where that runs it (`cargo xtask cross --smoke`).
 ///
 /// # Panics

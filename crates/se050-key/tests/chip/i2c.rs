@@ -33,7 +33,7 @@ struct Client {
 
 impl Client {
     fn start(test: &str, chip: &Chip, directory: &TempDir) -> Option<Self> {
-        test_peers::program("cc")?;
+        test_peers::c_compiler()?;
         let shim = I2cShim::build(directory.path()).unwrap();
         let mut command = child(test, chip.module().to_str().unwrap());
         command.env("SE050_LOCK_FILE", directory.path().join("lock"));
