@@ -1,4 +1,4 @@
-//! What a thing has beside its certificate: type, attributes, groups. On moto, since aws-iot-sim knows no types and groups.
+//! What a thing has beside its certificate: type, attributes, groups. On moto, which nobody here wrote.
 
 use test_peers::{Moto, aws_cli, output_of};
 
