@@ -52,7 +52,7 @@ pub enum Error {
         /// What was to be done.
         action: String,
         /// Why not.
-        source: aws_iot_mqtt::Error,
+        source: Box<aws_iot_mqtt::Error>,
     },
     /// No answer came in time. Whether the request was carried out is not known.
     #[error("cannot {action}: no answer within {} s; {}", .after.as_secs_f32(), no_answer_hint(.offline.is_some()))]
@@ -63,7 +63,7 @@ pub enum Error {
         after: Duration,
         /// Why there was no connection, where that is the reason.
         #[source]
-        offline: Option<aws_iot_mqtt::Error>,
+        offline: Option<Box<aws_iot_mqtt::Error>>,
     },
     /// The answer is not what AWS's documentation says.
     #[error("cannot {action}: the answer cannot be understood")]
@@ -156,11 +156,20 @@ pub enum Error {
 }
 
 impl Error {
+    pub(crate) fn mqtt(action: impl Into<String>, source: aws_iot_mqtt::Error) -> Self {
+        Self::Mqtt { action: action.into(), source: Box::new(source) }
+    }
+
+    /// Whether the client was at its end, because its program has disconnected it.
+    pub(crate) fn is_closed(&self) -> bool {
+        matches!(self, Self::Mqtt { source, .. } if matches!(**source, aws_iot_mqtt::Error::Closed))
+    }
+
     /// Whether the same request may succeed later: there was no answer, or AWS throttled or failed.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::NoAnswer { .. } | Self::Https { .. } => true,
-            Self::Mqtt { source, .. } => matches!(source, aws_iot_mqtt::Error::OperationTimeout { .. }),
+            Self::Mqtt { source, .. } => matches!(**source, aws_iot_mqtt::Error::OperationTimeout { .. }),
             Self::ShadowRejected { code, .. } => code.is_transient(),
             Self::JobRejected { code, .. } | Self::CommandRejected { code, .. } => code.is_transient(),
             Self::ProvisioningRejected { status, .. } => *status == 429 || *status >= 500,

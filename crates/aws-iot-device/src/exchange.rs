@@ -93,13 +93,11 @@ impl Exchange {
     async fn answer(
         &mut self,
         mut request: Request,
-        offline: &mut Option<aws_iot_mqtt::Error>,
+        offline: &mut Option<Box<aws_iot_mqtt::Error>>,
         unmatched: &mut Option<Result<Answer, Error>>,
     ) -> Result<Answer, Error> {
-        let failed = |action: &str| {
-            let action = action.to_owned();
-            move |source| Error::Mqtt { action, source }
-        };
+        let action = request.action.clone();
+        let failed = |source| Error::mqtt(action.as_str(), source);
         let token = client_token();
         if request.has_token {
             request.payload.insert("clientToken".to_owned(), token.as_str().into());
@@ -123,27 +121,27 @@ impl Exchange {
                 biased;
                 event = events.next() => match event {
                     Some(Event::Connected { .. }) => *offline = None,
-                    Some(Event::Disconnected { error, .. } | Event::ConnectFailed { error, .. }) => *offline = Some(error),
+                    Some(Event::Disconnected { error, .. } | Event::ConnectFailed { error, .. }) => *offline = Some(Box::new(error)),
                     // The answer may have been lost with the connection.
                     Some(Event::Resumed) if request.repeat && subscribing.is_none() && sending.is_none() => sending = send(),
                     Some(Event::SubscriptionLost { filter, error }) if self.filters.contains(&filter) => {
                         self.answers = None;
-                        return Err(failed(&request.action)(error));
+                        return Err(failed(error));
                     }
                     Some(_) => {}
                     None => {
                         let source = client.closed().await.err().unwrap_or(aws_iot_mqtt::Error::Closed);
-                        return Err(failed(&request.action)(source));
+                        return Err(failed(source));
                     }
                 },
                 subscribed = pending(&mut subscribing), if subscribing.is_some() => {
                     subscribing = None;
-                    self.answers = Some(subscribed.map_err(failed(&request.action))?);
+                    self.answers = Some(subscribed.map_err(failed)?);
                     sending = send();
                 }
                 sent = pending(&mut sending), if sending.is_some() => {
                     sending = None;
-                    sent.map_err(failed(&request.action))?;
+                    sent.map_err(failed)?;
                 }
                 message = next(&mut self.answers) => match message.map(|message| request.read(&message, &token)) {
                     Some(Reading::Answer(answer)) => return answer,

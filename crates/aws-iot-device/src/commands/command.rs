@@ -101,7 +101,7 @@ impl CommandResult {
             payload.insert("statusReason".to_owned(), reason);
         }
         if !self.values.is_empty() {
-            let values = self.values.iter().map(|(name, value)| (name.clone(), json!({ "s": value })));
+            let values = self.values.iter().map(|(name, value)| (name.clone(), json!({ "S": value })));
             payload.insert("result".to_owned(), Value::Object(values.collect()));
         }
         Ok(payload)

@@ -69,7 +69,7 @@ impl Commands {
         let base = base(thing)?;
         let options = ["+/request/json", "+/request"].map(|filter| {
             let options = SubscribeOptions::new(format!("{base}/{filter}"), QoS::AtLeastOnce);
-            let failed = |source| Error::Mqtt { action: format!("receive commands for '{thing}'"), source };
+            let failed = |source| Error::mqtt(format!("receive commands for '{thing}'"), source);
             Ok(options.map_err(failed)?.manual_acknowledgement())
         });
         options.into_iter().collect()

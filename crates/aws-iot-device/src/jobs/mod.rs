@@ -102,7 +102,7 @@ impl Jobs {
             let retry = match self.announced_or_pending().await {
                 Ok(Some(job)) => return Ok(Some(job)),
                 Ok(None) => RECHECK,
-                Err(Error::Mqtt { source: aws_iot_mqtt::Error::Closed, .. }) => return Ok(None),
+                Err(error) if error.is_closed() => return Ok(None),
                 Err(error) if error.is_transient() => RETRY,
                 Err(error) => return Err(error),
             };
@@ -132,8 +132,7 @@ impl Jobs {
     /// next is asked for each time, so none can be missed, be they late, doubled or out of order.
     async fn announced_or_pending(&mut self) -> Result<Option<Job>, Error> {
         if self.announcements.is_none() {
-            let failed =
-                |source| Error::Mqtt { action: format!("follow the jobs of '{}'", self.thing), source };
+            let failed = |source| Error::mqtt(format!("follow the jobs of '{}'", self.thing), source);
             let filter = format!("{}/notify-next", self.base);
             let options = SubscribeOptions::new(filter, QoS::AtLeastOnce).map_err(failed)?;
             let options = options.queue(1, WhenUnread::DropOldest);

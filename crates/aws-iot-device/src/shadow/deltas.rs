@@ -32,7 +32,7 @@ pub struct Deltas {
 
 impl Deltas {
     pub(super) async fn subscribe(client: &Client, base: &str, what: &str) -> Result<Self, Error> {
-        let failed = |source| Error::Mqtt { action: format!("follow {what}"), source };
+        let failed = |source| Error::mqtt(format!("follow {what}"), source);
         // Each delta has all differences, so the newest are enough for a slow reader.
         let options = SubscribeOptions::new(format!("{base}/update/delta"), QoS::AtLeastOnce)
             .map_err(failed)?

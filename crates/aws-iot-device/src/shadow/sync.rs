@@ -97,7 +97,7 @@ impl ShadowSync {
             match self.exchange().await {
                 Ok(Some(state)) => return self.typed(state).map(Some),
                 Ok(None) => {}
-                Err(Error::Mqtt { source: aws_iot_mqtt::Error::Closed, .. }) => return Ok(None),
+                Err(error) if error.is_closed() => return Ok(None),
                 Err(error) => return Err(error),
             }
             let pending = self.outdated || self.unconfirmed || self.deltas.is_none();

@@ -11,7 +11,10 @@
 )]
 
 mod answers;
+mod commands;
+mod credentials;
 mod jobs;
+mod provisioning;
 mod shadow;
 mod support;
 mod sync;

@@ -21,9 +21,14 @@ pub(crate) struct Cloud {
 impl Cloud {
     /// With the thing `device-1`, which may do all.
     pub(crate) fn new() -> Self {
+        Self::with_policy(ALLOW_ALL)
+    }
+
+    /// With the thing `device-1`, whose certificate has that policy.
+    pub(crate) fn with_policy(policy: &str) -> Self {
         let sim = AwsIotSim::start().unwrap();
         let device = Pki::new().client("device-1");
-        sim.admit(&device.certificate_pem, "device-1", ALLOW_ALL).unwrap();
+        sim.admit(&device.certificate_pem, "device-1", policy).unwrap();
         Self { sim, device }
     }
 

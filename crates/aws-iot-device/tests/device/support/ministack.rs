@@ -27,10 +27,14 @@ pub(crate) struct Account {
 impl Account {
     /// With the policy of the services; `None` where ministack or the AWS CLI is missing.
     pub(crate) fn new() -> Option<Self> {
+        Self::with_policy(POLICY)
+    }
+
+    pub(crate) fn with_policy(policy: &str) -> Option<Self> {
         let ministack = Ministack::start()?;
         let cli = aws_cli(ministack.environment())?;
         let account = Self { ministack, cli, pki: Pki::new() };
-        account.aws(&["iot", "create-policy", "--policy-name", "services", "--policy-document", POLICY]);
+        account.aws(&["iot", "create-policy", "--policy-name", "services", "--policy-document", policy]);
         Some(account)
     }
 
