@@ -77,6 +77,11 @@ impl Exchange {
         &self.client
     }
 
+    /// Drops what has come without having been asked for.
+    pub(crate) async fn discard(&mut self) {
+        discard(self.answers.as_deref_mut().unwrap_or_default()).await;
+    }
+
     /// Sends a request, and returns its answer.
     pub(crate) async fn ask(&mut self, request: Request) -> Result<Answer, Error> {
         let (mut offline, mut unmatched) = (None, None);
@@ -110,7 +115,7 @@ impl Exchange {
         let mut sending = None;
         let mut subscribing = match self.answers {
             Some(_) => {
-                discard(&mut self.answers).await;
+                self.discard().await;
                 sending = send();
                 None
             }
@@ -213,10 +218,10 @@ async fn next(subscriptions: &mut Option<Vec<Subscription>>) -> Option<Message> 
     .await
 }
 
-/// Answers that came before the request are to earlier ones.
-async fn discard(subscriptions: &mut Option<Vec<Subscription>>) {
+/// Drops the messages that wait: answers that came before the request are to earlier ones.
+pub(crate) async fn discard(subscriptions: &mut [Subscription]) {
     poll_fn(|context| {
-        for subscription in subscriptions.iter_mut().flatten() {
+        for subscription in subscriptions.iter_mut() {
             while let Poll::Ready(Some(_)) = Pin::new(&mut *subscription).poll_next(context) {}
         }
         Poll::Ready(())

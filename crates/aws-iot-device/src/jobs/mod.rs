@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 pub use execution::{Job, JobStatus, JobSummary, PendingJobs, StatusDetails};
 
 use crate::error::Cause;
-use crate::exchange::{Answer, Exchange, Request};
+use crate::exchange::{Answer, Exchange, Request, UNREAD, discard};
 use crate::{Error, RejectedErrorCode, name};
 
 /// When AWS IoT is asked for the next job although it has announced none. Announcements are lost when AWS IoT throttles.
@@ -135,9 +135,11 @@ impl Jobs {
             let failed = |source| Error::mqtt(format!("follow the jobs of '{}'", self.thing), source);
             let filter = format!("{}/notify-next", self.base);
             let options = SubscribeOptions::new(filter, QoS::AtLeastOnce).map_err(failed)?;
-            let options = options.queue(1, WhenUnread::DropOldest);
+            let options = options.queue(UNREAD, WhenUnread::DropOldest);
             self.announcements = Some(self.exchange.client().subscribe_with(options).await.map_err(failed)?);
         }
+        // They announce what is asked for now.
+        discard(self.announcements.as_mut_slice()).await;
         self.start_next().await
     }
 

@@ -100,6 +100,8 @@ impl ShadowSync {
                 Err(error) if error.is_closed() => return Ok(None),
                 Err(error) => return Err(error),
             }
+            // Answers to others, of which there is one for each of their updates.
+            self.shadow.exchange.discard().await;
             let pending = self.outdated || self.unconfirmed || self.deltas.is_none();
             tokio::select! {
                 event = self.events.next() => match event {

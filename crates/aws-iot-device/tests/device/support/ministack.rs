@@ -22,6 +22,7 @@ pub(crate) struct Account {
     pub(crate) ministack: Ministack,
     cli: AwsCli,
     pki: Pki,
+    policy: String,
 }
 
 impl Account {
@@ -33,9 +34,7 @@ impl Account {
     pub(crate) fn with_policy(policy: &str) -> Option<Self> {
         let ministack = Ministack::start()?;
         let cli = aws_cli(ministack.environment())?;
-        let account = Self { ministack, cli, pki: Pki::new() };
-        account.aws(&["iot", "create-policy", "--policy-name", "services", "--policy-document", policy]);
-        Some(account)
+        Some(Self { ministack, cli, pki: Pki::new(), policy: policy.to_owned() })
     }
 
     /// `aws ARGUMENTS`, and its answer.
@@ -52,12 +51,7 @@ impl Account {
     /// A thing of that name, with a certificate that has the policy.
     pub(crate) fn device(&self, thing: &str) -> Issued {
         let device = self.pki.client(thing);
-        self.aws(&["iot", "create-thing", "--thing-name", thing]);
-        let registered = ["--certificate-pem", &device.certificate_pem, "--status", "ACTIVE"];
-        let registered = self.aws(&[&["iot", "register-certificate-without-ca"], &registered[..]].concat());
-        let arn = registered["certificateArn"].as_str().unwrap();
-        self.aws(&["iot", "attach-policy", "--policy-name", "services", "--target", arn]);
-        self.aws(&["iot", "attach-thing-principal", "--thing-name", thing, "--principal", arn]);
+        self.ministack.register(thing, &device.certificate_pem, &self.policy).unwrap();
         device
     }
 
