@@ -1,0 +1,238 @@
+//! The place where a document's commands run: a directory with a simulated chip, a local AWS IoT Core, and the project's programs.
+//!
+//! A reader has NXP's module and an AWS account where the programs look for them. Here the programs are told where the simulated ones are.
+
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tempfile::TempDir;
+
+use crate::console::{self, Block, line_matches, matches};
+
+/// What a command may take, on a machine with other work.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// Programs that take the chip's module as an option, and the options of the operator that describe the cloud to the device.
+const OURS: [&str; 4] = ["se050-iot", "pubsub", "telemetry", "subscriber"];
+/// A line of NXP's log, as the simulated module prints it.
+const MODULE_LOG: [&str; 2] = [":INFO :", ":WARN :"];
+
+pub(crate) struct Workshop {
+    directory: TempDir,
+    environment: Vec<(String, String)>,
+    groups: Vec<Child>,
+}
+
+impl Workshop {
+    pub(crate) fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mut workshop = Self { directory, environment: Vec::new(), groups: Vec::new() };
+        for name in ["home", "bin", "aws"] {
+            fs::create_dir(workshop.aside(name)).unwrap();
+        }
+        fs::create_dir(workshop.place()).unwrap();
+        let chip = workshop.aside("chip").display().to_string();
+        let made = Command::new(program("se050-sim")).args(["new", &chip]).output().unwrap();
+        assert!(made.status.success(), "se050-sim: {}", String::from_utf8_lossy(&made.stderr));
+        workshop.start_cloud();
+        workshop
+    }
+
+    /// Where the commands run.
+    fn place(&self) -> PathBuf {
+        self.aside("here")
+    }
+
+    fn aside(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn start_cloud(&mut self) {
+        let mut cloud = Command::new(program("aws-iot-sim"));
+        cloud.args(["--port", "0", "--dir"]).arg(self.aside("aws")).process_group(0);
+        let log = File::create(self.aside("aws/log")).unwrap();
+        cloud.stdout(log.try_clone().unwrap()).stderr(log);
+        self.groups.push(cloud.spawn().unwrap());
+        let description = self.aside("aws/aws-iot-sim.json");
+        let started = Instant::now();
+        while !description.exists() {
+            assert!(started.elapsed() < PATIENCE, "aws-iot-sim does not start");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let description: serde_json::Value = serde_json::from_slice(&fs::read(description).unwrap()).unwrap();
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        let variables = description["environment"].as_object().unwrap();
+        self.environment = variables.iter().map(|(name, value)| (name.clone(), text(value))).collect();
+        let module = self.aside("chip/libsss_pkcs11.so");
+        let (port, ca) = (description["port"].to_string(), text(&description["caFile"]));
+        for name in OURS {
+            let file = self.aside("bin").join(name);
+            fs::write(&file, wrapper(&program(name), &module, &port, &ca)).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let path = [self.aside("bin"), programs(), venv().join("bin")]
+            .map(|directory| directory.display().to_string())
+            .join(":");
+        let home = self.aside("home").display().to_string();
+        self.environment.extend(
+            [
+                ("PATH", format!("{path}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")),
+                ("HOME", home),
+                ("LANG", "C.UTF-8".to_owned()),
+                ("AWS_PAGER", String::new()),
+            ]
+            .map(|(name, value)| (name.to_owned(), value)),
+        );
+    }
+
+    /// Runs the commands of a block. `Err` says what was not as it is shown.
+    pub(crate) fn run(&mut self, block: &Block) -> Result<(), String> {
+        for command in &block.first {
+            let command =
+                console::Command {
+                    text: command.clone(), output: vec!["…".to_owned()], interrupted: false
+                };
+            self.command(&command, 0)?;
+        }
+        for (index, command) in block.commands.iter().enumerate() {
+            let is_last = index + 1 == block.commands.len();
+            self.command(command, if is_last { block.exit_status } else { 0 })?;
+        }
+        Ok(())
+    }
+
+    fn command(&mut self, command: &console::Command, wanted: i32) -> Result<(), String> {
+        let log = self.aside("output");
+        // Variables and directory go from one command to the next by way of a file.
+        let script = format!(
+            "[ ! -f ../state ] || . ../state; cd \"$PWD\"\n{}\nstatus=$?; export -p >{}; exit $status\n",
+            command.text,
+            self.aside("state").display()
+        );
+        let output = File::create(&log).unwrap();
+        let mut bash = Command::new("bash");
+        bash.args(["-c", &script]).current_dir(self.place()).process_group(0).stdin(Stdio::null());
+        bash.env_clear().envs(self.environment.clone());
+        let mut child = bash.stdout(output.try_clone().unwrap()).stderr(output).spawn().unwrap();
+        let in_background = command.text.ends_with('&');
+        let started = Instant::now();
+        let mut status = None;
+        let ended = loop {
+            status = status.or_else(|| child.try_wait().unwrap());
+            let as_shown = as_shown(command, &log);
+            if command.interrupted && as_shown && status.is_none() {
+                let group = Pid::from_child(&child);
+                kill_process_group(group, Signal::INT).unwrap();
+                child.wait().unwrap();
+                break Ok(());
+            }
+            match status {
+                Some(_) if in_background && !as_shown && started.elapsed() < PATIENCE => {}
+                Some(status) if status.code() != Some(wanted) => {
+                    break Err(format!("it ended with {status}, and not with {wanted}"));
+                }
+                Some(_) if as_shown => break Ok(()),
+                Some(_) => break Err("it does not print what is shown".to_owned()),
+                None if started.elapsed() > PATIENCE => {
+                    break Err(format!("it takes longer than {PATIENCE:?}"));
+                }
+                None => {}
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        self.groups.push(child);
+        ended.map_err(|error| {
+            let (shown, printed) = (command.output.join("\n"), fs::read_to_string(&log).unwrap_or_default());
+            format!("$ {}\n{error}\n--- shown\n{shown}\n--- printed\n{printed}---", command.text)
+        })
+    }
+}
+
+impl Drop for Workshop {
+    fn drop(&mut self) {
+        for child in &mut self.groups {
+            // Fails where nothing of it is left.
+            let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Where nothing is shown, anything may be printed.
+fn as_shown(command: &console::Command, log: &Path) -> bool {
+    let printed = fs::read(log).unwrap_or_default();
+    let printed = String::from_utf8_lossy(&printed);
+    let printed: Vec<String> = printed
+        .lines()
+        .filter(|line| !MODULE_LOG.iter().any(|mark| line.contains(mark)))
+        .map(str::to_owned)
+        .collect();
+    if command.output.is_empty() {
+        return true;
+    }
+    // A program that goes on prints more.
+    if command.interrupted || command.text.ends_with('&') {
+        let mut shown = command.output.clone();
+        shown.push("…".to_owned());
+        return matches(&shown, &printed);
+    }
+    matches(&command.output, &printed)
+}
+
+/// Gives the program what it asks for and the reader did not type: where the simulated chip is, where the local AWS IoT Core is.
+fn wrapper(program: &Path, module: &Path, port: &str, ca: &str) -> String {
+    format!(
+        r#"#!/usr/bin/env bash
+words=(); for word in "$@"; do case $word in -*) break ;; *) words+=("$word") ;; esac; done
+help=$({program} "${{words[@]}}" --help 2>/dev/null)
+more=()
+wants() {{ case $help in *"$1 <"*) case " ${{given[*]}} " in *" $1 "*) false ;; *) true ;; esac ;; *) false ;; esac; }}
+given=("$@")
+case " $* " in *" --help "* | *" --version "* | *" -h "* | *" apply "*.*) ;; *)
+  wants --pkcs11-lib && more+=(--pkcs11-lib {module})
+  case " $* " in *" --device-config "*) more+=(--device-port {port} --device-ca-file {ca}) ;; esac
+  case " $* " in *" --endpoint "*) more+=(--port {port} --ca-file {ca}) ;; esac ;;
+esac
+for i in "${{!given[@]}}"; do case ${{given[i]}} in *.amazonaws.com) given[i]=localhost ;; *AmazonRootCA1.pem) given[i]={ca} ;; esac; done
+exec {program} "${{given[@]}}" "${{more[@]}}"
+"#,
+        program = program.display(),
+        module = module.display(),
+    )
+}
+
+/// One of the project's programs, which cargo built with the tests.
+fn program(name: &str) -> PathBuf {
+    let program = programs().join(name);
+    assert!(program.is_file(), "{} is missing: cargo test --workspace builds it", program.display());
+    program
+}
+
+fn programs() -> PathBuf {
+    std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned()
+}
+
+/// Where `cargo xtask test` installs the AWS CLI.
+fn venv() -> PathBuf {
+    std::env::var_os("TEST_VENV").map_or_else(|| crate::root().join("target/test-venv"), PathBuf::from)
+}
+
+/// Whether a program can be started here.
+pub(crate) fn is_installed(name: &str) -> bool {
+    if std::env::var_os("TEST_WITHOUT_PEERS").is_some() {
+        return false;
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain([venv().join("bin"), "/usr/sbin".into(), "/usr/local/sbin".into()])
+        .any(|directory| directory.join(name).is_file())
+}
+
+#[test]
+fn the_lines_of_the_module_are_told_from_the_programs() {
+    assert!(line_matches("…:INFO :…", "\u{1b}[0;32mApp   :INFO :Using PortName='/dev/i2c-1'\u{1b}[0m"));
+}
