@@ -6,6 +6,7 @@
 mod commands;
 mod console;
 mod links;
+mod messages;
 mod workshop;
 
 use std::path::{Path, PathBuf};

@@ -89,6 +89,11 @@ impl Workshop {
         );
     }
 
+    /// A file that the commands have written.
+    pub(crate) fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.place().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
     /// Runs the commands of a block. `Err` says what was not as it is shown.
     pub(crate) fn run(&mut self, block: &Block) -> Result<(), String> {
         for command in &block.first {
