@@ -188,22 +188,32 @@ fn as_shown(command: &console::Command, log: &Path) -> bool {
     matches(&command.output, &printed)
 }
 
-/// Gives the program what it asks for and the reader did not type: where the simulated chip is, where the local AWS IoT Core is.
+/// Gives the program what a reader has where it looks by itself, and what the reader's account is: the module of the simulated chip, the
+/// endpoint and the CA of the local AWS IoT Core.
 fn wrapper(program: &Path, module: &Path, port: &str, ca: &str) -> String {
     format!(
         r#"#!/usr/bin/env bash
-words=(); for word in "$@"; do case $word in -*) break ;; *) words+=("$word") ;; esac; done
-help=$({program} "${{words[@]}}" --help 2>/dev/null)
-more=()
-wants() {{ case $help in *"$1 <"*) case " ${{given[*]}} " in *" $1 "*) false ;; *) true ;; esac ;; *) false ;; esac; }}
-given=("$@")
-case " $* " in *" --help "* | *" --version "* | *" -h "* | *" apply "*.*) ;; *)
-  wants --pkcs11-lib && more+=(--pkcs11-lib {module})
-  case " $* " in *" --device-config "*) more+=(--device-port {port} --device-ca-file {ca}) ;; esac
-  case " $* " in *" --endpoint "*) more+=(--port {port} --ca-file {ca}) ;; esac ;;
+words=() given=("$@") all=" ${{*//_/-}} "
+for word in "$@"; do case $word in -*) break ;; *) words+=("$word") ;; esac; done
+for i in "${{!given[@]}}"; do
+  case ${{given[i]}} in
+    *.amazonaws.com) given[i]=localhost ;;
+    *AmazonRootCA1.pem) given[i]={ca} ;;
+    /usr/lib/plug-and-trust/libsss_pkcs11.so) given[i]={module} ;;
+  esac
+done
+# What the command takes, and was not given.
+takes() {{ [[ $help == *"$1 <"* && $all != *" $1 "* ]]; }}
+case $all in
+  *" --help "* | *" --version "*) ;;
+  *)
+    help=$({program} "${{words[@]}}" --help 2>/dev/null)
+    if takes --pkcs11-lib; then given+=(--pkcs11-lib {module}); fi
+    case $all in *" --endpoint "*) if takes --port; then given+=(--port {port}); fi; if takes --ca-file; then given+=(--ca-file {ca}); fi ;; esac
+    case $all in *" --device-config "*) given+=(--device-port {port} --device-ca-file {ca}) ;; esac
+    ;;
 esac
-for i in "${{!given[@]}}"; do case ${{given[i]}} in *.amazonaws.com) given[i]=localhost ;; *AmazonRootCA1.pem) given[i]={ca} ;; esac; done
-exec {program} "${{given[@]}}" "${{more[@]}}"
+exec {program} "${{given[@]}}"
 "#,
         program = program.display(),
         module = module.display(),
