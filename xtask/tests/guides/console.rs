@@ -17,17 +17,19 @@
 //! <!-- not run: REASON -->     what takes hardware, a real account or minutes; the test counts these and prints the reason
 //! <!-- exit status: 1 -->      what the block's last command ends with
 //! <!-- needs: PROGRAM -->      skipped where that program is not installed
+//! <!-- typed: TEXT -->         a line that the block's commands read from standard input
 //! <!-- first: COMMAND -->      what the reader has done before, and does not want to read again; may be repeated
 //! ```
 
 /// A block of command lines.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Block {
     /// The line of the document in which it begins.
     pub(crate) line: usize,
     pub(crate) not_run: Option<String>,
     pub(crate) needs: Vec<String>,
     pub(crate) first: Vec<String>,
+    pub(crate) typed: String,
     pub(crate) exit_status: i32,
     pub(crate) commands: Vec<Command>,
 }
@@ -84,6 +86,7 @@ fn block(line: usize, marks: &[&str], body: &[&str]) -> Result<Block, String> {
                 block.exit_status = status.parse().map_err(|_| format!("{status:?} is no exit status"))?;
             }
             Some(("needs", program)) => block.needs.push(program.to_owned()),
+            Some(("typed", text)) => block.typed = format!("{text}\n"),
             Some(("first", command)) => block.first.push(command.to_owned()),
             _ => {}
         }

@@ -1,6 +1,7 @@
 //! Links between documents, and between the two languages.
 
-use crate::{documents, read, root};
+use crate::console::{Block, blocks};
+use crate::{documents, in_english, read, root};
 
 #[test]
 fn every_link_leads_to_a_file() {
@@ -20,19 +21,33 @@ fn every_link_leads_to_a_file() {
     }
 }
 
-/// A reader who follows the Japanese guide types the same commands.
+/// So a reader of the Japanese guide types the same, and it is run once.
 #[test]
-fn both_languages_show_the_same_commands() {
+fn both_languages_show_the_same_blocks() {
     for document in documents() {
-        let Some(name) = document.strip_prefix("docs/ja/") else { continue };
-        let commands = |text: String| {
-            let blocks = crate::console::blocks(&text).unwrap();
-            blocks
-                .into_iter()
-                .flat_map(|block| block.commands)
-                .map(|command| command.text)
-                .collect::<Vec<_>>()
+        let Some(english) = in_english(&document) else { continue };
+        let blocks = |document: &str| {
+            let blocks = blocks(&read(document)).unwrap_or_else(|error| panic!("{document}: {error}"));
+            blocks.into_iter().map(|block| Block { line: 0, ..block }).collect::<Vec<_>>()
         };
-        assert_eq!(commands(read(&document)), commands(read(&format!("docs/{name}"))), "{document}");
+        assert_eq!(blocks(&document), blocks(&english), "{document} is not {english}");
     }
+}
+
+/// Code in a document is code that is built: `<!-- from: FILE -->` above a block names where it stands.
+#[test]
+fn quoted_code_stands_in_the_file_it_is_from() {
+    let mut quoted = 0;
+    for document in documents() {
+        let place = root().join(&document);
+        let text = read(&document);
+        for part in text.split("<!-- from: ").skip(1) {
+            let (file, rest) = part.split_once(" -->\n```").unwrap();
+            let code = rest.split_once('\n').unwrap().1.split("\n```").next().unwrap();
+            let source = std::fs::read_to_string(place.parent().unwrap().join(file)).unwrap();
+            assert!(source.contains(code), "{document}: this is not in {file}:\n{code}");
+            quoted += 1;
+        }
+    }
+    assert!(quoted > 0);
 }

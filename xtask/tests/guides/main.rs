@@ -25,6 +25,12 @@ fn documents() -> Vec<String> {
     found
 }
 
+/// The English document that a Japanese one says the same as.
+fn in_english(document: &str) -> Option<String> {
+    let name = document.strip_prefix("docs/ja/").map(|name| format!("docs/{name}"));
+    name.or_else(|| Some(format!("{}.md", document.strip_suffix(".ja.md")?)))
+}
+
 fn collect(directory: &Path, found: &mut Vec<String>) {
     for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -19,18 +19,21 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Programs that take the chip's module as an option, and the options of the operator that describe the cloud to the device.
 const OURS: [&str; 4] = ["se050-iot", "pubsub", "telemetry", "subscriber"];
 /// A line of NXP's log, as the simulated module prints it.
-const MODULE_LOG: [&str; 2] = [":INFO :", ":WARN :"];
+const MODULE_LOG: [&str; 3] = [":INFO :", ":WARN :", ":ERROR:"];
 
 pub(crate) struct Workshop {
     directory: TempDir,
     environment: Vec<(String, String)>,
-    groups: Vec<Child>,
+    /// How many commands have been run.
+    commands: u32,
+    /// What still runs, each with its process group.
+    background: Vec<Child>,
 }
 
 impl Workshop {
     pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let mut workshop = Self { directory, environment: Vec::new(), groups: Vec::new() };
+        let mut workshop = Self { directory, environment: Vec::new(), commands: 0, background: Vec::new() };
         for name in ["home", "bin", "aws"] {
             fs::create_dir(workshop.aside(name)).unwrap();
         }
@@ -56,7 +59,7 @@ impl Workshop {
         cloud.args(["--port", "0", "--dir"]).arg(self.aside("aws")).process_group(0);
         let log = File::create(self.aside("aws/log")).unwrap();
         cloud.stdout(log.try_clone().unwrap()).stderr(log);
-        self.groups.push(cloud.spawn().unwrap());
+        self.background.push(cloud.spawn().unwrap());
         let description = self.aside("aws/aws-iot-sim.json");
         let started = Instant::now();
         while !description.exists() {
@@ -66,7 +69,12 @@ impl Workshop {
         let description: serde_json::Value = serde_json::from_slice(&fs::read(description).unwrap()).unwrap();
         let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
         let variables = description["environment"].as_object().unwrap();
-        self.environment = variables.iter().map(|(name, value)| (name.clone(), text(value))).collect();
+        self.environment = variables
+            .iter()
+            // A document that starts a cloud of its own says where it is once.
+            .filter(|(name, _)| *name != "AWS_ENDPOINT_URL_IOT")
+            .map(|(name, value)| (name.clone(), text(value)))
+            .collect();
         let module = self.aside("chip/libsss_pkcs11.so");
         let (port, ca) = (description["port"].to_string(), text(&description["caFile"]));
         for name in OURS {
@@ -101,17 +109,19 @@ impl Workshop {
                 console::Command {
                     text: command.clone(), output: vec!["…".to_owned()], interrupted: false
                 };
-            self.command(&command, 0)?;
+            self.command(&command, "", 0)?;
         }
         for (index, command) in block.commands.iter().enumerate() {
             let is_last = index + 1 == block.commands.len();
-            self.command(command, if is_last { block.exit_status } else { 0 })?;
+            self.command(command, &block.typed, if is_last { block.exit_status } else { 0 })?;
         }
         Ok(())
     }
 
-    fn command(&mut self, command: &console::Command, wanted: i32) -> Result<(), String> {
-        let log = self.aside("output");
+    fn command(&mut self, command: &console::Command, typed: &str, wanted: i32) -> Result<(), String> {
+        // One for each: a program in the background goes on writing.
+        self.commands += 1;
+        let log = self.aside(&format!("output-{}", self.commands));
         // Variables and directory go from one command to the next by way of a file.
         let script = format!(
             "[ ! -f ../state ] || . ../state; cd \"$PWD\"\n{}\nstatus=$?; export -p >{}; exit $status\n",
@@ -119,8 +129,13 @@ impl Workshop {
             self.aside("state").display()
         );
         let output = File::create(&log).unwrap();
+        let input = self.aside("input");
+        fs::write(&input, typed).unwrap();
         let mut bash = Command::new("bash");
-        bash.args(["-c", &script]).current_dir(self.place()).process_group(0).stdin(Stdio::null());
+        bash.args(["-c", &script])
+            .current_dir(self.place())
+            .process_group(0)
+            .stdin(File::open(input).unwrap());
         bash.env_clear().envs(self.environment.clone());
         let mut child = bash.stdout(output.try_clone().unwrap()).stderr(output).spawn().unwrap();
         let in_background = command.text.ends_with('&');
@@ -149,7 +164,9 @@ impl Workshop {
             }
             std::thread::sleep(Duration::from_millis(10));
         };
-        self.groups.push(child);
+        if in_background || ended.is_err() {
+            self.background.push(child);
+        }
         ended.map_err(|error| {
             let (shown, printed) = (command.output.join("\n"), fs::read_to_string(&log).unwrap_or_default());
             format!("$ {}\n{error}\n--- shown\n{shown}\n--- printed\n{printed}---", command.text)
@@ -159,7 +176,7 @@ impl Workshop {
 
 impl Drop for Workshop {
     fn drop(&mut self) {
-        for child in &mut self.groups {
+        for child in &mut self.background {
             // Fails where nothing of it is left.
             let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
             let _ = child.wait();
@@ -208,9 +225,9 @@ case $all in
   *" --help "* | *" --version "*) ;;
   *)
     help=$({program} "${{words[@]}}" --help 2>/dev/null)
-    if takes --pkcs11-lib; then given+=(--pkcs11-lib {module}); fi
+    if takes --pkcs11-lib && ! {{ [[ $all =~ " --config "([^ ]*) ]] && grep -qs ^pkcs11_lib "${{BASH_REMATCH[1]}}"; }}; then given+=(--pkcs11-lib {module}); fi
     case $all in *" --endpoint "*) if takes --port; then given+=(--port {port}); fi; if takes --ca-file; then given+=(--ca-file {ca}); fi ;; esac
-    case $all in *" --device-config "*) given+=(--device-port {port} --device-ca-file {ca}) ;; esac
+    case $all in *" --device-config "*) if takes --device-port; then given+=(--device-port {port} --device-ca-file {ca}); fi ;; esac
     ;;
 esac
 exec {program} "${{given[@]}}"
