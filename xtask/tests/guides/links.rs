@@ -51,3 +51,37 @@ fn quoted_code_stands_in_the_file_it_is_from() {
     }
     assert!(quoted > 0);
 }
+
+/// A test that a document names is there: `a_name_with_underscores`.
+#[test]
+fn every_test_that_a_document_names_exists() {
+    let mut sources = String::new();
+    for directory in ["crates", "examples", "xtask"] {
+        collect_sources(&root().join(directory), &mut sources);
+    }
+    for document in documents().iter().filter(|document| document.starts_with("docs/")) {
+        let text = read(document);
+        for code in text.split('`').skip(1).step_by(2) {
+            let is_name = code
+                .chars()
+                .all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_');
+            if is_name && code.matches('_').count() > 3 {
+                assert!(
+                    sources.contains(&format!("fn {code}(")),
+                    "{document} names {code}, which is no test"
+                );
+            }
+        }
+    }
+}
+
+fn collect_sources(directory: &std::path::Path, sources: &mut String) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.ends_with("target") {
+            collect_sources(&path, sources);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            sources.push_str(&std::fs::read_to_string(path).unwrap());
+        }
+    }
+}
