@@ -23,6 +23,7 @@ mod toolchain;
 mod zig;
 
 pub(crate) use artifacts::{Artifact, artifacts_directory, sha256};
+pub(crate) use build::packages;
 pub(crate) use device::ARMADILLO_G4;
 use device::workshop;
 pub(crate) use emulator::Emulator;

@@ -1,6 +1,7 @@
 //! Checks of the image: skopeo reads it, podman loads it and builds on it, and it is run in a chroot under the emulator.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -11,7 +12,7 @@ use tempfile::TempDir;
 use super::containerfile::Base;
 use super::description::{Description, ENTRYPOINT};
 use super::podman::Podman;
-use super::{Made, abos, build, containerfile};
+use super::{Made, abos, build, containerfile, swu};
 use crate::command::{installed, output_of};
 use crate::cross::{ARMADILLO_G4, Artifact, Emulator, smoke_chip};
 use crate::debian;
@@ -31,7 +32,17 @@ pub(super) fn run(made: &Made, artifacts: &[Artifact]) -> anyhow::Result<Counts>
     } else {
         counts.skips.push("skopeo reads the image: skopeo is not installed".into());
     }
+    let name = "SWUpdate reads a SWU of the image";
+    if swu::NEEDED.iter().any(|program| installed(&[program]).is_none()) && debian::can_install() {
+        debian::install(&swu::NEEDED)?;
+    }
+    if let Some(missing) = swu::NEEDED.iter().find(|program| installed(&[program]).is_none()) {
+        counts.skips.push(format!("{name}: {missing} is not installed"));
+    } else {
+        counts.check(name, || swu::check(&made.directory, &Description::new(None, None)));
+    }
     counts.check("podman loads the image, and builds on it", || podman(made, artifacts));
+    counts.check("the Containerfile of the base installs the maker's package", || base(&made.directory));
     counts.check("the same programs give the same bytes", || reproducible(made, artifacts));
     counts.check("what is no base is refused with the reason", || refused(artifacts));
     let name = "the image runs in a chroot";
@@ -73,7 +84,7 @@ fn podman(made: &Made, artifacts: &[Artifact]) -> anyhow::Result<()> {
     };
     entrypoint(&loaded)?;
     let context = tempfile::tempdir()?;
-    containerfile::write_context(context.path(), artifacts, &Description::new(None), Base::Image)?;
+    containerfile::write_context(context.path(), artifacts, &Description::new(None, None), Base::Image)?;
     podman.build(context.path(), Some(&loaded), "localhost/built-upon")?;
     entrypoint("localhost/built-upon")?;
     let root = tempfile::tempdir()?;
@@ -85,11 +96,46 @@ fn podman(made: &Made, artifacts: &[Artifact]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// On a stand-in for Alpine: this PC's shell, and an `apk` that notes what it is asked for.
+fn base(directory: &Path) -> anyhow::Result<()> {
+    let context = tempfile::tempdir()?;
+    let stand_in = context.path().join("alpine");
+    let libraries = output_of(Command::new("ldd").arg("/bin/sh"))?;
+    let libraries = libraries.split_whitespace().filter(|word| word.starts_with('/'));
+    for file in ["/bin/sh"].into_iter().chain(libraries) {
+        let copy = stand_in.join(file.trim_start_matches('/'));
+        fs::create_dir_all(copy.parent().context("a file has a directory")?)?;
+        fs::copy(file, copy)?;
+    }
+    let (bin, module) = (stand_in.join("usr/bin"), stand_in.join(MODULE));
+    fs::create_dir_all(&bin)?;
+    fs::create_dir_all(module.parent().context("a file has a directory")?)?;
+    let apk = format!(
+        "#!/bin/sh\necho \"$@\" >/asked; for key in /etc/apk/keys/*; do echo \"$key\" >>/asked; done; : >/{MODULE}\n"
+    );
+    fs::write(bin.join("apk"), apk)?;
+    fs::set_permissions(bin.join("apk"), fs::Permissions::from_mode(0o755))?;
+    fs::create_dir(context.path().join("keys"))?;
+    fs::write(context.path().join("keys/atmark-1.rsa.pub"), "a key")?;
+    fs::write(context.path().join("Containerfile.stand-in"), "FROM scratch\nCOPY alpine/ /\n")?;
+    fs::copy(directory.join("Containerfile.base"), context.path().join("Containerfile.base"))?;
+    let podman = Podman::new()?;
+    podman.build_here(context.path(), "Containerfile.stand-in", None, "localhost/stand-in")?;
+    podman.build_here(context.path(), "Containerfile.base", Some("localhost/stand-in"), "localhost/base")?;
+    let root = tempfile::tempdir()?;
+    podman.unpack("localhost/base", root.path())?;
+    let asked = fs::read_to_string(root.path().join("asked"))?;
+    for wanted in ["add ", "--repository https://", " plug-and-trust\n", "/etc/apk/keys/atmark-1.rsa.pub\n"] {
+        ensure!(asked.contains(wanted), "apk was not asked for {wanted:?} but: {asked}");
+    }
+    Ok(())
+}
+
 fn reproducible(made: &Made, artifacts: &[Artifact]) -> anyhow::Result<()> {
     let directory = tempfile::tempdir()?;
     let archives = [1, 2].map(|number| directory.path().join(format!("{number}.tar")));
     for archive in &archives {
-        build(made.base.as_deref(), artifacts, &Description::new(None), archive)?;
+        build(made.base.as_deref(), artifacts, &Description::new(None, None), archive)?;
     }
     let [first, second] = archives.map(fs::read);
     ensure!(first? == second?, "two builds of the same programs differ");
@@ -106,7 +152,7 @@ fn refused(artifacts: &[Artifact]) -> anyhow::Result<()> {
     let missing = directory.path().join("missing");
     for (base, reason) in [(&no_archive, "neither"), (&no_musl, "need musl"), (&missing, "no such file")] {
         let archive = directory.path().join("image.tar");
-        let built = build(Some(base), artifacts, &Description::new(None), &archive);
+        let built = build(Some(base), artifacts, &Description::new(None, None), &archive);
         let error = built.err().with_context(|| format!("{} was taken as a base", base.display()))?;
         ensure!(format!("{error:#}").contains(reason), "{error:#}");
     }

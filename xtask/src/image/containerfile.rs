@@ -49,6 +49,27 @@ pub(super) fn write_context(
     fs::write(&file, text(description, base)).with_context(|| format!("cannot write {}", file.display()))
 }
 
+/// Writes the Containerfile of a base that has NXP's module, from the maker's repository.
+pub(super) fn write_base(directory: &Path) -> anyhow::Result<()> {
+    let file = directory.join("Containerfile.base");
+    fs::write(&file, BASE).with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// The repository is the one that the maker's mkswu names; its keys are on every Armadillo.
+const BASE: &str = r#"# Written by `cargo xtask image`: an Alpine with NXP's module, to build the image on.
+#   mkdir keys && scp root@ARMADILLO:/etc/apk/keys/atmark-*.rsa.pub keys/
+#   podman build --platform linux/arm64 --build-arg ALPINE=docker.io/library/alpine:VERSION -f Containerfile.base -t localhost/base .
+#   podman save -o base.tar localhost/base && cargo xtask image --base base.tar
+# VERSION is the one that the maker's repository is for. On a PC the build runs apk under qemu (Debian: qemu-user-static).
+# Not tried with the maker's repository: docs/cross-compiling.md lists what there is to verify.
+ARG ALPINE
+FROM ${ALPINE}
+ARG REPOSITORY=https://download.atmark-techno.com/alpine/current/atmark
+COPY keys/ /etc/apk/keys/
+RUN apk add --no-cache --repository ${REPOSITORY} plug-and-trust
+RUN test -e /usr/lib/plug-and-trust/libsss_pkcs11.so
+"#;
+
 fn text(description: &Description, base: Base) -> String {
     let labels: String = description
         .labels()

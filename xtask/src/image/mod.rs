@@ -18,6 +18,8 @@ mod containerfile;
 mod description;
 mod mkswu;
 mod podman;
+mod sbom;
+mod swu;
 
 use containerfile::{Base, ROOT_FILE_SYSTEM};
 use description::Description;
@@ -34,6 +36,9 @@ pub(crate) struct ImageOptions {
     /// The group that may use that node (a number): the container then runs as an ordinary user of that group, not as root
     #[arg(long, value_name = "GID")]
     i2c_group: Option<u32>,
+    /// Where the image will be pushed to and the devices pull it from, such as registry.example.com/devices
+    #[arg(long, value_name = "REGISTRY/PATH")]
+    registry: Option<String>,
     /// Then check it: skopeo reads it, podman loads it and builds on it, it runs in a chroot under an emulator
     #[arg(long)]
     check: bool,
@@ -59,6 +64,7 @@ pub(crate) fn check_on_the_emulator(artifacts: &[Artifact]) -> anyhow::Result<Co
         base: Some(Emulator::prepare(&ARMADILLO_G4)?.root),
         i2c: "/dev/i2c-1".into(),
         i2c_group: None,
+        registry: None,
         check: true,
         cross: cross::ToolchainOptions { linker: None, no_rustup: true },
     };
@@ -79,15 +85,22 @@ fn make(options: &ImageOptions, artifacts: &[Artifact]) -> anyhow::Result<Made> 
     println!("== image");
     let directory = target().join("image");
     fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
-    let description = Description::new(options.i2c_group);
+    if let Some(registry) = &options.registry {
+        ensure_reference(registry)?;
+    }
+    let description = Description::new(options.i2c_group, options.registry.as_deref());
     let reference = description.reference();
-    let archive = directory.join(format!("{}-{}.tar", description.name, description.version));
+    let archive = directory.join(description.archive());
     build(options.base.as_deref(), artifacts, &description, &archive)?;
     let bytes = fs::read(&archive).with_context(|| format!("cannot read {}", archive.display()))?;
     println!("{:>9} bytes  {}  {}  ({reference})", bytes.len(), cross::sha256(&bytes), shown(&archive));
     let configuration = abos::configuration(&description, &options.i2c)?;
     write(&directory.join("se050-iot.conf"), &configuration)?;
     mkswu::write(&directory, &description, &configuration)?;
+    let bill = archive.with_extension("cdx.json");
+    sbom::write(&bill, artifacts, &description).context("the bill of materials")?;
+    println!("written: {}", shown(&bill));
+    containerfile::write_base(&directory)?;
     if options.base.is_none() {
         containerfile::write_context(&directory, artifacts, &description, Base::Image)?;
         println!(
@@ -164,6 +177,17 @@ fn ensure_loader(podman: &Podman, reference: &str) -> anyhow::Result<()> {
 fn write(file: &Path, text: &str) -> anyhow::Result<()> {
     fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
     println!("written: {}", shown(file));
+    Ok(())
+}
+
+/// As podman takes it before the image's name.
+fn ensure_reference(registry: &str) -> anyhow::Result<()> {
+    let plain =
+        |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "/._-:".contains(letter);
+    ensure!(
+        registry.contains('.') && registry.chars().all(plain) && !registry.ends_with('/'),
+        "--registry {registry:?}: a host and a path such as registry.example.com/devices are needed"
+    );
     Ok(())
 }
 

@@ -53,6 +53,21 @@ impl Podman {
         Ok(())
     }
 
+    /// Builds with another Containerfile, for this PC: what it runs while building runs here.
+    pub(super) fn build_here(
+        &self,
+        context: &Path,
+        file: &str,
+        base: Option<&str>,
+        reference: &str,
+    ) -> anyhow::Result<()> {
+        let mut command = self.command();
+        command.args(["build", "--quiet", "--isolation", "chroot", "--pull=never", "--tag", reference]);
+        command.args(base.iter().map(|base| format!("--build-arg=ALPINE={base}")));
+        output_of(command.arg("--file").arg(context.join(file)).arg(context)).context("podman build")?;
+        Ok(())
+    }
+
     /// Writes an image as a docker archive with its tag: `podman load` and mkswu read that.
     pub(super) fn save(&self, reference: &str, archive: &Path) -> anyhow::Result<()> {
         if archive.exists() {
@@ -93,7 +108,8 @@ impl Podman {
 
     /// Unpacks the image's root file system into a directory, as a container would see it.
     pub(super) fn unpack(&self, reference: &str, into: &Path) -> anyhow::Result<()> {
-        let container = output_of(self.command().args(["create", reference]))?;
+        // podman wants a command even for what is never started.
+        let container = output_of(self.command().args(["create", reference, "/bin/sh"]))?;
         let archive = self.storage.path().join("root.tar");
         output_of(self.command().args(["export", "--output"]).arg(&archive).arg(container.trim()))?;
         output_of(Command::new("tar").arg("-xpf").arg(&archive).arg("-C").arg(into))?;
