@@ -18,6 +18,7 @@
 //! <!-- exit status: 1 -->      what the block's last command ends with
 //! <!-- needs: PROGRAM -->      skipped where that program is not installed
 //! <!-- typed: TEXT -->         a line that the block's commands read from standard input
+//! <!-- recorded: FILE.svg -->  the block is a picture, too (recording.rs)
 //! <!-- first: COMMAND -->      what the reader has done before, and does not want to read again; may be repeated
 //! ```
 
@@ -29,6 +30,7 @@ pub(crate) struct Block {
     pub(crate) not_run: Option<String>,
     pub(crate) needs: Vec<String>,
     pub(crate) first: Vec<String>,
+    pub(crate) recorded: Option<String>,
     pub(crate) typed: String,
     pub(crate) exit_status: i32,
     pub(crate) commands: Vec<Command>,
@@ -86,6 +88,7 @@ fn block(line: usize, marks: &[&str], body: &[&str]) -> Result<Block, String> {
                 block.exit_status = status.parse().map_err(|_| format!("{status:?} is no exit status"))?;
             }
             Some(("needs", program)) => block.needs.push(program.to_owned()),
+            Some(("recorded", picture)) => block.recorded = Some(picture.to_owned()),
             Some(("typed", text)) => block.typed = format!("{text}\n"),
             Some(("first", command)) => block.first.push(command.to_owned()),
             _ => {}

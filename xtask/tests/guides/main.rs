@@ -7,6 +7,7 @@ mod commands;
 mod console;
 mod links;
 mod messages;
+mod recording;
 mod workshop;
 
 use std::path::{Path, PathBuf};

@@ -102,6 +102,12 @@ impl Workshop {
         fs::read(self.place().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
+    /// What the last commands have printed, without the module's log.
+    pub(crate) fn printed(&self, commands: usize) -> Vec<Vec<String>> {
+        let first = self.commands as usize - commands + 1;
+        (first..first + commands).map(|number| printed(&self.aside(&format!("output-{number}")))).collect()
+    }
+
     /// Runs the commands of a block. `Err` says what was not as it is shown.
     pub(crate) fn run(&mut self, block: &Block) -> Result<(), String> {
         for command in &block.first {
@@ -184,15 +190,17 @@ impl Drop for Workshop {
     }
 }
 
+/// The lines of an output, without the module's log.
+fn printed(log: &Path) -> Vec<String> {
+    let text = fs::read(log).unwrap_or_default();
+    let lines = String::from_utf8_lossy(&text);
+    let lines = lines.lines().filter(|line| !MODULE_LOG.iter().any(|mark| line.contains(mark)));
+    lines.map(str::to_owned).collect()
+}
+
 /// Where nothing is shown, anything may be printed.
 fn as_shown(command: &console::Command, log: &Path) -> bool {
-    let printed = fs::read(log).unwrap_or_default();
-    let printed = String::from_utf8_lossy(&printed);
-    let printed: Vec<String> = printed
-        .lines()
-        .filter(|line| !MODULE_LOG.iter().any(|mark| line.contains(mark)))
-        .map(str::to_owned)
-        .collect();
+    let printed = printed(log);
     if command.output.is_empty() {
         return true;
     }
