@@ -12,17 +12,22 @@ use serde_json::{Value, json};
 
 use super::description::Description;
 use crate::command::output_of;
-use crate::cross::{self, ARMADILLO_G4, Artifact};
+use crate::cross::{self, Artifact, Device};
 use crate::root::{cargo, root};
 
 /// Writes the bill of materials of these programs.
-pub(super) fn write(file: &Path, artifacts: &[Artifact], description: &Description) -> anyhow::Result<()> {
-    let document = document(artifacts, description)?;
+pub(super) fn write(
+    file: &Path,
+    artifacts: &[Artifact],
+    description: &Description,
+    device: &Device,
+) -> anyhow::Result<()> {
+    let document = document(artifacts, description, device)?;
     let text = serde_json::to_string_pretty(&document)? + "\n";
     fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
 }
 
-fn document(artifacts: &[Artifact], description: &Description) -> anyhow::Result<Value> {
+fn document(artifacts: &[Artifact], description: &Description, device: &Device) -> anyhow::Result<Value> {
     let mut components = Vec::new();
     for artifact in artifacts {
         let bytes =
@@ -35,7 +40,7 @@ fn document(artifacts: &[Artifact], description: &Description) -> anyhow::Result
             "hashes": [{"alg": "SHA-256", "content": cross::sha256(&bytes)}],
         }));
     }
-    components.extend(libraries()?);
+    components.extend(libraries(device)?);
     Ok(json!({
         "bomFormat": "CycloneDX",
         "specVersion": "1.5",
@@ -54,13 +59,13 @@ fn document(artifacts: &[Artifact], description: &Description) -> anyhow::Result
 }
 
 /// Everything that is linked into one of the device's programs.
-fn libraries() -> anyhow::Result<Vec<Value>> {
+fn libraries(device: &Device) -> anyhow::Result<Vec<Value>> {
     let checksums = checksums(&fs::read_to_string(root().join("Cargo.lock")).context("Cargo.lock")?);
     let mut lines = BTreeSet::new();
     for package in cross::packages()? {
         let mut tree = cargo();
         tree.args(["tree", "--locked", "--package", &package.name]).args(&package.arguments);
-        tree.args(["--target", ARMADILLO_G4.triple, "--edges", "normal", "--prefix", "none", "--no-dedupe"]);
+        tree.args(["--target", device.triple, "--edges", "normal", "--prefix", "none", "--no-dedupe"]);
         tree.args(["--format", "{p}\t{l}\t{r}"]);
         lines.extend(output_of(&mut tree)?.lines().map(str::to_owned));
     }
@@ -117,7 +122,7 @@ mod tests {
 
     #[test]
     fn what_the_programs_are_made_of_is_listed_with_version_licence_and_checksum() {
-        let document = document(&[], &Description::new(None, None)).unwrap();
+        let document = document(&[], &Description::new(None, None), &crate::cross::ARMADILLO_G4).unwrap();
         let components = document.pointer("/components").and_then(Value::as_array).unwrap();
         let of = |name: &str| components.iter().find(|component| component["name"] == name);
         let rustls = of("rustls").unwrap();
