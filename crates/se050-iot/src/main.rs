@@ -26,6 +26,8 @@ mod policy;
 #[cfg(feature = "provision")]
 mod policy_apply;
 #[cfg(feature = "provision")]
+mod policy_setup;
+#[cfg(feature = "provision")]
 mod provision;
 #[cfg(feature = "provision")]
 mod remove;

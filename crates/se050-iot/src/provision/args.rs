@@ -5,7 +5,7 @@ use clap::Args;
 
 use super::intake::IntakeArgs;
 use crate::aws_args::AwsArgs;
-use crate::policy::GrantArgs;
+use crate::policy::{GRANT_OPTIONS, GrantArgs};
 
 /// The policy's name where none is given.
 pub(crate) const DEFAULT_POLICY: &str = "se050-device";
@@ -45,7 +45,7 @@ pub(crate) struct SettingsArgs {
     #[arg(long, value_name = "NAME", default_value = DEFAULT_POLICY)]
     pub(super) policy_name: PolicyName,
     /// A policy document of your own; without it, each thing gets only its own topics
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["shadow", "jobs", "topic_prefix"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = GRANT_OPTIONS)]
     pub(super) policy_file: Option<PathBuf>,
     #[command(flatten)]
     pub(super) grants: GrantArgs,
