@@ -234,7 +234,10 @@ case $all in
   *)
     help=$({program} "${{words[@]}}" --help 2>/dev/null)
     if takes --pkcs11-lib && ! {{ [[ $all =~ " --config "([^ ]*) ]] && grep -qs ^pkcs11_lib "${{BASH_REMATCH[1]}}"; }}; then given+=(--pkcs11-lib {module}); fi
-    case $all in *" --endpoint "*) if takes --port; then given+=(--port {port}); fi; if takes --ca-file; then given+=(--ca-file {ca}); fi ;; esac
+    if [[ $all == *" --endpoint "* || $all == " up "* ]]; then
+      if takes --port; then given+=(--port {port}); fi
+      if takes --ca-file; then given+=(--ca-file {ca}); fi
+    fi
     case $all in *" --device-config "*) if takes --device-port; then given+=(--device-port {port} --device-ca-file {ca}); fi ;; esac
     ;;
 esac
