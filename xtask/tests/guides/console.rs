@@ -70,7 +70,9 @@ pub(crate) fn blocks(document: &str) -> Result<Vec<Block>, String> {
             if language == "console" {
                 let wrong = |error| format!("line {}: {error}", number + 1);
                 blocks.push(block(number + 1, &marks, &body).map_err(wrong)?);
-            } else if ["sh", "bash", "shell", "zsh"].contains(&language) {
+            } else if ["sh", "bash", "shell", "zsh"].contains(&language)
+                || body.iter().any(|line| prompted(line).is_some())
+            {
                 return Err(format!("line {}: command lines belong into a block `console`", number + 1));
             }
         }
@@ -169,6 +171,7 @@ fn a_block_is_commands_with_their_output() {
 #[test]
 fn what_nobody_would_run_is_refused() {
     for wrong in [
+        "```text\n$ ls\n```",
         "```sh\nls\n```",
         "```console\nls\n```",
         "```console\n```",

@@ -279,3 +279,23 @@ pub(crate) fn is_installed(name: &str) -> bool {
 fn the_lines_of_the_module_are_told_from_the_programs() {
     assert!(line_matches("…:INFO :…", "\u{1b}[0;32mApp   :INFO :Using PortName='/dev/i2c-1'\u{1b}[0m"));
 }
+
+#[test]
+fn what_is_not_as_it_is_shown_is_told() {
+    let mut workshop = Workshop::new();
+    for (document, good) in [
+        ("```console\n$ export A=1; cd ..\n$ echo $A; cd here\n1\n```\n", true),
+        ("```console\n$ echo one\ntwo\n```\n", false),
+        ("```console\n$ exit 3\n```\n", false),
+        ("<!-- exit status: 3 -->\n```console\n$ exit 3\n```\n", true),
+        ("<!-- exit status: 3 -->\n```console\n$ true\n```\n", false),
+        ("<!-- typed: word -->\n```console\n$ cat\nword\n```\n", true),
+        ("```console\n$ echo ready; sleep 600\nready\n^C\n```\n", true),
+        ("```console\n$ (sleep 0.1; echo late) &\nlate\n```\n", true),
+    ] {
+        for block in console::blocks(document).unwrap() {
+            let result = workshop.run(&block);
+            assert_eq!(result.is_ok(), good, "{document}: {result:?}");
+        }
+    }
+}
