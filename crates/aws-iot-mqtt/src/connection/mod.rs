@@ -28,7 +28,7 @@ use tracing::{info, warn};
 pub(crate) use self::alpn::with_alpn;
 pub(crate) use self::shared::Shared;
 pub(crate) use self::thread::{died, start};
-use crate::codec::{Malformed, decode};
+use crate::codec::{ProtocolError, decode};
 use crate::proxy::host_and_port;
 use crate::session::{ConnectOptions, Negotiated};
 use crate::verdict::Classifier;
@@ -152,9 +152,9 @@ async fn log_in(
                 warn!("the server claims an earlier session again; everything is subscribed to anew");
                 return Ok(negotiated.without_session());
             }
-            let refused = Malformed::SessionPresent;
+            let refused = ProtocolError::SESSION_PRESENT;
             // It does not matter whether the server gets it: the connection is closed.
-            let _ = stream.write_all(&[0xE0, 1, refused.disconnect_reason()]).await;
+            let _ = stream.write_all(&[0xE0, 1, refused.reason]).await;
             let _ = stream.shutdown().await;
             return Err(refused.into());
         }

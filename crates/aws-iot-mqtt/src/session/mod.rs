@@ -34,7 +34,7 @@ pub(crate) use self::subscriptions::SubscribeRequest;
 use self::subscriptions::{Outcome, Subscriptions};
 use crate::acknowledgement::SessionWaker;
 use crate::clock::{Moment, after};
-use crate::codec::{Malformed, Output};
+use crate::codec::{Output, ProtocolError};
 use crate::connection::died;
 use crate::event::Hub;
 use crate::message_queue::QueueWriter;
@@ -331,7 +331,7 @@ impl Session {
         // Codes of MQTT 5, section 3.14.2.1.
         let code = match (outcome, reason) {
             (Err(Error::Protocol { source }), _) => {
-                source.downcast_ref::<Malformed>().map_or(0x82, Malformed::disconnect_reason)
+                source.downcast_ref::<ProtocolError>().map_or(0x82, |error| error.reason)
             }
             (Err(Error::KeepAlive { .. }), _) => 0x8D,
             // The server still has work to do for this client: the will is meant for that.

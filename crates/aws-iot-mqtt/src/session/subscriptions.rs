@@ -8,7 +8,7 @@ use rumqttc::v5::mqttbytes::v5::{Packet, Subscribe, SubscribeReasonCode, UnsubAc
 use super::filter_state::{FilterState, Server, Subscriber};
 use super::packet_ids::{PacketIds, Use};
 use crate::clock::after;
-use crate::codec::{Reason as _, wire_qos};
+use crate::codec::{ProtocolError, Reason as _, wire_qos};
 use crate::message_queue::QueueWriter;
 use crate::outbox::Answer;
 use crate::{Error, Filter, QoS, ReasonCode, SubscribeOptions};
@@ -198,15 +198,13 @@ impl Subscriptions {
         id: u16,
         codes: Vec<SubscribeReasonCode>,
         text: &Option<String>,
-    ) -> Option<(Vec<Filter>, Vec<Outcome>)> {
-        let request = self.take(id, true)?;
-        let mut codes = codes.into_iter();
+    ) -> Result<Option<(Vec<Filter>, Vec<Outcome>)>, ProtocolError> {
+        let Some(request) = self.take(id, true, codes.len())? else { return Ok(None) };
         let mut outcomes = Vec::new();
-        for filter in &request.filters {
-            let granted = granted(codes.next());
+        for (filter, code) in request.filters.iter().zip(codes) {
             let Some(state) = self.filters.iter_mut().find(|state| state.filter == *filter) else { continue };
             state.requested = None;
-            match granted {
+            match granted(code) {
                 Ok(qos) => {
                     state.server = Server::Active;
                     outcomes.push(Outcome::Subscribed(filter.clone(), qos));
@@ -224,23 +222,25 @@ impl Subscriptions {
                 }
             }
         }
-        Some((request.filters, outcomes))
+        Ok(Some((request.filters, outcomes)))
     }
 
     /// UNSUBACK. `None` for one that nobody waits for.
-    pub(super) fn unsubscribed(&mut self, id: u16, reasons: Vec<UnsubAckReason>) -> Option<Vec<Filter>> {
-        let request = self.take(id, false)?;
-        let mut reasons = reasons.into_iter();
-        for filter in &request.filters {
-            let reason = reasons.next();
+    pub(super) fn unsubscribed(
+        &mut self,
+        id: u16,
+        reasons: Vec<UnsubAckReason>,
+    ) -> Result<Option<Vec<Filter>>, ProtocolError> {
+        let Some(request) = self.take(id, false, reasons.len())? else { return Ok(None) };
+        for (filter, reason) in request.filters.iter().zip(reasons) {
             let Some(state) = self.filters.iter_mut().find(|state| state.filter == *filter) else { continue };
             state.requested = None;
             // Refused, it is not asked again: nobody here wants to hear of it.
             state.server = Server::Absent;
             state.subscribers.iter_mut().for_each(|subscriber| subscriber.requested = false);
             let refused = match reason {
-                Some(UnsubAckReason::Success | UnsubAckReason::NoSubscriptionExisted) => None,
-                other => Some(other.map_or(ReasonCode::UNSPECIFIED_ERROR, |reason| reason.reason())),
+                UnsubAckReason::Success | UnsubAckReason::NoSubscriptionExisted => None,
+                other => Some(other.reason()),
             };
             for (answer, _) in state.unsubscribers.drain(..) {
                 let _ = answer.send(match refused {
@@ -249,7 +249,7 @@ impl Subscriptions {
                 });
             }
         }
-        Some(request.filters)
+        Ok(Some(request.filters))
     }
 
     /// Gives up what was asked for this filter.
@@ -351,12 +351,19 @@ impl Subscriptions {
         }
     }
 
-    /// A request that was not written yet is not answered, whatever the server says.
-    fn take(&mut self, id: u16, subscribe: bool) -> Option<Request> {
-        self.requests
-            .get(&id)
-            .filter(|request| request.subscribe == subscribe && request.written.is_some())?;
-        self.requests.remove(&id)
+    /// The request that `codes` reason codes answer. `None` for an answer that nobody waits for: a request that was not
+    /// written yet is not answered, whatever the server says.
+    fn take(&mut self, id: u16, subscribe: bool, codes: usize) -> Result<Option<Request>, ProtocolError> {
+        let answered = |request: &&Request| request.subscribe == subscribe && request.written.is_some();
+        let Some(request) = self.requests.get(&id).filter(answered) else { return Ok(None) };
+        let filters = request.filters.len();
+        if codes != filters {
+            // One for each filter, in their order (MQTT 5, sections 3.9.3 and 3.11.3).
+            let packet = if subscribe { "a SUBACK" } else { "an UNSUBACK" };
+            let what = format!("{packet} with {codes} reason codes, where {filters} filters were asked for");
+            return Err(ProtocolError::new(0x82, what));
+        }
+        Ok(self.requests.remove(&id))
     }
 
     fn state(&mut self, filter: &Filter, server: Server) -> &mut FilterState {
@@ -381,12 +388,11 @@ fn timed_out(filter: &Filter, subscribe: bool, after: Duration) -> Error {
     Error::OperationTimeout { what: format!("{what} '{filter}'"), after }
 }
 
-/// What the server grants; a missing answer is a refusal.
-fn granted(code: Option<SubscribeReasonCode>) -> Result<QoS, ReasonCode> {
+/// What the server grants.
+fn granted(code: SubscribeReasonCode) -> Result<QoS, ReasonCode> {
     match code {
-        Some(SubscribeReasonCode::Success(qos)) if qos == wire_qos(QoS::AtMostOnce) => Ok(QoS::AtMostOnce),
-        Some(SubscribeReasonCode::Success(_)) => Ok(QoS::AtLeastOnce),
-        Some(refused) => Err(refused.reason()),
-        None => Err(ReasonCode::UNSPECIFIED_ERROR),
+        SubscribeReasonCode::Success(qos) if qos == wire_qos(QoS::AtMostOnce) => Ok(QoS::AtMostOnce),
+        SubscribeReasonCode::Success(_) => Ok(QoS::AtLeastOnce),
+        refused => Err(refused.reason()),
     }
 }

@@ -22,7 +22,7 @@ use tokio::sync::oneshot;
 
 use super::connect::tests as negotiated;
 use super::*;
-use crate::codec::decode;
+use crate::codec::{decode, decode_sent};
 use crate::event::Events;
 use crate::message_queue::{CAPACITY, QueueReader, WhenUnread, queue};
 use crate::outbox::Entry;
@@ -183,7 +183,7 @@ impl Wire {
     /// The same, as packets.
     fn sent(&mut self) -> Vec<Packet> {
         let mut out = self.bytes();
-        std::iter::from_fn(|| decode(&mut out, u32::MAX).unwrap()).collect()
+        std::iter::from_fn(|| decode_sent(&mut out)).collect()
     }
 
     fn receive(&mut self, packet: Packet) -> Result<(), Error> {

@@ -133,9 +133,9 @@ fn the_last_packet_says_why() {
         (Ok(()), DisconnectReason::Normal, &[0xE0, 0][..]),
         (Ok(()), DisconnectReason::WithWill, &[0xE0, 1, 0x04]),
         (Err(dead), DisconnectReason::Normal, &[0xE0, 1, 0x8D]),
-        (Err(Malformed::Flags(1).into()), DisconnectReason::Normal, &[0xE0, 1, 0x81]),
-        (Err(Malformed::Qos2.into()), DisconnectReason::Normal, &[0xE0, 1, 0x9B]),
-        (Err(Malformed::WrongDirection("CONNECT").into()), DisconnectReason::WithWill, &[0xE0, 1, 0x82]),
+        (Err(ProtocolError::new(0x81, "malformed").into()), DisconnectReason::Normal, &[0xE0, 1, 0x81]),
+        (Err(ProtocolError::new(0x94, "a topic alias").into()), DisconnectReason::Normal, &[0xE0, 1, 0x94]),
+        (Err(ProtocolError::new(0x82, "a CONNECT").into()), DisconnectReason::WithWill, &[0xE0, 1, 0x82]),
     ] {
         wire.session.disconnect(&outcome, reason);
         assert_eq!(&wire.bytes()[..], expected, "{outcome:?}");
