@@ -130,7 +130,7 @@ impl Supervisor<'_> {
             Ended::Closed(outcome) => Ok(outcome),
             Ended::Lost(error) => {
                 let acknowledged = self.session.was_acknowledged();
-                self.session.disconnected(&error);
+                self.session.disconnected(&error, Moment::now());
                 Err(Failed { error, how: How::Connected { up: since.elapsed(), acknowledged } })
             }
         }

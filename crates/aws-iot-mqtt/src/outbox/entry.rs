@@ -65,6 +65,11 @@ impl Entry {
         size_of::<Self>() + self.topic.len() + self.payload.len() + properties
     }
 
+    /// Whether the server has refused it for now.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.refused.is_some()
+    }
+
     /// The rest of its expiry interval; `None` where it has none.
     pub(crate) fn expires_in(&self, now: SystemTime) -> Option<Duration> {
         self.expires.map(|expires| expires.duration_since(now).unwrap_or_default())

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use rumqttc::v5::mqttbytes::v5::{Packet, PubAck, PubAckReason};
 use tracing::{info, warn};
 
-use self::blame::{Blame, Item};
+use self::blame::{Blame, Item, Sentence};
 pub(crate) use self::connect::{ConnectOptions, Negotiated};
 use self::inbox::{Ack, Inbox};
 use self::keep_alive::{Due, KeepAlive};
@@ -171,7 +171,7 @@ impl Session {
     }
 
     /// The connection has ended with `error`.
-    pub(crate) fn disconnected(&mut self, error: &Error) {
+    pub(crate) fn disconnected(&mut self, error: &Error, now: Moment) {
         self.complete();
         let oldest = self.oldest_item();
         let mut unsent = Vec::new();
@@ -193,8 +193,16 @@ impl Session {
         self.connection = None;
         self.not_before = None;
         self.counters.in_flight.set(0);
-        if let Some((item, losses)) = self.blame.lost(oldest, error) {
-            self.give_up(&item, losses, error);
+        let harmless =
+            matches!(&oldest, Some(Item::Filter(filter)) if self.subscriptions.is_only_awaited(filter));
+        match self.blame.lost(oldest, harmless, error, now.instant) {
+            Some(Sentence::GiveUp { item, losses }) => self.give_up(&item, losses, error),
+            Some(Sentence::SetAside(key)) => {
+                let message = self.in_words(&Item::Publish(key));
+                warn!(message, "the server hangs up on it again and again: others are sent first");
+                self.outbox.set_aside(key);
+            }
+            None => {}
         }
     }
 

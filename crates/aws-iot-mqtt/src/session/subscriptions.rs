@@ -49,6 +49,9 @@ pub(super) enum Outcome {
     Lost(Filter, Error),
 }
 
+/// A request that the server has answered: for which filters, and what follows.
+pub(super) type Answered = (Vec<Filter>, Vec<Outcome>);
+
 impl Subscriptions {
     /// How many filters there will be with this one.
     pub(super) fn count_with(&self, filter: &Filter) -> usize {
@@ -188,6 +191,12 @@ impl Subscriptions {
         written.min_by_key(|(_, written)| *written)
     }
 
+    /// Whether nobody has a stream of that filter yet, and whoever asks for one is told if there is none.
+    pub(super) fn is_only_awaited(&self, filter: &Filter) -> bool {
+        let state = self.filters.iter().find(|state| state.filter == *filter);
+        state.is_none_or(|state| state.subscribers.iter().all(|one| one.answer.is_some()))
+    }
+
     pub(super) fn has_requests(&self) -> bool {
         !self.requests.is_empty()
     }
@@ -198,7 +207,7 @@ impl Subscriptions {
         id: u16,
         codes: Vec<SubscribeReasonCode>,
         text: &Option<String>,
-    ) -> Result<Option<(Vec<Filter>, Vec<Outcome>)>, ProtocolError> {
+    ) -> Result<Option<Answered>, ProtocolError> {
         let Some(request) = self.take(id, true, codes.len())? else { return Ok(None) };
         let mut outcomes = Vec::new();
         for (filter, code) in request.filters.iter().zip(codes) {
@@ -230,7 +239,7 @@ impl Subscriptions {
         &mut self,
         id: u16,
         reasons: Vec<UnsubAckReason>,
-    ) -> Result<Option<Vec<Filter>>, ProtocolError> {
+    ) -> Result<Option<Answered>, ProtocolError> {
         let Some(request) = self.take(id, false, reasons.len())? else { return Ok(None) };
         for (filter, reason) in request.filters.iter().zip(reasons) {
             let Some(state) = self.filters.iter_mut().find(|state| state.filter == *filter) else { continue };
@@ -249,7 +258,7 @@ impl Subscriptions {
                 });
             }
         }
-        Ok(Some(request.filters))
+        Ok(Some((request.filters, Vec::new())))
     }
 
     /// Gives up what was asked for this filter.

@@ -93,7 +93,7 @@ impl Wire {
 
     /// The connection breaks, and the next one stands.
     fn reconnect(&mut self, session_present: bool) {
-        self.session.disconnected(&Error::KeepAlive { after: TIMEOUT });
+        self.session.disconnected(&Error::KeepAlive { after: TIMEOUT }, self.now);
         self.accept(session_present, 100);
     }
 

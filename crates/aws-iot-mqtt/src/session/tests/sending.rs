@@ -223,3 +223,20 @@ fn all_that_a_message_can_carry_goes_out() {
     assert_eq!(properties.user_properties.len(), 2);
     assert_eq!(properties.message_expiry_interval, Some(3600));
 }
+
+#[test]
+fn a_message_that_is_sent_again_after_a_refusal_counts_as_a_repetition() {
+    let mut wire = Wire::new(100);
+    let mut answer = wire.publish("t", QoS::AtLeastOnce, b"x");
+    let ids = publish_ids(&wire.sent());
+    wire.receive(refusal(ids[0], PubAckReason::QuotaExceeded)).unwrap();
+    wire.pass(2 * SECOND).unwrap();
+    let ids = publish_ids(&wire.sent());
+    wire.receive(puback(ids[0])).unwrap();
+    assert!(answer.try_recv().unwrap().is_ok());
+    let counters = &wire.session.counters;
+    assert_eq!(
+        (counters.publishes.get(), counters.repetitions.get(), counters.acknowledged.get()),
+        (2, 1, 1)
+    );
+}

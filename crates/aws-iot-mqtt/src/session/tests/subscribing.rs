@@ -232,7 +232,7 @@ fn what_a_lost_connection_left_unanswered_is_asked_again_where_it_is_still_wante
     let (_a, _unsubscribe, _b) = (wire.subscribe("a"), wire.unsubscribe("ends"), wire.subscribe("b"));
     drop(ends);
     assert_eq!(wire.sent().len(), 3);
-    wire.session.disconnected(&hung_up());
+    wire.session.disconnected(&hung_up(), wire.now);
     let (_unsubscribe_b, _c) = (wire.unsubscribe("b"), wire.subscribe("c"));
     wire.accept(true, 100);
     // One at a time, since the server hung up on one of them: each is answered.
