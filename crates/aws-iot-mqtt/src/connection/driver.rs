@@ -17,7 +17,7 @@ use tokio::time::{sleep_until, timeout};
 use tracing::debug;
 
 use super::shared::{Closing, Shared};
-use super::tls;
+use super::tls_errors;
 use crate::client::Outcome;
 use crate::clock::{Moment, after};
 use crate::session::{Command, Session};
@@ -141,7 +141,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
 
     fn read(&mut self, read: io::Result<usize>) -> Result<(), Error> {
         match read {
-            Ok(0) => Err(self.lost(tls::closed())),
+            Ok(0) => Err(self.lost(tls_errors::closed())),
             Ok(count) => {
                 self.shared.counters.bytes_received.add(count);
                 self.session.received(&mut self.received, Moment::now())
@@ -189,9 +189,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
     }
 
     fn lost(&self, error: io::Error) -> Error {
-        tls::alert(&error, &self.server).unwrap_or_else(|| Error::Lost {
+        tls_errors::alert(&error, &self.server).unwrap_or_else(|| Error::Lost {
             unanswered: self.session.unanswered(),
-            source: Cause::new(tls::in_words(error)),
+            source: Cause::new(tls_errors::in_words(error)),
         })
     }
 }

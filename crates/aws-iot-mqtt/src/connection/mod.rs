@@ -1,15 +1,13 @@
 //! From a name to a session: dial, TLS, CONNECT, and then the loop that moves the bytes.
 
-mod alpn;
 mod dial;
 mod driver;
-mod http;
 mod proxy;
 mod shared;
 mod supervisor;
 mod thread;
 mod tls;
-mod validity;
+mod tls_errors;
 
 use std::cell::Cell;
 use std::future::pending;
@@ -25,9 +23,9 @@ use tokio::time::{sleep_until, timeout};
 use tokio_rustls::client::TlsStream;
 use tracing::{info, warn};
 
-pub(crate) use self::alpn::with_alpn;
 pub(crate) use self::shared::Shared;
 pub(crate) use self::thread::{died, start};
+pub(crate) use self::tls::with_alpn;
 use crate::codec::{ProtocolError, decode};
 use crate::proxy::host_and_port;
 use crate::session::{ConnectOptions, Negotiated};
@@ -142,7 +140,7 @@ async fn log_in(
     };
     let written = written.await;
     loop {
-        http::refuse_http(received, &settings.server())?;
+        proxy::refuse_http(received, &settings.server())?;
         if let Some(packet) = decode(received, limits.maximum_packet_size)? {
             let negotiated = Negotiated::from_answer(packet, &settings.server(), connect, limits)?;
             if !(negotiated.session_present() && connect.starts_clean(attempt.first)) {
@@ -159,11 +157,13 @@ async fn log_in(
             return Err(refused.into());
         }
         match stream.read_buf(received).await {
-            Ok(0) => return Err(closed_after_connect(settings, written.err().unwrap_or_else(tls::closed))),
+            Ok(0) => {
+                return Err(closed_after_connect(settings, written.err().unwrap_or_else(tls_errors::closed)));
+            }
             Ok(_) => {}
             Err(error) => {
                 // TLS 1.3 tells only now that the client's certificate is refused.
-                return Err(tls::alert(&error, &settings.server())
+                return Err(tls_errors::alert(&error, &settings.server())
                     .unwrap_or_else(|| closed_after_connect(settings, error)));
             }
         }
@@ -174,7 +174,7 @@ fn closed_after_connect(settings: &Settings, error: std::io::Error) -> Error {
     Error::ClosedAfterConnect {
         endpoint: settings.server(),
         client_id: settings.connect.client_id.clone(),
-        source: Cause::new(tls::in_words(error)),
+        source: Cause::new(tls_errors::in_words(error)),
     }
 }
 
