@@ -9,11 +9,11 @@ use std::time::Duration;
 use rustls::ClientConfig;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::Payload;
 use crate::clock::Moment;
 use crate::connection::{Shared, died};
 use crate::message_queue::queue;
 use crate::outbox::Entry;
-use crate::publication::Payload;
 use crate::session::{Command, SubscribeRequest};
 use crate::{
     Builder, Error, Events, Filter, Message, Messages, Publication, QoS, Receipt, Statistics,

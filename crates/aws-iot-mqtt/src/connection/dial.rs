@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tracing::debug;
 
-use crate::hint::no_route;
+use crate::error::no_route;
 use crate::{Cause, Error};
 
 /// How long one address is tried alone before the next one is tried in parallel (RFC 8305, section 8). An IPv6 address that

@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::dial;
-use crate::hint::Printable;
+use crate::error::Printable;
 use crate::{Error, Proxy};
 
 /// Longest head of a proxy's answer, in bytes: Squid and nginx send less than 1 KiB.

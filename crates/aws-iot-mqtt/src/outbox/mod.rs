@@ -15,6 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::Notify;
 
+pub use self::entry::Receipt;
 pub(crate) use self::entry::{Answer, Entry};
 pub use self::options::{OfflineQos0, OutboxOptions, WhenFull};
 use self::state::{Removed, State};

@@ -11,6 +11,9 @@
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
+use tracing::warn;
+
+use super::Session;
 use crate::outbox::Key;
 use crate::{Error, Filter};
 
@@ -55,7 +58,7 @@ struct Suspect {
 
 /// What becomes of the request that the connection ended with.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Sentence {
+enum Sentence {
     SetAside(Key),
     GiveUp {
         item: Item,
@@ -106,7 +109,7 @@ impl Blame {
 
     /// The connection ended at `now` with `oldest` unanswered. `harmless`: its caller is told if it is given up, and nothing is
     /// lost by that.
-    pub(super) fn lost(
+    fn lost(
         &mut self,
         oldest: Option<Item>,
         harmless: bool,
@@ -170,5 +173,43 @@ fn hung_up(error: &Error) -> bool {
         // Unspecified, implementation specific. The others are about the server, the connection, or another client.
         Error::Disconnected { reason, .. } if matches!(reason.code(), 0x80 | 0x83) => true,
         _ => names_request(error),
+    }
+}
+
+impl Session {
+    pub(super) fn in_words(&self, item: &Item) -> String {
+        match item {
+            Item::Publish(key) => format!("the message to '{}'", self.outbox.topic(*key).unwrap_or_default()),
+            Item::Filter(filter) => format!("the subscription to '{filter}'"),
+        }
+    }
+
+    /// The connection ended with `oldest` unanswered.
+    pub(super) fn blame_oldest(&mut self, oldest: Option<Item>, error: &Error, now: Instant) {
+        let harmless =
+            matches!(&oldest, Some(Item::Filter(filter)) if self.subscriptions.is_only_awaited(filter));
+        match self.blame.lost(oldest, harmless, error, now) {
+            Some(Sentence::GiveUp { item, losses }) => self.give_up(&item, losses, error),
+            Some(Sentence::SetAside(key)) => {
+                let message = self.in_words(&Item::Publish(key));
+                warn!(message, "the server hangs up on it again and again: others are sent first");
+                self.outbox.set_aside(key);
+            }
+            None => {}
+        }
+    }
+
+    /// The server has ended several connections over this.
+    fn give_up(&mut self, item: &Item, losses: u32, error: &Error) {
+        let error =
+            Error::Unanswerable { what: self.in_words(item), times: losses, last: Box::new(error.clone()) };
+        match item {
+            Item::Publish(key) => self.outbox.complete([(*key, Err(error))]),
+            Item::Filter(filter) => {
+                warn!(error = %error.report(), "a subscription is given up");
+                let outcomes = self.subscriptions.fail(filter, &error);
+                self.report(outcomes);
+            }
+        }
     }
 }

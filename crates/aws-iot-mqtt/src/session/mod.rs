@@ -15,7 +15,7 @@ mod publishing;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
-mod unanswered;
+mod waiting;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -24,10 +24,10 @@ use std::time::{Duration, Instant};
 use rumqttc::v5::mqttbytes::v5::{Packet, PubAck, PubAckReason};
 use tracing::{info, warn};
 
-use self::blame::{Blame, Item, Sentence};
+use self::blame::Blame;
 pub(crate) use self::connect::{ConnectOptions, Negotiated};
 use self::inbox::{Ack, Inbox};
-use self::keep_alive::{Due, KeepAlive};
+use self::keep_alive::KeepAlive;
 use self::pace::Pace;
 use self::packet_ids::{PacketIds, Use};
 pub(crate) use self::subscriptions::SubscribeRequest;
@@ -193,17 +193,7 @@ impl Session {
         self.connection = None;
         self.not_before = None;
         self.counters.in_flight.set(0);
-        let harmless =
-            matches!(&oldest, Some(Item::Filter(filter)) if self.subscriptions.is_only_awaited(filter));
-        match self.blame.lost(oldest, harmless, error, now.instant) {
-            Some(Sentence::GiveUp { item, losses }) => self.give_up(&item, losses, error),
-            Some(Sentence::SetAside(key)) => {
-                let message = self.in_words(&Item::Publish(key));
-                warn!(message, "the server hangs up on it again and again: others are sent first");
-                self.outbox.set_aside(key);
-            }
-            None => {}
-        }
+        self.blame_oldest(oldest, error, now.instant);
     }
 
     pub(crate) fn command(&mut self, command: Command, now: Moment) {
@@ -236,49 +226,6 @@ impl Session {
     pub(crate) fn woken(&mut self) {
         self.acknowledge();
         self.reconcile();
-    }
-
-    /// When [`Self::timer`] has to be called next.
-    pub(crate) fn deadline(&self, now: Moment) -> Option<Instant> {
-        let unanswered = self.unanswered_since();
-        let keep_alive = self.connection.as_ref().and_then(|one| one.keep_alive.deadline(unanswered));
-        let publish = self.oldest_publish().map(|(_, written)| after(written, self.operation_timeout));
-        let subscriptions = self.subscriptions.deadline(self.operation_timeout);
-        let outbox = self.outbox.deadline(now);
-        let timer = self.timers.iter().map(|(due, _)| *due).min();
-        [keep_alive, publish, subscriptions, outbox, timer, self.not_before].into_iter().flatten().min()
-    }
-
-    /// Does what the time asks for.
-    pub(crate) fn timer(&mut self, now: Moment) -> Result<(), Error> {
-        self.outbox.expire(now.wall);
-        for (_, answer) in self.timers.extract_if(.., |(due, _)| *due <= now.instant) {
-            let _ = answer.send(Ok(()));
-        }
-        let (again, outcomes) = self.subscriptions.timer(&mut self.ids, self.operation_timeout, now.instant);
-        for id in again {
-            warn!(request = self.subscriptions.in_words(id), "not answered yet: it is sent once more");
-            self.send_request(id);
-        }
-        self.report(outcomes);
-        self.reconcile();
-        let unanswered = self.unanswered_since();
-        let oldest = self.oldest_publish();
-        let Some(connection) = &mut self.connection else { return Ok(()) };
-        match connection.keep_alive.due(unanswered, now.instant) {
-            Due::Nothing => {}
-            Due::Ping => self.output.ping_first(Written::Ping),
-            Due::Dead(after) => return Err(Error::KeepAlive { after }),
-        }
-        match oldest {
-            Some((key, written)) if now.instant >= after(written, self.operation_timeout) => {
-                Err(Error::OperationTimeout {
-                    what: self.in_words(&Item::Publish(key)),
-                    after: self.operation_timeout,
-                })
-            }
-            _ => Ok(()),
-        }
     }
 
     /// What is ready to be written.

@@ -193,8 +193,8 @@ impl Subscriptions {
 
     /// Whether nobody has a stream of that filter yet, and whoever asks for one is told if there is none.
     pub(super) fn is_only_awaited(&self, filter: &Filter) -> bool {
-        let state = self.filters.iter().find(|state| state.filter == *filter);
-        state.is_none_or(|state| state.subscribers.iter().all(|one| one.answer.is_some()))
+        let mut states = self.filters.iter().filter(|state| state.filter == *filter);
+        states.all(|state| state.subscribers.iter().all(|one| one.answer.is_some()))
     }
 
     pub(super) fn has_requests(&self) -> bool {
@@ -215,14 +215,8 @@ impl Subscriptions {
             state.requested = None;
             match granted(code) {
                 Ok(qos) => {
-                    state.server = Server::Active;
+                    state.granted(qos);
                     outcomes.push(Outcome::Subscribed(filter.clone(), qos));
-                    for subscriber in state.subscribers.iter_mut().filter(|subscriber| subscriber.requested) {
-                        subscriber.established = true;
-                        if let Some(answer) = subscriber.answer.take() {
-                            let _ = answer.send(Ok(qos));
-                        }
-                    }
                 }
                 Err(reason) => {
                     let text = text.clone();
@@ -243,20 +237,12 @@ impl Subscriptions {
         let Some(request) = self.take(id, false, reasons.len())? else { return Ok(None) };
         for (filter, reason) in request.filters.iter().zip(reasons) {
             let Some(state) = self.filters.iter_mut().find(|state| state.filter == *filter) else { continue };
-            state.requested = None;
-            // Refused, it is not asked again: nobody here wants to hear of it.
-            state.server = Server::Absent;
-            state.subscribers.iter_mut().for_each(|subscriber| subscriber.requested = false);
-            let refused = match reason {
-                UnsubAckReason::Success | UnsubAckReason::NoSubscriptionExisted => None,
-                other => Some(other.reason()),
-            };
-            for (answer, _) in state.unsubscribers.drain(..) {
-                let _ = answer.send(match refused {
-                    None => Ok(()),
-                    Some(reason) => Err(Error::UnsubscribeRefused { filter: filter.to_string(), reason }),
-                });
-            }
+            state.unsubscribed(match reason {
+                UnsubAckReason::Success | UnsubAckReason::NoSubscriptionExisted => Ok(()),
+                other => {
+                    Err(Error::UnsubscribeRefused { filter: filter.to_string(), reason: other.reason() })
+                }
+            });
         }
         Ok(Some((request.filters, Vec::new())))
     }
@@ -266,12 +252,10 @@ impl Subscriptions {
         let Some(state) = self.filters.iter_mut().find(|state| state.filter == *filter) else {
             return Vec::new();
         };
-        state.requested = None;
         state.server = Server::Absent;
-        for (answer, _) in state.unsubscribers.drain(..) {
-            let _ = answer.send(Err(error.clone()));
-        }
-        state.refused(error).into_iter().collect()
+        let lost = state.refused(error);
+        state.unsubscribed(Err(error.clone()));
+        lost.into_iter().collect()
     }
 
     /// When [`Self::timer`] has something to do.
@@ -280,11 +264,7 @@ impl Subscriptions {
             let bound = if request.repeated { patience } else { REPEAT_AFTER.min(patience) };
             Some(after(request.written?, bound))
         });
-        let callers = self.filters.iter().flat_map(|state| {
-            let subscribers = state.subscribers.iter().filter(|subscriber| subscriber.answer.is_some());
-            let since = subscribers.map(|subscriber| subscriber.since);
-            since.chain(state.unsubscribers.iter().map(|(_, since)| *since))
-        });
+        let callers = self.filters.iter().flat_map(FilterState::waiting_since);
         requests.chain(callers.map(|since| after(since, patience))).min()
     }
 
@@ -314,20 +294,11 @@ impl Subscriptions {
             }
         }
         for state in &mut self.filters {
-            let filter = &state.filter;
-            for subscriber in state
-                .subscribers
-                .extract_if(.., |one| one.answer.is_some() && now >= after(one.since, patience))
-            {
-                subscriber.queue.end();
-                if let Some(answer) = subscriber.answer {
-                    let _ = answer.send(Err(timed_out(filter, true, patience)));
-                }
-            }
-            for (answer, _) in state.unsubscribers.extract_if(.., |(_, since)| now >= after(*since, patience))
-            {
-                let _ = answer.send(Err(timed_out(filter, false, patience)));
-            }
+            let filter = state.filter.clone();
+            state.fail_older(
+                |since| now >= after(since, patience),
+                |subscribe| timed_out(&filter, subscribe, patience),
+            );
         }
         (again, outcomes)
     }
@@ -347,16 +318,9 @@ impl Subscriptions {
     /// The client is at its end.
     pub(super) fn fail_all(&mut self, why: &Error) {
         self.requests.clear();
-        for state in self.filters.drain(..) {
-            for subscriber in state.subscribers {
-                subscriber.queue.end();
-                if let Some(answer) = subscriber.answer {
-                    let _ = answer.send(Err(why.clone()));
-                }
-            }
-            for (answer, _) in state.unsubscribers {
-                let _ = answer.send(Err(why.clone()));
-            }
+        for mut state in self.filters.drain(..) {
+            state.subscribers.iter().for_each(|subscriber| subscriber.queue.end());
+            state.fail_older(|_| true, |_| why.clone());
         }
     }
 
