@@ -198,7 +198,7 @@ impl Outbox {
             state.store.set_expiring(key, true);
         }
         if self.options.offline_qos0 == OfflineQos0::Refuse {
-            for key in std::mem::take(&mut state.waiting.qos0) {
+            for key in std::mem::take(&mut state.waiting.qos0.0) {
                 let topic = state.store.get(key).map(Entry::topic).unwrap_or_default();
                 state.remove(key, Err(Error::Offline { topic }), &mut removed);
             }

@@ -32,10 +32,9 @@ use self::pace::Pace;
 use self::packet_ids::{PacketIds, Use};
 pub(crate) use self::subscriptions::SubscribeRequest;
 use self::subscriptions::{Outcome, Subscriptions};
-use crate::acknowledgement::SessionWaker;
 use crate::clock::{Moment, after};
 use crate::codec::{Output, ProtocolError};
-use crate::connection::died;
+use crate::connection::{Shared, died};
 use crate::event::Hub;
 use crate::message_queue::QueueWriter;
 use crate::outbox::{Answer, Key, Outbox};
@@ -48,19 +47,6 @@ pub(crate) enum Command {
     Unsubscribe(Filter, Answer<()>),
     /// To be answered after so much time.
     Timer(Duration, Answer<()>),
-}
-
-/// What a session is made with.
-pub(crate) struct SessionParts {
-    pub(crate) limits: Arc<Limits>,
-    pub(crate) client_id: String,
-    pub(crate) operation_timeout: Duration,
-    pub(crate) outbox: Arc<Outbox>,
-    pub(crate) waker: Arc<SessionWaker>,
-    /// The stream of messages that belong to no subscription.
-    pub(crate) unrouted: QueueWriter,
-    pub(crate) hub: Arc<Hub>,
-    pub(crate) counters: Arc<Counters>,
 }
 
 pub(crate) struct Session {
@@ -115,15 +101,20 @@ pub(crate) enum Written {
 }
 
 impl Session {
-    pub(crate) fn new(parts: SessionParts) -> Self {
-        let SessionParts { limits, client_id, operation_timeout, outbox, waker, unrouted, hub, counters } =
-            parts;
+    /// `unrouted` is the stream of messages that belong to no subscription.
+    pub(crate) fn new(
+        shared: &Shared,
+        client_id: String,
+        operation_timeout: Duration,
+        unrouted: QueueWriter,
+    ) -> Self {
+        let limits = Arc::clone(&shared.limits);
         Self {
-            inbox: Inbox::new(limits.inbound_bytes(), waker),
+            inbox: Inbox::new(limits.inbound_bytes(), Arc::clone(&shared.waker)),
             limits,
             client_id,
             operation_timeout,
-            outbox,
+            outbox: Arc::clone(&shared.outbox),
             connection: None,
             ids: PacketIds::default(),
             unacknowledged: VecDeque::new(),
@@ -136,8 +127,8 @@ impl Session {
             acknowledged: false,
             timers: Vec::new(),
             resuming: false,
-            hub,
-            counters,
+            hub: Arc::clone(&shared.hub),
+            counters: Arc::clone(&shared.counters),
         }
     }
 

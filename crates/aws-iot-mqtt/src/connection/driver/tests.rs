@@ -10,7 +10,7 @@ use super::*;
 use crate::acknowledgement::SessionWaker;
 use crate::message_queue::{CAPACITY, WhenUnread, queue};
 use crate::outbox::Entry;
-use crate::session::{Negotiated, SessionParts};
+use crate::session::Negotiated;
 use crate::subscription::Messages;
 use crate::{DisconnectReason, Limits, OutboxOptions, Publication, QoS, Receipt};
 
@@ -33,17 +33,8 @@ impl Bench {
         let waker = Arc::<SessionWaker>::default();
         let (unrouted, reader) = queue(Arc::clone(&waker), CAPACITY, WhenUnread::Wait);
         let messages = Messages { queue: reader };
-        let shared = Shared::new(OutboxOptions::new(), Arc::clone(&limits), Arc::clone(&waker), messages);
-        let mut session = Session::new(SessionParts {
-            limits: Arc::clone(&limits),
-            client_id: "device-1".to_owned(),
-            operation_timeout: TIMEOUT,
-            outbox: Arc::clone(&shared.outbox),
-            waker,
-            unrouted,
-            hub: Arc::clone(&shared.hub),
-            counters: Arc::clone(&shared.counters),
-        });
+        let shared = Shared::new(OutboxOptions::new(), limits, waker, messages);
+        let mut session = Session::new(&shared, "device-1".to_owned(), TIMEOUT, unrouted);
         session.connected(Negotiated::for_tests(Duration::from_secs(60)), Moment::now());
         let (sender, commands) = mpsc::channel(4);
         let (close, asked) = watch::channel(None);

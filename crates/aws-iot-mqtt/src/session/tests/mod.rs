@@ -22,11 +22,12 @@ use tokio::sync::oneshot;
 
 use super::connect::tests as negotiated;
 use super::*;
+use crate::acknowledgement::SessionWaker;
 use crate::codec::{decode, decode_sent};
 use crate::event::Events;
 use crate::message_queue::{CAPACITY, QueueReader, WhenUnread, queue};
 use crate::outbox::Entry;
-use crate::{Cause, OutboxOptions, Publication, QoS, SubscribeOptions};
+use crate::{Cause, Messages, OutboxOptions, Publication, QoS, SubscribeOptions};
 
 const CLIENT: &str = "device-1";
 const SECOND: Duration = Duration::from_secs(1);
@@ -63,20 +64,12 @@ impl Wire {
     }
 
     fn with_outbox(limits: Limits, options: OutboxOptions) -> Self {
-        let (hub, counters, waker) =
-            (Arc::<Hub>::default(), Arc::<Counters>::default(), Arc::<SessionWaker>::default());
-        let outbox = Arc::new(Outbox::new(options, Arc::clone(&hub), Arc::clone(&counters)));
-        let (writer, unrouted) = queue(Arc::clone(&waker), CAPACITY, WhenUnread::Wait);
-        let session = Session::new(SessionParts {
-            limits: Arc::new(limits),
-            client_id: CLIENT.to_owned(),
-            operation_timeout: TIMEOUT,
-            outbox: Arc::clone(&outbox),
-            waker,
-            unrouted: writer,
-            hub,
-            counters,
-        });
+        let waker = Arc::<SessionWaker>::default();
+        let reader = || queue(Arc::clone(&waker), CAPACITY, WhenUnread::Wait);
+        let ((writer, unrouted), (_, queue)) = (reader(), reader());
+        let shared = Shared::new(options, Arc::new(limits), Arc::clone(&waker), Messages { queue });
+        let outbox = Arc::clone(&shared.outbox);
+        let session = Session::new(&shared, CLIENT.to_owned(), TIMEOUT, writer);
         let now = Moment { instant: Instant::now(), wall: SystemTime::now() };
         Self { session, outbox, unrouted, now }
     }
