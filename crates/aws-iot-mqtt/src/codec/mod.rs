@@ -29,6 +29,8 @@ pub(crate) struct ProtocolError {
     what: Cow<'static, str>,
     /// The reason code of the DISCONNECT that answers it (MQTT 5, section 3.14.2.1).
     pub(crate) reason: u8,
+    /// It is in an acknowledgement, and so in the answer to a request of this client.
+    pub(crate) in_answer: bool,
 }
 
 impl ProtocolError {
@@ -36,10 +38,15 @@ impl ProtocolError {
     pub(crate) const SESSION_PRESENT: Self = Self {
         what: Cow::Borrowed("a CONNACK that claims an earlier session, although a clean start was asked for"),
         reason: 0x82,
+        in_answer: false,
     };
 
+    pub(crate) fn in_answer(reason: u8, what: String) -> Self {
+        Self { in_answer: true, ..Self::new(reason, what) }
+    }
+
     pub(crate) fn new(reason: u8, what: impl Into<Cow<'static, str>>) -> Self {
-        Self { what: what.into(), reason }
+        Self { what: what.into(), reason, in_answer: false }
     }
 }
 
@@ -63,10 +70,11 @@ pub(crate) fn decode(buffer: &mut BytesMut, max_bytes: u32) -> Result<Option<Pac
         return Ok(None);
     }
     let mut frame = buffer.split_to(length);
-    if let Some((first, _)) = frame.split_first() {
-        rules::check(*first, frame.get(header..).unwrap_or_default())?;
-    }
-    read(&mut frame).map(Some).map_err(|error| ProtocolError::new(0x81, unreadable(&error)))
+    let first = frame.first().copied().unwrap_or_default();
+    rules::check(first, frame.get(header..).unwrap_or_default())
+        .and_then(|()| read(&mut frame).map_err(|error| unreadable(first, &error)))
+        .map(Some)
+        .map_err(|error| ProtocolError { in_answer: rules::is_answer(first), ..error })
 }
 
 /// How many bytes the first byte and the length take, and the length (MQTT 5, section 2.1). `None` if more bytes are needed.
@@ -99,14 +107,19 @@ fn read(frame: &mut BytesMut) -> Result<Packet, mqttbytes::Error> {
 }
 
 /// What the rules leave to rumqttc: the reason codes of each packet.
-fn unreadable(error: &mqttbytes::Error) -> String {
+fn unreadable(first: u8, error: &mqttbytes::Error) -> ProtocolError {
     use mqttbytes::Error as E;
-    match error {
-        E::InvalidConnectReturnCode(code) | E::InvalidReason(code) | E::InvalidSubscribeReasonCode(code) => {
-            format!("a packet that cannot be read: its reason code {code:#04x} is not one of MQTT 5 for it")
-        }
-        other => format!("a packet that cannot be read: {other}"),
-    }
+    rules::malformed(
+        first,
+        match error {
+            E::InvalidConnectReturnCode(code)
+            | E::InvalidReason(code)
+            | E::InvalidSubscribeReasonCode(code) => {
+                format!("its reason code {code:#04x} is not one of MQTT 5 for it")
+            }
+            other => other.to_string(),
+        },
+    )
 }
 
 /// Takes the next packet of either side out of `buffer`, for tests that read what this client sends.

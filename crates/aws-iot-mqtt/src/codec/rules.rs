@@ -81,6 +81,16 @@ const PROPERTIES: [Property; 20] = [
     (0x28, "wildcard, subscription identifier or shared subscription available", Value::Flag, &[CONNACK]),
 ];
 
+/// Whether the packet acknowledges one of this client, rightly or not.
+pub(super) fn is_answer(first: u8) -> bool {
+    matches!(first >> 4, PUBACK..=7 | SUBACK | UNSUBACK)
+}
+
+/// A packet with that first byte that cannot be read.
+pub(super) fn malformed(first: u8, why: impl AsRef<str>) -> ProtocolError {
+    Fields { packet: first >> 4, rest: &[] }.malformed(why)
+}
+
 /// Checks a whole packet, of which `body` is what follows the length.
 pub(super) fn check(first: u8, body: &[u8]) -> Result<(), ProtocolError> {
     let (packet, flags) = (first >> 4, first & 0x0F);

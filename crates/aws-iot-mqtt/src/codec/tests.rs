@@ -82,7 +82,12 @@ fn what_a_server_must_not_send_is_named() {
         ("PUBLISH of MQTT 3.1.1", packet(0x30, &[b"\0\x01t", b"{}"]), 0x81, "middle of a field"),
         // CONNACK.
         ("CONNACK flags", packet(0x20, &[&[2, 0, 0]]), 0x81, "reserved flags"),
-        ("an unknown reason", packet(0x20, &[&[0, 0x9E, 0]]), 0x81, "reason code 0x9e"),
+        (
+            "an unknown reason",
+            packet(0x20, &[&[0, 0x9E, 0]]),
+            0x81,
+            "a CONNACK that cannot be read: its reason code 0x9e",
+        ),
         ("receive maximum 0", connack(&[0x21, 0, 0]), 0x82, "receive maximum is 0"),
         ("receive maximum twice", connack(&[0x21, 0, 5, 0x21, 0, 6]), 0x82, "0x21 is there twice"),
         ("maximum packet size 0", connack(&[0x27, 0, 0, 0, 0]), 0x82, "maximum packet size is 0"),

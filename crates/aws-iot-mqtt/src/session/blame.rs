@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use tracing::warn;
 
 use super::Session;
+use crate::codec::ProtocolError;
 use crate::outbox::Key;
 use crate::{Error, Filter};
 
@@ -149,8 +150,10 @@ fn names_request(error: &Error) -> bool {
         Error::Disconnected { reason, .. } => {
             matches!(reason.code(), 0x81 | 0x82 | 0x87 | 0x8F..=0x95 | 0x99..=0x9B)
         }
-        // Garbage in answer to it.
-        Error::Protocol { .. } => true,
+        // Garbage in answer to it. A received message that breaks the protocol is nobody's fault here.
+        Error::Protocol { source } => {
+            source.downcast_ref().is_some_and(|error: &ProtocolError| error.in_answer)
+        }
         _ => false,
     }
 }

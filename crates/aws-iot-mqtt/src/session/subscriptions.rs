@@ -334,7 +334,7 @@ impl Subscriptions {
             // One for each filter, in their order (MQTT 5, sections 3.9.3 and 3.11.3).
             let packet = if subscribe { "a SUBACK" } else { "an UNSUBACK" };
             let what = format!("{packet} with {codes} reason codes, where {filters} filters were asked for");
-            return Err(ProtocolError::new(0x82, what));
+            return Err(ProtocolError::in_answer(0x82, what));
         }
         Ok(self.requests.remove(&id))
     }

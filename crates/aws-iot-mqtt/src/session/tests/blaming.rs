@@ -119,7 +119,8 @@ fn a_network_that_fails_and_a_client_that_takes_over_blame_no_message() {
         let source = Cause::new(std::io::Error::from(std::io::ErrorKind::TimedOut));
         Error::Lost { unanswered: None, source }
     };
-    let ends: [&dyn Fn() -> Error; 4] = [&taken_over, &dead, &silent, &network];
+    let poison = || ProtocolError::new(0x94, "a PUBLISH with a topic alias").into();
+    let ends: [&dyn Fn() -> Error; 5] = [&taken_over, &dead, &silent, &network, &poison];
     for end in ends {
         let mut wire = Wire::new(100);
         let mut answer = wire.publish("t", QoS::AtLeastOnce, b"x");
@@ -131,6 +132,23 @@ fn a_network_that_fails_and_a_client_that_takes_over_blame_no_message() {
         assert!(answer.try_recv().is_err(), "{}", end());
         assert_eq!(publish_ids(&wire.sent()), [1]);
     }
+}
+
+#[test]
+fn a_message_that_is_answered_with_garbage_is_given_up() {
+    let mut wire = Wire::new(100);
+    let mut answer = wire.publish("t", QoS::AtLeastOnce, b"x");
+    for _ in 0..3 {
+        let ids = publish_ids(&wire.sent());
+        // PUBREC, in answer to QoS 1.
+        let [high, low] = ids[0].to_be_bytes();
+        let error = wire.session.received(&mut BytesMut::from(&[0x50, 2, high, low][..]), wire.now);
+        assert!(answer.try_recv().is_err());
+        wire.session.disconnected(&error.unwrap_err(), wire.now);
+        wire.accept(false, 100);
+    }
+    let words = answer.try_recv().unwrap().unwrap_err().report().to_string();
+    assert!(words.contains("QoS 2"), "{words}");
 }
 
 #[test]
