@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
 use tracing::debug;
 
+use super::DISCONNECT_TIMEOUT;
 use super::shared::{Closing, Shared};
 use super::tls_errors;
 use crate::client::Outcome;
@@ -23,8 +24,6 @@ use crate::clock::{Moment, after};
 use crate::session::{Command, Session};
 use crate::{Cause, Error};
 
-/// How long DISCONNECT may take, and the server's last words.
-const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Room for one read from the socket, and most bytes of one write: as much as one TLS record carries (RFC 8446,
 /// section 5.1).
 const CHUNK: usize = 16 * 1024;

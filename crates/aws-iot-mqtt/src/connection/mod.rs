@@ -35,6 +35,8 @@ use crate::{Cause, Error, Limits, OutboxOptions, Proxy, Reconnect, Stage, Subscr
 /// How long CONNACK may take (AWS IoT Core's own time-out for CONNECT after the handshake is of this order, and AWS IoT
 /// Device Advisor's back-off tests fit their 300 s with it).
 const CONNACK_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long DISCONNECT may take, and the server's last words.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Most bytes that wait in TLS's own buffer: two records (RFC 8446, section 5.1).
 const TLS_BUFFER: usize = 32 * 1024;
 
@@ -97,7 +99,17 @@ async fn establish(settings: &Settings, attempt: Attempt) -> Result<Established,
     let mut received = BytesMut::with_capacity(4096);
     let negotiated = timeout(CONNACK_TIMEOUT, log_in(settings, attempt, &mut stream, &mut received))
         .await
-        .unwrap_or_else(|_| Err(timed_out(Stage::Mqtt, CONNACK_TIMEOUT)))?;
+        .unwrap_or_else(|_| Err(timed_out(Stage::Mqtt, CONNACK_TIMEOUT)));
+    if let Err(Error::Protocol { source }) = &negotiated {
+        let reason = source.downcast_ref().map_or(0x82, |error: &ProtocolError| error.reason);
+        // It does not matter whether the server gets it: the connection is closed.
+        let _ = timeout(DISCONNECT_TIMEOUT, async {
+            stream.write_all(&[0xE0, 1, reason]).await?;
+            stream.shutdown().await
+        })
+        .await;
+    }
+    let negotiated = negotiated?;
     let version = stream.get_ref().1.protocol_version();
     info!(tls = ?version, keep_alive = ?negotiated.keep_alive, "connected");
     Ok(Established { stream, negotiated, received })
@@ -150,11 +162,7 @@ async fn log_in(
                 warn!("the server claims an earlier session again; everything is subscribed to anew");
                 return Ok(negotiated.without_session());
             }
-            let refused = ProtocolError::SESSION_PRESENT;
-            // It does not matter whether the server gets it: the connection is closed.
-            let _ = stream.write_all(&[0xE0, 1, refused.reason]).await;
-            let _ = stream.shutdown().await;
-            return Err(refused.into());
+            return Err(ProtocolError::SESSION_PRESENT.into());
         }
         match stream.read_buf(received).await {
             Ok(0) => {
