@@ -5,8 +5,8 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use super::hint::Printable;
 use crate::Error;
-use crate::hint::Printable;
 
 /// The cause of an [`Error`]. [`std::error::Error::source`] gives the original error, ready for a downcast.
 ///
