@@ -12,7 +12,7 @@ pub use stored::StoredCertificate;
 pub use time::CertificateTime;
 use x509_cert::certificate::{CertificateInner, Raw};
 
-use crate::public_key::hex;
+use crate::public_key::{hex, to_pem};
 use crate::{Error, PublicKey, Selector};
 
 /// An X.509 certificate of any version, as the chip or a file keeps it, with the intermediate certificates behind it.
@@ -79,8 +79,7 @@ impl Certificate {
 
     /// The certificate in PEM, without its intermediates.
     pub fn to_pem(&self) -> String {
-        let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
-        pem::encode_config(&pem::Pem::new("CERTIFICATE", self.der.clone()), config)
+        to_pem("CERTIFICATE", self.der.clone())
     }
 
     /// The subject's distinguished name (RFC 4514).

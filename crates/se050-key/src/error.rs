@@ -316,6 +316,15 @@ pub enum Error {
         certificate_fingerprint: String,
     },
 
+    /// The text cannot be the common name in a certificate signing request.
+    #[error("{text:?} cannot be a certificate's common name: {reason}")]
+    CommonName {
+        /// The text.
+        text: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+
     /// That key cannot sign with that scheme.
     #[error("the key {key} ({kind}) cannot sign with {scheme}")]
     SchemeDoesNotFit {

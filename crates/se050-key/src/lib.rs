@@ -3,6 +3,7 @@
 mod bus;
 mod call_error;
 mod certificate;
+mod certificate_request;
 mod der_integer;
 mod error;
 mod key;

@@ -40,6 +40,10 @@ impl PublicKey {
         &self.spki
     }
 
+    pub(crate) fn to_spki(&self) -> Result<SubjectPublicKeyInfoOwned, der::Error> {
+        SubjectPublicKeyInfoOwned::from_der(&self.spki)
+    }
+
     /// SHA-256 of the SubjectPublicKeyInfo, in hexadecimal.
     pub fn fingerprint(&self) -> String {
         hex(digest::digest(&digest::SHA256, &self.spki).as_ref())
@@ -120,6 +124,11 @@ impl PartialEq for PublicKey {
 }
 
 impl Eq for PublicKey {}
+
+pub(crate) fn to_pem(tag: &str, der: Vec<u8>) -> String {
+    let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+    pem::encode_config(&pem::Pem::new(tag, der), config)
+}
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

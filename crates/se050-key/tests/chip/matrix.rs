@@ -123,6 +123,7 @@ fn suite(subject: &Subject) {
         assert_eq!(key.public_key().kind(), *kind, "{selector}");
         assert_eq!(token.key(selector).unwrap().public_key(), key.public_key(), "{selector}");
         key.check_certificate(&certificate).unwrap();
+        crate::certificate_requests::openssl_takes(&key, "a", "CN=a");
         for (scheme, hash, options) in SCHEMES {
             let signature = key.sign(scheme, b"a message");
             if !scheme.fits(*kind) {
