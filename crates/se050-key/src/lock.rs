@@ -13,7 +13,7 @@ use ring::digest;
 use rustix::fs::{FlockOperation, flock};
 
 use crate::bus::Bus;
-use crate::module_file::canonical;
+use crate::module::canonical;
 use crate::public_key::hex;
 
 /// The environment variable that names another lock file.
@@ -81,7 +81,7 @@ impl LockFile {
         let directory =
             ["/run/lock", "/tmp"].into_iter().find(|path| Path::new(path).is_dir()).unwrap_or("/tmp");
         // A simulated chip's goes with it; a bus stays.
-        Self { path: format!("{directory}/se050-{name}.lock").into(), removed: *bus == Bus::Unknown }
+        Self { path: format!("{directory}/se050-{name}.lock").into(), removed: bus.name().is_none() }
     }
 
     /// Takes the lock, or says who has it.

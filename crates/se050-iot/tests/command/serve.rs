@@ -446,7 +446,7 @@ fn a_lasting_client() {
         token = token.pin(Pin::new(pin.to_owned()));
     }
     let token = token.open().unwrap();
-    let key: Key = token.key(&key.parse::<Selector>().unwrap()).unwrap();
+    let key: Key = token.key(&key.parse::<Selector>().unwrap(), None).unwrap();
     for line in std::io::stdin().lines() {
         line.unwrap();
         match key.sign(Scheme::EcdsaP256Sha256, b"a message") {

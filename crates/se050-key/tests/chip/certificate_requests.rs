@@ -13,7 +13,7 @@ fn openssl_takes_the_request_of_a_key_without_a_certificate() {
     on_each_version(|chip, _| {
         let token = builder(chip).open().unwrap();
         for key in [RSA_KEY, EC_KEY] {
-            let key = token.key(&selector(key)).unwrap();
+            let key = token.key(&selector(key), None).unwrap();
             openssl_takes(&key, "gateway 1, \u{5de5}\u{5834}", r"CN=gateway 1\, 工場");
         }
     });
@@ -22,7 +22,7 @@ fn openssl_takes_the_request_of_a_key_without_a_certificate() {
 #[test]
 fn a_text_that_is_no_common_name_is_refused_before_anything_is_signed() {
     let (chip, _directory) = crate::bench::new_chip();
-    let key = builder(&chip).open().unwrap().key(&selector(EC_KEY)).unwrap();
+    let key = builder(&chip).open().unwrap().key(&selector(EC_KEY), None).unwrap();
     for text in ["", "a\nb", "nul\0", &"a".repeat(65)] {
         let error = key.certificate_request(text).unwrap_err();
         assert!(matches!(error, Error::CommonName { .. }), "{text:?}: {error:?}");
