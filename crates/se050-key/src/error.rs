@@ -44,7 +44,7 @@ pub enum Error {
     },
 
     /// The PIN file, or what a PKCS#11 URI's `pin-source` names, cannot be used.
-    #[error("cannot take the PIN from {}", path.display())]
+    #[error("cannot take the PIN from the file {}", path.display())]
     PinFile {
         /// The file.
         path: PathBuf,

@@ -38,7 +38,7 @@ pub use certificate::{Certificate, CertificateTime};
 pub use certificate_file::StoredCertificate;
 pub use error::{Error, RESTART_EXIT_STATUS};
 pub use key::Key;
-pub use lock::Holder;
+pub use lock::{ChipLock, Holder};
 pub use module::ModuleFile;
 pub use object_id::{FactoryKey, ObjectId};
 pub use pin::Pin;

@@ -45,8 +45,8 @@ impl Module {
         self.raw.open_session(token.slot_id)
     }
 
-    /// The token that the URI names, or the only initialised one. No traffic with the chip.
-    pub(crate) fn single_token(&self, wanted: &Pkcs11Uri) -> Result<TokenInfo, Error> {
+    /// The initialised tokens. No traffic with the chip.
+    pub(crate) fn tokens(&self) -> Result<Vec<TokenInfo>, Error> {
         let mut tokens = Vec::new();
         for slot in self.raw.slots().map_err(listing_failed)? {
             let info = self.raw.token_info(slot).map_err(listing_failed)?;
@@ -55,6 +55,12 @@ impl Module {
                 tokens.push(TokenInfo::new(&self.path, slot, &info));
             }
         }
+        Ok(tokens)
+    }
+
+    /// The token that the URI names, or the only one. No traffic with the chip.
+    pub(crate) fn single_token(&self, wanted: &Pkcs11Uri) -> Result<TokenInfo, Error> {
+        let tokens = self.tokens()?;
         let labels: Vec<String> = tokens.iter().map(|info| format!("{:?}", info.label)).collect();
         let mut fitting: Vec<_> = tokens.into_iter().filter(|info| wanted.mismatch(info).is_none()).collect();
         match (fitting.pop(), fitting.is_empty()) {

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::bus::Bus;
-use crate::lock::{BusLock, LockFile, NotLocked};
+use crate::lock::{ChipLock, LockFile};
 use crate::module::{Module, canonical};
 use crate::outage::{Openings, SignOfLife};
 use crate::session::{ChipSession, Fault, Handles};
@@ -20,7 +20,7 @@ static OPENINGS: LazyLock<Mutex<HashMap<PathBuf, Openings>>> = LazyLock::new(Mut
 pub(crate) struct Opening {
     // Fields are dropped in this order: the module is finalised before the bus is unlocked.
     module: Module,
-    lock: Option<BusLock>,
+    lock: Option<ChipLock>,
     pub(crate) token: TokenInfo,
     pub(crate) options: TokenBuilder,
     bus: Bus,
@@ -45,10 +45,7 @@ impl Opening {
     /// Locks the bus, and looks whether its device node is there.
     pub(crate) fn take_bus(&mut self) -> Result<(), Error> {
         if let (None, Some(file)) = (&self.lock, &self.lock_file) {
-            self.lock = Some(file.take().map_err(|not_locked| match not_locked {
-                NotLocked::Held(holder) => Error::Busy { lock: file.path.clone(), holder },
-                NotLocked::Unusable(source) => Error::LockFile { path: file.path.clone(), source },
-            })?);
+            self.lock = Some(file.take()?);
         }
         self.bus.check_node().map_err(|(node, source)| Error::BusMissing { node, source })
     }

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::module::Module;
+use crate::opening::bus_and_lock;
 use crate::worker::Worker;
-use crate::{Error, Pin, Pkcs11Uri, Preflight, Selector, Token};
+use crate::{ChipLock, Error, Pin, Pkcs11Uri, Preflight, Selector, Token};
 
 /// How long the chip may be silent by default: NXP's module 4.x comes back from a mute chip after 3.5 s.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -101,6 +103,19 @@ impl TokenBuilder {
     /// is no error here.
     pub fn preflight(&self) -> Result<Preflight, Error> {
         Preflight::of(self)
+    }
+
+    /// Takes the lock that keeps other processes off the chip's bus, for a program that gives the module to others; `None`
+    /// where the module has no SE050. No session is opened.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] and [`Error::LockFile`]; those of [`TokenBuilder::preflight`].
+    pub fn lock(&self) -> Result<Option<ChipLock>, Error> {
+        let module = Module::load(&self.module)?;
+        let tokens = module.tokens()?;
+        let Some(token) = tokens.iter().find(|token| token.is_se050) else { return Ok(None) };
+        let (_, lock_file) = bus_and_lock(&module, token, self);
+        lock_file.map(|file| file.take()).transpose()
     }
 
     /// Opens the token, or joins those who have it open in this process.
