@@ -253,12 +253,55 @@ fn the_last_try_of_a_pin_is_not_spent() {
         return;
     }
     let Some(setup) = Setup::new() else { return };
-    let Some(cc) = program("cc") else { return };
+    let Some(module) = flagged(&setup) else { return };
+    setup.run("softhsm::the_last_try_of_a_pin_is_not_spent", &module);
+}
+
+/// Fault 9: whoever types the PIN after a warning may spend the last try.
+#[test]
+fn the_last_try_is_for_a_pin_that_is_typed() {
+    let test = "softhsm::the_last_try_is_for_a_pin_that_is_typed";
+    if let Some((module, directory)) = arguments() {
+        fs::write(directory.join("flags"), FINAL_TRY.to_string()).unwrap();
+        let builder = builder(&module).pin(None);
+        let error = builder.clone().open().err().unwrap();
+        assert!(matches!(error, Error::PinFinalTry { .. }), "asked for before it is typed: {error:?}");
+        let typed = |last_try| Pin::prompt(TOKEN_LABEL, last_try).unwrap().unwrap();
+        let error = builder.clone().pin(typed(false)).open().err().unwrap();
+        assert!(matches!(error, Error::PinFinalTry { .. }), "{error:?}");
+        builder.pin(typed(true)).open().unwrap();
+        return;
+    }
+    let Some(setup) = Setup::new() else { return };
+    let (Some(module), Some(script)) = (flagged(&setup), program("script")) else { return };
+    let argument = format!("{}|{}", module.display(), setup.directory.path().display());
+    let told = child(test, &argument);
+    // util-linux's script runs it at a terminal.
+    let words = std::iter::once(told.get_program()).chain(told.get_args());
+    let line = words.map(|word| format!("'{}'", word.to_str().unwrap())).collect::<Vec<_>>().join(" ");
+    let mut command = Command::new(script);
+    let (variable, value) = setup.token.environment();
+    command.envs(told.get_envs().filter_map(|(name, value)| Some((name, value?)))).env(variable, value);
+    command.env("REAL_MODULE", setup.token.module()).env("FLAGS_DIRECTORY", setup.directory.path());
+    command.args(["-qec", &line, "/dev/null"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut running = command.spawn().unwrap();
+    let mut keyboard = running.stdin.take().unwrap();
+    writeln!(keyboard, "{USER_PIN}\n{USER_PIN}").unwrap();
+    let output = running.wait_with_output().unwrap();
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{shown}");
+    assert!(shown.contains("a wrong PIN locks the token"), "{shown}");
+    assert_eq!(fs::read(setup.directory.path().join("logins")).unwrap().len(), 1);
+    drop(keyboard);
+}
+
+/// Builds the module that is [`FLAGGED`].
+fn flagged(setup: &Setup) -> Option<PathBuf> {
     let module = setup.directory.path().join("flagged.so");
-    let mut compiler = Command::new(cc);
+    let mut compiler = Command::new(test_peers::c_compiler()?);
     compiler.args(["-shared", "-fPIC", "-x", "c", "-", "-ldl", "-o"]).arg(&module).stdin(Stdio::piped());
     let mut running = compiler.spawn().unwrap();
     running.stdin.take().unwrap().write_all(FLAGGED.as_bytes()).unwrap();
     assert!(running.wait().unwrap().success());
-    setup.run("softhsm::the_last_try_of_a_pin_is_not_spent", &module);
+    Some(module)
 }
