@@ -36,6 +36,8 @@ pub(crate) enum Fault {
     ServerNotTrusted,
     /// The server refuses this client, its certificate or its policy.
     Refused,
+    /// The signer's error may pass: the key is away for a moment, as a chip that lost its power is.
+    SignerAway,
     /// The signer's error will not pass, says the application.
     SignerRefused,
     /// No attempt of this process can succeed, says the application.
@@ -55,6 +57,8 @@ impl Fault {
             Self::NoConnAck => Duration::from_secs(20),
             // Such an attempt ends before the key signs, so it costs little.
             Self::ServerNotTrusted => Duration::from_secs(15),
+            // The key is looked for meanwhile, and is often back within seconds. Such an attempt ends before CONNECT.
+            Self::SignerAway => Duration::from_secs(5),
             // A device that replaces another one should not be offline for long; two that fight should not do so quickly.
             Self::TakenOver => Duration::from_secs(30),
             _ => Duration::MAX,
@@ -79,7 +83,7 @@ impl Classifier {
     pub(crate) fn fault(&self, error: &Error) -> Fault {
         match error {
             Error::Signer { source, .. } => match (self.0)(&**source) {
-                Verdict::Transient => Fault::Passing,
+                Verdict::Transient => Fault::SignerAway,
                 Verdict::Permanent => Fault::SignerRefused,
                 Verdict::Final => Fault::Final,
             },
@@ -241,7 +245,7 @@ mod tests {
         }
         let signer = || Error::Signer { endpoint: endpoint.clone(), source: closed.clone() };
         for (verdict, expected) in [
-            (Verdict::Transient, Fault::Passing),
+            (Verdict::Transient, Fault::SignerAway),
             (Verdict::Permanent, Fault::SignerRefused),
             (Verdict::Final, Fault::Final),
         ] {

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::options::Options;
+use crate::module::Module;
+use crate::opening::bus_and_lock;
 use crate::worker::Worker;
-use crate::{Error, Pin, Pkcs11Uri, Preflight, Selector, Token};
+use crate::{ChipLock, Error, Pin, Pkcs11Uri, Preflight, Selector, Token};
 
 /// How long the chip may be silent by default: NXP's module 4.x comes back from a mute chip after 3.5 s.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -15,25 +16,27 @@ const BACK_OFF: Duration = Duration::from_millis(500);
 
 /// How to open a token.
 #[derive(Debug, Clone)]
-pub struct TokenBuilder(Options);
+pub struct TokenBuilder {
+    pub(crate) module: PathBuf,
+    /// The token's attributes, as a URI has them.
+    pub(crate) wanted: Pkcs11Uri,
+    pub(crate) pin: Option<Pin>,
+    pub(crate) deadline: Duration,
+    pub(crate) back_off: Duration,
+    pub(crate) lock_file: Option<PathBuf>,
+}
 
 impl TokenBuilder {
     pub(crate) fn new(module: PathBuf) -> Self {
-        Self(Options {
-            module,
-            wanted: Pkcs11Uri::default(),
-            pin: None,
-            deadline: DEADLINE,
-            back_off: BACK_OFF,
-            lock_file: None,
-        })
+        let wanted = Pkcs11Uri::default();
+        Self { module, wanted, pin: None, deadline: DEADLINE, back_off: BACK_OFF, lock_file: None }
     }
 
     /// Selects the token by its label, where the module has several; `None` is no choice.
     #[must_use]
     pub fn token_label<'a>(mut self, label: impl Into<Option<&'a str>>) -> Self {
         if let Some(label) = label.into() {
-            self.0.wanted = self.0.wanted.with("token", label.to_owned());
+            self.wanted = self.wanted.with("token", label.to_owned());
         }
         self
     }
@@ -45,10 +48,10 @@ impl TokenBuilder {
     pub fn select(mut self, selector: &Selector) -> Result<Self, Error> {
         let Some(uri) = selector.uri() else { return Ok(self) };
         let differs = |attribute| Error::Contradiction { selector: selector.to_string(), attribute };
-        self.0.wanted = self.0.wanted.joined_with(uri).map_err(differs)?;
+        self.wanted = self.wanted.joined_with(uri).map_err(differs)?;
         if let Some(source) = uri.pin_source() {
             let pin = Pin::from_source(source)?;
-            if self.0.pin.replace(pin.clone()).is_some_and(|given| given != pin) {
+            if self.pin.replace(pin.clone()).is_some_and(|given| given != pin) {
                 return Err(differs("pin-source"));
             }
         }
@@ -58,7 +61,7 @@ impl TokenBuilder {
     /// The user PIN. It is used only if the token asks for a login.
     #[must_use]
     pub fn pin(mut self, pin: impl Into<Option<Pin>>) -> Self {
-        self.0.pin = pin.into();
+        self.pin = pin.into();
         self
     }
 
@@ -67,7 +70,7 @@ impl TokenBuilder {
     /// Counted from the chip's last answer to anybody, so it does not bound the time in the queue.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.0.deadline = deadline;
+        self.deadline = deadline;
         self
     }
 
@@ -77,7 +80,7 @@ impl TokenBuilder {
     /// docs/architecture.md.
     #[must_use]
     pub fn back_off(mut self, first: Duration) -> Self {
-        self.0.back_off = first;
+        self.back_off = first;
         self
     }
 
@@ -88,7 +91,7 @@ impl TokenBuilder {
     /// where there is no /run/lock). Tokens that are no SE050 are not locked.
     #[must_use]
     pub fn lock_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.0.lock_file = Some(path.into());
+        self.lock_file = Some(path.into());
         self
     }
 
@@ -99,7 +102,20 @@ impl TokenBuilder {
     /// [`Error::LoadModule`], [`Error::Call`], [`Error::NoSingleToken`] and [`Error::NoServer`]. A bus or lock that is not free
     /// is no error here.
     pub fn preflight(&self) -> Result<Preflight, Error> {
-        Preflight::of(&self.0)
+        Preflight::of(self)
+    }
+
+    /// Takes the lock that keeps other processes off the chip's bus, for a program that gives the module to others; `None`
+    /// where the module has no SE050. No session is opened.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] and [`Error::LockFile`]; those of [`TokenBuilder::preflight`].
+    pub fn lock(&self) -> Result<Option<ChipLock>, Error> {
+        let module = Module::load(&self.module)?;
+        let tokens = module.tokens()?;
+        let Some(token) = tokens.iter().find(|token| token.is_se050) else { return Ok(None) };
+        let (_, lock_file) = bus_and_lock(&module, token, self);
+        lock_file.map(|file| file.take()).transpose()
     }
 
     /// Opens the token, or joins those who have it open in this process.
@@ -108,8 +124,8 @@ impl TokenBuilder {
     /// As [`Token::open`]; [`Error::PinMissing`] when the token asks for a PIN; [`Error::AlreadyOpen`] when it is open with other
     /// options.
     pub fn open(self) -> Result<Token, Error> {
-        let module = self.0.module.clone();
-        let token = Token { worker: Worker::of(self.0)? };
+        let module = self.module.clone();
+        let token = Token { worker: Worker::of(self)? };
         let info = token.info();
         tracing::debug!(module = %module.display(), token = info.label, manufacturer = info.manufacturer, "token open");
         Ok(token)
