@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 
 use super::command::random_id;
 use super::{
-    ApiError, ApiErrorKind, CertificateId, Exclusivity, NewThing, PolicyName, Registry, Status, ThingName,
-    now,
+    ApiError, ApiErrorKind, CertificateId, Exclusivity, NewThing, PolicyName, PolicyTarget, Registry, Status,
+    ThingName, now,
 };
 
 /// How long an ownership token is valid ("Device provisioning MQTT API": one hour).
@@ -99,7 +99,8 @@ impl Registry {
                 Some("AWS::IoT::Policy") => {
                     let name =
                         PolicyName::parse(&property("PolicyName")?.unwrap_or_default()).map_err(failed)?;
-                    self.attach_policy(&name, &certificate).map_err(failed)?;
+                    let target = PolicyTarget::Certificate(certificate.clone());
+                    self.attach_policy(&name, &target).map_err(failed)?;
                 }
                 Some("AWS::IoT::Certificate") => {
                     let active =
