@@ -11,6 +11,8 @@ mod login;
 mod lookup;
 mod module;
 mod module_file;
+#[allow(unsafe_code, reason = "the C library's standard output, and the handler of a crash in the module")]
+pub mod module_log;
 mod object_id;
 mod options;
 mod outage;
