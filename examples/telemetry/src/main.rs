@@ -7,7 +7,6 @@
 //! PKCS#11 module, or any other token's. A proxy is taken from the environment (`HTTPS_PROXY`).
 
 mod args;
-mod stop;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -20,8 +19,7 @@ use aws_iot_mqtt::{
     WhenFull,
 };
 use clap::Parser as _;
-use se050_device::Device;
-use stop::Stop;
+use se050_device::{Device, Stop};
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
 /// A day of readings, at one a second.
@@ -35,21 +33,24 @@ fn main() -> ExitCode {
     let args = Args::parse();
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        .with_max_level(tracing_subscriber::filter::LevelFilter::ERROR)
+        .with_max_level(args.log.level_or(tracing_subscriber::filter::LevelFilter::ERROR))
         .init();
     se050_device::exit(run(&args))
 }
 
 fn run(args: &Args) -> anyhow::Result<()> {
     // NXP's module prints its log to standard output; ours shall be readable.
-    let out = se050_key::stdout::set_aside()?;
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(telemetry(args, out))
+    let out = args.log.standard_output()?;
+    let device = args.device.open()?;
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(telemetry(args, &device, out))
 }
 
-async fn telemetry(args: &Args, mut out: impl Write) -> anyhow::Result<()> {
+async fn telemetry(args: &Args, device: &Device, mut out: impl Write) -> anyhow::Result<()> {
     let mut stop = Stop::new()?;
-    let device = args.device.open()?;
-    let client = client(&device)?;
+    let client = client(device)?;
     let mut events = client.events();
     let topic: Topic = format!("{}/readings", device.topic_prefix()).parse()?;
     let mut ticks = interval(args.interval);
@@ -71,7 +72,7 @@ async fn telemetry(args: &Args, mut out: impl Write) -> anyhow::Result<()> {
                     return ended.with_context(|| lost(number, &client.statistics()));
                 }
             },
-            () = stop.asked() => break,
+            _ = stop.asked() => break,
         }
     }
     finish(&client, events, stop, &mut out).await
@@ -136,7 +137,7 @@ async fn finish(
 ) -> anyhow::Result<()> {
     let ended = tokio::select! {
         ended = client.disconnect(DisconnectReason::Normal) => ended,
-        () = stop.asked() => {
+        _ = stop.asked() => {
             let waiting = client.statistics().outbox_messages;
             anyhow::bail!("stopped by a second signal: {waiting} readings did not get through");
         }

@@ -56,6 +56,7 @@ pub(crate) fn make(toolchain: &Toolchain) -> anyhow::Result<Vec<Artifact>> {
     }
     let list = directory.join("SHA256SUMS");
     fs::write(&list, sums).with_context(|| format!("cannot write {}", list.display()))?;
+    crate::completions::make(&directory.join("share"))?;
     Ok(artifacts)
 }
 

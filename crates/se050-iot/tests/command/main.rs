@@ -9,14 +9,21 @@
 )]
 
 mod cert_export;
+#[cfg(feature = "completions")]
+mod completions;
 mod doctor;
 mod identity;
 mod json;
+mod module_log;
 mod objects;
 mod output;
+mod publishing;
 mod selecting;
 mod serve;
+mod shared_options;
+mod subscribing;
 mod support;
+mod terminal;
 
 #[cfg(feature = "provision")]
 mod credentials;
@@ -24,6 +31,8 @@ mod credentials;
 mod deprovision;
 #[cfg(feature = "provision")]
 mod fleet;
+#[cfg(feature = "provision")]
+mod help;
 #[cfg(feature = "provision")]
 mod interrupted;
 #[cfg(feature = "provision")]
