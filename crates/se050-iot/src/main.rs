@@ -14,14 +14,19 @@ mod account;
 mod aws_args;
 mod cert;
 mod chip;
+mod claim;
+mod commands;
 #[cfg(feature = "completions")]
 mod completions;
 mod connection;
+mod credentials;
 mod doctor;
 mod duration;
 mod exit;
 mod files;
+mod handler;
 mod identity;
+mod jobs;
 mod json;
 mod objects;
 #[cfg(feature = "provision")]
@@ -36,6 +41,8 @@ mod publish;
 #[cfg(feature = "provision")]
 mod remove;
 mod serve;
+mod service;
+mod shadow;
 mod shell;
 #[cfg(feature = "provision")]
 mod status;
