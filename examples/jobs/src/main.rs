@@ -38,8 +38,7 @@ async fn serve(args: &Args, mut out: impl Write) -> anyhow::Result<()> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let device = args.device.open()?;
     let client = device.client().start()?;
-    // `se050-iot provision` gives the client the thing's name.
-    let mut jobs = Jobs::new(&client, device.client_id())?;
+    let mut jobs = Jobs::new(&client, device.thing())?;
     loop {
         let job = tokio::select! {
             job = jobs.next() => match job? {

@@ -58,8 +58,7 @@ async fn follow(args: &Args, mut out: impl Write) -> anyhow::Result<()> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let device = args.device.open()?;
     let client = device.client().start()?;
-    // `se050-iot provision` gives the client the thing's name.
-    let thing = device.client_id();
+    let thing = device.thing();
     let shadow = match &args.name {
         Some(name) => Shadow::named(&client, thing, name)?,
         None => Shadow::classic(&client, thing)?,

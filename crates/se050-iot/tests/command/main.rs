@@ -30,6 +30,8 @@ mod credentials;
 #[cfg(feature = "provision")]
 mod deprovision;
 #[cfg(feature = "provision")]
+mod device_services;
+#[cfg(feature = "provision")]
 mod fleet;
 #[cfg(feature = "provision")]
 mod help;
