@@ -39,6 +39,8 @@ pub use filter::Filter;
 pub use limits::Limits;
 pub use message::{Message, QoS};
 pub use message_queue::WhenUnread;
+#[cfg(feature = "durable")]
+pub use outbox::durable;
 pub use outbox::{OfflineQos0, OutboxOptions, WhenFull};
 pub use properties::{PayloadFormat, Properties};
 pub use proxy::Proxy;
