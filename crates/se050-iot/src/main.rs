@@ -21,6 +21,7 @@ mod files;
 mod identity;
 mod json;
 mod objects;
+mod outbox;
 #[cfg(feature = "provision")]
 mod policy;
 #[cfg(feature = "provision")]
@@ -77,6 +78,9 @@ enum Command {
     Enroll(identity::ExportArgs),
     /// Holds the chip for applications that load p11-kit's client module, several at once.
     Serve(serve::ServeArgs),
+    /// Messages that a program keeps on the disk until the server has them: how many, which, and why some were set aside.
+    #[command(subcommand)]
+    Outbox(outbox::OutboxCommand),
     /// Registers a device, or a fleet, with AWS IoT Core: thing, policy, certificate, attachments, endpoint.
     #[cfg(feature = "provision")]
     Provision(Box<provision::ProvisionArgs>),
@@ -143,6 +147,7 @@ fn run(command: Command, out: &mut Escaping<File>) -> anyhow::Result<Exit> {
         Command::Cert(command) => cert::run(command, out).map(|()| Exit::Good),
         Command::Identity(command) => identity::run(command, out),
         Command::Enroll(args) => identity::export(args, out).map(|()| Exit::Good),
+        Command::Outbox(command) => outbox::run(command, out).map(|()| Exit::Good),
         Command::Serve(args) => serve::run(&args, out).map(|()| Exit::Good),
         #[cfg(feature = "provision")]
         Command::Provision(args) => provision::run(*args, out),

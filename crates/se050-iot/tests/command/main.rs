@@ -13,6 +13,7 @@ mod doctor;
 mod identity;
 mod json;
 mod objects;
+mod outbox;
 mod output;
 mod selecting;
 mod serve;

@@ -172,6 +172,11 @@ impl<F: Files> Log<F> {
         Ok(())
     }
 
+    /// The next commit writes the totals, whatever else there is to write.
+    pub(super) fn save_totals(&mut self) {
+        self.changed = true;
+    }
+
     /// Returns when everything that was appended, and what became of all messages, is on stable storage.
     pub(super) fn commit(&mut self) -> io::Result<()> {
         if self.failed {

@@ -119,6 +119,9 @@ impl<F: Files, M: Fn() -> F> Worker<F, M> {
         }
         self.outbox.expire(SystemTime::now());
         self.make_room();
+        if closing {
+            self.log.save_totals();
+        }
         if self.failure.is_none() && (closing || self.commit_is_due(now)) {
             self.commit();
         }
