@@ -134,7 +134,10 @@ fn lines(status: &Status) -> Vec<(&'static str, String)> {
     let factor = totals.written_bytes as f64 / totals.payload_bytes.max(1) as f64;
     let mut lines = vec![
         ("in use by", status.owner.clone().unwrap_or_else(|| "nobody".to_owned())),
-        ("waiting", format!("{} messages, {} bytes of payload{oldest}", status.messages, status.payload_bytes)),
+        (
+            "waiting",
+            format!("{} messages, {} bytes of payload{oldest}", status.messages, status.payload_bytes),
+        ),
         ("set aside", format!("{} (se050-iot outbox show --set-aside)", status.set_aside)),
         (
             "so far",
@@ -154,7 +157,10 @@ fn lines(status: &Status) -> Vec<(&'static str, String)> {
         ("files", format!("{} bytes", status.file_bytes)),
     ];
     if status.damaged > 0 {
-        lines.push(("damaged", format!("{} places, which the program sets aside when it comes to them", status.damaged)));
+        lines.push((
+            "damaged",
+            format!("{} places, which the program sets aside when it comes to them", status.damaged),
+        ));
     }
     lines
 }
@@ -201,9 +207,10 @@ fn export(args: &ExportArgs, out: &mut impl Write) -> anyhow::Result<()> {
             say!("{count} messages written to {}", file.display());
             Ok(())
         }
-        None => {
-            out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot write to standard output")
-        }
+        None => out
+            .write_all(text.as_bytes())
+            .and_then(|()| out.flush())
+            .context("cannot write to standard output"),
     }
 }
 

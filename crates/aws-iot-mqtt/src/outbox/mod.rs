@@ -363,9 +363,8 @@ impl Outbox {
     fn drop_oldest(&self) -> bool {
         let mut removed = Removed::default();
         let mut state = self.state();
-        let is_unsent = |key: &&Key| {
-            state.store.get(**key).is_some_and(|entry| entry.stored.is_some() && !entry.sent)
-        };
+        let is_unsent =
+            |key: &&Key| state.store.get(**key).is_some_and(|entry| entry.stored.is_some() && !entry.sent);
         if let Some(key) = state.waiting.qos1.iter().find(is_unsent).copied() {
             let topic = state.store.get(key).map(Entry::topic).unwrap_or_default();
             state.remove(key, Err(Error::Dropped { topic }), &mut removed);

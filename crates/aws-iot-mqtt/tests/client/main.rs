@@ -7,6 +7,8 @@
     reason = "a failing test may panic"
 )]
 
+#[cfg(feature = "durable")]
+mod abuse;
 mod aws_faults;
 mod aws_iot_sim;
 mod features;

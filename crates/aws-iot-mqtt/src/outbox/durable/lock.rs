@@ -32,7 +32,8 @@ impl Lock {
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
         // For people: without it the lock holds just as well, and a full disk must not keep the program from starting.
-        let told = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(me().as_bytes()));
+        let told =
+            file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(me().as_bytes()));
         if let Err(error) = told {
             tracing::debug!(%error, "the lock file does not tell who has the store");
         }

@@ -108,7 +108,8 @@ impl<F: Files> Log<F> {
             segments.push_front(Segment { id: *id, summary, length });
         }
         let known = found.is_some();
-        let mut progress = earlier.map_or_else(|| found.unwrap_or_default(), |earlier| earlier.progress.clone());
+        let mut progress =
+            earlier.map_or_else(|| found.unwrap_or_default(), |earlier| earlier.progress.clone());
         let newest = segments.iter().map(|segment| segment.summary.last).max().unwrap_or(0);
         progress.next_key = progress.next_key.max(newest + 1);
         if !ids.is_empty() && earlier.is_none() && !(known && in_newest) {

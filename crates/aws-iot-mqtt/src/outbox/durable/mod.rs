@@ -29,7 +29,7 @@ use std::thread;
 use tracing::{dispatcher, info};
 
 use self::files::{Directory, sync_directory};
-pub use self::inspect::{StoredMessages, clear, messages, set_aside, status, Status};
+pub use self::inspect::{Status, StoredMessages, clear, messages, set_aside, status};
 use self::lock::Lock;
 use self::log::Log;
 pub use self::message::StoredMessage;
@@ -62,7 +62,8 @@ pub(crate) fn open(
     }
     let (messages, bytes) = (log.live().messages, log.live().bytes);
     info!(directory = %directory.display(), messages, bytes, "the durable outbox is open");
-    let mut worker = Worker::new(Arc::clone(outbox), Arc::clone(&spool), log, files, Some(lock), receive_maximum);
+    let mut worker =
+        Worker::new(Arc::clone(outbox), Arc::clone(&spool), log, files, Some(lock), receive_maximum);
     if let Err(error) = begun {
         worker.fail("be written to", error);
     }

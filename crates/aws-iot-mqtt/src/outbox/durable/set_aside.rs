@@ -60,14 +60,24 @@ impl<'a, F: Files> SetAside<'a, F> {
     pub(super) fn message(&self, key: u64, reason: &str, message: &[u8]) -> io::Result<()> {
         let mut body = begin(reason);
         body.put_slice(message);
-        self.append(Kind::SetAsideMessage, key, &body, |item| {
-            matches!(&item.what, SetAsideContent::Message(message) if message.key == key)
-        })?;
+        self.append(
+            Kind::SetAsideMessage,
+            key,
+            &body,
+            |item| matches!(&item.what, SetAsideContent::Message(message) if message.key == key),
+        )?;
         Ok(())
     }
 
     /// Returns whether it was not there before.
-    pub(super) fn damaged(&self, id: u64, file: &F::File, from: u64, to: u64, why: Damage) -> io::Result<bool> {
+    pub(super) fn damaged(
+        &self,
+        id: u64,
+        file: &F::File,
+        from: u64,
+        to: u64,
+        why: Damage,
+    ) -> io::Result<bool> {
         let (reason, keep) = match why {
             Damage::Torn | Damage::Altered => ("damaged: these bytes are not what was written", to - from),
             Damage::Unreadable => ("damaged: the disk does not read these bytes", 0),

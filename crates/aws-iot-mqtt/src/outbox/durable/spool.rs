@@ -68,9 +68,7 @@ impl DiskSpool {
                 break;
             }
             mail = match left {
-                Some(left) => {
-                    self.arrived.wait_timeout(mail, left).unwrap_or_else(PoisonError::into_inner).0
-                }
+                Some(left) => self.arrived.wait_timeout(mail, left).unwrap_or_else(PoisonError::into_inner).0,
                 None => self.arrived.wait(mail).unwrap_or_else(PoisonError::into_inner),
             };
         }

@@ -182,10 +182,11 @@ impl<F: Files, M: Fn() -> F> Worker<F, M> {
 
     /// Opens the store again, and reads it again.
     pub(super) fn reopen(&mut self) {
-        let opened = Log::open((self.files)(), self.log.segment_bytes(), Some(&self.log)).and_then(|mut log| {
-            log.begin()?;
-            Ok(log)
-        });
+        let opened =
+            Log::open((self.files)(), self.log.segment_bytes(), Some(&self.log)).and_then(|mut log| {
+                log.begin()?;
+                Ok(log)
+            });
         match opened {
             Ok(log) => {
                 self.log = log;

@@ -142,9 +142,7 @@ fn a_power_failure_at_each_call_loses_nothing_that_was_confirmed() {
 
 #[test]
 fn an_error_at_each_call_loses_nothing_that_was_confirmed() {
-    for fault in
-        [Fault::Error(ErrorKind::Other), Fault::Error(ErrorKind::StorageFull), Fault::ShortWrite]
-    {
+    for fault in [Fault::Error(ErrorKind::Other), Fault::Error(ErrorKind::StorageFull), Fault::ShortWrite] {
         for commit in commits() {
             let mut call = 0;
             while run_with(fault, call, commit, false) {

@@ -199,7 +199,8 @@ impl Disk {
         if state.off {
             return Err(io::Error::other("the power is off"));
         }
-        let fault = state.faults.iter().find(|(at, _)| *at == call || *at == u64::MAX).map(|(_, fault)| *fault);
+        let fault =
+            state.faults.iter().find(|(at, _)| *at == call || *at == u64::MAX).map(|(_, fault)| *fault);
         match fault {
             Some(Fault::PowerFailure) => {
                 state.off = true;

@@ -430,7 +430,8 @@ fn opening_reads_no_more_when_there_is_more_and_loads_no_more() {
 #[test]
 fn the_files_hold_little_more_than_the_messages() {
     let disk = Disk::new(1);
-    let mut device = device(&disk, Commit::Batched { delay: HOUR, messages: 10 }, OutboxOptions::new()).unwrap();
+    let mut device =
+        device(&disk, Commit::Batched { delay: HOUR, messages: 10 }, OutboxOptions::new()).unwrap();
     for number in 0..500 {
         let message = Publication::new("t/numbers", QoS::AtLeastOnce, vec![7; 1000]).unwrap();
         device.publish_with(number, message).unwrap();
