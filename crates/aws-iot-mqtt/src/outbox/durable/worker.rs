@@ -139,7 +139,8 @@ impl<F: Files, M: Fn() -> F> Worker<F, M> {
             let Depth { messages, bytes } = self.log.loaded_depth();
             let room = messages < self.window && bytes < WINDOW_BYTES && self.refused.len() < 256;
             // Their packet ids must not be given to others.
-            if !room && !(self.log.has_sent_unread() && bytes < SENT_BYTES) {
+            let sent = bytes < SENT_BYTES && self.log.has_sent_unread();
+            if !room && !sent {
                 break;
             }
             match self.next() {
