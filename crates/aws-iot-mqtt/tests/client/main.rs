@@ -11,6 +11,8 @@
 mod abuse;
 mod aws_faults;
 mod aws_iot_sim;
+#[cfg(feature = "durable")]
+mod durable;
 mod features;
 mod misbehaving;
 mod mosquitto;

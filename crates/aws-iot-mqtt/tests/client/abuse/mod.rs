@@ -11,6 +11,8 @@ mod wear;
 
 use std::sync::Mutex;
 
+pub(crate) use self::mounted::Mounted;
+
 /// How much of it.
 fn scale<T>(short: T, long: T) -> T {
     if std::env::var_os("ABUSE").is_some() { long } else { short }

@@ -7,7 +7,7 @@ use std::process::Command;
 use tempfile::TempDir;
 use test_peers::{output_of, program, skip};
 
-pub(super) struct Mounted {
+pub(crate) struct Mounted {
     directory: TempDir,
     /// `loop0`, in which the kernel counts what was written.
     device: String,
@@ -15,7 +15,7 @@ pub(super) struct Mounted {
 
 impl Mounted {
     /// `None`, and a skip, where it cannot be mounted.
-    pub(super) fn new(kind: &str, bytes: u64) -> Option<Self> {
+    pub(crate) fn new(kind: &str, bytes: u64) -> Option<Self> {
         if !rustix::process::geteuid().is_root() {
             skip(&format!("only root can mount a file system: {kind}"));
             return None;
@@ -40,17 +40,17 @@ impl Mounted {
         Some(Self { directory, device })
     }
 
-    pub(super) fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.directory.path().join("mounted")
     }
 
     /// A directory beside it, for what is not to be on it.
-    pub(super) fn beside(&self) -> &Path {
+    pub(crate) fn beside(&self) -> &Path {
         self.directory.path()
     }
 
     /// Bytes that were written to the device since it was made (kernel: Documentation/block/stat.rst, field 7, sectors).
-    pub(super) fn bytes_written(&self) -> u64 {
+    pub(crate) fn bytes_written(&self) -> u64 {
         output_of(&mut Command::new("sync"));
         let stat = fs::read_to_string(format!("/sys/block/{}/stat", self.device)).unwrap();
         stat.split_whitespace().nth(6).unwrap().parse::<u64>().unwrap() * 512
