@@ -16,6 +16,7 @@ mod identity;
 mod json;
 mod module_log;
 mod objects;
+mod outbox;
 mod output;
 mod publishing;
 mod selecting;
