@@ -20,8 +20,8 @@ pub enum ConfigurationError {
     /// The profile's credentials need a code from an MFA device, which this program does not ask for.
     #[error(
         "AWS client: the profile {profile:?} asks for an MFA code (mfa_serial), and this program cannot ask for one; get temporary \
-         credentials with the AWS CLI and run it without --profile: \
-         eval \"$(aws configure export-credentials --profile {profile} --format env)\""
+         credentials with the AWS CLI (version 2), and run this without --profile: \
+         `eval \"$(aws configure export-credentials --profile {profile} --format env)\"`"
     )]
     ProfileNeedsMfa {
         /// The profile's name.

@@ -105,7 +105,7 @@ pub enum Error {
         /// What it is.
         what: String,
         /// Why not, and what to do.
-        reason: &'static str,
+        reason: String,
     },
     /// An attribute that AWS does not take, or too many.
     #[error("attributes of thing {thing}: {reason}; nothing was changed")]
@@ -133,15 +133,17 @@ pub enum Error {
     },
     /// The certificate is attached to another thing.
     #[error(
-        "certificate {id} belongs to {others} already, and nothing was changed; if that device was renamed or replaced, \
-         remove it first (`se050-iot remove`); if several things shall have the certificate, register each of them as shared \
-         (--shared)"
+        "certificate {id} belongs to the thing {} already, and nothing was changed; if that device was renamed or replaced, \
+         remove it first: `se050-iot remove --thing-name {}`; if several things are to have the certificate, register each of them \
+         with --shared",
+        others.join(", "),
+        others.first().map_or("NAME", String::as_str)
     )]
     CertificateElsewhere {
         /// The certificate.
         id: CertificateId,
-        /// The other things.
-        others: String,
+        /// The names of the other things.
+        others: Vec<String>,
     },
     /// The thing has another certificate.
     #[error(
