@@ -49,6 +49,8 @@ mod plans;
 #[cfg(feature = "provision")]
 mod policies;
 #[cfg(feature = "provision")]
+mod printed;
+#[cfg(feature = "provision")]
 mod registry;
 #[cfg(feature = "provision")]
 mod round_trip;
