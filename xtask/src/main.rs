@@ -1,10 +1,11 @@
-//! The project's own commands: `cargo xtask demo`, `test`, `advisor`, `cross` and `image`.
+//! The project's own commands: `cargo xtask demo`, `test`, `advisor`, `bench`, `cross` and `image`.
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 mod advisor;
+mod bench;
 mod command;
 mod cross;
 mod debian;
@@ -31,6 +32,8 @@ enum Command {
     },
     /// AWS's qualification cases (Device Advisor) on our programs, AWS's SDK and bare rumqttc
     Advisor(advisor::AdvisorOptions),
+    /// This project measured beside AWS's SDK, bare rumqttc, mosquitto's C client, boto3 and the AWS CLI
+    Bench(bench::BenchOptions),
     /// The programs as a container image for podman on the device, made without a daemon
     Image(image::ImageOptions),
 }
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::Cross { options, smoke } => cross::run(&options, smoke),
         Command::Advisor(options) => advisor::run(&options),
+        Command::Bench(options) => bench::run(&options),
         Command::Image(options) => image::run(&options),
     };
     match result {
