@@ -17,18 +17,24 @@ pub(super) fn device_policies(judge: &mut Judge<'_>) -> anyhow::Result<Finding> 
     let Some((program, arguments)) = judge.policy_command().and_then(<[String]>::split_first) else {
         return Ok(Finding::not_applicable("nothing here makes this device's policy"));
     };
-    let output = Command::new(program).args(arguments).output().with_context(|| format!("{program} does not start"))?;
+    let output = Command::new(program)
+        .args(arguments)
+        .output()
+        .with_context(|| format!("{program} does not start"))?;
     ensure!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
     let policy: Value = serde_json::from_slice(&output.stdout).context("the policy is no JSON")?;
     let mut allowed = 0;
     let mut too_wide = Vec::new();
-    for statement in each(&policy["Statement"]) {
-        if statement["Effect"] != "Allow" {
+    for statement in policy.get("Statement").into_iter().flat_map(each) {
+        if statement.get("Effect").and_then(Value::as_str) != Some("Allow") {
             continue;
         }
-        ensure!(statement.get("NotResource").is_none() && statement.get("NotAction").is_none(), "allows all but something");
-        for action in each(&statement["Action"]).filter_map(Value::as_str) {
-            for resource in each(&statement["Resource"]).filter_map(Value::as_str) {
+        ensure!(
+            statement.get("NotResource").is_none() && statement.get("NotAction").is_none(),
+            "allows all but something"
+        );
+        for action in statement.get("Action").into_iter().flat_map(each).filter_map(Value::as_str) {
+            for resource in statement.get("Resource").into_iter().flat_map(each).filter_map(Value::as_str) {
                 allowed += 1;
                 if action.contains('*') || !is_the_things_own(resource) {
                     too_wide.push(format!("{action} on {resource}"));
@@ -38,7 +44,9 @@ pub(super) fn device_policies(judge: &mut Judge<'_>) -> anyhow::Result<Finding> 
     }
     ensure!(allowed > 0, "the policy allows nothing");
     Ok(match too_wide.as_slice() {
-        [] => Finding::pass(format!("{allowed} permissions, each within the thing's own client id, topics and filters")),
+        [] => Finding::pass(format!(
+            "{allowed} permissions, each within the thing's own client id, topics and filters"
+        )),
         wide => Finding::fail(wide.join("; ")),
     })
 }
@@ -50,9 +58,11 @@ fn each(value: &Value) -> impl Iterator<Item = &Value> {
 
 /// `arn:PARTITION:iot:REGION:ACCOUNT:KIND/NAME` with the thing's name as a whole level, and no wildcard before it.
 fn is_the_things_own(resource: &str) -> bool {
-    let name = resource.splitn(6, ':').nth(5).and_then(|kind_and_name| Some(kind_and_name.split_once('/')?.1));
+    let name =
+        resource.splitn(6, ':').nth(5).and_then(|kind_and_name| Some(kind_and_name.split_once('/')?.1));
     let before = name.and_then(|name| name.split('/').position(|level| level == THING).map(|at| (name, at)));
-    before.is_some_and(|(name, at)| !name.split('/').take(at).any(|level| level.contains(['*', '?', '+', '#'])))
+    before
+        .is_some_and(|(name, at)| !name.split('/').take(at).any(|level| level.contains(['*', '?', '+', '#'])))
 }
 
 #[cfg(test)]
