@@ -89,7 +89,7 @@ fn announce(sim: &AwsIotSim) {
     println!("To turn the AWS CLI or an AWS SDK to it, in another terminal:");
     println!();
     for (name, value) in sim.environment() {
-        println!("  export {name}={value}");
+        println!("  export {name}={}", quoted(&value));
     }
     println!();
     println!("Next: register a device there, for example with");
@@ -99,6 +99,15 @@ fn announce(sim: &AwsIotSim) {
     println!(
         "and connect to the MQTT endpoint by its name. Who is refused, and why, is told here. Ctrl-C stops."
     );
+}
+
+/// The word as a POSIX shell wants it: the names of files may have spaces.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:/=+,@%".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 /// An error with its causes, in one line.
