@@ -77,7 +77,7 @@ impl Service {
 }
 
 #[test]
-fn a_report_that_meets_another_one_is_sent_again_and_doubled_answers_do_no_harm() {
+fn a_report_that_meets_another_one_is_sent_again_and_a_doubled_answer_does_no_harm() {
     let Some(bench) = Bench::new() else { return };
     block_on(async {
         let mut service = bench.service().await;
@@ -92,10 +92,10 @@ fn a_report_that_meets_another_one_is_sent_again_and_doubled_answers_do_no_harm(
                 *counts.entry(status).or_insert(0) += 1;
                 match code {
                     Some(code) => service.reject(&answers, code).await,
-                    None => {
-                        service.accept(&answers).await;
-                        service.accept(&answers).await;
-                    }
+                    None => service.accept(&answers).await,
+                }
+                if counts.values().sum::<u32>() == 4 {
+                    service.accept(&answers).await;
                 }
             }
             counts
