@@ -13,6 +13,7 @@ mod request;
 mod respond;
 mod services;
 mod sts;
+mod test_authorization;
 mod thing_groups;
 mod thing_types;
 mod things;
@@ -30,7 +31,9 @@ pub(crate) fn router(services: Services) -> Router {
         .merge(policies())
         .merge(certificates())
         .route("/topics/{*topic}", post(data_plane::publish))
+        .route("/connections/{id}", get(data_plane::get_connection))
         .route("/connections/{id}/messages", post(data_plane::send_direct_message))
+        .route("/test-authorization", post(test_authorization::test))
         .route("/endpoint", get(endpoint::describe))
         .route("/", post(sts::call))
         .fallback(respond::unknown_operation)

@@ -54,6 +54,8 @@ impl Operation {
             ("DELETE", "/certificates/{id}") => ("DeleteCertificate", "cert"),
             ("GET", "/endpoint") => ("DescribeEndpoint", ""),
             ("POST", "/topics/{*topic}") => ("Publish", "topic"),
+            ("POST", "/test-authorization") => ("TestAuthorization", ""),
+            ("GET", "/connections/{id}") => ("GetConnection", "client"),
             ("POST", "/connections/{id}/messages") => ("SendDirectMessage", "client"),
             _ => return None,
         };
