@@ -31,7 +31,7 @@ pub(crate) struct Package {
     pub(crate) name: String,
     /// The names that cargo gives the programs, and their names here.
     pub(crate) programs: Vec<(String, String)>,
-    arguments: Vec<&'static str>,
+    pub(crate) arguments: Vec<&'static str>,
 }
 
 /// What is built, each in a run of cargo of its own.

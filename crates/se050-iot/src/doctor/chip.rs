@@ -35,7 +35,7 @@ pub(super) fn check(list: &mut Checklist<'_>, settings: &DeviceSettings, key: &S
         return None;
     };
     let found_key = list.run(KEY, || {
-        let found = token.key(key).map_err(|error| problem(&error))?;
+        let found = token.key(key, None).map_err(|error| problem(&error))?;
         let kind = found.public_key().kind();
         Ok((found, text!(words::KEY, key = key, kind = kind)))
     });
@@ -214,7 +214,7 @@ fn certificate(
     let certificate = match (&settings.certificate_file, &settings.certificate) {
         (Some(file), _) => Certificate::from_file(file),
         (None, Some(selector)) => token.certificate(selector),
-        (None, None) => token.certificate_of_key(key),
+        (None, None) => token.certificate(key),
     };
     let certificate = certificate.map_err(|error| problem(&error))?;
     let (subject, id) = (certificate.subject().to_owned(), certificate.fingerprint());
@@ -244,7 +244,7 @@ pub(super) fn problem(error: &Error) -> Problem {
         | Error::PinFinalTry { .. }
         | Error::PinLocked { .. } => text!(words::DO_GIVE_PIN),
         Error::NotFound { .. } => text!(words::DO_LIST_OBJECTS),
-        Error::Ambiguous { .. } | Error::AmbiguousLabel { .. } => text!(words::DO_NAME_BY_ID),
+        Error::Ambiguous { .. } => text!(words::DO_NAME_BY_ID),
         Error::NoCertificateKnown { .. } | Error::NotACertificate { .. } => text!(words::DO_NAME_CERTIFICATE),
         Error::KeyMismatch { .. } => text!(words::DO_NAME_KEYS_CERTIFICATE),
         Error::UnsupportedKey { .. } => text!(words::DO_USE_ANOTHER_KEY),

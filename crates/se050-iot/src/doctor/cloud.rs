@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use aws_iot_mqtt::{Client, Error, Proxy, Reconnect, Stage, Topic};
-use se050_device::{Device, DeviceSettings, verdict};
+use aws_iot_mqtt::{Error, Reconnect, Stage, Topic};
+use se050_device::{Device, DeviceSettings};
 
 use super::checklist::{Checklist, Problem, sentence};
 use super::chip::Identity;
@@ -33,7 +33,7 @@ pub(super) fn check(
 ) -> anyhow::Result<()> {
     let endpoint = settings.endpoint()?.to_owned();
     let clock = clock::check(list, SystemTime::now());
-    let proxied = match Proxy::from_environment(&endpoint) {
+    let proxied = match settings.proxy() {
         Ok(proxy) => proxy.is_some(),
         Err(error) => {
             let cause = text!(words::PROXY_WRONG, error = error.report());
@@ -81,10 +81,8 @@ pub(super) fn check(
             return Ok(());
         }
     };
-    let builder = Client::builder(device.endpoint(), device.client_id(), Arc::new(tls))
-        .port(device.port())
-        .proxy_from_environment()
-        .classify_signer_errors(verdict)
+    let builder = device
+        .client_with(Arc::new(tls))
         .reconnect(Reconnect::never())
         .connect_timeout(PATIENCE)
         .connect_deadline(Duration::ZERO)

@@ -18,21 +18,18 @@ use std::time::SystemTime;
 use anyhow::Context as _;
 use aws_iot_mqtt::Topic;
 use clap::Args;
-use clap::builder::Resettable;
 use se050_device::DeviceArgs;
 use se050_key::Selector;
 
 #[cfg(feature = "provision")]
 use crate::aws_args::AwsArgs;
 use crate::exit::Exit;
-use crate::terminal::Escaping;
+use crate::terminal::{Escaping, say};
 use checklist::{Checklist, Problem};
 use messages::{device as words, text};
 
 /// What `se050-iot doctor` is told.
 #[derive(Args)]
-#[command(mut_arg("endpoint", |arg| arg.required_unless_present(Resettable::Reset)))]
-#[command(mut_arg("key_label", |arg| arg.required_unless_present(Resettable::Reset)))]
 pub(crate) struct DoctorArgs {
     /// Check the chip: module, bus, key, certificate, signature
     #[arg(long)]
@@ -72,6 +69,7 @@ impl DoctorArgs {
 /// Where no half is named, the chip is checked, and account and cloud where an endpoint is known.
 pub(crate) fn run(args: &DoctorArgs, out: &mut Escaping<File>) -> anyhow::Result<Exit> {
     let mut list = Checklist::new(out, args.json);
+    let mut chip_failed = false;
     let settings = list.run("configuration", || {
         let settings = args.device.options().settings().map_err(|error| {
             let cause = text!(words::CONFIGURATION_UNUSABLE, error = format!("{error:#}"));
@@ -103,6 +101,7 @@ pub(crate) fn run(args: &DoctorArgs, out: &mut Escaping<File>) -> anyhow::Result
             // The account alone: the operator may have the certificate, and not the chip.
             None
         };
+        chip_failed = identity.is_none() && (args.chip || all || args.cloud);
         #[cfg(feature = "provision")]
         operator::check(
             &mut list,
@@ -116,5 +115,9 @@ pub(crate) fn run(args: &DoctorArgs, out: &mut Escaping<File>) -> anyhow::Result
         }
     }
     let good = list.finish().context("cannot write to standard output")?;
+    let log = if chip_failed { se050_device::module_log() } else { String::new() };
+    if !log.is_empty() {
+        say!("{}", log.trim_start());
+    }
     Ok(if good { Exit::Good } else { Exit::Unwell })
 }

@@ -13,7 +13,7 @@ use std::time::SystemTime;
 use anyhow::{Context as _, ensure};
 use aws_iot_provision::{Applied, Device, DeviceCertificate, Plan, Progress as Event, Purpose, Rights};
 use device_identity::{DeviceConfig, Identity, KeyConfig, Requirements};
-use se050_device::DeviceSettings;
+use se050_device::{DeviceSettings, KeyAndCertificate};
 use se050_key::{NXP_MODULE, Selector};
 
 pub(crate) use args::UpArgs;
@@ -22,7 +22,7 @@ use progress::{Progress, Stage};
 use report::{Chip, Report};
 
 use crate::account::{Account, agreed, runtime, warn_of};
-use crate::chip::{FIRST_FACTORY_KEY, Pair};
+use crate::chip::FIRST_FACTORY_KEY;
 use crate::exit::Exit;
 use crate::provision::settings;
 use crate::terminal::say;
@@ -55,7 +55,7 @@ pub(crate) fn run(args: &UpArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
 struct Connection {
     settings: DeviceSettings,
     key: Selector,
-    pair: Pair,
+    pair: KeyAndCertificate,
 }
 
 async fn go(
@@ -165,7 +165,11 @@ fn read_chip(
 }
 
 /// What the device's programs have to be told to find key and certificate.
-fn key_config(settings: &DeviceSettings, key: &Selector, pair: &Pair) -> anyhow::Result<KeyConfig> {
+fn key_config(
+    settings: &DeviceSettings,
+    key: &Selector,
+    pair: &KeyAndCertificate,
+) -> anyhow::Result<KeyConfig> {
     let mut config = KeyConfig::from(key.as_str());
     config.certificate = settings.certificate.as_ref().map(|label| label.as_str().to_owned());
     if pair.token.module != Path::new(NXP_MODULE) {

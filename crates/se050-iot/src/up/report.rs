@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use super::config_file::{Change, ConfigFile};
 use crate::account::{Account, step_json};
-use crate::chip::Pair;
 use crate::json;
 use crate::shell::quoted;
+use se050_device::KeyAndCertificate;
 
 /// The chip in words.
 pub(super) struct Chip {
@@ -21,7 +21,7 @@ pub(super) struct Chip {
 }
 
 impl Chip {
-    pub(super) fn of(key: &Selector, pair: &Pair) -> Self {
+    pub(super) fn of(key: &Selector, pair: &KeyAndCertificate) -> Self {
         Self {
             key: key.as_str().to_owned(),
             kind: pair.certificate.public_key().kind().to_string(),

@@ -9,14 +9,22 @@
 )]
 
 mod cert_export;
+#[cfg(feature = "completions")]
+mod completions;
 mod doctor;
 mod identity;
 mod json;
+mod module_log;
 mod objects;
+mod outbox;
 mod output;
+mod publishing;
 mod selecting;
 mod serve;
+mod shared_options;
+mod subscribing;
 mod support;
+mod terminal;
 
 #[cfg(feature = "provision")]
 mod credentials;
@@ -26,6 +34,8 @@ mod deprovision;
 mod doctor_operator;
 #[cfg(feature = "provision")]
 mod fleet;
+#[cfg(feature = "provision")]
+mod help;
 #[cfg(feature = "provision")]
 mod interrupted;
 #[cfg(feature = "provision")]
@@ -40,6 +50,8 @@ mod options;
 mod plans;
 #[cfg(feature = "provision")]
 mod policies;
+#[cfg(feature = "provision")]
+mod printed;
 #[cfg(feature = "provision")]
 mod registry;
 #[cfg(feature = "provision")]
