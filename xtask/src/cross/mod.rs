@@ -22,8 +22,6 @@ mod standard_library;
 mod toolchain;
 mod zig;
 
-
-
 pub(crate) use artifacts::{Artifact, artifacts_directory, sha256};
 pub(crate) use build::{Programs, packages};
 use device::workshop;

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use aws_iot_provision::{Applied, Device, Plan, Step};
 use device_identity::DeviceConfig;
+use se050_device::KeyAndCertificate;
 use se050_key::Selector;
 use serde_json::{Value, json};
 
@@ -11,7 +12,6 @@ use super::config_file::{Change, ConfigFile};
 use crate::account::{Account, step_json};
 use crate::json;
 use crate::shell::quoted;
-use se050_device::KeyAndCertificate;
 
 /// The chip in words.
 pub(super) struct Chip {
