@@ -94,3 +94,26 @@ fn by_family(mut say: impl FnMut(bool) -> String) -> Text {
     let mut said = |v6| Some(say(v6)).filter(|said| !said.is_empty()).unwrap_or_else(|| "-".to_owned());
     text!(words::BY_FAMILY, v4 = said(false), v6 = said(true))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
+
+    use super::super::messages::Language;
+    use super::*;
+
+    #[test]
+    fn each_family_is_told_and_one_is_enough() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let both = [IpAddr::from(Ipv6Addr::LOCALHOST), IpAddr::from(Ipv4Addr::LOCALHOST)];
+        let told = connect(&both, port).unwrap().in_language(Language::English);
+        // What IPv6 answers is the system's business.
+        assert!(told.starts_with("IPv4 127.0.0.1; IPv6 ::1: "), "{told}");
+        let told = connect(&both[1..], port).unwrap().in_language(Language::English);
+        assert_eq!(told, "IPv4 127.0.0.1; IPv6 -");
+        drop(listener);
+        let told = connect(&both, port).unwrap_err().cause.in_language(Language::English);
+        assert!(told.contains("127.0.0.1: ") && told.contains("::1: "), "{told}");
+    }
+}
