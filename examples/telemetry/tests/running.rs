@@ -41,18 +41,18 @@ impl Device {
     }
 
     fn telemetry(&self, args: &[&str]) -> Telemetry {
-        self.telemetry_on(None, args)
+        self.telemetry_on(None, "0.05", args)
     }
 
-    /// With the chip on a (fake) I2C bus that the program can look at.
-    fn telemetry_on(&self, bus: Option<&I2cShim>, args: &[&str]) -> Telemetry {
+    /// With the chip on a (fake) I2C bus that the program can look at, and a reading every `interval` seconds.
+    fn telemetry_on(&self, bus: Option<&I2cShim>, interval: &str, args: &[&str]) -> Telemetry {
         let mut command = Command::new(env!("CARGO_BIN_EXE_telemetry"));
         command.env_clear().env("SE050_LOCK_FILE", self.directory.path().join("lock"));
         if let Some(bus) = bus {
             bus.apply(&mut command, &self.chip);
         }
         let mut process = command
-            .args(["--interval", "0.05", "--config"])
+            .args(["--interval", interval, "--config"])
             .arg(self.directory.path().join("device.toml"))
             .args(args)
             .stdout(Stdio::piped())
@@ -141,7 +141,7 @@ fn a_chip_that_loses_its_power_costs_no_reading() {
                 continue;
             }
             let bus = on_i2c.then(|| I2cShim::build(device.directory.path()).unwrap());
-            let mut telemetry = device.telemetry_on(bus.as_ref(), &[]);
+            let mut telemetry = device.telemetry_on(bus.as_ref(), "0.5", &[]);
             telemetry.until("connected");
             device.chip.set_fault(Fault::Absent).unwrap();
             device.chip.power_cycle().unwrap();
@@ -157,7 +157,8 @@ fn a_chip_that_loses_its_power_costs_no_reading() {
                 while !telemetry.connects() {
                     assert_eq!(telemetry.process.wait().unwrap().code(), Some(75));
                     restarts += 1;
-                    telemetry = device.telemetry_on(bus.as_ref(), &[]);
+                    std::thread::sleep(Duration::from_secs(1));
+                    telemetry = device.telemetry_on(bus.as_ref(), "0.5", &[]);
                 }
             });
             let (bus, took) = (if on_i2c { "I2C" } else { "not looked at" }, back.elapsed().as_secs_f64());
