@@ -27,6 +27,8 @@ mod policy;
 #[cfg(feature = "provision")]
 mod policy_apply;
 #[cfg(feature = "provision")]
+mod policy_setup;
+#[cfg(feature = "provision")]
 mod provision;
 #[cfg(feature = "provision")]
 mod remove;
@@ -35,6 +37,8 @@ mod shell;
 #[cfg(feature = "provision")]
 mod status;
 mod terminal;
+#[cfg(feature = "provision")]
+mod up;
 
 use exit::Exit;
 use terminal::Escaping;
@@ -46,6 +50,7 @@ In this order:
                            se050-iot provision --certificate 00C0A1.json --thing-name gw-00C0A1 --device-config device.toml
   on the device            se050-iot doctor --config device.toml
                            pubsub --config device.toml
+With the operator's credentials on the device itself, all of this is one command: se050-iot up --thing gw-00C0A1
 
 Exit codes: 0 good; 1 not done, standard error says why; 2 wrong command line; 3 an identity or a policy was refused; 4 a device, or some of a
 fleet, are not registered; 5 the question was not answered with yes; 75 start this process again.";
@@ -81,6 +86,9 @@ enum Command {
     /// Messages that a program keeps on the disk until the server has them: how many, which, and why some were set aside.
     #[command(subcommand)]
     Outbox(outbox::OutboxCommand),
+    /// From the chip to the first message on one machine: registers this device, writes its configuration, sends one message.
+    #[cfg(feature = "provision")]
+    Up(Box<up::UpArgs>),
     /// Registers a device, or a fleet, with AWS IoT Core: thing, policy, certificate, attachments, endpoint.
     #[cfg(feature = "provision")]
     Provision(Box<provision::ProvisionArgs>),
@@ -149,6 +157,8 @@ fn run(command: Command, out: &mut Escaping<File>) -> anyhow::Result<Exit> {
         Command::Enroll(args) => identity::export(args, out).map(|()| Exit::Good),
         Command::Outbox(command) => outbox::run(command, out).map(|()| Exit::Good),
         Command::Serve(args) => serve::run(&args, out).map(|()| Exit::Good),
+        #[cfg(feature = "provision")]
+        Command::Up(args) => up::run(&args, out),
         #[cfg(feature = "provision")]
         Command::Provision(args) => provision::run(*args, out),
         #[cfg(feature = "provision")]

@@ -72,7 +72,10 @@ async fn telemetry(args: &Args, mut out: impl Write) -> anyhow::Result<()> {
             _ = status.tick() => writeln!(out, "{}", summary(&client.statistics()))?,
             event = events.next() => match event {
                 Some(event) => show(&event, &mut out)?,
-                None => return Ok(client.closed().await?),
+                None => {
+                    let ended = client.closed().await;
+                    return ended.with_context(|| lost(number, &client.statistics()));
+                }
             },
             () = stop.asked() => break,
         }
@@ -131,6 +134,12 @@ fn summary(statistics: &Statistics) -> String {
         statistics.dropped,
         statistics.reconnects
     )
+}
+
+/// What the program's end costs, of that many readings.
+fn lost(readings: u64, statistics: &Statistics) -> String {
+    let done = statistics.acknowledged + statistics.refused + statistics.dropped;
+    format!("{} readings did not get through", readings.saturating_sub(done))
 }
 
 /// Sends what waits, and disconnects. A second signal ends the program at once.
