@@ -6,6 +6,7 @@ mod bench;
 mod certificate_requests;
 mod certificates;
 mod costs;
+mod every_answer;
 mod hanging;
 mod i2c;
 mod matrix;
