@@ -1,11 +1,13 @@
-//! The project's own commands: `cargo xtask demo`, `test`, `advisor`, `cross` and `image`.
+//! The project's own commands: `cargo xtask demo`, `test`, `abuse`, `advisor`, `cross`, `completions` and `image`.
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
+mod abuse;
 mod advisor;
 mod command;
+mod completions;
 mod cross;
 mod debian;
 mod demo;
@@ -29,6 +31,10 @@ enum Command {
         #[arg(long)]
         smoke: bool,
     },
+    /// Shell completions and manual pages of `se050-iot` for the device, into target/device/share
+    Completions,
+    /// The long forms of the tests that kill, cut, fill and wear: some twenty minutes, with figures
+    Abuse(abuse::AbuseOptions),
     /// AWS's qualification cases (Device Advisor) on our programs, AWS's SDK and bare rumqttc
     Advisor(advisor::AdvisorOptions),
     /// The programs as a container image for podman on the device, made without a daemon
@@ -40,6 +46,8 @@ fn main() -> ExitCode {
         Command::Demo => demo::run(),
         Command::Test(options) => test::run(&options),
         Command::Cross { options, smoke } => cross::run(&options, smoke),
+        Command::Completions => completions::run(),
+        Command::Abuse(options) => abuse::run(&options),
         Command::Advisor(options) => advisor::run(&options),
         Command::Image(options) => image::run(&options),
     };

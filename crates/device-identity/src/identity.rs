@@ -104,7 +104,7 @@ impl Identity {
     pub fn key(&self) -> Option<KeyConfig> {
         let Self::Bundle(bundle) = self else { return None };
         let Objects { key, certificate, pkcs11_lib } = bundle.objects.clone();
-        Some(KeyConfig { label: key, certificate, pkcs11_lib })
+        Some(KeyConfig { certificate, pkcs11_lib, ..KeyConfig::from(key.as_str()) })
     }
 
     /// Checks what has to hold before the device is registered: proof, validity, key, signature, issuer.

@@ -1,13 +1,13 @@
 //! What a device application looks like: a reading every second goes to AWS IoT Core with the key in the SE050. When the
 //! network goes away, readings wait in the outbox (a day of them, then the oldest make room) and follow when it is
 //! back. What happens to the connection is shown as it happens; while all goes well, there is one line a minute. Ctrl-C and
-//! SIGTERM (`podman stop`) end it in order: what waits is sent, the connection is closed, the chip is released.
+//! SIGTERM (`podman stop`) end it in order: what waits is sent, the connection is closed, the chip is released. With
+//! `--durable DIR`, readings wait on a disk, and what is left at the end follows at the next start.
 //!
 //! Needs a device that is registered, its configuration (`se050-iot provision --device-config`) or the same by flags, and NXP's
 //! PKCS#11 module, or any other token's. A proxy is taken from the environment (`HTTPS_PROXY`).
 
 mod args;
-mod stop;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -20,8 +20,7 @@ use aws_iot_mqtt::{
     WhenFull,
 };
 use clap::Parser as _;
-use se050_device::Device;
-use stop::Stop;
+use se050_device::{Device, Stop};
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
 /// A day of readings, at one a second.
@@ -35,49 +34,66 @@ fn main() -> ExitCode {
     let args = Args::parse();
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        .with_max_level(tracing_subscriber::filter::LevelFilter::ERROR)
+        .with_max_level(args.log.level_or(tracing_subscriber::filter::LevelFilter::ERROR))
         .init();
     se050_device::exit(run(&args))
 }
 
 fn run(args: &Args) -> anyhow::Result<()> {
     // NXP's module prints its log to standard output; ours shall be readable.
-    let out = se050_key::stdout::set_aside()?;
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(telemetry(args, out))
+    let out = args.log.standard_output()?;
+    let device = args.device.open()?;
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(telemetry(args, &device, out))
 }
 
-async fn telemetry(args: &Args, mut out: impl Write) -> anyhow::Result<()> {
+async fn telemetry(args: &Args, device: &Device, mut out: impl Write) -> anyhow::Result<()> {
     let mut stop = Stop::new()?;
-    let device = args.device.open()?;
-    let client = client(&device)?;
+    let client = client(device, args)?;
     let mut events = client.events();
     let topic: Topic = format!("{}/readings", device.topic_prefix()).parse()?;
     let mut ticks = interval(args.interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut status = interval_at(Instant::now() + STATUS_INTERVAL, STATUS_INTERVAL);
-    let mut number = 0;
+    let (mut number, mut refused) = (0, 0);
     while args.count.is_none_or(|count| number < count) {
         tokio::select! {
             _ = ticks.tick() => {
                 number += 1;
                 // The receipt is for whoever wants to know: what the outbox has accepted will be delivered.
-                drop(client.try_publish(reading(&topic, number)?.retain(args.retain))?);
+                match client.try_publish(reading(&topic, number)?.retain(args.retain)) {
+                    Ok(receipt) => drop(receipt),
+                    // An event has told it. No reason to stop measuring: somebody may make room on the disk.
+                    Err(Error::OutboxStore { .. }) => refused += 1,
+                    Err(error) => return Err(error.into()),
+                }
             }
             _ = status.tick() => writeln!(out, "{}", summary(&client.statistics()))?,
             event = events.next() => match event {
                 Some(event) => show(&event, &mut out)?,
-                None => return Ok(client.closed().await?),
+                None => {
+                    let ended = client.closed().await;
+                    return ended.with_context(|| lost(number, &client.statistics()));
+                }
             },
-            () = stop.asked() => break,
+            _ = stop.asked() => break,
         }
     }
-    finish(&client, events, stop, &mut out).await
+    finish(&client, events, stop, args, &mut out).await?;
+    anyhow::ensure!(refused == 0, "{refused} readings were lost: the disk did not take them");
+    Ok(())
 }
 
 /// Connects in the background, for as long as it takes.
-fn client(device: &Device) -> anyhow::Result<Client> {
+fn client(device: &Device, args: &Args) -> anyhow::Result<Client> {
     let outbox = OutboxOptions::new().messages(DAY).bytes(64 * 1024 * 1024).when_full(WhenFull::DropOldest);
     let builder = device.client().outbox(outbox).drain_timeout(DRAIN_TIMEOUT);
+    let builder = match args.durable() {
+        Some(durable) => builder.durable(durable),
+        None => builder,
+    };
     Ok(builder.start()?)
 }
 
@@ -101,7 +117,10 @@ fn show(event: &Event, out: &mut impl Write) -> std::io::Result<()> {
         Event::ConnectFailed { error, retry_in: Some(delay) } => {
             writeln!(out, "still offline: {}; trying again in {:.1} s", error.report(), delay.as_secs_f32())
         }
-        Event::MessageDropped { .. } | Event::PublishRefused { .. } => writeln!(out, "{event}"),
+        Event::MessageDropped { .. }
+        | Event::PublishRefused { .. }
+        | Event::OutboxFailed { .. }
+        | Event::OutboxRestored => writeln!(out, "{event}"),
         _ => Ok(()),
     }
 }
@@ -118,27 +137,41 @@ fn summary(statistics: &Statistics) -> String {
     )
 }
 
+/// What the program's end costs, of that many readings.
+fn lost(readings: u64, statistics: &Statistics) -> String {
+    let done = statistics.acknowledged + statistics.refused + statistics.dropped;
+    format!("{} readings did not get through", readings.saturating_sub(done))
+}
+
 /// Sends what waits, and disconnects. A second signal ends the program at once.
 async fn finish(
     client: &Client,
     mut events: Events,
     mut stop: Stop,
+    args: &Args,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     let ended = tokio::select! {
         ended = client.disconnect(DisconnectReason::Normal) => ended,
-        () = stop.asked() => {
+        _ = stop.asked() => {
             let waiting = client.statistics().outbox_messages;
             anyhow::bail!("stopped by a second signal: {waiting} readings did not get through");
         }
     };
+    let statistics = client.statistics();
     while let Some(event) = events.next().await {
         show(&event, out)?;
     }
-    writeln!(out, "{}", summary(&client.statistics()))?;
-    match ended {
-        Err(Error::NotDrained { messages, .. }) => anyhow::bail!("{messages} readings did not get through"),
-        ended => Ok(ended?),
+    writeln!(out, "{}", summary(&statistics))?;
+    match (ended, &args.durable) {
+        (Err(Error::NotDrained { messages, .. }), Some(directory)) => {
+            writeln!(out, "{messages} readings wait in {} for the next start", directory.display())?;
+            Ok(())
+        }
+        (Err(Error::NotDrained { messages, .. }), None) => {
+            anyhow::bail!("{messages} readings did not get through")
+        }
+        (ended, _) => Ok(ended?),
     }
 }
 

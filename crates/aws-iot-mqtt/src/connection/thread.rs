@@ -15,7 +15,7 @@ use crate::acknowledgement::SessionWaker;
 use crate::client::Outcome;
 use crate::clock::Moment;
 use crate::message_queue::{CAPACITY, QueueWriter, WhenUnread, queue};
-use crate::session::{Command, Session, SessionParts, SubscribeRequest};
+use crate::session::{Command, Session, SubscribeRequest};
 use crate::subscription::Messages;
 use crate::{Cause, Client, DisconnectReason, Error, Event};
 
@@ -43,6 +43,10 @@ pub(crate) fn start(settings: Settings, must_connect: bool) -> Result<(Client, C
     }
     let messages = Messages { queue: reader };
     let shared = Arc::new(Shared::new(settings.outbox, Arc::clone(&settings.limits), waker, messages));
+    #[cfg(feature = "durable")]
+    if let Some(durable) = &settings.durable {
+        crate::outbox::durable::open(&shared.outbox, durable, settings.limits.receive_maximum)?;
+    }
     let client = Client { commands, closing: Arc::new(closing), ended, shared: Arc::clone(&shared) };
     let log = dispatcher::get_default(Clone::clone);
     let first = must_connect.then_some(connected);
@@ -50,7 +54,11 @@ pub(crate) fn start(settings: Settings, must_connect: bool) -> Result<(Client, C
     thread::Builder::new()
         .name("aws-iot-mqtt".to_owned())
         .spawn(move || dispatcher::with_default(&log, || run(work, end)))
-        .map_err(|error| Error::Start { source: Cause::new(error) })?;
+        .map_err(|error| {
+            let error = Error::Start { source: Cause::new(error) };
+            client.shared.outbox.fail_all(&error);
+            error
+        })?;
     Ok((client, connects))
 }
 
@@ -81,16 +89,8 @@ fn run(work: Work, end: watch::Sender<Option<Outcome>>) {
 fn run_on(runtime: Runtime, work: Work, end: &watch::Sender<Option<Outcome>>) {
     let Work { settings, shared, unrouted, to_do, asked, first } = work;
     let span = info_span!("mqtt", endpoint = %settings.endpoint, client_id = %settings.connect.client_id);
-    let mut session = Session::new(SessionParts {
-        limits: Arc::clone(&settings.limits),
-        client_id: settings.connect.client_id.clone(),
-        operation_timeout: settings.operation_timeout,
-        outbox: Arc::clone(&shared.outbox),
-        waker: Arc::clone(&shared.waker),
-        unrouted: unrouted.clone(),
-        hub: Arc::clone(&shared.hub),
-        counters: Arc::clone(&shared.counters),
-    });
+    let client_id = settings.connect.client_id.clone();
+    let mut session = Session::new(&shared, client_id, settings.operation_timeout, unrouted.clone());
     let given = settings.subscriptions.iter().cloned();
     let given = given.map(|options| SubscribeRequest { options, queue: unrouted.clone(), answer: None });
     session.command(Command::Subscribe(given.collect()), Moment::now());
@@ -107,6 +107,8 @@ fn run_on(runtime: Runtime, work: Work, end: &watch::Sender<Option<Outcome>>) {
     drop(supervisor);
     // The key with it, before anybody is told: a program that ends next must not have a chip's module at work still.
     drop(settings);
+    // So that it can be opened again.
+    shared.outbox.wait_until_stored();
     end.send_replace(Some(outcome));
     // Does not wait for a handshake that still hangs in the key, or for the resolver.
     runtime.shutdown_background();

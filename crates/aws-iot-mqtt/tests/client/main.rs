@@ -7,8 +7,12 @@
     reason = "a failing test may panic"
 )]
 
+#[cfg(feature = "durable")]
+mod abuse;
 mod aws_faults;
 mod aws_iot_sim;
+#[cfg(feature = "durable")]
+mod durable;
 mod features;
 mod misbehaving;
 mod mosquitto;
@@ -19,6 +23,7 @@ mod server_certificate;
 mod server_trouble;
 mod sessions;
 mod signer;
+mod starting;
 mod support;
 mod trying_again;
 mod unreachable;

@@ -70,7 +70,8 @@ impl ControlPlane {
                     };
                     return Ok(things.into_iter().map(attached).collect());
                 }
-                Err(error) if error.is_about_the_call() => {
+                // ministack answers InvalidRequestException to a path that it does not know.
+                Err(error) if error.is_about_the_call() || error.is("InvalidRequestException") => {
                     tracing::debug!(%error, "ListPrincipalThings instead of ListPrincipalThingsV2");
                 }
                 Err(error) => return Err(error),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use aws_iot_mqtt::{Client, Error, Proxy, Reconnect, Stage, Topic};
-use se050_device::{Device, DeviceSettings, verdict};
+use aws_iot_mqtt::{Error, Reconnect, Stage, Topic};
+use se050_device::{Device, DeviceSettings};
 
 use super::checklist::{Checklist, Problem, sentence};
 use super::chip::Identity;
@@ -26,7 +26,7 @@ pub(super) fn check(
 ) -> anyhow::Result<()> {
     let endpoint = settings.endpoint()?.to_owned();
     let clock = clock::check(list, SystemTime::now());
-    let proxied = match Proxy::from_environment(&endpoint) {
+    let proxied = match settings.proxy() {
         Ok(proxy) => proxy.is_some(),
         Err(error) => {
             let next = "correct the environment variable, or leave it out: HTTPS_PROXY=http://HOST:PORT";
@@ -71,10 +71,8 @@ pub(super) fn check(
             return Ok(());
         }
     };
-    let builder = Client::builder(device.endpoint(), device.client_id(), Arc::new(tls))
-        .port(device.port())
-        .proxy_from_environment()
-        .classify_signer_errors(verdict)
+    let builder = device
+        .client_with(Arc::new(tls))
         .reconnect(Reconnect::never())
         .connect_timeout(PATIENCE)
         .connect_deadline(Duration::ZERO)

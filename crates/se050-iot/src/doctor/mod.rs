@@ -14,18 +14,15 @@ use std::time::SystemTime;
 use anyhow::Context as _;
 use aws_iot_mqtt::Topic;
 use clap::Args;
-use clap::builder::Resettable;
 use se050_device::DeviceArgs;
 use se050_key::Selector;
 
 use crate::exit::Exit;
-use crate::terminal::Escaping;
+use crate::terminal::{Escaping, say};
 use checklist::{Checklist, Problem};
 
 /// What `se050-iot doctor` is told.
 #[derive(Args)]
-#[command(mut_arg("endpoint", |arg| arg.required_unless_present(Resettable::Reset)))]
-#[command(mut_arg("key_label", |arg| arg.required_unless_present(Resettable::Reset)))]
 pub(crate) struct DoctorArgs {
     /// Check the chip: module, bus, key, certificate, signature
     #[arg(long)]
@@ -47,6 +44,7 @@ pub(crate) struct DoctorArgs {
 /// Without `--chip` and `--cloud`, the chip is checked, and the cloud where an endpoint is known.
 pub(crate) fn run(args: &DoctorArgs, out: &mut Escaping<File>) -> anyhow::Result<Exit> {
     let mut list = Checklist::new(out, args.json);
+    let mut chip_failed = false;
     let settings = list.run("configuration", || {
         let settings = args.device.options().settings();
         let settings = settings.map_err(|error| {
@@ -72,10 +70,15 @@ pub(crate) fn run(args: &DoctorArgs, out: &mut Escaping<File>) -> anyhow::Result
             }
             identity
         };
+        chip_failed = identity.is_none();
         if args.cloud || (!args.chip && settings.endpoint.is_some()) {
             cloud::check(&mut list, settings, identity, args.topic.as_ref())?;
         }
     }
     let good = list.finish().context("cannot write to standard output")?;
+    let log = if chip_failed { se050_device::module_log() } else { String::new() };
+    if !log.is_empty() {
+        say!("{}", log.trim_start());
+    }
     Ok(if good { Exit::Good } else { Exit::Unwell })
 }

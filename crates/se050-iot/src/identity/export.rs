@@ -9,7 +9,7 @@ use clap::Args;
 use device_identity::{
     Chip, DeviceCertificate, IdentityBundle, Objects, Proof, ProofScheme, Statement, Subject,
 };
-use se050_key::{NXP_MODULE, Scheme};
+use se050_key::{NXP_MODULE, Scheme, Selector};
 use serde_json::{Value, json};
 
 use super::bundle_file;
@@ -130,7 +130,7 @@ fn make(
     output: Option<&Path>,
 ) -> anyhow::Result<(IdentityBundle, String)> {
     let statement = Statement::new(subject.clone(), args.nonce.clone(), SystemTime::now())?;
-    let Pair { key, certificate, token, .. } = args.chip.open()?;
+    let Pair { key_label, cert_label, key, certificate, token } = args.chip.open()?;
     let certificate = DeviceCertificate::from_der(certificate.as_der())?;
     let (scheme, proof_scheme) = match ProofScheme::for_key(certificate.key_kind()) {
         Some(scheme @ ProofScheme::RsaPkcs1Sha256) => (Scheme::RsaPkcs1Sha256, scheme),
@@ -145,7 +145,8 @@ fn make(
     };
     let signature = key.sign(scheme, &statement.to_bytes(&certificate))?;
     let proof = Proof::new(statement, proof_scheme, signature);
-    let mut bundle = IdentityBundle::new(certificate, objects(&args.chip, &token.module)?, proof);
+    let mut bundle =
+        IdentityBundle::new(certificate, objects(&key_label, cert_label.as_ref(), &token.module)?, proof);
     if let Some(path) = &args.issuers {
         let pem = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         bundle.issuers = DeviceCertificate::all_from_pem(&pem).with_context(|| path.display().to_string())?;
@@ -164,9 +165,9 @@ fn make(
 }
 
 /// What the device's programs have to be told to find key and certificate.
-fn objects(chip: &ChipArgs, module: &Path) -> anyhow::Result<Objects> {
-    let mut objects = Objects::of_key(chip.key().as_str());
-    objects.certificate = chip.cert_label.as_ref().map(|label| label.as_str().to_owned());
+fn objects(key: &Selector, certificate: Option<&Selector>, module: &Path) -> anyhow::Result<Objects> {
+    let mut objects = Objects::of_key(key.as_str());
+    objects.certificate = certificate.map(|label| label.as_str().to_owned());
     if module != Path::new(NXP_MODULE) {
         // The programs may run in another directory.
         let module = std::path::absolute(module).context("cannot tell where the PKCS#11 module is")?;

@@ -40,7 +40,7 @@ pub(crate) struct DeviceArgs {
 /// What devices get.
 #[derive(Args)]
 #[command(next_help_heading = "What devices get")]
-pub(super) struct SettingsArgs {
+pub(crate) struct SettingsArgs {
     /// The policy that devices get; made if there is none of that name, and never changed here (`se050-iot policy apply` does)
     #[arg(long, value_name = "NAME", default_value = DEFAULT_POLICY)]
     pub(super) policy_name: PolicyName,
@@ -60,7 +60,7 @@ pub(super) struct SettingsArgs {
     pub(super) detach_other_policies: bool,
     /// Register certificates INACTIVE
     #[arg(long)]
-    pub(super) inactive: bool,
+    pub(crate) inactive: bool,
     /// Let a certificate be attached to further things
     #[arg(long)]
     pub(super) shared: bool,

@@ -13,9 +13,9 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-pub(crate) use args::{DEFAULT_POLICY, PaceArgs};
+pub(crate) use args::{DEFAULT_POLICY, PaceArgs, SettingsArgs};
 pub(crate) use fleet::{Bar, names};
-pub(crate) use intake::read_policy;
+pub(crate) use intake::{read_policy, settings};
 pub(crate) use plan_file::{Writer as PlanFile, read as read_plans};
 
 use crate::exit::Exit;

@@ -9,14 +9,22 @@
 )]
 
 mod cert_export;
+#[cfg(feature = "completions")]
+mod completions;
 mod doctor;
 mod identity;
 mod json;
+mod module_log;
 mod objects;
+mod outbox;
 mod output;
+mod publishing;
 mod selecting;
 mod serve;
+mod shared_options;
+mod subscribing;
 mod support;
+mod terminal;
 
 #[cfg(feature = "provision")]
 mod credentials;
@@ -24,6 +32,8 @@ mod credentials;
 mod deprovision;
 #[cfg(feature = "provision")]
 mod fleet;
+#[cfg(feature = "provision")]
+mod help;
 #[cfg(feature = "provision")]
 mod interrupted;
 #[cfg(feature = "provision")]
@@ -44,3 +54,5 @@ mod printed;
 mod registry;
 #[cfg(feature = "provision")]
 mod round_trip;
+#[cfg(feature = "provision")]
+mod up;
