@@ -47,14 +47,12 @@ impl Expectations {
             };
             let digits = fingerprint.replace(':', "").to_ascii_lowercase();
             if digits.len() != 64 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-                return Err(wrong(format!(
-                    "{fingerprint:?} is no SHA-256: 64 hexadecimal digits are wanted"
-                )));
+                return Err(wrong(format!("{fingerprint:?} is no SHA-256, which has 64 hexadecimal digits")));
             }
             let place = all.devices.len();
             for name in &names {
                 if all.by_name.insert(name.clone(), place).is_some_and(|other| other != place) {
-                    return Err(wrong(format!("{name} stands there twice")));
+                    return Err(wrong(format!("{name} is there twice")));
                 }
             }
             all.devices.push(Expected { names, fingerprint: digits });
@@ -133,11 +131,7 @@ mod tests {
                 format!("serial,fingerprint\r\n\r\nS1,{a}\r\nS2,abc\r\n"),
                 "line 4: \"abc\" is no SHA-256",
             ),
-            (
-                "twice",
-                format!("serial,fingerprint\n# box\nS1,{a}\nS1,{a}\n"),
-                "line 4: S1 stands there twice",
-            ),
+            ("twice", format!("serial,fingerprint\n# box\nS1,{a}\nS1,{a}\n"), "line 4: S1 is there twice"),
             ("no name", format!("serial,fingerprint\n,{a}\n"), "line 2: a value is missing"),
             ("no fingerprint", "serial,fingerprint\nS1,\n".to_owned(), "line 2: a value is missing"),
         ] {

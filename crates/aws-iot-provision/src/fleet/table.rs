@@ -133,7 +133,7 @@ impl Header {
                     return Err((line, format!("unknown column {name:?}")));
                 }
                 if names.iter().take(index).any(|other| other == name) {
-                    return Err((line, format!("the column {name:?} stands there twice")));
+                    return Err((line, format!("the column {name:?} is there twice")));
                 }
             }
             return Ok(Self { line, names, separator });
@@ -318,7 +318,7 @@ fn members(object: Value) -> Result<HashMap<String, String>, String> {
             Value::Null => return None,
             Value::String(text) => text.trim().to_owned(),
             Value::Number(number) => number.to_string(),
-            other => return Some(Err(format!("{name} is {other} where a text is wanted"))),
+            other => return Some(Err(format!("{name} is {other}, and has to be a text"))),
         };
         (!value.is_empty()).then_some(Ok((name.to_ascii_lowercase(), value)))
     });
@@ -374,7 +374,7 @@ mod tests {
     fn a_list_that_cannot_be_is_told_by_its_line() {
         for (name, content, says) in [
             ("column", "\r\na,c\r\nx,1\r\n", "list.txt, line 2: unknown column \"c\"; wanted are a and b"),
-            ("column twice", "a,a\nx,1\n", "line 1: the column \"a\" stands there twice"),
+            ("column twice", "a,a\nx,1\n", "line 1: the column \"a\" is there twice"),
             ("broken array", "[\n{\"a\": \"x\"},\n{\"a\" \"y\"}]", "line 3: "),
             ("empty", "", "names no device"),
             ("header alone", "a,b\n", "names no device"),
@@ -394,7 +394,7 @@ mod tests {
             ("rounded", "a,b\n1.23457E+11,1\ny,2\n", "rounded"),
             ("unknown member", "{\"c\": 1}\n{\"a\": \"y\"}\n", "unknown member \"c\""),
             ("broken", "{\"a\": \n{\"a\": \"y\"}\n", "EOF"),
-            ("no text", "{\"a\": []}\n{\"a\": \"y\"}\n", "where a text is wanted"),
+            ("no text", "{\"a\": []}\n{\"a\": \"y\"}\n", "has to be a text"),
         ] {
             let rows = read(content.as_bytes()).unwrap();
             assert!(rows[0].1.starts_with("! ") && rows[0].1.contains(says), "{name}: {rows:?}");

@@ -153,7 +153,7 @@ pub(super) fn end(counts: &Counts, args: &DeviceArgs, out: &mut impl Write) -> a
             )?;
         }
         if !complete {
-            writeln!(out, "for the others: mend what is reported, and run the same command again")?;
+            writeln!(out, "for the others: correct what is reported, and run the same command again")?;
         }
     }
     out.flush()?;
