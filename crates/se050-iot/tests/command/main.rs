@@ -33,6 +33,8 @@ mod deprovision;
 #[cfg(feature = "provision")]
 mod device_services;
 #[cfg(feature = "provision")]
+mod doctor_operator;
+#[cfg(feature = "provision")]
 mod fleet;
 #[cfg(feature = "provision")]
 mod help;
