@@ -7,6 +7,7 @@ mod bus;
 mod certificate_requests;
 mod certificates;
 mod costs;
+mod every_answer;
 mod hanging;
 
 mod matrix;
