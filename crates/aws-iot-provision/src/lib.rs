@@ -10,6 +10,7 @@ mod client;
 mod configuration;
 mod denial;
 mod device;
+mod device_policies;
 mod error;
 mod failed_call;
 pub mod fleet;
