@@ -60,7 +60,7 @@ With the operator's credentials on the device itself, all of this is one command
 
 Exit codes: 0 good; 1 not done, standard error says why; 2 wrong command line; 3 an identity or a policy was refused; 4 a device, or some of a
 fleet, are not registered; 5 the question was not answered with yes; 27 the time is over (pub, sub); 69 no connection to the server (pub,
-sub); 75 start this process again; 77 the server refused it (pub, sub); 130, 143 a signal ended it (pub, sub).";
+sub, up); 75 start this process again; 77 the server refused it (pub, sub, up); 130, 143 a signal ended it (pub, sub).";
 
 /// From the chip to AWS IoT Core: checks the device, reads its certificate from its SE050, and registers the device.
 #[derive(Parser)]
