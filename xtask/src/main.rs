@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask demo`, `test`, `abuse`, `advisor`, `cross`, `completions` and `image`.
+//! The project's own commands: `cargo xtask demo`, `test`, `abuse`, `advisor`, `bench`, `cross`, `completions` and `image`.
 
 use std::process::ExitCode;
 
@@ -6,6 +6,7 @@ use clap::Parser;
 
 mod abuse;
 mod advisor;
+mod bench;
 mod command;
 mod completions;
 mod cross;
@@ -37,6 +38,8 @@ enum Command {
     Abuse(abuse::AbuseOptions),
     /// AWS's qualification cases (Device Advisor) on our programs, AWS's SDK and bare rumqttc
     Advisor(advisor::AdvisorOptions),
+    /// This project measured beside AWS's SDK, bare rumqttc, mosquitto's C client, boto3 and the AWS CLI
+    Bench(bench::BenchOptions),
     /// The programs as a container image for podman on the device, made without a daemon
     Image(image::ImageOptions),
 }
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Command::Completions => completions::run(),
         Command::Abuse(options) => abuse::run(&options),
         Command::Advisor(options) => advisor::run(&options),
+        Command::Bench(options) => bench::run(&options),
         Command::Image(options) => image::run(&options),
     };
     match result {
