@@ -233,10 +233,10 @@ impl Session {
         self.trim_unacknowledged();
     }
 
-    /// Whether everything that was accepted is done with, acknowledgements of received messages and the ends of
-    /// subscriptions included.
+    /// Whether everything that was accepted is done with, acknowledgements of received messages included. The end of a
+    /// subscription that was dropped is sent, and not waited for.
     pub(crate) fn is_drained(&self) -> bool {
-        self.outbox.depth().0 == 0 && self.output.is_empty() && !self.subscriptions.has_requests()
+        self.outbox.depth().0 == 0 && self.output.is_empty() && !self.subscriptions.is_awaited()
     }
 
     /// Whether the server has acknowledged a message or granted a subscription on this connection.
