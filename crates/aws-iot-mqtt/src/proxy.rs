@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::net::IpAddr;
+use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -112,6 +113,16 @@ impl Proxy {
 
     pub(crate) fn has_credentials(&self) -> bool {
         self.credentials.is_some()
+    }
+}
+
+/// As the environment variables write it: `http://HOST:PORT`, `http://USER:PASSWORD@HOST:PORT`, or `HOST:PORT`.
+impl FromStr for Proxy {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        // The text itself may hold a password.
+        Self::parse(text).map_err(|why| Error::InvalidProxy { place: "the text".to_owned(), why })
     }
 }
 

@@ -30,6 +30,15 @@ pub struct DeviceConfig {
     /// The CA certificates to trust, in PEM; without it, Amazon's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<String>,
+    /// The HTTP proxy, as `http://HOST:PORT`. It holds no password: that belongs into the environment variable `HTTPS_PROXY`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<String>,
+    /// The TLS version to speak: `auto`, `1.2` or `1.3`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_version: Option<String>,
+    /// MQTT's keep-alive, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep_alive: Option<u64>,
     /// The key in the chip.
     pub key: KeyConfig,
 }
@@ -46,12 +55,28 @@ pub struct KeyConfig {
     /// The PKCS#11 module, where it is not NXP's in its usual place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pkcs11_lib: Option<String>,
+    /// The certificate in a file, with its intermediates, where it is not in the chip.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate_file: Option<String>,
+    /// The token, where the module has several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_label: Option<String>,
+    /// The file with the PIN, where the token asks for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pin_file: Option<String>,
 }
 
 /// A key whose certificate follows from it, behind NXP's module.
 impl From<&str> for KeyConfig {
     fn from(label: &str) -> Self {
-        Self { label: label.to_owned(), certificate: None, pkcs11_lib: None }
+        Self {
+            label: label.to_owned(),
+            certificate: None,
+            pkcs11_lib: None,
+            certificate_file: None,
+            token_label: None,
+            pin_file: None,
+        }
     }
 }
 
@@ -66,6 +91,9 @@ impl DeviceConfig {
             client_id: thing.to_owned(),
             topic_prefix: thing.to_owned(),
             ca_file: None,
+            proxy: None,
+            tls_version: None,
+            keep_alive: None,
             key: key.into(),
         }
     }

@@ -1,50 +1,22 @@
 //! A device that is ready to connect.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::Context as _;
-use aws_iot_mqtt::{Builder, Client};
-use device_identity::DeviceConfig;
+use aws_iot_mqtt::{Builder, Client, Proxy};
 use rustls_se050::rustls::{ClientConfig, RootCertStore};
 use rustls_se050::{ClientConfigBuilder, ClientIdentity, Explanation, TlsVersions, roots_from_pem_file};
 use se050_key::{Certificate, Key, Selector};
 
-use crate::{KeyAndCertificate, TokenArgs, verdict};
+use crate::options::MissingOption;
+use crate::{DeviceOptions, TokenArgs, verdict};
 
-/// MQTT over TLS (AWS IoT Core developer guide, "Device communication protocols").
-const MQTT_PORT: u16 = 8883;
-
-const NO_CERTIFICATE: &str = if cfg!(feature = "clap") {
+pub(crate) const NO_CERTIFICATE: &str = if cfg!(feature = "clap") {
     "the device's certificate is needed: --cert FILE, or --cert-label LABEL for one in the token"
 } else {
     "the device's certificate is needed: name it in the device configuration (key.certificate)"
 };
-
-/// What is said of a device's connection. What is left out comes from the device configuration, where there is one.
-#[derive(Debug, Clone, Default)]
-pub struct DeviceOptions {
-    /// The device configuration, as `se050-iot provision --device-config` writes it.
-    pub config: Option<PathBuf>,
-    /// The data endpoint of the AWS account.
-    pub endpoint: Option<String>,
-    /// The endpoint's port; 8883 where nobody says another.
-    pub port: Option<u16>,
-    /// The MQTT client id; where nobody says one, it is made from the certificate.
-    pub client_id: Option<String>,
-    /// The private key.
-    pub key: Option<Selector>,
-    /// The certificate in the token.
-    pub certificate: Option<Selector>,
-    /// The certificate in a file, with its intermediates.
-    pub certificate_file: Option<PathBuf>,
-    /// The CA certificates to trust, in PEM or DER; Amazon's where nobody says others.
-    pub ca_file: Option<PathBuf>,
-    /// Module, token and PIN.
-    pub token: TokenArgs,
-    /// Which TLS versions are offered.
-    pub tls_versions: TlsVersions,
-}
 
 /// A device that is ready to connect: key and certificate are found, belong together, and make a TLS configuration.
 #[derive(Debug)]
@@ -56,6 +28,8 @@ pub struct Device {
     certificate: Certificate,
     identity: ClientIdentity,
     tls: Arc<ClientConfig>,
+    proxy: Option<Proxy>,
+    keep_alive: Option<Duration>,
 }
 
 impl Device {
@@ -67,13 +41,24 @@ impl Device {
         DeviceOptions { config: Some(file.into()), ..DeviceOptions::default() }.open()
     }
 
-    /// A client for this device, not connected yet: endpoint, port, client id and TLS are set, the proxy is the environment's
-    /// (`HTTPS_PROXY`), and failures of the chip are told apart as [`verdict`] says.
+    /// A client for this device, not connected yet: endpoint, port, client id, TLS, proxy and keep-alive are set, and failures of
+    /// the chip are told apart as [`verdict`] says.
     pub fn client(&self) -> Builder {
-        Client::builder(&self.endpoint, &self.client_id, Arc::clone(&self.tls))
+        self.client_with(Arc::clone(&self.tls))
+    }
+
+    /// The same with another TLS configuration, made from [`Self::tls`].
+    pub fn client_with(&self, tls: Arc<ClientConfig>) -> Builder {
+        let mut builder = Client::builder(&self.endpoint, &self.client_id, tls)
             .port(self.port)
-            .proxy_from_environment()
-            .classify_signer_errors(verdict)
+            .classify_signer_errors(verdict);
+        if let Some(proxy) = &self.proxy {
+            builder = builder.proxy(proxy.clone());
+        }
+        match self.keep_alive {
+            Some(interval) => builder.keep_alive(interval),
+            None => builder,
+        }
     }
 
     /// The error with what it has to do with this device's key and certificate, where it has.
@@ -120,59 +105,6 @@ impl Device {
     }
 }
 
-impl DeviceOptions {
-    /// Opens the token, and prepares the connection. Nothing is connected yet.
-    ///
-    /// # Errors
-    /// Something is missing or contradictory; the token, the key, a certificate or a file cannot be used.
-    pub fn open(self) -> anyhow::Result<Device> {
-        let settings = self.settings()?;
-        settings.endpoint()?;
-        let key = settings.key.as_ref().context("no key: --key-label LABEL, or --config FILE")?;
-        let file = settings.certificate_file.as_deref();
-        let opened = settings.token.open(key, settings.certificate.as_ref(), file, NO_CERTIFICATE)?;
-        let KeyAndCertificate { key, certificate, .. } = opened;
-        settings.device(key, certificate)
-    }
-
-    /// What was said here, completed by the device configuration. The token is not opened.
-    ///
-    /// # Errors
-    /// The configuration cannot be read or used.
-    pub fn settings(self) -> anyhow::Result<DeviceSettings> {
-        let config = self.config.as_deref().map(read).transpose()?;
-        let config = config.as_ref();
-        // A certificate or module that was named for one key says nothing of another.
-        let key_config = config.map(|config| &config.key).filter(|_| self.key.is_none());
-        let key = match (self.key, key_config) {
-            (None, Some(config)) => Some(config.label.parse()?),
-            (given, _) => given,
-        };
-        let certificate = match (self.certificate, key_config.and_then(|key| key.certificate.as_ref())) {
-            (None, Some(label)) if self.certificate_file.is_none() => Some(label.parse()?),
-            (given, _) => given,
-        };
-        let mut token = self.token;
-        let uri = key.as_ref().and_then(Selector::uri);
-        let names_module = uri.is_some_and(|uri| uri.module_path().is_some());
-        if token.pkcs11_lib.is_none() && (key_config.is_some() || !names_module) {
-            token.pkcs11_lib = config.and_then(|config| config.key.pkcs11_lib.as_ref()).map(PathBuf::from);
-        }
-        Ok(DeviceSettings {
-            endpoint: self.endpoint.or_else(|| Some(config?.endpoint.clone())),
-            port: self.port.or(config.map(|config| config.port)).unwrap_or(MQTT_PORT),
-            client_id: self.client_id.or_else(|| Some(config?.client_id.clone())),
-            topic_prefix: config.map(|config| config.topic_prefix.clone()),
-            key,
-            certificate,
-            certificate_file: self.certificate_file,
-            ca_file: self.ca_file.or_else(|| config?.ca_file.as_ref().map(PathBuf::from)),
-            token,
-            tls_versions: self.tls_versions,
-        })
-    }
-}
-
 /// All that is known of a device's connection before its token is opened: the options, completed by the device configuration.
 #[derive(Debug, Clone)]
 pub struct DeviceSettings {
@@ -196,6 +128,12 @@ pub struct DeviceSettings {
     pub token: TokenArgs,
     /// Which TLS versions are offered.
     pub tls_versions: TlsVersions,
+    /// How long the connection may be silent before the server is asked whether it is still there.
+    pub keep_alive: Option<Duration>,
+    /// The proxy that the program was told, which comes before the environment's.
+    pub(crate) proxy: Option<Proxy>,
+    /// The proxy of the device configuration, which comes after it.
+    pub(crate) config_proxy: Option<Proxy>,
 }
 
 impl DeviceSettings {
@@ -204,7 +142,22 @@ impl DeviceSettings {
     /// # Errors
     /// None was given.
     pub fn endpoint(&self) -> anyhow::Result<&str> {
-        self.endpoint.as_deref().context("no endpoint: --endpoint HOST, or --config FILE")
+        let missing =
+            MissingOption("the endpoint is missing: --endpoint <HOST>, SE050_ENDPOINT, or --config <FILE>");
+        Ok(self.endpoint.as_deref().ok_or(missing)?)
+    }
+
+    /// The HTTP proxy to go through, if any: the one that the program was told, else the one that the environment names for the
+    /// endpoint (`HTTPS_PROXY`, `NO_PROXY`), else the device configuration's.
+    ///
+    /// # Errors
+    /// The environment's cannot be used.
+    pub fn proxy(&self) -> Result<Option<Proxy>, aws_iot_mqtt::Error> {
+        if self.proxy.is_some() {
+            return Ok(self.proxy.clone());
+        }
+        let environment = self.endpoint.as_deref().map(Proxy::from_environment).transpose()?.flatten();
+        Ok(environment.or_else(|| self.config_proxy.clone()))
     }
 
     /// The authorities that are trusted.
@@ -216,6 +169,11 @@ impl DeviceSettings {
         Ok(file.map_or_else(|| Ok(aws_iot_mqtt::roots::amazon()), roots_from_pem_file)?)
     }
 
+    /// The MQTT client id with that certificate: the one that was given, or one that is made from the certificate.
+    pub fn client_id_of(&self, certificate: &Certificate) -> String {
+        self.client_id.clone().unwrap_or_else(|| format!("se050-{:.16}", certificate.fingerprint()))
+    }
+
     /// The device with that key and its certificate.
     ///
     /// # Errors
@@ -224,8 +182,8 @@ impl DeviceSettings {
         let identity = ClientIdentity::new(key, &certificate)?;
         let tls =
             ClientConfigBuilder::new(&identity, self.roots()?).tls_versions(self.tls_versions).build()?;
-        let endpoint = self.endpoint()?.to_owned();
-        let client_id = self.client_id.unwrap_or_else(|| format!("se050-{:.16}", certificate.fingerprint()));
+        let (endpoint, proxy) = (self.endpoint()?.to_owned(), self.proxy()?);
+        let client_id = self.client_id_of(&certificate);
         Ok(Device {
             endpoint,
             port: self.port,
@@ -234,10 +192,8 @@ impl DeviceSettings {
             certificate,
             identity,
             tls: Arc::new(tls),
+            proxy,
+            keep_alive: self.keep_alive,
         })
     }
-}
-
-fn read(config: &Path) -> anyhow::Result<DeviceConfig> {
-    DeviceConfig::from_file(config).with_context(|| format!("--config {}", config.display()))
 }

@@ -5,7 +5,9 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use aws_iot_mqtt::Verdict;
-use rustls_se050::{chip_failure, exit_status};
+use rustls_se050::chip_failure;
+
+use crate::options::MissingOption;
 
 /// Whether another attempt to connect may get its signature: for
 /// [`classify_signer_errors`](aws_iot_mqtt::Builder::classify_signer_errors). The MQTT client knows nothing of chips.
@@ -41,15 +43,53 @@ pub fn chain(error: &anyhow::Error) -> String {
     text
 }
 
-/// The program's exit status. An error is printed to standard error with all its causes; the status is 75 where
-/// the chip did not answer, so that a supervisor starts a new process, which may find it, and 1 for any other error.
+/// The PKCS#11 module's log, indented under a heading, where the error is a failure of the chip or the module, and the log was kept
+/// aside. Empty otherwise.
+pub fn failure_log(error: &anyhow::Error) -> String {
+    use se050_key::Error as Chip;
+    match chip_failure(error.as_ref()) {
+        Some(
+            Chip::Call { .. }
+            | Chip::ChipUnreachable { .. }
+            | Chip::RestartNeeded { .. }
+            | Chip::Timeout { .. }
+            | Chip::Hanging { .. }
+            | Chip::BadSignature { .. }
+            | Chip::LoadModule { .. }
+            | Chip::WorkerGone { .. },
+        ) => module_log(),
+        _ => String::new(),
+    }
+}
+
+/// What the PKCS#11 module has logged, indented under a heading; empty where its log is not kept aside, or it has logged nothing.
+pub fn module_log() -> String {
+    let lines = se050_key::module_log::lines();
+    if lines.is_empty() {
+        return String::new();
+    }
+    format!("\nThe PKCS#11 module's own log:\n    {}", lines.join("\n    "))
+}
+
+/// The status with which a program ends because of this error: 75 where the chip did not answer, so that a supervisor starts a new
+/// process, which may find it; 2 where the command line lacks something; 1 for any other error.
+pub fn exit_status(error: &anyhow::Error) -> u8 {
+    match error.downcast_ref::<MissingOption>() {
+        Some(_) => 2,
+        None => rustls_se050::exit_status(error.as_ref()),
+    }
+}
+
+/// The program's exit status, as [`exit_status`] says. An error is printed to standard error with all its causes, and with the
+/// PKCS#11 module's log where the chip failed.
 pub fn exit(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            let log = failure_log(&error);
             // Where standard error cannot be written to, there is nobody to tell; the status remains.
-            let _ = writeln!(std::io::stderr(), "Error: {}", chain(&error));
-            ExitCode::from(exit_status(error.as_ref()))
+            let _ = writeln!(std::io::stderr(), "Error: {}{log}", chain(&error));
+            ExitCode::from(exit_status(&error))
         }
     }
 }

@@ -1,27 +1,31 @@
 //! The token behind a PKCS#11 module, and key and certificate in it.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use se050_key::{Certificate, Error, Key, NXP_MODULE, Pin, Selector, Token, TokenBuilder, TokenInfo};
 
+use crate::options::parsed;
+
 /// What to say of a file with several certificates, of which the first is not the key's.
 const NOT_FIRST: &str = "of several certificates in a file, the first has to be the device's own";
 
-/// Which PKCS#11 module, which token, and where its PIN is. A PKCS#11 URI that names the key may say the same; where both
-/// speak, they have to agree.
+/// Which PKCS#11 module, which token, and where its PIN is. What is not said here comes from the environment. A PKCS#11 URI that
+/// names the key may say the same; where both speak, they have to agree.
 #[derive(Debug, Clone, Default)]
 #[cfg_attr(feature = "clap", derive(clap::Args))]
 pub struct TokenArgs {
-    /// The PKCS#11 module [default: /usr/lib/plug-and-trust/libsss_pkcs11.so]
-    #[cfg_attr(feature = "clap", arg(long, alias = "pkcs11_lib", value_name = "FILE"))]
+    /// The PKCS#11 module [env: SE050_PKCS11_LIB] [default: /usr/lib/plug-and-trust/libsss_pkcs11.so]
+    #[cfg_attr(feature = "clap", arg(long, alias = "pkcs11_lib", help_heading = crate::args::KEY, value_name = "FILE"))]
     pub pkcs11_lib: Option<PathBuf>,
-    /// The token, where the module has several
-    #[cfg_attr(feature = "clap", arg(long, alias = "token_label", value_name = "LABEL"))]
+    /// The token, where the module has several [env: SE050_TOKEN_LABEL]
+    #[cfg_attr(feature = "clap", arg(long, alias = "token_label", help_heading = crate::args::KEY, value_name = "LABEL"))]
     pub token_label: Option<String>,
     /// A file that holds the PIN (mode 600), for a token that asks for one; else SE050_PIN in the environment, or the terminal
-    #[cfg_attr(feature = "clap", arg(long, alias = "pin_file", value_name = "FILE"))]
+    /// [env: SE050_PIN_FILE]
+    #[cfg_attr(feature = "clap", arg(long, alias = "pin_file", help_heading = crate::args::KEY, value_name = "FILE"))]
     pub pin_file: Option<PathBuf>,
 }
 
@@ -82,12 +86,13 @@ impl TokenArgs {
     /// # Errors
     /// What a PKCS#11 URI says contradicts the other arguments; the PIN cannot be read.
     pub fn builder(&self, selectors: &[&Selector]) -> anyhow::Result<TokenBuilder> {
-        let mut builder = Token::builder(self.module(selectors)?).token_label(self.token_label.as_deref());
+        let args = self.completed(selectors)?;
+        let mut builder = Token::builder(self.module(selectors)?).token_label(args.token_label.as_deref());
         // A PIN of the environment is for the token of which nothing else is said.
         let source =
             selectors.iter().any(|selector| selector.uri().is_some_and(|uri| uri.pin_source().is_some()));
-        if self.pin_file.is_some() || !source {
-            builder = builder.pin(Pin::find(self.pin_file.as_deref())?);
+        if args.pin_file.is_some() || !source {
+            builder = builder.pin(Pin::find(args.pin_file.as_deref())?);
         }
         for selector in selectors {
             builder = builder.select(selector)?;
@@ -100,7 +105,7 @@ impl TokenArgs {
     /// # Errors
     /// A PKCS#11 URI names another one.
     pub fn module(&self, selectors: &[&Selector]) -> anyhow::Result<PathBuf> {
-        let mut module = self.pkcs11_lib.clone();
+        let mut module = self.completed(selectors)?.pkcs11_lib;
         let canonical = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         for selector in selectors {
             let Some(named) = selector.uri().and_then(|uri| uri.module_path()) else { continue };
@@ -113,6 +118,35 @@ impl TokenArgs {
             }
         }
         Ok(module.unwrap_or_else(|| NXP_MODULE.into()))
+    }
+
+    /// What was said here, completed by the environment.
+    fn completed(&self, selectors: &[&Selector]) -> anyhow::Result<Self> {
+        let environment = Self::from_environment(&|variable: &str| std::env::var_os(variable))?;
+        let selectors: Vec<Selector> = selectors.iter().map(|selector| (*selector).clone()).collect();
+        Ok(self.clone().or(environment, &selectors))
+    }
+
+    pub(crate) fn from_environment(variable: &impl Fn(&str) -> Option<OsString>) -> anyhow::Result<Self> {
+        let path = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        Ok(Self {
+            pkcs11_lib: path("SE050_PKCS11_LIB"),
+            token_label: parsed(variable, "SE050_TOKEN_LABEL")?,
+            pin_file: path("SE050_PIN_FILE"),
+        })
+    }
+
+    /// What is said here comes first; what neither it nor a URI among the selectors says, comes from `lower`.
+    pub(crate) fn or(self, lower: Self, selectors: &[Selector]) -> Self {
+        let uris = || selectors.iter().filter_map(|selector| Some((selector.as_str(), selector.uri()?)));
+        let names_module = uris().any(|(_, uri)| uri.module_path().is_some());
+        let names_token = uris().any(|(text, _)| text.contains("token="));
+        let names_pin = uris().any(|(_, uri)| uri.pin_source().is_some());
+        Self {
+            pkcs11_lib: self.pkcs11_lib.or(lower.pkcs11_lib.filter(|_| !names_module)),
+            token_label: self.token_label.or(lower.token_label.filter(|_| !names_token)),
+            pin_file: self.pin_file.or(lower.pin_file.filter(|_| !names_pin)),
+        }
     }
 }
 

@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
-use se050_key::Certificate;
 use serde_json::json;
 
-use crate::chip::ChipArgs;
+use crate::chip::{ChipArgs, Pair};
 use crate::terminal::{Escaping, say};
 use crate::{files, json};
 
@@ -59,10 +58,10 @@ pub(crate) fn run(command: CertCommand, out: &mut Escaping<File>) -> anyhow::Res
 }
 
 fn show(args: &ShowArgs, out: &mut Escaping<File>) -> anyhow::Result<()> {
-    let certificate = args.chip.open()?.certificate;
+    let Pair { key_label, certificate, .. } = args.chip.open()?;
     let written = if args.json {
         let object = json!({
-            "keyLabel": args.chip.key().as_str(),
+            "keyLabel": key_label.as_str(),
             "keyKind": certificate.public_key().kind().to_string(),
             "subject": certificate.subject(),
             "issuer": certificate.issuer(),
@@ -75,7 +74,7 @@ fn show(args: &ShowArgs, out: &mut Escaping<File>) -> anyhow::Result<()> {
         json::print(out, &object)
     } else {
         [
-            ("key", format!("{} ({})", args.chip.key(), certificate.public_key().kind())),
+            ("key", format!("{key_label} ({})", certificate.public_key().kind())),
             ("subject", certificate.subject().to_owned()),
             ("issuer", certificate.issuer().to_owned()),
             ("serial number", certificate.serial().to_owned()),
@@ -93,7 +92,8 @@ fn show(args: &ShowArgs, out: &mut Escaping<File>) -> anyhow::Result<()> {
 }
 
 fn export(args: &ExportArgs, out: &mut Escaping<File>) -> anyhow::Result<()> {
-    let certificate = args.chip.open()?.certificate;
+    let pair = args.chip.open()?;
+    let certificate = &pair.certificate;
     let bytes = match args.format {
         Format::Pem => certificate.to_pem().into_bytes(),
         Format::Der => certificate.as_der().to_vec(),
@@ -106,9 +106,9 @@ fn export(args: &ExportArgs, out: &mut Escaping<File>) -> anyhow::Result<()> {
         None => out.0.write_all(&bytes).context("cannot write the certificate to standard output")?,
     }
     if args.json {
-        return print_json(args, &certificate, file, out);
+        return print_json(&pair, file, out);
     }
-    say!("certificate of the key {} ({})", args.chip.key(), certificate.public_key().kind());
+    say!("certificate of the key {} ({})", pair.key_label, certificate.public_key().kind());
     say!("  subject      {}", certificate.subject());
     say!("  certificate  {} (SHA-256; AWS IoT Core's certificate id)", certificate.fingerprint());
     if let Some(path) = file {
@@ -117,14 +117,10 @@ fn export(args: &ExportArgs, out: &mut Escaping<File>) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn print_json(
-    args: &ExportArgs,
-    certificate: &Certificate,
-    file: Option<&Path>,
-    out: &mut Escaping<File>,
-) -> anyhow::Result<()> {
+fn print_json(pair: &Pair, file: Option<&Path>, out: &mut Escaping<File>) -> anyhow::Result<()> {
+    let certificate = &pair.certificate;
     let object = json!({
-        "keyLabel": args.chip.key().as_str(),
+        "keyLabel": pair.key_label.as_str(),
         "keyKind": certificate.public_key().kind().to_string(),
         "subject": certificate.subject(),
         "certificateId": certificate.fingerprint(),

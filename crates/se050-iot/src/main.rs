@@ -14,6 +14,9 @@ mod account;
 mod aws_args;
 mod cert;
 mod chip;
+#[cfg(feature = "completions")]
+mod completions;
+mod connection;
 mod doctor;
 mod duration;
 mod exit;
@@ -30,12 +33,14 @@ mod policy_apply;
 mod policy_setup;
 #[cfg(feature = "provision")]
 mod provision;
+mod publish;
 #[cfg(feature = "provision")]
 mod remove;
 mod serve;
 mod shell;
 #[cfg(feature = "provision")]
 mod status;
+mod subscribe;
 mod terminal;
 #[cfg(feature = "provision")]
 mod up;
@@ -49,19 +54,21 @@ In this order:
   on the operator's side   se050-iot provision plan --certificate 00C0A1.json --thing-name gw-00C0A1
                            se050-iot provision --certificate 00C0A1.json --thing-name gw-00C0A1 --device-config device.toml
   on the device            se050-iot doctor --config device.toml
-                           pubsub --config device.toml
+                           se050-iot sub --config device.toml -v
+                           se050-iot pub --config device.toml -t gw-00C0A1/state -m hello
 With the operator's credentials on the device itself, all of this is one command: se050-iot up --thing gw-00C0A1
 
 Exit codes: 0 good; 1 not done, standard error says why; 2 wrong command line; 3 an identity or a policy was refused; 4 a device, or some of a
-fleet, are not registered; 5 the question was not answered with yes; 75 start this process again.";
+fleet, are not registered; 5 the question was not answered with yes; 27 the time is over (pub, sub); 69 no connection to the server (pub,
+sub); 75 start this process again; 77 the server refused it (pub, sub); 130, 143 a signal ended it (pub, sub).";
 
 /// From the chip to AWS IoT Core: checks the device, reads its certificate from its SE050, and registers the device.
 #[derive(Parser)]
 #[command(version, after_help = AFTER_HELP)]
 struct Cli {
-    /// Show where in the program an error arose; for a report, together with RUST_BACKTRACE=1 in the environment
-    #[arg(long, global = true, hide = true)]
-    backtrace: bool,
+    /// Show the PKCS#11 module's own log, too; with RUST_BACKTRACE=1 also where in the program an error arose
+    #[arg(long, short, global = true)]
+    verbose: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -78,24 +85,28 @@ enum Command {
     /// The device's identity: certificate, and a proof signed by the chip. Needs no network.
     #[command(subcommand)]
     Identity(identity::IdentityCommand),
+    /// Publishes messages with the chip's key, as mosquitto_pub does.
+    Pub(Box<publish::PubArgs>),
+    /// Subscribes with the chip's key and prints what comes, as mosquitto_sub does.
+    Sub(Box<subscribe::SubArgs>),
     /// The old name of `identity export`.
     #[command(hide = true)]
     Enroll(identity::ExportArgs),
     /// Holds the chip for applications that load p11-kit's client module, several at once.
     Serve(serve::ServeArgs),
-    /// Messages that a program keeps on the disk until the server has them: how many, which, and why some were set aside.
-    #[command(subcommand)]
-    Outbox(outbox::OutboxCommand),
     /// From the chip to the first message on one machine: registers this device, writes its configuration, sends one message.
     #[cfg(feature = "provision")]
     Up(Box<up::UpArgs>),
+    /// Messages that a program keeps on the disk until the server has them: how many, which, and why some were set aside.
+    #[command(subcommand)]
+    Outbox(outbox::OutboxCommand),
     /// Registers a device, or a fleet, with AWS IoT Core: thing, policy, certificate, attachments, endpoint.
     #[cfg(feature = "provision")]
     Provision(Box<provision::ProvisionArgs>),
     /// Shows what AWS IoT Core has of a device, or of a fleet.
     #[cfg(feature = "provision")]
     Status(status::StatusArgs),
-    /// Takes a registration back: certificate, thing, and the policy when nothing else has it.
+    /// Removes a device from AWS IoT Core: certificate, thing, and the policy when nothing else has it.
     #[cfg(feature = "provision")]
     #[command(alias = "deprovision")]
     Remove(remove::RemoveArgs),
@@ -109,6 +120,19 @@ enum Command {
     #[cfg(feature = "provision")]
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
+    /// Prints the completions of a shell, or writes them with the manual pages into a directory.
+    #[cfg(feature = "completions")]
+    Completions(completions::CompletionsArgs),
+}
+
+impl Command {
+    /// For `sub`, `-v` is what it is for mosquitto_sub; there, `-d` stands for it.
+    fn is_verbose(&self, verbose: bool) -> bool {
+        match self {
+            Self::Sub(args) => args.debug,
+            _ => verbose,
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -131,29 +155,38 @@ fn main() -> ExitCode {
         }
         Err(error) => error.exit(),
     };
-    match run(cli.command, &mut out) {
+    let verbose = cli.command.is_verbose(cli.verbose);
+    if !verbose && let Err(error) = se050_key::module_log::keep() {
+        return failed(
+            &anyhow::Error::from(error).context("cannot keep the PKCS#11 module's log aside"),
+            false,
+        );
+    }
+    match run(cli.command, verbose, &mut out) {
         Ok(exit) => exit.into(),
-        Err(error) => failed(&error, cli.backtrace),
+        Err(error) => failed(&error, verbose),
     }
 }
 
-/// Tells the error once, with its causes.
-fn failed(error: &anyhow::Error, backtrace: bool) -> ExitCode {
+/// Tells the error once, with its causes, and with the module's log where the chip failed.
+fn failed(error: &anyhow::Error, verbose: bool) -> ExitCode {
     if error.downcast_ref::<identity::Told>().is_none() {
-        terminal::say!("Error: {}", se050_device::chain(error));
-        if backtrace && error.backtrace().status() == BacktraceStatus::Captured {
+        terminal::say!("Error: {}{}", se050_device::chain(error), se050_device::failure_log(error));
+        if verbose && error.backtrace().status() == BacktraceStatus::Captured {
             terminal::say!("\n{}", error.backtrace());
         }
     }
-    ExitCode::from(se050_key::Error::exit_status(error.as_ref()))
+    ExitCode::from(connection::exit_status(error))
 }
 
-fn run(command: Command, out: &mut Escaping<File>) -> anyhow::Result<Exit> {
+fn run(command: Command, verbose: bool, out: &mut Escaping<File>) -> anyhow::Result<Exit> {
     match command {
         Command::Doctor(args) => doctor::run(&args, out),
         Command::Objects(args) => objects::run(&args, out).map(|()| Exit::Good),
         Command::Cert(command) => cert::run(command, out).map(|()| Exit::Good),
         Command::Identity(command) => identity::run(command, out),
+        Command::Pub(args) => publish::run(&args, verbose),
+        Command::Sub(args) => subscribe::run(&args, out),
         Command::Enroll(args) => identity::export(args, out).map(|()| Exit::Good),
         Command::Outbox(command) => outbox::run(command, out).map(|()| Exit::Good),
         Command::Serve(args) => serve::run(&args, out).map(|()| Exit::Good),
@@ -171,5 +204,9 @@ fn run(command: Command, out: &mut Escaping<File>) -> anyhow::Result<Exit> {
         Command::Deactivate(args) => status::set(args, aws_iot_provision::Status::Inactive, out),
         #[cfg(feature = "provision")]
         Command::Policy(command) => policy::run(command, out),
+        #[cfg(feature = "completions")]
+        Command::Completions(args) => {
+            completions::run(&args, <Cli as clap::CommandFactory>::command(), out).map(|()| Exit::Good)
+        }
     }
 }

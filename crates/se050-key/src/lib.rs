@@ -11,6 +11,8 @@ mod lock;
 mod login;
 mod lookup;
 mod module;
+#[allow(unsafe_code, reason = "the C library's standard output, and the handler of a crash in the module")]
+pub mod module_log;
 mod object_id;
 mod opening;
 mod outage;

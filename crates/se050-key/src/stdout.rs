@@ -39,5 +39,6 @@ pub fn set_aside() -> io::Result<File> {
         rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)?
     };
     rustix::stdio::dup2_stdout(rustix::stdio::stderr())?;
+    crate::module_log::line_buffered();
     Ok(File::from(aside))
 }

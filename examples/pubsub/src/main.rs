@@ -12,28 +12,41 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use args::Args;
-use aws_iot_mqtt::{DisconnectReason, QoS};
+use aws_iot_mqtt::{Client, DisconnectReason, QoS};
 use clap::Parser as _;
+use se050_device::{Device, Stop};
 
 /// How long the own messages may take to come back.
 const RETURN: Duration = Duration::from_secs(30);
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(args.verbosity.level()).init();
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(args.log.level()).init();
     se050_device::exit(run(&args))
 }
 
 fn run(args: &Args) -> anyhow::Result<()> {
     // NXP's module prints its log to standard output; ours shall be readable.
-    let out = se050_key::stdout::set_aside()?;
-    tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(pubsub(args, out))
+    let out = args.log.standard_output()?;
+    let device = args.device.open()?;
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let mut stop = Stop::new()?;
+        let client = tokio::select! {
+            connected = device.client().connect() => connected.map_err(|error| device.explained(error))?,
+            signal = stop.asked() => anyhow::bail!("{signal} before there was a connection"),
+        };
+        let result = tokio::select! {
+            result = pubsub(args, &device, &client, out) => result,
+            signal = stop.asked() => Err(anyhow::anyhow!("{signal} before all messages were back")),
+        };
+        // The server is told also where something went wrong, and the chip is released.
+        let disconnected = client.disconnect(DisconnectReason::Normal).await;
+        result.and(disconnected.map_err(Into::into))
+    })
 }
 
-async fn pubsub(args: &Args, mut out: impl Write) -> anyhow::Result<()> {
-    let device = args.device.open()?;
+async fn pubsub(args: &Args, device: &Device, client: &Client, mut out: impl Write) -> anyhow::Result<()> {
     let topic = args.topic.clone().unwrap_or_else(|| format!("{}/pubsub", device.topic_prefix()));
-    let client = device.client().connect().await.map_err(|error| device.explained(error))?;
     writeln!(out, "connected to {} port {} as {}", device.endpoint(), device.port(), device.client_id())?;
     let mut messages = client.subscribe(&topic, QoS::AtLeastOnce).await?;
     writeln!(out, "subscribed to {topic}")?;
@@ -55,7 +68,6 @@ async fn pubsub(args: &Args, mut out: impl Write) -> anyhow::Result<()> {
             writeln!(out, "received {:?}", String::from_utf8_lossy(&message.payload))?;
         }
     }
-    client.disconnect(DisconnectReason::Normal).await?;
     writeln!(out, "sent {0}, received {0}", args.count)?;
     Ok(())
 }

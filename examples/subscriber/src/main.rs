@@ -10,9 +10,7 @@ use std::time::Duration;
 
 use aws_iot_mqtt::{DisconnectReason, Event, QoS, SubscribeOptions};
 use clap::Parser;
-use se050_device::DeviceArgs;
-use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::filter::LevelFilter;
+use se050_device::{Device, DeviceArgs, LogArgs, Stop};
 
 /// How long the server keeps the session. AWS IoT Core keeps one for seven days at most.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -21,28 +19,30 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 #[derive(Parser)]
 #[command(version)]
 struct Args {
+    /// The topic filter to subscribe to; without it, PREFIX/in, where PREFIX is the device's own
+    #[arg(long, short)]
+    topic: Option<String>,
     #[command(flatten)]
     device: DeviceArgs,
-    /// The topic filter to subscribe to; without it, PREFIX/in, where PREFIX is the device's own
-    #[arg(long)]
-    topic: Option<String>,
+    #[command(flatten)]
+    log: LogArgs,
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(LevelFilter::WARN).init();
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(args.log.level()).init();
     se050_device::exit(run(&args))
 }
 
 fn run(args: &Args) -> anyhow::Result<()> {
     // NXP's module prints its log to standard output; ours shall be readable.
-    let out = se050_key::stdout::set_aside()?;
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(receive(args, out))
+    let out = args.log.standard_output()?;
+    let device = args.device.open()?;
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(receive(args, &device, out))
 }
 
-async fn receive(args: &Args, mut out: impl Write) -> anyhow::Result<()> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let device = args.device.open()?;
+async fn receive(args: &Args, device: &Device, mut out: impl Write) -> anyhow::Result<()> {
+    let mut stop = Stop::new()?;
     let topic = args.topic.clone().unwrap_or_else(|| format!("{}/in", device.topic_prefix()));
     // Given to the builder, so that what the server has stored finds its subscription.
     let subscription = SubscribeOptions::new(&topic, QoS::AtLeastOnce)?;
@@ -62,8 +62,7 @@ async fn receive(args: &Args, mut out: impl Write) -> anyhow::Result<()> {
                 Some(event) => eprintln!("{event}"),
                 None => return Ok(client.closed().await?),
             },
-            _ = interrupt.recv() => break,
-            _ = terminate.recv() => break,
+            _ = stop.asked() => break,
         }
     }
     Ok(client.disconnect(DisconnectReason::Normal).await?)

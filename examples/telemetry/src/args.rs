@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_iot_mqtt::durable::{Commit, DurableOptions, WhenDiskFails};
 use clap::{Parser, ValueEnum};
-use se050_device::DeviceArgs;
+use se050_device::{DeviceArgs, LogArgs};
 
 /// Publishes a reading every second, with the key in the SE050, and shows what happens to the connection.
 #[derive(Parser)]
@@ -13,6 +13,8 @@ use se050_device::DeviceArgs;
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) device: DeviceArgs,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
     /// Seconds between two readings
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
     pub(crate) interval: Duration,

@@ -8,7 +8,6 @@
 //! PKCS#11 module, or any other token's. A proxy is taken from the environment (`HTTPS_PROXY`).
 
 mod args;
-mod stop;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -23,8 +22,7 @@ use aws_iot_mqtt::{
     Topic, WhenFull,
 };
 use clap::Parser as _;
-use se050_device::Device;
-use stop::Stop;
+use se050_device::{Device, Stop};
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
 /// A day of readings, at one a second.
@@ -38,21 +36,24 @@ fn main() -> ExitCode {
     let args = Args::parse();
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        .with_max_level(tracing_subscriber::filter::LevelFilter::ERROR)
+        .with_max_level(args.log.level_or(tracing_subscriber::filter::LevelFilter::ERROR))
         .init();
     se050_device::exit(run(&args))
 }
 
 fn run(args: &Args) -> anyhow::Result<()> {
     // NXP's module prints its log to standard output; ours shall be readable.
-    let out = se050_key::stdout::set_aside()?;
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(telemetry(args, out))
+    let out = args.log.standard_output()?;
+    let device = args.device.open()?;
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(telemetry(args, &device, out))
 }
 
-async fn telemetry(args: &Args, mut out: impl Write) -> anyhow::Result<()> {
+async fn telemetry(args: &Args, device: &Device, mut out: impl Write) -> anyhow::Result<()> {
     let mut stop = Stop::new()?;
-    let device = args.device.open()?;
-    let client = client(&device, args)?;
+    let client = client(device, args)?;
     let mut events = client.events();
     let topic: Topic = format!("{}/readings", device.topic_prefix()).parse()?;
     let mut ticks = interval(args.interval);
@@ -67,7 +68,7 @@ async fn telemetry(args: &Args, mut out: impl Write) -> anyhow::Result<()> {
                     Ok(receipt) => count_refused(receipt, &refused),
                     // An event has told it. No reason to stop measuring: somebody may make room on the disk.
                     Err(Error::OutboxStore { .. }) => drop(refused.fetch_add(1, Ordering::Relaxed)),
-                    Err(error) => return Err(error.into()),
+                    Err(error) => return Err(error).with_context(|| left_over(args, number, &client)),
                 }
             }
             _ = status.tick() => writeln!(out, "{}", summary(&client.statistics()))?,
@@ -75,10 +76,10 @@ async fn telemetry(args: &Args, mut out: impl Write) -> anyhow::Result<()> {
                 Some(event) => show(&event, &mut out)?,
                 None => {
                     let ended = client.closed().await;
-                    return ended.with_context(|| lost(number, &client.statistics()));
+                    return ended.with_context(|| left_over(args, number, &client));
                 }
             },
-            () = stop.asked() => break,
+            _ = stop.asked() => break,
         }
     }
     finish(&client, events, stop, args, &mut out).await?;
@@ -148,10 +149,16 @@ fn summary(statistics: &Statistics) -> String {
     )
 }
 
-/// What the program's end costs, of that many readings.
-fn lost(readings: u64, statistics: &Statistics) -> String {
+/// What becomes of the readings that were not acknowledged when the client ended.
+fn left_over(args: &Args, readings: u64, client: &Client) -> String {
+    let statistics = client.statistics();
     let done = statistics.acknowledged + statistics.refused + statistics.dropped;
-    format!("{} readings did not get through", readings.saturating_sub(done))
+    match &args.durable {
+        Some(directory) => {
+            format!("what was not acknowledged waits in {} for the next start", directory.display())
+        }
+        None => format!("{} readings did not get through", readings.saturating_sub(done)),
+    }
 }
 
 /// Sends what waits, and disconnects. A second signal ends the program at once.
@@ -164,9 +171,12 @@ async fn finish(
 ) -> anyhow::Result<()> {
     let ended = tokio::select! {
         ended = client.disconnect(DisconnectReason::Normal) => ended,
-        () = stop.asked() => {
+        _ = stop.asked() => {
             let waiting = client.statistics().outbox_messages;
-            anyhow::bail!("stopped by a second signal: {waiting} readings did not get through");
+            let fate = args.durable.as_ref().map_or("did not get through".to_owned(), |directory| {
+                format!("wait in {} for the next start", directory.display())
+            });
+            anyhow::bail!("stopped by a second signal: {waiting} readings {fate}");
         }
     };
     let statistics = client.statistics();

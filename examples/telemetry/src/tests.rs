@@ -28,10 +28,11 @@ fn while_all_goes_well_it_says_so_once_a_minute() {
 
     let arguments = ["telemetry", "--count", "130", "--config", file.to_str().unwrap()];
     let args = Args::try_parse_from(arguments).unwrap();
+    let device = args.device.open().unwrap();
     let mut out = Vec::new();
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().start_paused(true).build().unwrap();
-    runtime.block_on(telemetry(&args, &mut out)).unwrap();
+    runtime.block_on(telemetry(&args, &device, &mut out)).unwrap();
     let out = String::from_utf8(out).unwrap();
     // When the other thread has connected depends on the machine.
     let lines: Vec<_> = out.lines().filter(|line| *line != "connected").collect();

@@ -41,18 +41,18 @@ impl Device {
     }
 
     fn telemetry(&self, args: &[&str]) -> Telemetry {
-        self.telemetry_on(None, args)
+        self.telemetry_on(None, "0.05", args)
     }
 
-    /// With the chip on a (fake) I2C bus that the program can look at.
-    fn telemetry_on(&self, bus: Option<&I2cShim>, args: &[&str]) -> Telemetry {
+    /// With the chip on a (fake) I2C bus that the program can look at, and a reading every `interval` seconds.
+    fn telemetry_on(&self, bus: Option<&I2cShim>, interval: &str, args: &[&str]) -> Telemetry {
         let mut command = Command::new(env!("CARGO_BIN_EXE_telemetry"));
         command.env_clear().env("SE050_LOCK_FILE", self.directory.path().join("lock"));
         if let Some(bus) = bus {
             bus.apply(&mut command, &self.chip);
         }
         let mut process = command
-            .args(["--interval", "0.05", "--config"])
+            .args(["--interval", interval, "--config"])
             .arg(self.directory.path().join("device.toml"))
             .args(args)
             .stdout(Stdio::piped())
@@ -83,14 +83,14 @@ impl Telemetry {
         panic!("no line '{wanted}' in {:#?}", self.seen);
     }
 
-    fn until_contains(&mut self, wanted: &str) -> String {
-        let found = self.lines.by_ref().map(Result::unwrap).find(|line| line.contains(wanted));
-        found.expect(wanted)
-    }
-
     /// Whether it connects before it ends.
     fn connects(&mut self) -> bool {
         self.lines.by_ref().map(Result::unwrap).any(|line| line == "connected")
+    }
+
+    fn until_contains(&mut self, wanted: &str) -> String {
+        let found = self.lines.by_ref().map(Result::unwrap).find(|line| line.contains(wanted));
+        found.expect(wanted)
     }
 
     fn signal(&self, signal: Signal) {
@@ -191,7 +191,7 @@ fn a_chip_that_loses_its_power_costs_no_reading() {
                 continue;
             }
             let bus = on_i2c.then(|| I2cShim::build(device.directory.path()).unwrap());
-            let mut telemetry = device.telemetry_on(bus.as_ref(), &[]);
+            let mut telemetry = device.telemetry_on(bus.as_ref(), "0.5", &[]);
             telemetry.until("connected");
             device.chip.set_fault(Fault::Absent).unwrap();
             device.chip.power_cycle().unwrap();
@@ -207,7 +207,8 @@ fn a_chip_that_loses_its_power_costs_no_reading() {
                 while !telemetry.connects() {
                     assert_eq!(telemetry.process.wait().unwrap().code(), Some(75));
                     restarts += 1;
-                    telemetry = device.telemetry_on(bus.as_ref(), &[]);
+                    std::thread::sleep(Duration::from_secs(1));
+                    telemetry = device.telemetry_on(bus.as_ref(), "0.5", &[]);
                 }
             });
             let (bus, took) = (if on_i2c { "I2C" } else { "not looked at" }, back.elapsed().as_secs_f64());
@@ -256,10 +257,12 @@ fn a_chip_that_stays_mute_harms_no_connection_that_stands() {
 
 /// Fault 14: the two openings were spent within seconds, and the readings went with the process.
 #[test]
-fn a_chip_that_stays_mute_ends_the_program_late_and_the_program_says_what_is_lost() {
+fn a_chip_that_stays_mute_ends_the_program_late_and_costs_no_durable_reading() {
     let device = Device::new();
     device.chip.set_time_scale(0.6).unwrap();
-    let mut telemetry = device.telemetry(&[]);
+    let outbox = device.directory.path().join("outbox");
+    let durable = ["--durable", outbox.to_str().unwrap()];
+    let mut telemetry = device.telemetry_on(None, "0.5", &durable);
     telemetry.until("connected");
     device.chip.set_fault(Fault::MuteForAWhile).unwrap();
     assert!(device.cloud.disconnect("gw-1"));
@@ -270,5 +273,14 @@ fn a_chip_that_stays_mute_ends_the_program_late_and_the_program_says_what_is_los
     assert_eq!(device.chip.calls().unwrap().of("C_OpenSession"), 3);
     let complaints = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(75), "{complaints}");
-    assert!(complaints.contains(" readings did not get through"), "{complaints}");
+    assert!(complaints.contains("for the next start"), "{complaints}");
+
+    // What a supervisor does.
+    device.chip.set_fault(Fault::None).unwrap();
+    let mut telemetry = device.telemetry(&[&durable[..], &["--count", "1"]].concat());
+    let summary = telemetry.until("sent ");
+    let acknowledged = summary.split("acknowledged ").nth(1).unwrap().split(',').next().unwrap();
+    assert!(acknowledged.parse::<u32>().unwrap() > 30, "the readings of half a minute: {summary}");
+    assert!(summary.contains("waiting 0, dropped 0"), "{summary}");
+    telemetry.succeeds();
 }

@@ -9,22 +9,33 @@
 )]
 
 mod cert_export;
+#[cfg(feature = "completions")]
+mod completions;
 mod doctor;
 mod identity;
 mod json;
+mod module_log;
 mod objects;
 mod outbox;
 mod output;
+mod publishing;
 mod selecting;
 mod serve;
+mod shared_options;
+mod subscribing;
 mod support;
+mod terminal;
 
 #[cfg(feature = "provision")]
 mod credentials;
 #[cfg(feature = "provision")]
 mod deprovision;
 #[cfg(feature = "provision")]
+mod doctor_operator;
+#[cfg(feature = "provision")]
 mod fleet;
+#[cfg(feature = "provision")]
+mod help;
 #[cfg(feature = "provision")]
 mod interrupted;
 #[cfg(feature = "provision")]
@@ -39,6 +50,8 @@ mod options;
 mod plans;
 #[cfg(feature = "provision")]
 mod policies;
+#[cfg(feature = "provision")]
+mod printed;
 #[cfg(feature = "provision")]
 mod registry;
 #[cfg(feature = "provision")]

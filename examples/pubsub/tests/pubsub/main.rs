@@ -7,3 +7,4 @@ mod mosquitto;
 mod outside_application;
 mod p11_kit;
 mod selecting;
+mod stopping;

@@ -15,8 +15,6 @@ const VERSIONS: [TlsVersion; 2] = [TlsVersion::Tls12, TlsVersion::Tls13];
 fn the_key_in_the_simulated_chip() {
     let directory = tempfile::tempdir().unwrap();
     let chip = Chip::create(&directory.path().join("chip")).unwrap();
-    // So that everything on standard error is our own.
-    chip.set_log_to_stdout(false).unwrap();
     for version in VERSIONS {
         let Some(broker) = Mosquitto::start(&chip.ca_pem().unwrap(), version) else { return };
         if !speaks_only(&broker, version) {

@@ -18,6 +18,7 @@ use test_peers::{AwsCli, Pki, output_of};
 
 pub(crate) mod clock;
 pub(crate) mod fault_proxy;
+pub(crate) mod messaging;
 pub(crate) mod printed;
 pub(crate) mod terminal;
 
