@@ -101,6 +101,7 @@ fn status(args: &StatusArgs, out: &mut impl Write) -> anyhow::Result<()> {
         let object = json!({
             "directory": args.store.directory().display().to_string(),
             "owner": status.owner,
+            "volatile": status.volatile,
             "messages": status.messages,
             "payloadBytes": status.payload_bytes,
             "oldest": status.oldest.map(shown),
@@ -156,6 +157,9 @@ fn lines(status: &Status) -> Vec<(&'static str, String)> {
         ),
         ("files", format!("{} bytes", status.file_bytes)),
     ];
+    if let Some(why) = status.volatile {
+        lines.push(("not durable", why.to_owned()));
+    }
     if status.damaged > 0 {
         lines.push((
             "damaged",
