@@ -348,24 +348,22 @@ impl Outbox {
             return Err(Error::Offline { topic: entry.topic() });
         }
         let entry = match self.spool.get().filter(|_| entry.qos == QoS::AtLeastOnce) {
-            Some(spool) => match spool.offer(entry, &self.options)? {
-                Offer::Accepted => return Ok(Offered::Accepted),
-                Offer::NoRoom(entry) if self.options.when_full == WhenFull::Wait => {
-                    return Ok(Offered::NoRoom(entry));
-                }
-                Offer::NoRoom(entry) if self.options.when_full == WhenFull::Refuse => {
-                    return Ok(Offered::NoRoom(entry));
-                }
-                Offer::NoRoom(entry) => {
-                    drop(state);
-                    let topic = entry.topic();
-                    removed.0.push((entry, Err(Error::Dropped { topic })));
-                    self.report(removed);
-                    return Ok(Offered::Accepted);
-                }
-                Offer::Memory(entry) => entry,
-            },
             None => entry,
+            Some(spool) => {
+                // It reads the whole message: not under the lock that the session's thread takes.
+                drop(state);
+                match spool.offer(entry, &self.options)? {
+                    Offer::Accepted => return Ok(Offered::Accepted),
+                    Offer::NoRoom(entry) => return Ok(self.no_room(entry)),
+                    Offer::Memory(entry) => {
+                        state = self.state();
+                        if let Some(ended) = &state.ended {
+                            return Err(ended.clone());
+                        }
+                        entry
+                    }
+                }
+            }
         };
         let bytes = entry.bytes();
         if !state.has_room(&self.options, bytes) {
@@ -374,24 +372,29 @@ impl Outbox {
         if self.options.when_full == WhenFull::DropOldest {
             state.make_room(&self.options, bytes, &mut removed);
         }
-        let offered = if state.has_room(&self.options, bytes) {
+        if state.has_room(&self.options, bytes) {
             let qos = entry.qos;
             let key = state.store.insert(entry);
             state.waiting.of(qos).insert(key);
-            Offered::Accepted
-        } else if matches!(self.options.when_full, WhenFull::Wait | WhenFull::Refuse) {
-            Offered::NoRoom(entry)
         } else {
-            let topic = entry.topic();
-            removed.0.push((entry, Err(Error::Dropped { topic })));
-            Offered::Accepted
-        };
-        drop(state);
-        if matches!(offered, Offered::Accepted) {
-            self.accepted.notify_one();
+            drop(state);
+            self.report(removed);
+            return Ok(self.no_room(entry));
         }
+        drop(state);
+        self.accepted.notify_one();
         self.report(removed);
-        Ok(offered)
+        Ok(Offered::Accepted)
+    }
+
+    /// What becomes of a message for which there is no room.
+    fn no_room(&self, entry: Entry) -> Offered {
+        if matches!(self.options.when_full, WhenFull::Wait | WhenFull::Refuse) {
+            return Offered::NoRoom(entry);
+        }
+        let topic = entry.topic();
+        self.report(Removed(vec![(entry, Err(Error::Dropped { topic }))]));
+        Offered::Accepted
     }
 
     /// Takes messages that come from the disk, in their order.
