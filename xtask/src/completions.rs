@@ -4,11 +4,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::command::run_shown;
-use crate::cross::artifacts_directory;
-use crate::root::{cargo, shown};
+use crate::root::{cargo, shown, target};
 
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
-    make(&artifacts_directory().join("share"))?;
+    make(&target().join("device/share"))?;
     Ok(ExitCode::SUCCESS)
 }
 

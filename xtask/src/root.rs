@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 /// The project's root directory.
 pub(crate) fn root() -> &'static Path {
@@ -9,9 +10,16 @@ pub(crate) fn root() -> &'static Path {
     xtask.parent().unwrap_or(xtask)
 }
 
-/// Where cargo builds.
+/// Where cargo builds, which cargo itself knows best: environment and configuration files may name another place.
 pub(crate) fn target() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |set| root().join(set))
+    static TARGET: OnceLock<PathBuf> = OnceLock::new();
+    TARGET.get_or_init(|| asked_of_cargo().unwrap_or_else(|| root().join("target"))).clone()
+}
+
+fn asked_of_cargo() -> Option<PathBuf> {
+    let output = cargo().args(["metadata", "--no-deps", "--format-version", "1"]).output().ok()?;
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).ok()?;
+    Some(metadata.get("target_directory")?.as_str()?.into())
 }
 
 /// The cargo that runs this program, in the project's root.

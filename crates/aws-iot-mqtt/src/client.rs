@@ -4,16 +4,15 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::{Arc, PoisonError};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rustls::ClientConfig;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::clock::Moment;
+use crate::Payload;
 use crate::connection::{Shared, died};
 use crate::message_queue::queue;
 use crate::outbox::Entry;
-use crate::publication::Payload;
 use crate::session::{Command, SubscribeRequest};
 use crate::{
     Builder, Error, Events, Filter, Message, Messages, Publication, QoS, Receipt, Statistics,
@@ -110,7 +109,7 @@ impl Client {
     /// these subscriptions again.
     ///
     /// ```no_run
-    /// # use std::time::Duration;
+    /// # use std::time::{Duration, SystemTime};
     /// # use aws_iot_mqtt::{Client, Error};
     /// # async fn shadow(client: &Client) -> Result<(), Error> {
     /// let topic = "$aws/things/device-1/shadow/get";
@@ -286,7 +285,7 @@ impl Client {
     /// What this client has done so far.
     pub fn statistics(&self) -> Statistics {
         let outbox = &self.shared.outbox;
-        self.shared.counters.read(outbox.depth(), outbox.oldest_age(Moment::now().wall))
+        self.shared.counters.read(outbox.depth(), outbox.oldest_age(SystemTime::now()))
     }
 
     /// Ends the connection in the ordinary way, for all clones: what was accepted is sent, acknowledgements are waited
@@ -319,7 +318,7 @@ impl Client {
 
     fn entry(&self, publication: Publication) -> Result<(Entry, Receipt), Error> {
         self.shared.limits.check_publication(&publication)?;
-        let (entry, answered) = Entry::new(publication, Moment::now().wall);
+        let (entry, answered) = Entry::new(publication, SystemTime::now());
         Ok((entry, Receipt::new(answered)))
     }
 

@@ -1,13 +1,19 @@
 //! Everything that can go wrong, in the words of the person who has to put it right.
 
+mod cause;
+mod hint;
+
 use std::convert::Infallible;
 use std::time::Duration;
 
-use crate::hint::{
-    Printable, Said, Unanswered, certificate_hint, connect_hint, disconnect_hint, publish_hint,
-    subscribe_hint, unreachable_hint,
+pub use self::cause::{Cause, Report};
+pub use self::hint::Stage;
+pub(crate) use self::hint::{Printable, no_route};
+use self::hint::{
+    Said, Unanswered, certificate_hint, connect_hint, disconnect_hint, publish_hint, subscribe_hint,
+    unreachable_hint,
 };
-use crate::{Cause, ReasonCode, Stage};
+use crate::ReasonCode;
 
 /// Why something did not work: the likeliest cause first, and what to try.
 ///

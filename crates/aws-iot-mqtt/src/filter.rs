@@ -1,10 +1,7 @@
 //! Which topics a subscription wants.
 
-use std::fmt;
-use std::str::FromStr;
-
 use crate::Error;
-use crate::topic::text_fault;
+use crate::topic::{text_conversions, text_fault};
 
 /// The prefix of a shared subscription: `$share/NAME/FILTER` (MQTT 5, section 4.8.2).
 const SHARED: &str = "$share/";
@@ -56,47 +53,7 @@ impl TryFrom<String> for Filter {
     }
 }
 
-impl TryFrom<&str> for Filter {
-    type Error = Error;
-
-    fn try_from(text: &str) -> Result<Self, Error> {
-        Self::try_from(text.to_owned())
-    }
-}
-
-impl TryFrom<&String> for Filter {
-    type Error = Error;
-
-    fn try_from(text: &String) -> Result<Self, Error> {
-        Self::try_from(text.clone())
-    }
-}
-
-impl From<&Filter> for Filter {
-    fn from(filter: &Filter) -> Self {
-        filter.clone()
-    }
-}
-
-impl FromStr for Filter {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        Self::try_from(text)
-    }
-}
-
-impl AsRef<str> for Filter {
-    fn as_ref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Filter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+text_conversions!(Filter);
 
 fn topics_of(filter: &str) -> &str {
     filter.strip_prefix(SHARED).and_then(|rest| rest.split_once('/')).map_or(filter, |(_, topics)| topics)

@@ -20,7 +20,7 @@ const SLOWLY: Duration = Duration::from_secs(15 * 60);
 
 /// When to connect again after a connection was lost or could not be made: exponential backoff with full jitter.
 ///
-/// Every failure that may pass by itself is tried again within 120 s. A missing CONNACK, a server certificate that does not
+/// Every failure that may pass by itself is tried again within 120 s, a signer's error within 5 s. A missing CONNACK, a server certificate that does not
 /// pass the check and another client with the same client id are tried again within 15 to 30 s, since they often pass
 /// soon. Only two things go slower ([`after_refusals`](Self::after_refusals)): a server that refuses this client
 /// by name while no connection has ever been accepted, and a signer's error that the application calls

@@ -1,8 +1,5 @@
 //! The name that a message is published under.
 
-use std::fmt;
-use std::str::FromStr;
-
 use crate::Error;
 
 /// The longest text that MQTT can carry, in bytes (MQTT 5, section 1.5.4).
@@ -41,47 +38,55 @@ impl TryFrom<String> for Topic {
     }
 }
 
-impl TryFrom<&str> for Topic {
-    type Error = Error;
+/// What `Topic` and `Filter`, which both are a checked text, have beside `TryFrom<String>`.
+macro_rules! text_conversions {
+    ($text:ident) => {
+        impl TryFrom<&str> for $text {
+            type Error = Error;
 
-    fn try_from(text: &str) -> Result<Self, Error> {
-        Self::try_from(text.to_owned())
-    }
+            fn try_from(text: &str) -> Result<Self, Error> {
+                Self::try_from(text.to_owned())
+            }
+        }
+
+        impl TryFrom<&String> for $text {
+            type Error = Error;
+
+            fn try_from(text: &String) -> Result<Self, Error> {
+                Self::try_from(text.clone())
+            }
+        }
+
+        impl From<&$text> for $text {
+            fn from(text: &$text) -> Self {
+                text.clone()
+            }
+        }
+
+        impl std::str::FromStr for $text {
+            type Err = Error;
+
+            fn from_str(text: &str) -> Result<Self, Error> {
+                Self::try_from(text)
+            }
+        }
+
+        impl AsRef<str> for $text {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::fmt::Display for $text {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
 }
+pub(crate) use text_conversions;
 
-impl TryFrom<&String> for Topic {
-    type Error = Error;
-
-    fn try_from(text: &String) -> Result<Self, Error> {
-        Self::try_from(text.clone())
-    }
-}
-
-impl From<&Topic> for Topic {
-    fn from(topic: &Topic) -> Self {
-        topic.clone()
-    }
-}
-
-impl FromStr for Topic {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        Self::try_from(text)
-    }
-}
-
-impl AsRef<str> for Topic {
-    fn as_ref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Topic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+text_conversions!(Topic);
 
 /// What topics and filters have in common (MQTT 5, section 4.7.3).
 pub(crate) fn text_fault(text: &str) -> Option<&'static str> {

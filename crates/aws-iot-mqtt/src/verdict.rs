@@ -25,8 +25,8 @@ pub enum Verdict {
 pub(crate) enum Fault {
     /// It may pass by itself.
     Passing,
-    /// The next connection will probably end for the same reason: somebody broke the protocol, sent what the other one does
-    /// not accept, or does not answer.
+    /// The next connection will probably end for the same reason: the server said why it ended this one (DISCONNECT), somebody
+    /// broke the protocol, or does not answer.
     Recurring,
     /// Another client has connected with the same client id.
     TakenOver,
@@ -36,6 +36,8 @@ pub(crate) enum Fault {
     ServerNotTrusted,
     /// The server refuses this client, its certificate or its policy.
     Refused,
+    /// The signer's error may pass: the key is away for a moment, as a chip that lost its power is.
+    SignerAway,
     /// The signer's error will not pass, says the application.
     SignerRefused,
     /// No attempt of this process can succeed, says the application.
@@ -55,6 +57,8 @@ impl Fault {
             Self::NoConnAck => Duration::from_secs(20),
             // Such an attempt ends before the key signs, so it costs little.
             Self::ServerNotTrusted => Duration::from_secs(15),
+            // The key is looked for meanwhile, and is often back within seconds. Such an attempt ends before CONNECT.
+            Self::SignerAway => Duration::from_secs(5),
             // A device that replaces another one should not be offline for long; two that fight should not do so quickly.
             Self::TakenOver => Duration::from_secs(30),
             _ => Duration::MAX,
@@ -79,7 +83,7 @@ impl Classifier {
     pub(crate) fn fault(&self, error: &Error) -> Fault {
         match error {
             Error::Signer { source, .. } => match (self.0)(&**source) {
-                Verdict::Transient => Fault::Passing,
+                Verdict::Transient => Fault::SignerAway,
                 Verdict::Permanent => Fault::SignerRefused,
                 Verdict::Final => Fault::Final,
             },
@@ -90,11 +94,12 @@ impl Classifier {
             Error::CertificateRefused { .. } => Fault::Refused,
             Error::ConnectRefused { reason, .. } if refuses_client(*reason) => Fault::Refused,
             Error::Tls { source, .. } if refuses_signature(source) => Fault::Refused,
-            Error::Disconnected { reason, .. } => of_disconnect(*reason),
+            Error::Disconnected { reason: ReasonCode::SESSION_TAKEN_OVER, .. } => Fault::TakenOver,
             // With the keep alive and the time-out of an ordinary connection, it was stable before it ended like this.
-            Error::Protocol { .. } | Error::KeepAlive { .. } | Error::OperationTimeout { .. } => {
-                Fault::Recurring
-            }
+            Error::Disconnected { .. }
+            | Error::Protocol { .. }
+            | Error::KeepAlive { .. }
+            | Error::OperationTimeout { .. } => Fault::Recurring,
             _ => Fault::Passing,
         }
     }
@@ -119,9 +124,7 @@ impl Error {
     pub fn verdict(&self) -> Verdict {
         match self {
             Self::ConnectRefused { reason, .. } if refuses_client(*reason) => Verdict::Permanent,
-            Self::Disconnected { reason, .. } if of_disconnect(*reason) != Fault::Passing => {
-                Verdict::Permanent
-            }
+            Self::Disconnected { reason, .. } if blames_client(*reason) => Verdict::Permanent,
             Self::Tls { source, .. } => of_tls(source),
             Self::InvalidTopic { .. }
             | Self::InvalidFilter { .. }
@@ -148,14 +151,10 @@ fn refuses_client(reason: ReasonCode) -> bool {
     matches!(reason.code(), 0x84..=0x87 | 0x8A | 0x8C)
 }
 
-fn of_disconnect(reason: ReasonCode) -> Fault {
-    match reason.code() {
-        0x8E => Fault::TakenOver,
-        // What this client sent: malformed, against the protocol, denied, too much, too large, a topic, a payload format or a
-        // QoS that the server does not accept (MQTT 5, section 3.14.2.1).
-        0x81 | 0x82 | 0x87 | 0x90 | 0x93..=0x97 | 0x99..=0x9B => Fault::Recurring,
-        _ => Fault::Passing,
-    }
+/// Another client with the same id; or what this client sent: malformed, against the protocol, denied, too much, too large,
+/// a topic, a payload format or a QoS that the server does not accept (MQTT 5, section 3.14.2.1).
+fn blames_client(reason: ReasonCode) -> bool {
+    matches!(reason.code(), 0x81 | 0x82 | 0x87 | 0x8E | 0x90 | 0x93..=0x97 | 0x99..=0x9B)
 }
 
 fn tls_error(source: &Cause) -> Option<&rustls::Error> {
@@ -221,6 +220,9 @@ mod tests {
             ("no answer in the handshake", timeout(Stage::Tls), Fault::Passing),
             ("taken over", disconnected(ReasonCode::SESSION_TAKEN_OVER), Fault::TakenOver),
             ("denied", disconnected(ReasonCode::NOT_AUTHORIZED), Fault::Recurring),
+            ("moved", disconnected(ReasonCode(0x9D)), Fault::Recurring),
+            ("maximum connect time", disconnected(ReasonCode(0xA0)), Fault::Recurring),
+            ("busy", disconnected(ReasonCode(0x89)), Fault::Recurring),
             ("no PINGRESP", Error::KeepAlive { after }, Fault::Recurring),
             ("malformed", Error::Protocol { source: closed.clone() }, Fault::Recurring),
             (
@@ -243,7 +245,7 @@ mod tests {
         }
         let signer = || Error::Signer { endpoint: endpoint.clone(), source: closed.clone() };
         for (verdict, expected) in [
-            (Verdict::Transient, Fault::Passing),
+            (Verdict::Transient, Fault::SignerAway),
             (Verdict::Permanent, Fault::SignerRefused),
             (Verdict::Final, Fault::Final),
         ] {
@@ -267,6 +269,7 @@ mod tests {
             ("taken over", disconnected(ReasonCode::SESSION_TAKEN_OVER), Permanent),
             ("not authorized", disconnected(ReasonCode::NOT_AUTHORIZED), Permanent),
             ("unspecified", disconnected(ReasonCode::UNSPECIFIED_ERROR), Transient),
+            ("maximum connect time", disconnected(ReasonCode(0xA0)), Transient),
             ("no name", Error::Resolve { endpoint: "h".to_owned(), source: Cause::new(resolve) }, Transient),
             ("silence", Error::KeepAlive { after: std::time::Duration::ZERO }, Transient),
         ] {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::calls::FoundThing;
-use crate::device::Device;
+use crate::device::{Device, Status};
 use crate::error::Error;
 use crate::marker::{ATTRIBUTE, Marker};
 
@@ -20,7 +20,8 @@ const LONGEST_VALUE: usize = 800;
 const NAME_PUNCTUATION: &str = "_.,@/:#-";
 const VALUE_PUNCTUATION: &str = "_.,@/:#=[]-";
 
-/// The attributes that the thing lacks or has otherwise. `registers`: its certificate is not registered yet.
+/// The attributes that the thing lacks or has otherwise. `registers`: its certificate is not registered yet. A thing that
+/// somebody else made gets the marker only where a certificate is to stay INACTIVE.
 pub(crate) fn wanted(
     device: &Device,
     found: Option<&FoundThing>,
@@ -34,9 +35,14 @@ pub(crate) fn wanted(
     for (name, value) in &wanted {
         check(name, value).map_err(refused)?;
     }
-    let marker = if found.is_some() { Marker::of(&present) } else { Some(Marker::default()) };
+    let status = device.settings.status;
+    let notes = registers || status == Status::Inactive;
+    let marker = match found {
+        None => Some(Marker::new(true)),
+        Some(_) => Marker::of(&present).or_else(|| (status == Status::Inactive).then(|| Marker::new(false))),
+    };
     if let Some(marker) = marker {
-        let marker = if registers { marker.with(&device.certificate) } else { marker };
+        let marker = if notes { marker.with(&device.certificate, status) } else { marker };
         wanted.insert(ATTRIBUTE.to_owned(), marker.value());
     }
     let has_type = device.wanted_type().or(found.and_then(|thing| thing.thing_type.as_deref())).is_some();

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use device_identity::{DeviceCertificate, KeyConfig};
 use serde::{Deserialize, Serialize};
 
+use crate::arn::ArnScope;
+use crate::error::Error;
 use crate::grants::Grants;
 use crate::name::{PolicyName, ThingName};
 use crate::policy::PolicyDocument;
@@ -98,6 +100,16 @@ pub enum Status {
     Active,
     /// The device may connect after somebody activated the certificate.
     Inactive,
+}
+
+impl Rights {
+    /// The policy document that says it.
+    pub(crate) fn document(&self, scope: &ArnScope) -> Result<PolicyDocument, Error> {
+        match self {
+            Self::Least(grants) => grants.document(scope).map_err(Error::Policy),
+            Self::Document(document) => Ok(document.clone()),
+        }
+    }
 }
 
 impl Device {

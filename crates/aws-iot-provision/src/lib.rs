@@ -38,7 +38,7 @@ pub use failed_call::FailedCall;
 pub use grants::Grants;
 pub use iam::operator_iam_policy;
 pub use input_error::InputError;
-pub use name::{PolicyName, ThingName};
+pub use name::{PolicyName, RoleAlias, TemplateName, ThingName};
 pub use pace::CALLS_PER_SECOND;
 pub use plan::{Plan, Purpose};
 pub use policy::PolicyDocument;

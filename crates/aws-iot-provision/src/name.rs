@@ -5,96 +5,74 @@ use serde::{Deserialize, Serialize};
 
 use crate::input_error::InputError;
 
-/// Longest name of a thing and of a policy, in characters (AWS IoT API reference: CreateThing, CreatePolicy).
-const MAX_NAME_CHARACTERS: usize = 128;
+/// A name by AWS's rules for it: letters, digits and some punctuation.
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $of:literal, $punctuation:literal, $max:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
 
-/// The name of a thing: 1 to 128 of `a-z A-Z 0-9 : _ -` (AWS IoT API reference, CreateThing).
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct ThingName(String);
+        impl $name {
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
 
-/// The name of a policy: 1 to 128 of `a-z A-Z 0-9 _ + = , . @ -` (AWS IoT API reference, CreatePolicy).
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct PolicyName(String);
+        impl FromStr for $name {
+            type Err = InputError;
 
-impl ThingName {
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+            fn from_str(text: &str) -> Result<Self, InputError> {
+                let fits = (1..=$max).contains(&text.chars().count());
+                if fits && text.chars().all(|c| c.is_ascii_alphanumeric() || $punctuation.contains(c)) {
+                    return Ok(Self(text.to_owned()));
+                }
+                let (of, punctuation, max) = ($of, $punctuation, $max);
+                Err(InputError::Name { of, name: text.to_owned(), punctuation, max })
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InputError;
+
+            fn try_from(text: String) -> Result<Self, InputError> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
 }
 
-impl PolicyName {
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+name! {
+    /// The name of a thing: 1 to 128 of `a-z A-Z 0-9 : _ -` (AWS IoT API reference, CreateThing).
+    ThingName, "thing", ":_-", 128
 }
 
-impl TryFrom<String> for ThingName {
-    type Error = InputError;
-
-    fn try_from(text: String) -> Result<Self, InputError> {
-        text.parse()
-    }
+name! {
+    /// The name of a policy: 1 to 128 of `a-z A-Z 0-9 _ + = , . @ -` (AWS IoT API reference, CreatePolicy).
+    PolicyName, "policy", "_+=,.@-", 128
 }
 
-impl From<ThingName> for String {
-    fn from(name: ThingName) -> Self {
-        name.0
-    }
+name! {
+    /// The name of a provisioning template: 1 to 36 of `a-z A-Z 0-9 _ -` (AWS IoT API reference, CreateProvisioningTemplate).
+    TemplateName, "provisioning template", "_-", 36
 }
 
-impl FromStr for ThingName {
-    type Err = InputError;
-
-    fn from_str(text: &str) -> Result<Self, InputError> {
-        check("thing", text, ":_-").map(Self)
-    }
-}
-
-impl TryFrom<String> for PolicyName {
-    type Error = InputError;
-
-    fn try_from(text: String) -> Result<Self, InputError> {
-        text.parse()
-    }
-}
-
-impl From<PolicyName> for String {
-    fn from(name: PolicyName) -> Self {
-        name.0
-    }
-}
-
-impl FromStr for PolicyName {
-    type Err = InputError;
-
-    fn from_str(text: &str) -> Result<Self, InputError> {
-        check("policy", text, "_+=,.@-").map(Self)
-    }
-}
-
-impl fmt::Display for ThingName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Display for PolicyName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-fn check(of: &'static str, text: &str, punctuation: &'static str) -> Result<String, InputError> {
-    let fits = (1..=MAX_NAME_CHARACTERS).contains(&text.chars().count());
-    if fits && text.chars().all(|c| c.is_ascii_alphanumeric() || punctuation.contains(c)) {
-        Ok(text.to_owned())
-    } else {
-        Err(InputError::Name { of, name: text.to_owned(), punctuation, max: MAX_NAME_CHARACTERS })
-    }
+name! {
+    /// The name of a role alias: 1 to 128 of `a-z A-Z 0-9 _ = , @ -` (AWS IoT API reference, CreateRoleAlias).
+    RoleAlias, "role alias", "_=,@-", 128
 }
 
 #[cfg(test)]

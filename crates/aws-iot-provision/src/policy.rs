@@ -29,11 +29,7 @@ impl PolicyDocument {
         let value: Value =
             serde_json::from_str(text).map_err(|error| InputError::PolicyNotJson(JsonError(error)))?;
         grammar::check(&value).map_err(|reason| InputError::Policy { reason })?;
-        let document = Self { text: text.to_owned(), value };
-        match document.characters() {
-            ..=Self::MAX_CHARACTERS => Ok(document),
-            characters => Err(InputError::PolicyTooLong { characters, max: Self::MAX_CHARACTERS }),
-        }
+        Self { text: text.to_owned(), value }.not_too_long()
     }
 
     /// What AWS takes although it does not do what it seems to do, or does too much: a line each.
@@ -42,8 +38,15 @@ impl PolicyDocument {
     }
 
     /// A document that is made here.
-    pub(crate) fn of(value: Value) -> Self {
-        Self { text: format!("{value:#}"), value }
+    pub(crate) fn of(value: Value) -> Result<Self, InputError> {
+        Self { text: format!("{value:#}"), value }.not_too_long()
+    }
+
+    fn not_too_long(self) -> Result<Self, InputError> {
+        match self.characters() {
+            ..=Self::MAX_CHARACTERS => Ok(self),
+            characters => Err(InputError::PolicyTooLong { characters, max: Self::MAX_CHARACTERS }),
+        }
     }
 
     /// The document as it is sent to AWS.

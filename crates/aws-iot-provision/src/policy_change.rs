@@ -6,7 +6,6 @@ use crate::device::Rights;
 use crate::error::Error;
 use crate::name::PolicyName;
 use crate::plan::Plan;
-use crate::policy::PolicyDocument;
 use crate::provisioner::Provisioner;
 use crate::step::{Kind, Step, counted};
 
@@ -41,7 +40,7 @@ impl Provisioner {
         plan: &mut Plan,
     ) -> Result<(), Error> {
         let policy = &change.policy;
-        let document = change.document(plan);
+        let document = change.rights.document(&plan.scope)?;
         let Some(found) = self.aws.get_policy(policy).await? else {
             let document = document.as_str().to_owned();
             plan.steps.push(Step::CreatePolicy { policy: policy.clone(), document });
@@ -81,16 +80,7 @@ impl Provisioner {
         let found = self.aws.get_policy(&change.policy).await?;
         Ok(PolicyDifference {
             before: found.map(|found| pretty(&found.document)),
-            after: pretty(change.document(plan).as_str()),
+            after: pretty(change.rights.document(&plan.scope)?.as_str()),
         })
-    }
-}
-
-impl PolicyChange {
-    fn document(&self, plan: &Plan) -> PolicyDocument {
-        match &self.rights {
-            Rights::Document(document) => document.clone(),
-            Rights::Least(grants) => grants.document(&plan.scope),
-        }
     }
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use crate::attributes;
 use crate::calls::{AttachedThing, FoundCertificate, FoundThing};
 use crate::certificate::CertificateId;
-use crate::device::{Attachment, Device, OtherCertificates, Rights, Status};
+use crate::device::{Attachment, Device, OtherCertificates, Status};
 use crate::error::Error;
+use crate::marker::Marker;
 use crate::plan::{Plan, Purpose};
 use crate::policy::PolicyDocument;
 use crate::provisioner::Provisioner;
@@ -40,7 +41,8 @@ impl Provisioner {
         };
         let found = self.find_certificate(device, known_as, &on_thing).await?;
         if let Some(found) = &found {
-            check_status(device, found)?;
+            let marker = thing.as_ref().and_then(|thing| Marker::of(&thing.attributes));
+            check_status(device, found, marker.as_ref())?;
         }
         let id =
             found.as_ref().map_or_else(|| CertificateId::of(&device.certificate), |found| found.id.clone());
@@ -50,7 +52,7 @@ impl Provisioner {
         // First, since AWS may refuse the document: nothing is left behind then.
         self.plan_policy(device, plan).await?;
         plan.steps.push(thing_step(device, thing.as_ref(), wanted));
-        self.plan_groups(device, thing.is_some(), plan).await?;
+        let groups = self.plan_groups(device, thing.is_some(), plan).await?;
         plan.steps.push(match &found {
             Some(found) => Step::keep(Kind::Certificate, &id, found.status.as_str()),
             None => Step::RegisterCertificateWithoutCA {
@@ -58,11 +60,16 @@ impl Provisioner {
                 pem: device.certificate.to_pem(),
             },
         });
-        let (policies, things) = match &found {
-            Some(_) => (aws.policies_of(&id).await?, aws.things_of(&id).await?),
-            None => (Vec::new(), Vec::new()),
+        let things = match &found {
+            Some(_) => aws.things_of(&id).await?,
+            None => Vec::new(),
         };
-        plan_policies_on(device, &id, &policies, plan);
+        let policies = match &found {
+            Some(_) => aws.policies_of(&id).await?,
+            None => Vec::new(),
+        };
+        self.plan_policies_on(device, &id, &policies, plan).await?;
+        self.plan_group_policies(device, groups, plan).await?;
         plan.steps.push(attachment_step(device, &id, &things)?);
         plan.steps.extend(others);
         if settings.status == Status::Active && !found.as_ref().is_some_and(FoundCertificate::is_active) {
@@ -148,31 +155,31 @@ impl Provisioner {
         Ok(steps)
     }
 
-    async fn plan_groups(&self, device: &Device, thing_exists: bool, plan: &mut Plan) -> Result<(), Error> {
-        let mut wanted = device.wanted_groups().peekable();
-        if wanted.peek().is_none() {
-            return Ok(());
-        }
-        let present = if thing_exists { self.aws.groups_of(&device.thing).await? } else { Vec::new() };
-        for group in wanted {
-            if present.contains(group) {
+    /// Returns the groups that the thing is in then.
+    async fn plan_groups(
+        &self,
+        device: &Device,
+        thing_exists: bool,
+        plan: &mut Plan,
+    ) -> Result<Vec<String>, Error> {
+        let mut groups = if thing_exists { self.aws.groups_of(&device.thing).await? } else { Vec::new() };
+        for group in device.wanted_groups() {
+            if groups.contains(group) {
                 plan.steps.push(Step::keep(Kind::ThingGroup, group, ""));
                 continue;
             }
             self.aws.check_group(group).await?;
-            let (thing, group) = (device.thing.clone(), group.clone());
-            plan.steps.push(Step::AddThingToThingGroup { thing, group });
+            let thing = device.thing.clone();
+            plan.steps.push(Step::AddThingToThingGroup { thing, group: group.clone() });
+            groups.push(group.clone());
         }
-        Ok(())
+        Ok(groups)
     }
 
     /// A policy is made where there is none of that name, and never changed: others may have it.
     async fn plan_policy(&self, device: &Device, plan: &mut Plan) -> Result<(), Error> {
         let policy = &device.settings.policy;
-        let wanted = match &device.settings.rights {
-            Rights::Document(document) => document.clone(),
-            Rights::Least(grants) => grants.document(&plan.scope),
-        };
+        let wanted = device.settings.rights.document(&plan.scope)?;
         let Some(found) = self.aws.get_shared_policy(policy).await? else {
             let document = wanted.as_str().to_owned();
             plan.warnings.extend(wide(policy.as_str(), &document));
@@ -189,6 +196,73 @@ impl Provisioner {
             ));
         }
         plan.steps.push(Step::keep(Kind::Policy, policy, note));
+        Ok(())
+    }
+
+    /// The device's policy on its certificate; and the others on it, which are in force as well.
+    async fn plan_policies_on(
+        &self,
+        device: &Device,
+        id: &CertificateId,
+        policies: &[String],
+        plan: &mut Plan,
+    ) -> Result<(), Error> {
+        let own = device.settings.policy.as_str();
+        if policies.iter().any(|policy| policy == own) {
+            plan.steps.push(Step::keep(Kind::PolicyAttachment, own, ""));
+        } else {
+            plan.steps.push(Step::AttachPolicy { policy: own.to_owned(), certificate: id.clone() });
+        }
+        for other in policies.iter().filter(|policy| *policy != own) {
+            if device.settings.detach_other_policies {
+                plan.steps.push(Step::DetachPolicy { policy: other.clone(), certificate: id.clone() });
+                continue;
+            }
+            plan.steps.push(Step::keep(Kind::PolicyAttachment, other, "in force beside the device's own"));
+            plan.warnings.push(format!(
+                "policy {other} is on the certificate of {} too: what it allows is allowed whatever {own} says; \
+                 --detach-other-policies takes it off",
+                device.thing
+            ));
+            self.warn_of_wide(other, plan).await?;
+        }
+        Ok(())
+    }
+
+    /// Policies that a device has through its groups (AWS IoT developer guide, "Attaching a policy to a thing group"). They are
+    /// others' too, so that they are only told.
+    async fn plan_group_policies(
+        &self,
+        device: &Device,
+        groups: Vec<String>,
+        plan: &mut Plan,
+    ) -> Result<(), Error> {
+        let own = device.settings.policy.as_str();
+        for group in groups {
+            for policy in self.aws.policies_of_group(&group).await? {
+                plan.steps.push(Step::keep(
+                    Kind::GroupPolicy,
+                    &policy,
+                    format!("in force through the thing group {group}"),
+                ));
+                if policy == own {
+                    continue;
+                }
+                plan.warnings.push(format!(
+                    "policy {policy} is on the thing group {group}: for the things in it, what it allows is allowed whatever {own} \
+                     says; `aws iot detach-policy` takes it off the whole group"
+                ));
+                self.warn_of_wide(&policy, plan).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn warn_of_wide(&self, policy: &str, plan: &mut Plan) -> Result<(), Error> {
+        let Ok(name) = policy.parse() else { return Ok(()) };
+        if let Some(found) = self.aws.get_shared_policy(&name).await? {
+            plan.warnings.extend(wide(policy, &found.document));
+        }
         Ok(())
     }
 }
@@ -219,11 +293,20 @@ fn thing_step(device: &Device, found: Option<&FoundThing>, wanted: BTreeMap<Stri
     }
 }
 
-fn check_status(device: &Device, found: &FoundCertificate) -> Result<(), Error> {
+/// An INACTIVE certificate is activated only as the rest of a registration that was interrupted: it was never modified, and
+/// not registered to stay INACTIVE.
+fn check_status(device: &Device, found: &FoundCertificate, marker: Option<&Marker>) -> Result<(), Error> {
     let wanted = device.settings.status;
-    if found.status == wanted.as_str() || (found.status == "INACTIVE" && found.never_modified) {
+    let kept_inactive = marker.is_some_and(|marker| marker.keeps_inactive(&device.certificate));
+    let is_rest = found.status == "INACTIVE" && found.never_modified && !kept_inactive;
+    if found.status == wanted.as_str() || is_rest {
         return Ok(());
     }
+    let because = if kept_inactive && found.never_modified {
+        "it was registered with --inactive"
+    } else {
+        "somebody may have meant it"
+    };
     let verb = if wanted == Status::Active { "activate" } else { "deactivate" };
     let remedy = match found.status.as_str() {
         "ACTIVE" | "INACTIVE" => {
@@ -234,31 +317,10 @@ fn check_status(device: &Device, found: &FoundCertificate) -> Result<(), Error> 
     Err(Error::CertificateStatus {
         id: found.id.clone(),
         status: found.status.clone(),
+        because,
         wanted: wanted.as_str(),
         remedy,
     })
-}
-
-/// The device's policy on its certificate; and the others on it, which are in force as well.
-fn plan_policies_on(device: &Device, id: &CertificateId, policies: &[String], plan: &mut Plan) {
-    let own = device.settings.policy.as_str();
-    if policies.iter().any(|policy| policy == own) {
-        plan.steps.push(Step::keep(Kind::PolicyAttachment, own, ""));
-    } else {
-        plan.steps.push(Step::AttachPolicy { policy: own.to_owned(), certificate: id.clone() });
-    }
-    for other in policies.iter().filter(|policy| *policy != own) {
-        if device.settings.detach_other_policies {
-            plan.steps.push(Step::DetachPolicy { policy: other.clone(), certificate: id.clone() });
-            continue;
-        }
-        plan.steps.push(Step::keep(Kind::PolicyAttachment, other, "in force beside the device's own"));
-        plan.warnings.push(format!(
-            "policy {other} is on the certificate of {} too: what it allows is allowed whatever {own} says; \
-             --detach-other-policies takes it off",
-            device.thing
-        ));
-    }
 }
 
 /// Refused where others have the certificate and one of them would be alone with it.

@@ -62,10 +62,10 @@ impl Provisioner {
     ) -> Result<Vec<CertificateId>, Error> {
         let thing = self.aws.describe_thing(name).await?;
         let marker = thing.as_ref().and_then(|thing| Marker::of(&thing.attributes));
-        if thing.is_some() && marker.is_none() && !removal.force {
+        if thing.is_some() && !marker.as_ref().is_some_and(|marker| marker.thing) && !removal.force {
             return Err(Error::NotMadeHere { what: format!("thing {name}") });
         }
-        let noted = marker.clone().unwrap_or_default();
+        let noted = marker.clone().unwrap_or_else(|| Marker::new(false));
         let certificates = self.certificates_to_remove(removal, name, &noted).await?;
         if certificates.len() > 1 {
             let ids: Vec<&str> = certificates.iter().map(|each| each.found.id.as_str()).collect();
@@ -97,7 +97,7 @@ impl Provisioner {
     ) -> Result<Vec<OnThing>, Error> {
         let mut ids = self.aws.certificates_of(thing).await?;
         let attached = ids.len();
-        let noted = marker.certificates().iter().map(|id| CertificateId::named_by_aws(id));
+        let noted = marker.certificates().map(CertificateId::named_by_aws);
         ids.extend(noted.filter(|id| !ids.contains(id)).collect::<Vec<_>>());
         let mut certificates = Vec::new();
         for (index, id) in ids.iter().enumerate() {

@@ -25,6 +25,8 @@ pub struct ThingState {
     pub attributes: BTreeMap<String, String>,
     /// The groups that it is in.
     pub groups: Vec<String>,
+    /// The policies that it has through its groups, by group.
+    pub group_policies: BTreeMap<String, Vec<String>>,
     /// Its certificates.
     pub certificates: Vec<CertificateState>,
 }
@@ -56,9 +58,12 @@ pub struct StatusChange {
 }
 
 impl ThingState {
-    /// Whether a device can get in: with a certificate that is ACTIVE and has a policy.
+    /// Whether a device can get in: with a certificate that is ACTIVE, and a policy on it or on a group.
     pub fn lets_in(&self) -> bool {
-        self.certificates.iter().any(|each| each.status == "ACTIVE" && !each.policies.is_empty())
+        let by_group = !self.group_policies.is_empty();
+        self.certificates
+            .iter()
+            .any(|each| each.status == "ACTIVE" && (by_group || !each.policies.is_empty()))
     }
 }
 
@@ -83,11 +88,19 @@ impl Provisioner {
                 certificate_id: id,
             });
         }
+        let (groups, mut group_policies) = (aws.groups_of(thing).await?, BTreeMap::new());
+        for group in &groups {
+            let policies = aws.policies_of_group(group).await?;
+            if !policies.is_empty() {
+                group_policies.insert(group.clone(), policies);
+            }
+        }
         Ok(Some(ThingState {
             thing_name: thing.clone(),
             thing_type: found.thing_type,
             attributes: found.attributes,
-            groups: aws.groups_of(thing).await?,
+            groups,
+            group_policies,
             certificates,
         }))
     }
@@ -129,6 +142,7 @@ impl Provisioner {
                 return Err(Error::CertificateStatus {
                     id,
                     status: status.to_owned(),
+                    because: "AWS keeps such a certificate so",
                     wanted: change.status.as_str(),
                     remedy: "AWS does not change it back; the device needs another certificate".to_owned(),
                 });

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::arn::Scope;
 use crate::registry::{
-    ApiError, ApiErrorKind, CertificateId, Exclusivity, NewThing, PolicyName, Registry, Status, ThingName,
+    ApiError, ApiErrorKind, CertificateId, Exclusivity, NewThing, PolicyName, PolicyTarget, Registry, Status,
+    ThingName,
 };
 
 /// Sets a device up, and returns its certificate's id.
@@ -29,7 +30,7 @@ pub(crate) fn admit(
         }
         Err(error) => return Err(error),
     };
-    registry.attach_policy(&policy, &certificate)?;
+    registry.attach_policy(&policy, &PolicyTarget::Certificate(certificate.clone()))?;
     registry.attach_thing_principal(&thing, &certificate, Exclusivity::NonExclusive)?;
     Ok(certificate.as_str().to_owned())
 }

@@ -45,7 +45,7 @@ pub(crate) const POLICY_CHARACTERS: usize = 2048;
 
 /// Most policies attached to one certificate.
 /// Source: AWS IoT Core quotas page, "Maximum number of policies that can be attached to a certificate".
-pub(crate) const POLICIES_PER_CERTIFICATE: usize = 10;
+pub(crate) const POLICIES_PER_TARGET: usize = 10;
 
 /// Most versions of one policy. Source: AWS IoT Core quotas page, "Maximum number of named policy versions".
 pub(crate) const POLICY_VERSIONS: usize = 5;

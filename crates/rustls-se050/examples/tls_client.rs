@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let selector: Selector = label.parse()?;
     let token = Token::builder(module).pin(Pin::find(None)?).select(&selector)?.open()?;
-    let (key, certificate) = token.identity(&selector)?;
+    let (key, certificate) = token.identity(&selector, None)?;
     let identity = ClientIdentity::new(key, &certificate)?;
     let config =
         ClientConfigBuilder::new(&identity, roots_from_pem_file(ca_file)?).tls_versions(versions).build()?;

@@ -46,7 +46,7 @@ impl TokenArgs {
     /// the one that belongs to the key. `no_certificate` says what to do where none is found.
     ///
     /// # Errors
-    /// What a PKCS#11 URI says contradicts the other arguments; those of [`Token::key_of`] and [`Certificate::from_file`].
+    /// What a PKCS#11 URI says contradicts the other arguments; those of [`Token::identity`] and [`Certificate::from_file`].
     pub fn open(
         &self,
         key: &Selector,
@@ -56,24 +56,28 @@ impl TokenArgs {
     ) -> anyhow::Result<KeyAndCertificate> {
         let selectors: Vec<_> = [Some(key), certificate].into_iter().flatten().collect();
         let token = or_ask(self.builder(&selectors)?)?;
-        let certificate = match (file, certificate) {
-            (Some(file), _) => Certificate::from_file(file)?,
-            (None, Some(selector)) => token.certificate(selector)?,
-            (None, None) => match token.certificate_of_key(key) {
-                Err(error @ (Error::NoCertificateKnown { .. } | Error::NotFound { .. })) => {
-                    // A key that is not there is the first thing to say.
-                    token.key(key)?;
-                    return Err(anyhow::Error::new(error).context(no_certificate));
-                }
-                found => found?,
-            },
-        };
-        let key = match token.key_of(key, &certificate) {
-            Err(error @ Error::KeyMismatch { .. }) if !certificate.intermediates().is_empty() => {
-                return Err(anyhow::Error::new(error).context(NOT_FIRST));
+        let found = match file {
+            Some(file) => {
+                let certificate = Certificate::from_file(file)?;
+                token.key(key, &certificate).map(|key| (key, certificate.clone())).map_err(
+                    |error| match error {
+                        Error::KeyMismatch { .. } if !certificate.intermediates().is_empty() => {
+                            anyhow::Error::new(error).context(NOT_FIRST)
+                        }
+                        error => error.into(),
+                    },
+                )
             }
-            found => found?,
+            None => token.identity(key, certificate).map_err(|error| match error {
+                Error::NoCertificateKnown { .. } | Error::NotFound { class: "certificate", .. }
+                    if certificate.is_none() =>
+                {
+                    anyhow::Error::new(error).context(no_certificate)
+                }
+                error => error.into(),
+            }),
         };
+        let (key, certificate) = found?;
         Ok(KeyAndCertificate { key, certificate, token: token.info().clone() })
     }
 
@@ -146,16 +150,18 @@ impl TokenArgs {
     }
 }
 
-/// Opens the token; where it asks for a PIN and none was given, so is whoever sits at the terminal.
+/// Opens the token. Where a PIN is missing, or only one try is left, whoever sits at the terminal is asked.
 fn or_ask(builder: TokenBuilder) -> anyhow::Result<Token> {
-    match builder.clone().open() {
-        Err(Error::PinMissing { label }) => {
-            let pin = Pin::prompt(&label).context("cannot ask for the PIN on the terminal")?;
-            let pin = pin.ok_or(Error::PinMissing { label });
-            Ok(builder
-                .pin(pin.context("no PIN: --pin-file FILE, or SE050_PIN in the environment")?)
-                .open()?)
+    let (error, label, last_try) = match builder.clone().open() {
+        Err(Error::PinMissing { label }) => (Error::PinMissing { label: label.clone() }, label, false),
+        Err(Error::PinFinalTry { label }) => (Error::PinFinalTry { label: label.clone() }, label, true),
+        opened => return Ok(opened?),
+    };
+    match Pin::prompt(&label, last_try).context("cannot ask for the PIN on the terminal")? {
+        Some(pin) => Ok(builder.pin(pin).open()?),
+        None if last_try => Err(error.into()),
+        None => {
+            Err(anyhow::Error::new(error).context("no PIN: --pin-file FILE, or SE050_PIN in the environment"))
         }
-        opened => Ok(opened?),
     }
 }

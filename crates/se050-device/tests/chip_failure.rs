@@ -21,7 +21,7 @@ fn a_chip_that_never_comes_back_ends_the_program_with_the_status_for_a_new_proce
     let chip = Chip::create(directory.path()).unwrap();
     let cloud = AwsIotSim::start().unwrap();
     let token = Token::builder(chip.module()).back_off(SOON).open().unwrap();
-    let (key, certificate) = token.identity(&"sss:100100F0".parse::<Selector>().unwrap()).unwrap();
+    let (key, certificate) = token.identity(&"sss:100100F0".parse::<Selector>().unwrap(), None).unwrap();
     cloud.admit(&certificate.to_pem(), "gw-1", POLICY).unwrap();
     let identity = ClientIdentity::new(key, &certificate).unwrap();
     let tls = client_config(&identity, roots_from_pem_file(cloud.ca_file()).unwrap()).unwrap();

@@ -29,6 +29,8 @@ mod policy;
 #[cfg(feature = "provision")]
 mod policy_apply;
 #[cfg(feature = "provision")]
+mod policy_setup;
+#[cfg(feature = "provision")]
 mod provision;
 mod publish;
 #[cfg(feature = "provision")]
@@ -39,6 +41,8 @@ mod shell;
 mod status;
 mod subscribe;
 mod terminal;
+#[cfg(feature = "provision")]
+mod up;
 
 use exit::Exit;
 use terminal::Escaping;
@@ -51,6 +55,7 @@ In this order:
   on the device            se050-iot doctor --config device.toml
                            se050-iot sub --config device.toml -v
                            se050-iot pub --config device.toml -t gw-00C0A1/state -m hello
+With the operator's credentials on the device itself, all of this is one command: se050-iot up --thing gw-00C0A1
 
 Exit codes: 0 good; 1 not done, standard error says why; 2 wrong command line; 3 an identity or a policy was refused; 4 a device, or some of a
 fleet, are not registered; 5 the question was not answered with yes; 27 the time is over (pub, sub); 69 no connection to the server (pub,
@@ -88,6 +93,9 @@ enum Command {
     Enroll(identity::ExportArgs),
     /// Holds the chip for applications that load p11-kit's client module, several at once.
     Serve(serve::ServeArgs),
+    /// From the chip to the first message on one machine: registers this device, writes its configuration, sends one message.
+    #[cfg(feature = "provision")]
+    Up(Box<up::UpArgs>),
     /// Registers a device, or a fleet, with AWS IoT Core: thing, policy, certificate, attachments, endpoint.
     #[cfg(feature = "provision")]
     Provision(Box<provision::ProvisionArgs>),
@@ -177,6 +185,8 @@ fn run(command: Command, verbose: bool, out: &mut Escaping<File>) -> anyhow::Res
         Command::Sub(args) => subscribe::run(&args, out),
         Command::Enroll(args) => identity::export(args, out).map(|()| Exit::Good),
         Command::Serve(args) => serve::run(&args, out).map(|()| Exit::Good),
+        #[cfg(feature = "provision")]
+        Command::Up(args) => up::run(&args, out),
         #[cfg(feature = "provision")]
         Command::Provision(args) => provision::run(*args, out),
         #[cfg(feature = "provision")]

@@ -70,7 +70,7 @@ pub(crate) fn run(args: &ObjectsArgs, out: &mut impl Write) -> anyhow::Result<()
 
 fn key(token: &Token, factory_key: &FactoryKey, order: ByteOrder) -> Result<Object, Error> {
     let id = factory_key.key;
-    let found = token.key(&Selector::from(id));
+    let found = token.key(&Selector::from(id), None);
     let state = state(found, |key| State::Key { kind: key.public_key().kind().to_string() })?;
     Ok(Object { name: factory_key.name.to_owned(), id, label: label(id, order), state })
 }

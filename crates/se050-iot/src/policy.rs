@@ -5,18 +5,26 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use aws_iot_provision::{ArnScope, Grants, InputError, PolicyDocument, operator_iam_policy};
+use aws_iot_provision::{
+    ArnScope, Grants, InputError, PolicyDocument, PolicyName, RoleAlias, TemplateName, operator_iam_policy,
+};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::exit::Exit;
-use crate::json;
+use crate::provision::DEFAULT_POLICY;
+use crate::{json, policy_setup};
+
+/// The provisioning template's name where none is given: the one of the devices' policy.
+const DEFAULT_TEMPLATE: &str = DEFAULT_POLICY;
 
 #[derive(Subcommand)]
 pub(crate) enum PolicyCommand {
     /// Prints the policy that `provision` gives to devices, to be read or changed.
     #[command(alias = "generate")]
     Device(DeviceArgs),
+    /// Prints the policy of a claim certificate: fleet provisioning with one template, and nothing else.
+    Claim(ClaimArgs),
     /// Prints the least IAM policy that the operator needs.
     Operator(OperatorArgs),
     /// Checks a policy document for devices: what AWS refuses, and what it takes although it does not do what it seems to.
@@ -35,12 +43,28 @@ pub(crate) struct DeviceArgs {
     /// AWS region
     #[arg(long)]
     region: String,
+    /// The name under which devices get the policy, for the commands that set up fleet provisioning
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_POLICY)]
+    policy_name: PolicyName,
     /// It follows from the region; another one is refused
     #[arg(long, hide = true)]
     partition: Option<String>,
     /// Print the policy with its size as one JSON object
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct ClaimArgs {
+    /// The provisioning template
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_TEMPLATE)]
+    template: TemplateName,
+    /// The AWS account: 12 digits
+    #[arg(long, value_name = "ID")]
+    account: String,
+    /// AWS region
+    #[arg(long)]
+    region: String,
 }
 
 #[derive(Args)]
@@ -62,6 +86,10 @@ pub(crate) struct LintArgs {
     json: bool,
 }
 
+/// The options of [`GrantArgs`], for what conflicts with each of them.
+pub(crate) const GRANT_OPTIONS: [&str; 6] =
+    ["shadow", "jobs", "commands", "provisioning", "credentials", "topic_prefix"];
+
 /// What devices may do beyond connecting.
 #[derive(Args)]
 pub(crate) struct GrantArgs {
@@ -71,6 +99,15 @@ pub(crate) struct GrantArgs {
     /// Also allow the thing's own jobs
     #[arg(long)]
     jobs: bool,
+    /// Also allow the commands that are sent to the thing
+    #[arg(long)]
+    commands: bool,
+    /// Also allow fleet provisioning with this template, so that the device can renew its certificate
+    #[arg(long, value_name = "TEMPLATE", num_args = 0..=1, default_missing_value = DEFAULT_TEMPLATE)]
+    provisioning: Option<TemplateName>,
+    /// Also allow temporary AWS credentials for the role of this alias
+    #[arg(long, value_name = "ROLE_ALIAS")]
+    credentials: Option<RoleAlias>,
     /// What the device's own topics begin with; {thing} stands for its name
     #[arg(long, value_name = "PREFIX", default_value = "{thing}")]
     topic_prefix: String,
@@ -79,7 +116,9 @@ pub(crate) struct GrantArgs {
 impl GrantArgs {
     pub(crate) fn grants(&self) -> Result<Grants, InputError> {
         let mut grants = Grants::default().with_topic_prefix(&self.topic_prefix)?;
-        (grants.shadow, grants.jobs) = (self.shadow, self.jobs);
+        (grants.shadow, grants.jobs, grants.commands) = (self.shadow, self.jobs, self.commands);
+        grants.provisioning.clone_from(&self.provisioning);
+        grants.credentials.clone_from(&self.credentials);
         Ok(grants)
     }
 }
@@ -87,6 +126,7 @@ impl GrantArgs {
 pub(crate) fn run(command: PolicyCommand, out: &mut impl Write) -> anyhow::Result<Exit> {
     match command {
         PolicyCommand::Device(args) => device(&args, out)?,
+        PolicyCommand::Claim(args) => claim(&args, out)?,
         PolicyCommand::Operator(args) => operator(&args, out)?,
         PolicyCommand::Lint(args) => return lint(&args, out),
         PolicyCommand::Apply(args) => return crate::policy_apply::run(args, out),
@@ -103,16 +143,26 @@ fn device(args: &DeviceArgs, out: &mut impl Write) -> anyhow::Result<()> {
             scope.partition()
         );
     }
-    let document = args.grants.grants()?.document(&scope);
+    let grants = args.grants.grants()?;
+    let document = grants.document(&scope)?;
+    let commands = policy_setup::commands(&scope, &grants, &args.policy_name);
     if !args.json {
-        return Ok(writeln!(out, "{}", document.as_str())?);
+        writeln!(out, "{}", document.as_str())?;
+        policy_setup::tell(&commands);
+        return Ok(());
     }
     let object = json!({
         "policyDocument": serde_json::from_str::<Value>(document.as_str())?,
         "characters": document.characters(),
         "charactersAllowed": PolicyDocument::MAX_CHARACTERS,
+        "accountCommands": commands,
     });
     Ok(json::print(out, &object)?)
+}
+
+fn claim(args: &ClaimArgs, out: &mut impl Write) -> anyhow::Result<()> {
+    let scope = ArnScope::for_account(&args.region, &args.account)?;
+    Ok(writeln!(out, "{}", Grants::claim_document(&args.template, &scope)?.as_str())?)
 }
 
 fn operator(args: &OperatorArgs, out: &mut impl Write) -> anyhow::Result<()> {

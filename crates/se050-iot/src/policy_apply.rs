@@ -12,7 +12,7 @@ use crate::account::{Account, agreed, runtime, step_json, warn_of};
 use crate::aws_args::AwsArgs;
 use crate::exit::Exit;
 use crate::json;
-use crate::policy::GrantArgs;
+use crate::policy::{GRANT_OPTIONS, GrantArgs};
 use crate::provision::{DEFAULT_POLICY, read_policy};
 
 /// What `se050-iot policy apply` is told.
@@ -22,7 +22,7 @@ pub(crate) struct PolicyApplyArgs {
     #[arg(long, value_name = "NAME", default_value = DEFAULT_POLICY)]
     policy_name: PolicyName,
     /// A policy document of your own; without it, each thing gets only its own topics
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["shadow", "jobs", "topic_prefix"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = GRANT_OPTIONS)]
     policy_file: Option<PathBuf>,
     #[command(flatten)]
     grants: GrantArgs,

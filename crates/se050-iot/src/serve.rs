@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use rustix::fs::Mode;
-use se050_key::NXP_MODULE;
+use se050_key::{NXP_MODULE, Token};
 
 /// The pause before a worker that ended at once is started again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -51,6 +51,8 @@ pub(crate) fn run(args: &ServeArgs, out: &mut impl Write) -> anyhow::Result<()> 
         return worker::run(&args.pkcs11_lib, Duration::from_secs(args.call_limit));
     }
     let listener = listen(&args.socket)?;
+    // For all workers, one after the other: a program with the module of its own would disturb them.
+    let _lock = Token::builder(&args.pkcs11_lib).lock()?;
     writeln!(out, "P11_KIT_SERVER_ADDRESS=unix:path={}", args.socket.display())
         .context("cannot write to standard output")?;
     let this_program = std::env::current_exe().context("cannot find this program's own file")?;

@@ -85,14 +85,15 @@ async fn one(args: &StatusArgs, name: &ThingName, out: &mut impl Write) -> anyho
 }
 
 fn print(out: &mut impl Write, state: &ThingState) -> std::io::Result<()> {
-    let ThingState { thing_name, thing_type, attributes, groups, certificates, .. } = state;
+    let ThingState { thing_name, thing_type, attributes, groups, group_policies, certificates, .. } = state;
     let of_type = thing_type.as_ref().map(|of_type| format!(", type {of_type}")).unwrap_or_default();
     writeln!(out, "thing        {thing_name}{of_type}")?;
     for (name, value) in attributes {
         writeln!(out, "attribute    {name} = {value}")?;
     }
     for group in groups {
-        writeln!(out, "group        {group}")?;
+        let policies = group_policies.get(group).map(|policies| format!(", policy {}", policies.join(", ")));
+        writeln!(out, "group        {group}{}", policies.unwrap_or_default())?;
     }
     for certificate in certificates {
         writeln!(out, "certificate  {}", in_words(certificate))?;

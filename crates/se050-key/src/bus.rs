@@ -3,13 +3,15 @@
 use std::fmt;
 use std::fs::OpenOptions;
 use std::io;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use i2cdev::core::I2CDevice as _;
 use i2cdev::linux::{LinuxI2CDevice, LinuxI2CError};
 use rustix::io::Errno;
 
-use crate::module_file::canonical;
+use crate::module::canonical;
 use crate::outage::SignOfLife;
 
 /// The environment variable from which NXP's module takes bus and address, at each opening of the chip.
@@ -24,6 +26,9 @@ const NXP: &str = "NXP";
 /// How often a silent address is asked: a chip that wakes up may miss the first.
 const TRIES: u32 = 3;
 
+/// How long a connection is waited for: the socket is on this machine or near.
+const CONNECT: Duration = Duration::from_millis(500);
+
 /// Where the chip is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Bus {
@@ -31,7 +36,9 @@ pub(crate) enum Bus {
         node: PathBuf,
         address: u16,
     },
-    /// Another way to the chip (the access manager's socket, a simulator), or no chip.
+    /// NXP's access manager or a simulator behind a TCP socket (`127.0.0.1:8050`).
+    Socket(SocketAddr),
+    /// Another way to the chip, or no chip.
     Unknown,
 }
 
@@ -49,7 +56,7 @@ impl Bus {
 
     fn from_port(port: &str) -> Self {
         if !port.starts_with("/dev/i2c") {
-            return Self::Unknown;
+            return port.parse().map_or(Self::Unknown, Self::Socket);
         }
         let (node, address) = port.rsplit_once(':').unwrap_or((port, ""));
         let digits = address.strip_prefix("0x").unwrap_or(address);
@@ -68,7 +75,11 @@ impl Bus {
 
     /// Whether something acknowledges the chip's address. Only where no session is in the middle of a command.
     pub(crate) fn sign_of_life(&self) -> SignOfLife {
-        let Self::I2c { node, address } = self else { return SignOfLife::Unknown };
+        let (node, address) = match self {
+            Self::I2c { node, address } => (node, address),
+            Self::Socket(address) => return of_connect(TcpStream::connect_timeout(address, CONNECT)),
+            Self::Unknown => return SignOfLife::Unknown,
+        };
         let signs = (0..TRIES).map(|_| ask(node, *address));
         signs.into_iter().find(|sign| *sign != SignOfLife::Silent).unwrap_or(SignOfLife::Silent)
     }
@@ -80,7 +91,7 @@ impl Bus {
                 let resolved = canonical(node);
                 Some(resolved.file_name()?.to_string_lossy().into_owned())
             }
-            Self::Unknown => None,
+            Self::Socket(_) | Self::Unknown => None,
         }
     }
 }
@@ -89,6 +100,7 @@ impl fmt::Display for Bus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::I2c { node, address } => write!(f, "{}:{address:#x}", node.display()),
+            Self::Socket(address) => write!(f, "{address}"),
             Self::Unknown => f.write_str("unknown"),
         }
     }
@@ -103,6 +115,14 @@ fn ask(node: &Path, address: u16) -> SignOfLife {
     device
         .smbus_write_quick(false)
         .map_or_else(|error| of_transfer(errno(&error)), |()| SignOfLife::Acknowledged)
+}
+
+/// Who refuses a connection has no chip. Who accepts one may have a chip or not.
+fn of_connect(connected: io::Result<TcpStream>) -> SignOfLife {
+    match connected {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => SignOfLife::NoBus,
+        _ => SignOfLife::Unknown,
+    }
 }
 
 /// What it means when the node cannot be opened, or not with that address.
@@ -143,7 +163,8 @@ mod tests {
             ("/dev/i2c-2:0x48", i2c("/dev/i2c-2", 0x48)),
             ("/dev/i2c-3", i2c("/dev/i2c-3", 0x48)),
             ("/dev/i2c-3:0x4a", i2c("/dev/i2c-3", 0x4a)),
-            ("127.0.0.1:8050", Bus::Unknown),
+            ("127.0.0.1:8050", Bus::Socket(SocketAddr::from(([127, 0, 0, 1], 8050)))),
+            ("/tmp/access-manager", Bus::Unknown),
             ("", Bus::Unknown),
         ] {
             assert_eq!(Bus::from_port(port), expected, "{port}");

@@ -1,19 +1,16 @@
 //! The X.509 certificate of a key.
 
-mod stored;
-mod time;
-
 use std::fmt;
 use std::path::Path;
+use std::time::SystemTime;
 
 use der::{Decode as _, Encode as _};
 use ring::digest;
-pub use stored::StoredCertificate;
-pub use time::CertificateTime;
 use x509_cert::certificate::{CertificateInner, Raw};
+use x509_cert::time::Time;
 
-use crate::public_key::hex;
-use crate::{Error, PublicKey, Selector};
+use crate::public_key::{hex, to_pem};
+use crate::{Error, PublicKey, Selector, StoredCertificate};
 
 /// An X.509 certificate of any version, as the chip or a file keeps it, with the intermediate certificates behind it.
 ///
@@ -79,8 +76,7 @@ impl Certificate {
 
     /// The certificate in PEM, without its intermediates.
     pub fn to_pem(&self) -> String {
-        let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
-        pem::encode_config(&pem::Pem::new("CERTIFICATE", self.der.clone()), config)
+        to_pem("CERTIFICATE", self.der.clone())
     }
 
     /// The subject's distinguished name (RFC 4514).
@@ -157,5 +153,32 @@ impl fmt::Debug for Certificate {
             .field("subject", &self.subject)
             .field("fingerprint", &self.fingerprint())
             .finish()
+    }
+}
+
+/// A moment as a certificate names it, in UTC, to the second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CertificateTime(der::DateTime);
+
+impl CertificateTime {
+    /// The same moment on the system's clock.
+    pub fn system_time(self) -> SystemTime {
+        self.0.to_system_time()
+    }
+}
+
+/// As RFC 3339 writes it: `2049-12-31T23:59:59Z`.
+impl fmt::Display for CertificateTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl From<Time> for CertificateTime {
+    fn from(time: Time) -> Self {
+        Self(match time {
+            Time::UtcTime(time) => time.to_date_time(),
+            Time::GeneralTime(time) => time.to_date_time(),
+        })
     }
 }

@@ -1,39 +1,25 @@
 //! What can go wrong between the program and the chip.
 
+use std::error::Error as StdError;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::{CallError, Holder, KeyKind, Scheme};
 
+/// The exit status by which a program tells its supervisor to start it anew, since the chip did not answer:
+/// `EX_TEMPFAIL` of sysexits.h.
+pub const RESTART_EXIT_STATUS: u8 = 75;
+
 /// A failure of the key provider: who failed, doing what, to what, and what to try next.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The text is not an object id.
-    #[error(
-        "{text:?} is not an object id: write 0x and eight hexadecimal digits (0xF0000110), or the label that the module shows, sss: \
-         and eight digits (sss:100100F0)"
-    )]
-    NotAnObjectId {
-        /// The text.
-        text: String,
-    },
-
-    /// The text cannot be a label.
-    #[error("{text:?} is not a label: {reason}; try sss:100100F0")]
-    NotALabel {
-        /// The text.
-        text: String,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
-
-    /// The text is not a PKCS#11 URI, or says more than is understood.
-    #[error("{text:?} is not a PKCS#11 URI that can be used: {reason}")]
-    NotAUri {
+    /// The text names no object: it is no object id, label or PKCS#11 URI, or it says more than is understood.
+    #[error("{text:?} names no object: {reason}")]
+    InvalidSelector {
         /// The text, without a PIN.
         text: String,
-        /// What is wrong with it.
+        /// What is wrong with it, and what to write.
         reason: String,
     },
 
@@ -57,22 +43,13 @@ pub enum Error {
         attribute: &'static str,
     },
 
-    /// The PIN file cannot be used.
+    /// The PIN file, or what a PKCS#11 URI's `pin-source` names, cannot be used.
     #[error("cannot take the PIN from the file {}", path.display())]
     PinFile {
         /// The file.
         path: PathBuf,
         /// Why.
         source: std::io::Error,
-    },
-
-    /// A PKCS#11 URI's `pin-source` is of no use.
-    #[error("cannot take the PIN from the pin-source {pin_source:?}: {reason}")]
-    PinSource {
-        /// The source.
-        pin_source: String,
-        /// What is wrong with it.
-        reason: &'static str,
     },
 
     /// The PKCS#11 module cannot be loaded.
@@ -201,7 +178,8 @@ pub enum Error {
         token: String,
         /// For how long.
         silent_for: Duration,
-        /// How many openings may still fail before only a new process helps; `None` where that is not limited.
+        /// How many openings may still fail before [`Error::RestartNeeded`]; `None` where that is not limited. The last one
+        /// follows 30 s after the one before: with 1 or 0 left, save what a new process is to find.
         openings_left: Option<u32>,
         /// The call that failed, where this is the request that found out.
         source: Option<CallError>,
@@ -247,8 +225,8 @@ pub enum Error {
 
     /// Several objects fit; none of them is picked.
     #[error(
-        "{} objects on the token {token:?} fit the {class} {selector} ({}): none is picked, give each a label of its own, or \
-         select by id", objects.len(), objects.join("; ")
+        "{} objects on the token {token:?} fit the {class} {selector} ({}): none is picked; name one by its id ({})",
+        objects.len(), objects.join("; "), if *is_se050 { "0xF0000110" } else { "pkcs11:id=%01" }
     )]
     Ambiguous {
         /// What was searched.
@@ -259,19 +237,8 @@ pub enum Error {
         token: String,
         /// Those that fit.
         objects: Vec<String>,
-    },
-
-    /// The label may mean two objects, by the byte order in which it is read, and both are there.
-    #[error(
-        "the label {label:?} may mean any of the objects {}, and all of them are there: name the object by its id, as {} is written",
-        objects.join(" and "),
-        objects.join(" or ")
-    )]
-    AmbiguousLabel {
-        /// The label.
-        label: String,
-        /// The objects.
-        objects: Vec<String>,
+        /// Whether the token is an SE050, whose ids are written otherwise than another token's.
+        is_se050: bool,
     },
 
     /// No certificate is known to belong to that key.
@@ -314,6 +281,15 @@ pub enum Error {
         key_fingerprint: String,
         /// SHA-256 of the certificate's SubjectPublicKeyInfo, in hexadecimal.
         certificate_fingerprint: String,
+    },
+
+    /// The text cannot be the common name in a certificate signing request.
+    #[error("{text:?} cannot be a certificate's common name: {reason}")]
+    CommonName {
+        /// The text.
+        text: String,
+        /// What is wrong with it.
+        reason: String,
     },
 
     /// That key cannot sign with that scheme.
@@ -372,5 +348,80 @@ fn restart_ahead(openings_left: Option<u32>) -> &'static str {
         Some(1) => "; if one more opening fails, this program has to be started anew",
         Some(0) => "; this program has to be started anew before long",
         _ => "",
+    }
+}
+
+impl Error {
+    /// Whether the same request may succeed later, without anybody changing anything.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::ChipUnreachable { .. }
+            | Self::NoServer
+            | Self::Busy { .. }
+            | Self::Timeout { .. }
+            | Self::Hanging { .. }
+            | Self::BadSignature { .. } => true,
+            Self::Call { source, .. } => source.is_cured_by_a_new_session(),
+            _ => false,
+        }
+    }
+
+    /// Whether only a new process can open the chip again: see [`RESTART_EXIT_STATUS`].
+    pub fn needs_restart(&self) -> bool {
+        matches!(self, Self::RestartNeeded { .. })
+    }
+
+    /// The status with which a program ends because of this error, or of an error that this one caused:
+    /// [`RESTART_EXIT_STATUS`] where the chip did not answer, so that a new process may find it; else 1.
+    pub fn exit_status(error: &(dyn StdError + 'static)) -> u8 {
+        let mut cause = Some(error);
+        while let Some(error) = cause {
+            if error.downcast_ref::<Self>().is_some_and(Self::is_cured_by_a_new_process) {
+                return RESTART_EXIT_STATUS;
+            }
+            cause = error.source();
+        }
+        1
+    }
+
+    fn is_cured_by_a_new_process(&self) -> bool {
+        matches!(
+            self,
+            Self::RestartNeeded { .. }
+                | Self::ChipUnreachable { .. }
+                | Self::NoServer
+                | Self::Timeout { .. }
+                | Self::Hanging { .. }
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the connection failed")]
+    struct Wrapped(#[source] Error);
+
+    #[test]
+    fn a_program_that_ends_for_want_of_the_chip_has_a_status_of_its_own() {
+        let needed = || Error::RestartNeeded { module: "m.so".into(), failures: 2, source: None };
+        assert_eq!(Error::exit_status(&needed()), 75);
+        assert_eq!(Error::exit_status(&Wrapped(needed())), 75);
+        assert_eq!(Error::exit_status(&Wrapped(Error::Forked)), 1);
+        assert!(needed().needs_restart() && !needed().is_transient());
+        let unreachable = |openings_left| Error::ChipUnreachable {
+            token: "t".into(),
+            silent_for: std::time::Duration::from_millis(999),
+            openings_left,
+            source: None,
+        };
+        assert_eq!(Error::exit_status(&unreachable(Some(2))), 75);
+        assert!(unreachable(None).to_string().contains("for 1.0 s now"));
+        for (left, ahead) in [(None, false), (Some(2), false), (Some(1), true), (Some(0), true)] {
+            assert_eq!(unreachable(left).to_string().contains("started anew"), ahead);
+            assert!(unreachable(left).is_transient());
+        }
     }
 }

@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 use ring::digest;
 use rustix::fs::{FlockOperation, flock};
 
+use crate::Error;
 use crate::bus::Bus;
-use crate::module_file::canonical;
+use crate::module::canonical;
 use crate::public_key::hex;
 
 /// The environment variable that names another lock file.
@@ -21,9 +22,10 @@ const VARIABLE: &str = "SE050_LOCK_FILE";
 /// Everybody who may use the bus may lock it, whoever made the file. It holds a process id and nothing else.
 const MODE: u32 = 0o666;
 
-/// The lock, held. Let go with this value, or with the process, however that ends.
+/// The chip's lock, held by this process until this value is dropped, or the process ends.
 #[derive(Debug)]
-pub(crate) struct BusLock {
+#[must_use = "the lock is released when it is dropped"]
+pub struct ChipLock {
     path: PathBuf,
     /// Kept open: the lock is on the open file.
     _file: File,
@@ -36,13 +38,6 @@ pub(crate) struct BusLock {
 pub(crate) struct LockFile {
     pub(crate) path: PathBuf,
     removed: bool,
-}
-
-/// Why the lock was not taken.
-#[derive(Debug)]
-pub(crate) enum NotLocked {
-    Held(Holder),
-    Unusable(io::Error),
 }
 
 /// The process that holds the chip's lock, as far as it is known.
@@ -81,13 +76,14 @@ impl LockFile {
         let directory =
             ["/run/lock", "/tmp"].into_iter().find(|path| Path::new(path).is_dir()).unwrap_or("/tmp");
         // A simulated chip's goes with it; a bus stays.
-        Self { path: format!("{directory}/se050-{name}.lock").into(), removed: *bus == Bus::Unknown }
+        Self { path: format!("{directory}/se050-{name}.lock").into(), removed: bus.name().is_none() }
     }
 
     /// Takes the lock, or says who has it.
-    pub(crate) fn take(&self) -> Result<BusLock, NotLocked> {
+    pub(crate) fn take(&self) -> Result<ChipLock, Error> {
+        let unusable = |source| Error::LockFile { path: self.path.clone(), source };
         loop {
-            let mut file = self.open().map_err(NotLocked::Unusable)?;
+            let mut file = self.open().map_err(unusable)?;
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 // Its last holder may have removed it between our opening and our lock.
                 Ok(()) if !self.is_still(&file) => {}
@@ -97,14 +93,16 @@ impl LockFile {
                     if let Err(error) = write_holder(&mut file) {
                         tracing::debug!(path = %self.path.display(), %error, "the lock file does not say who holds it");
                     }
-                    return Ok(BusLock {
+                    return Ok(ChipLock {
                         path: self.path.clone(),
                         _file: file,
                         ours_to_remove: self.removed,
                     });
                 }
-                Err(rustix::io::Errno::WOULDBLOCK) => return Err(NotLocked::Held(holder(&mut file))),
-                Err(errno) => return Err(NotLocked::Unusable(errno.into())),
+                Err(rustix::io::Errno::WOULDBLOCK) => {
+                    return Err(Error::Busy { lock: self.path.clone(), holder: holder(&mut file) });
+                }
+                Err(errno) => return Err(unusable(errno.into())),
             }
         }
     }
@@ -112,7 +110,7 @@ impl LockFile {
     /// The process that has the lock, if another has it.
     pub(crate) fn other_holder(&self) -> Option<Holder> {
         match self.take() {
-            Err(NotLocked::Held(holder)) => Some(holder),
+            Err(Error::Busy { holder, .. }) => Some(holder),
             _ => None,
         }
     }
@@ -150,7 +148,7 @@ impl LockFile {
     }
 }
 
-impl Drop for BusLock {
+impl Drop for ChipLock {
     fn drop(&mut self) {
         if self.ours_to_remove {
             // While it is still locked: whoever opened it before looks again.
@@ -187,13 +185,13 @@ mod tests {
         for removed in [false, true] {
             let file = lock_file(directory.path(), removed);
             let first = file.take().unwrap();
-            let Err(NotLocked::Held(holder)) = file.take() else { panic!() };
+            let Err(Error::Busy { holder, .. }) = file.take() else { panic!() };
             assert_eq!(holder.to_string(), format!("process {}", std::process::id()));
             assert_eq!(file.other_holder(), Some(holder));
             drop(first);
             assert_eq!(file.path.exists(), !removed);
             assert_eq!(file.other_holder(), None);
-            file.take().unwrap();
+            drop(file.take().unwrap());
         }
     }
 
@@ -204,7 +202,7 @@ mod tests {
         let _first = file.take().unwrap();
         // What an earlier holder left, where the present one may not write. No process has an id over 2^22.
         std::fs::write(&file.path, "4294967295\n").unwrap();
-        let Err(NotLocked::Held(holder)) = file.take() else { panic!() };
+        let Err(Error::Busy { holder, .. }) = file.take() else { panic!() };
         assert_eq!(holder.pid(), None, "{holder}");
     }
 
@@ -235,7 +233,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = lock_file(directory.path(), false);
         std::os::unix::fs::symlink(directory.path().join("elsewhere"), &file.path).unwrap();
-        assert!(matches!(file.take(), Err(NotLocked::Unusable(_))));
+        assert!(matches!(file.take(), Err(Error::LockFile { .. })));
     }
 
     #[test]

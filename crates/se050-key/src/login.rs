@@ -6,7 +6,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use ring::digest;
 use ring::rand::{SecureRandom as _, SystemRandom};
 
-use crate::module_file::canonical;
+use crate::module::canonical;
 use crate::raw::RawSession;
 use crate::token_info::PinState;
 use crate::{Error, Pin, TokenInfo};
@@ -27,18 +27,20 @@ pub(crate) fn log_in(session: &RawSession, token: &TokenInfo, pin: Option<&Pin>)
         return Ok(());
     }
     let label = || token.label.clone();
+    match token.pin {
+        // A supervisor that starts the process again and again with a wrong PIN would lock the token.
+        PinState::FinalTry if !pin.is_some_and(Pin::is_for_last_try) => {
+            return Err(Error::PinFinalTry { label: label() });
+        }
+        PinState::Locked => return Err(Error::PinLocked { label: label() }),
+        PinState::Good | PinState::FinalTry => {}
+    }
     let pin = pin.ok_or_else(|| Error::PinMissing { label: label() })?;
     let attempt = hashed(token, pin);
     // Not held while the token thinks: another module's login must not wait for it.
     let refused = || REFUSED.lock().unwrap_or_else(PoisonError::into_inner);
     if refused().contains(&attempt) {
         return Err(Error::PinRefused { label: label() });
-    }
-    match token.pin {
-        PinState::Good => {}
-        // A supervisor that starts the process again and again with a wrong PIN would lock the token.
-        PinState::FinalTry => return Err(Error::PinFinalTry { label: label() }),
-        PinState::Locked => return Err(Error::PinLocked { label: label() }),
     }
     let Err(error) = session.login(pin.as_bytes()) else { return Ok(()) };
     if error.says_logged_in_already() {

@@ -80,10 +80,9 @@ impl ChipSession {
                 }
                 Ok(handle_of(*only))
             }
-            several => Err(Fault::Wrong(Error::AmbiguousLabel {
-                label: selector.as_str().to_owned(),
-                objects: several.iter().map(ObjectId::to_string).collect(),
-            })),
+            several => {
+                Err(self.ambiguous(class, selector, several.iter().map(ObjectId::to_string).collect()))
+            }
         }
     }
 
@@ -143,13 +142,21 @@ impl ChipSession {
                 self.call(|| format!("searching the {} {selector}", class.in_words()), source)?;
                 Err(self.missing(class, selector))
             }
-            several => Err(Fault::Wrong(Error::Ambiguous {
-                class: class.in_words(),
-                selector: selector.to_string(),
-                token: self.token.label.clone(),
-                objects: several.iter().map(|object| self.describe(*object)).collect(),
-            })),
+            several => {
+                let objects = several.iter().map(|object| self.describe(*object)).collect();
+                Err(self.ambiguous(class, selector, objects))
+            }
         }
+    }
+
+    fn ambiguous(&self, class: ObjectType, selector: &Selector, objects: Vec<String>) -> Fault {
+        Fault::Wrong(Error::Ambiguous {
+            class: class.in_words(),
+            selector: selector.to_string(),
+            token: self.token.label.clone(),
+            objects,
+            is_se050: self.token.is_se050,
+        })
     }
 
     pub(crate) fn search(

@@ -19,7 +19,10 @@ const LONGEST: usize = 1024;
 /// A user PIN, never empty: a token counts the attempt with an empty PIN as a wrong one. It is zeroised when dropped, and
 /// never printed.
 #[derive(Clone)]
-pub struct Pin(SecretString);
+pub struct Pin {
+    text: SecretString,
+    for_last_try: bool,
+}
 
 impl Pin {
     /// The environment variable in which [`Pin::find`] looks.
@@ -69,23 +72,25 @@ impl Pin {
     /// run.
     ///
     /// # Errors
-    /// As [`Pin::from_file`]; [`Error::PinSource`] for anything else.
+    /// [`Error::PinFile`], as [`Pin::from_file`] and for anything else.
     pub fn from_source(source: &str) -> Result<Self, Error> {
         let path = source.strip_prefix("file:").unwrap_or(source);
         let path = path.strip_prefix("//").filter(|rest| rest.starts_with('/')).unwrap_or(path);
         if !path.starts_with('/') {
             let reason = "write file: and the absolute path of a file that holds the PIN (file:/run/pin)";
-            return Err(Error::PinSource { pin_source: source.to_owned(), reason });
+            let source_error = io::Error::new(io::ErrorKind::InvalidInput, reason);
+            return Err(Error::PinFile { path: source.into(), source: source_error });
         }
         Self::from_file(Path::new(path))
     }
 
     /// Asks for the PIN on the terminal, without an echo; `None` where standard input is no terminal, or nothing is
-    /// entered.
+    /// entered. With `last_try`, the user is warned, and the PIN is used even where a wrong one locks the token
+    /// ([`Error::PinFinalTry`]).
     ///
     /// # Errors
     /// The terminal cannot be read.
-    pub fn prompt(token: &str) -> io::Result<Option<Self>> {
+    pub fn prompt(token: &str, last_try: bool) -> io::Result<Option<Self>> {
         if !io::stdin().is_terminal() {
             return Ok(None);
         }
@@ -95,15 +100,20 @@ impl Pin {
         let mut silent = before.clone();
         silent.local_modes.remove(LocalModes::ECHO);
         silent.local_modes.insert(LocalModes::ECHONL);
-        write!(io::stderr(), "PIN of the token {token:?}: ")?;
+        let warning = if last_try { " (the last try: a wrong PIN locks the token)" } else { "" };
+        write!(io::stderr(), "PIN of the token {token:?}{warning}: ")?;
         tcsetattr(&terminal, OptionalActions::Now, &silent)?;
         let line = read_line(&mut terminal);
         tcsetattr(&terminal, OptionalActions::Now, &before)?;
-        Ok(Self::from_text(&line?))
+        Ok(Self::from_text(&line?).map(|pin| Self { for_last_try: last_try, ..pin }))
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
-        self.0.expose_secret().as_bytes()
+        self.text.expose_secret().as_bytes()
+    }
+
+    pub(crate) fn is_for_last_try(&self) -> bool {
+        self.for_last_try
     }
 
     fn from_reader(reader: &mut impl Read) -> io::Result<Self> {
@@ -116,7 +126,7 @@ impl Pin {
     fn from_text(text: &str) -> Option<Self> {
         let mut exact = String::with_capacity(text.len());
         exact.push_str(text);
-        (!exact.is_empty()).then(|| Self(SecretString::from(exact)))
+        (!exact.is_empty()).then(|| Self { text: SecretString::from(exact), for_last_try: false })
     }
 }
 

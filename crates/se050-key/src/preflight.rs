@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use crate::bus::Bus;
 use crate::lock::LockFile;
 use crate::module::Module;
-use crate::options::Options;
-use crate::{Error, Holder, TokenInfo};
+use crate::opening::bus_and_lock;
+use crate::{Error, Holder, TokenBuilder, TokenInfo};
 
 /// What a program can tell its user about a token without opening a session: nothing of it is traffic with the chip.
 #[derive(Debug)]
@@ -37,18 +37,16 @@ pub struct BusCheck {
 
 impl Preflight {
     /// Loads the module, asks it for its token, looks at the bus and the lock, and unloads the module again.
-    pub(crate) fn of(options: &Options) -> Result<Self, Error> {
+    pub(crate) fn of(options: &TokenBuilder) -> Result<Self, Error> {
         let module = Module::load(&options.module)?;
         let token = module.single_token(&options.wanted)?;
-        let is_here = token.is_se050 && !module.is_remote();
-        let bus = if is_here { Bus::of_module(&token.manufacturer) } else { Bus::Unknown };
-        let lock_file = is_here.then(|| LockFile::of(options.lock_file.as_deref(), &bus, &options.module));
+        let (bus, lock_file) = bus_and_lock(&module, &token, options);
         Ok(Self {
             token,
             locked_by: lock_file.as_ref().and_then(LockFile::other_holder),
             lock_file: lock_file.map(|file| file.path),
             bus: match &bus {
-                Bus::Unknown => None,
+                Bus::Socket(_) | Bus::Unknown => None,
                 Bus::I2c { node, .. } => Some(BusCheck {
                     name: bus.to_string(),
                     node: node.clone(),

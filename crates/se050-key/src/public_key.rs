@@ -1,11 +1,11 @@
 //! The public half of a key.
 
-use der::asn1::{Any, BitString, Null, ObjectIdentifier};
+use der::asn1::{Any, BitString, Null, ObjectIdentifier, UintRef};
 use der::{Decode as _, Encode as _};
 use ring::{digest, signature};
 use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 
-use crate::{KeyKind, Scheme, der_integer};
+use crate::{KeyKind, Scheme};
 
 /// rsaEncryption (RFC 8017, appendix C).
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
@@ -40,6 +40,10 @@ impl PublicKey {
         &self.spki
     }
 
+    pub(crate) fn to_spki(&self) -> Result<SubjectPublicKeyInfoOwned, der::Error> {
+        SubjectPublicKeyInfoOwned::from_der(&self.spki)
+    }
+
     /// SHA-256 of the SubjectPublicKeyInfo, in hexadecimal.
     pub fn fingerprint(&self) -> String {
         hex(digest::digest(&digest::SHA256, &self.spki).as_ref())
@@ -47,9 +51,10 @@ impl PublicKey {
 
     /// From the modulus and the public exponent, both big-endian.
     pub(crate) fn from_rsa(modulus: &[u8], exponent: &[u8]) -> Result<Self, String> {
-        let key = der_integer::rsa_public_key(modulus, exponent).map_err(|error| error.to_string())?;
-        let parameters = Any::from(Null);
-        Self::from_spki(spki(RSA_ENCRYPTION, parameters, &key)?)
+        // `RSAPublicKey ::= SEQUENCE { modulus INTEGER, publicExponent INTEGER }` (RFC 8017, appendix A.1.1).
+        let integer = UintRef::new;
+        let key = integer(modulus).and_then(|modulus| vec![modulus, integer(exponent)?].to_der());
+        Self::from_spki(spki(RSA_ENCRYPTION, Any::from(Null), &key.map_err(|error| error.to_string())?)?)
     }
 
     /// From CKA_EC_POINT: the uncompressed point in a DER OCTET STRING, or bare, as some tokens have it against PKCS#11. Its
@@ -91,7 +96,7 @@ impl PublicKey {
 
     /// An RSA key's public exponent, big-endian.
     pub(crate) fn rsa_exponent(&self) -> Option<Vec<u8>> {
-        let integers = Vec::<der::asn1::UintRef<'_>>::from_der(&self.bits).ok()?;
+        let integers = Vec::<UintRef<'_>>::from_der(&self.bits).ok()?;
         integers.get(1).map(|exponent| exponent.as_bytes().to_vec())
     }
 
@@ -121,6 +126,11 @@ impl PartialEq for PublicKey {
 
 impl Eq for PublicKey {}
 
+pub(crate) fn to_pem(tag: &str, der: Vec<u8>) -> String {
+    let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+    pem::encode_config(&pem::Pem::new(tag, der), config)
+}
+
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -132,8 +142,7 @@ fn spki(oid: ObjectIdentifier, parameters: Any, key: &[u8]) -> Result<SubjectPub
 }
 
 fn modulus_bits(rsa_public_key: &[u8]) -> Result<usize, String> {
-    let integers =
-        Vec::<der::asn1::UintRef<'_>>::from_der(rsa_public_key).map_err(|error| error.to_string())?;
+    let integers = Vec::<UintRef<'_>>::from_der(rsa_public_key).map_err(|error| error.to_string())?;
     let modulus = integers.first().ok_or("an RSA key without a modulus")?.as_bytes();
     let leading_zeros = modulus.first().map_or(0, |byte| byte.leading_zeros() as usize);
     Ok(modulus.len() * 8 - leading_zeros)

@@ -48,16 +48,21 @@ impl ChipSession {
         &mut self,
         selector: &Selector,
         certificate: &Certificate,
-    ) -> Result<(), Fault> {
-        check_size(selector, certificate.public_key())?;
+    ) -> Result<PublicKey, Fault> {
+        let public_key = certificate.public_key();
+        check_size(selector, public_key)?;
         for _ in 0..2 {
-            match self.own_key(selector, certificate.public_key())? {
-                None => return self.check_by_signing(selector, certificate),
-                Some(own) if own == *certificate.public_key() => return Ok(()),
+            match self.own_key(selector, public_key)? {
+                None => {
+                    self.check_by_signing(selector, certificate)?;
+                    return Ok(public_key.clone());
+                }
+                Some(own) if own == *public_key => return Ok(own),
                 Some(_) => {}
             }
         }
-        Ok(certificate.check_issued_for(selector, &self.public_key(selector)?)?)
+        certificate.check_issued_for(selector, &self.public_key(selector)?)?;
+        Ok(public_key.clone())
     }
 
     /// The key's public half, where it is of the kind that is expected; else whatever it is. `None` where the token does
@@ -101,8 +106,20 @@ impl ChipSession {
         }
     }
 
-    /// The certificate of that name.
+    /// The certificate of that name, or of the key of that name.
     pub(crate) fn certificate(&mut self, selector: &Selector) -> Result<Certificate, Fault> {
+        if !self.token.is_se050 {
+            return self.certificate_object(&selector.of_certificate());
+        }
+        let of_key = if selector.names_factory_key() {
+            self.key_id(selector)?.and_then(|id| id.factory_certificate())
+        } else {
+            None
+        };
+        self.certificate_object(&of_key.map_or_else(|| selector.clone(), Selector::from))
+    }
+
+    fn certificate_object(&mut self, selector: &Selector) -> Result<Certificate, Fault> {
         let object = self.handle(ObjectType::Certificate, selector)?;
         let mut read = || {
             let stored = self.attribute(object, CKA_VALUE, "certificate", selector);
@@ -115,25 +132,35 @@ impl ChipSession {
         }
     }
 
-    /// The certificate that belongs to the key of that name.
-    pub(crate) fn certificate_of_key(&mut self, key: &Selector) -> Result<Certificate, Fault> {
-        if !self.token.is_se050 {
-            return self.certificate(&key.with_type(ObjectType::Certificate));
-        }
-        let certificate = self.key_id(key)?.and_then(|id| id.factory_certificate());
-        let unknown = || Error::NoCertificateKnown { key: key.to_string() };
-        self.certificate(&Selector::from(certificate.ok_or_else(unknown)?))
-    }
-
-    /// The certificate that belongs to the key, compared with it. Where they do not fit, both are read once more.
-    pub(crate) fn identity(&mut self, key: &Selector) -> Result<Certificate, Fault> {
-        let certificate = self.certificate_of_key(key)?;
-        let Err(fault) = self.check_against(key, &certificate) else { return Ok(certificate) };
+    /// The key's certificate, compared with it: the one of that name, else the one that belongs to the key. Where they do not
+    /// fit, both are read once more.
+    pub(crate) fn identity(
+        &mut self,
+        key: &Selector,
+        certificate: Option<&Selector>,
+    ) -> Result<Certificate, Fault> {
+        let read = |session: &mut Self| match certificate {
+            Some(selector) => session.certificate(selector),
+            None if session.token.is_se050 && !key.names_factory_key() => {
+                // A key that is not there is the first thing to say.
+                session.public_key(key)?;
+                Err(Fault::Wrong(Error::NoCertificateKnown { key: key.to_string() }))
+            }
+            None => session.certificate(key),
+        };
+        let found = match read(self) {
+            Err(fault @ Fault::NoSuchObject { class: ObjectType::Certificate, .. }) => {
+                self.public_key(key)?;
+                return Err(fault);
+            }
+            found => found?,
+        };
+        let Err(fault) = self.check_against(key, &found) else { return Ok(found) };
         let again = match fault {
-            Fault::Wrong(Error::KeyMismatch { .. }) => self.certificate_of_key(key)?,
+            Fault::Wrong(Error::KeyMismatch { .. }) => read(self)?,
             fault => return Err(fault),
         };
-        if again == certificate {
+        if again == found {
             return Err(fault);
         }
         self.check_against(key, &again)?;

@@ -1,62 +1,41 @@
-//! What keeps the session with the chip alive, and what the user is told where it cannot be.
+//! Does work on the session, and recovers from what fails. Here the errors are made that the user sees.
 //!
-//! Work is done on the session. When it fails although the chip answers, the session may be broken: another is opened and
-//! the work done once more. When the chip does not answer, `outage.rs` decides what to do, here and between the requests.
+//! When work fails although the chip answers, the session may be broken: another is opened and the work done once more. When
+//! the chip does not answer, `outage.rs` decides what to do, here and between the requests.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::bus::Bus;
-use crate::lock::{BusLock, LockFile, NotLocked};
-use crate::login::log_in;
-use crate::module::Module;
-use crate::module_file::canonical;
-use crate::options::Options;
-use crate::outage::{Look, Openings, Outage, SignOfLife, Step};
+use crate::opening::Opening;
+use crate::outage::{Look, MOST_FAILURES, Outage, SignOfLife, Step};
 use crate::session::{ChipSession, Fault, Handles};
-use crate::watchdog::{Unreachable, Watchdog};
-use crate::{CallError, Error, TokenInfo};
+use crate::watchdog::Watchdog;
+use crate::{CallError, Error, TokenBuilder, TokenInfo};
 
-/// How long a request waits for a step that is due soon: an opening of the session 1.5 s after the chip was lost. The caller
-/// would only fail and ask again.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a request waits for an opening that is due soon. Otherwise the caller would only fail and ask again.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// The first pause after which a key that fails on a new session is tried again, doubled up to [`LONGEST_REST`].
 const FIRST_REST: Duration = Duration::from_secs(1);
 /// The longest such pause.
 const LONGEST_REST: Duration = Duration::from_secs(30);
 
-/// By module, for the whole process: a second [`Token`](crate::Token) has no budget of its own.
-static OPENINGS: LazyLock<Mutex<HashMap<PathBuf, Openings>>> = LazyLock::new(Mutex::default);
-
 /// What the worker thread has.
 pub(crate) struct Recovery {
-    // In the order in which they go: the session is closed before the module is finalised, and the bus is let go last.
+    // Fields are dropped in this order: the session is closed before the module is finalised.
     session: Option<ChipSession>,
-    module: Module,
-    lock: Option<BusLock>,
-    token: TokenInfo,
-    options: Options,
-    pub(crate) bus: Bus,
-    pub(crate) lock_file: Option<LockFile>,
+    opening: Opening,
     /// What was looked up, while no session is open.
     handles: Handles,
-    /// How many sessions were opened.
-    pub(crate) sessions_opened: u64,
-    /// The chip does not answer.
+    /// Set while the chip does not answer.
     outage: Option<Outage>,
     /// Only a new process can open the chip again.
     restart_needed: bool,
-    /// The chip was seen to acknowledge its address when nothing but the address is sent. Only then silence means that it
-    /// does not: it was never tried with a real SE050.
-    silence_counts: bool,
-    /// Keys that failed on a session that had just been opened.
+    /// Keys that failed on a new session.
     resting: HashMap<String, Rest>,
-    watchdog: Arc<Watchdog>,
 }
 
-/// A key that is not tried for a while: each try would cost the others their session.
+/// A key that is not tried for a while: each try would cost the other keys their session.
 struct Rest {
     pause: Duration,
     until: Instant,
@@ -64,53 +43,17 @@ struct Rest {
 }
 
 impl Recovery {
-    pub(crate) fn open(options: Options, watchdog: Arc<Watchdog>) -> Result<Self, Error> {
-        let module = Module::load(&options.module)?;
-        let token = module.single_token(&options.wanted)?;
-        // A module in another process has the bus and its lock there.
-        let is_here = token.is_se050 && !module.is_remote();
-        let bus = if is_here { Bus::of_module(&token.manufacturer) } else { Bus::Unknown };
-        let lock_file = is_here.then(|| LockFile::of(options.lock_file.as_deref(), &bus, &options.module));
-        let mut recovery = Self {
-            session: None,
-            module,
-            lock: None,
-            token,
-            options,
-            bus,
-            lock_file,
-            handles: HashMap::new(),
-            sessions_opened: 0,
-            outage: None,
-            restart_needed: false,
-            silence_counts: false,
-            resting: HashMap::new(),
-            watchdog,
-        };
+    /// Loads the module and opens the first session.
+    pub(crate) fn open(options: TokenBuilder, watchdog: Arc<Watchdog>) -> Result<Self, Error> {
+        let opening = Opening::prepare(options, watchdog)?;
+        let (session, handles, outage, resting) = (None, Handles::new(), None, HashMap::new());
+        let mut recovery = Self { session, opening, handles, outage, restart_needed: false, resting };
         recovery.open_first()?;
         Ok(recovery)
     }
 
     pub(crate) fn token(&self) -> &TokenInfo {
-        &self.token
-    }
-
-    /// Whether this process has the lock of the bus.
-    pub(crate) fn holds_the_lock(&self) -> bool {
-        self.lock.is_some()
-    }
-
-    /// The failed openings of this process, where they are limited.
-    pub(crate) fn openings(&self) -> Option<Openings> {
-        (self.token.leaks_sessions() && !self.module.is_remote()).then(|| self.counted())
-    }
-
-    /// What others than this thread are told of an outage.
-    pub(crate) fn unreachable_state(&self) -> Option<Unreachable> {
-        let since = self.outage.as_ref().map(Outage::since);
-        let since = since.or_else(|| self.restart_needed.then(Instant::now))?;
-        let openings_left = self.openings().map(|openings| openings.left());
-        Some(Unreachable { since, openings_left, restart_needed: self.restart_needed })
+        &self.opening.token
     }
 
     /// When to look for the chip, where it does not answer.
@@ -120,10 +63,10 @@ impl Recovery {
 
     /// Looks for the chip between two requests, so that the next one finds it ready.
     pub(crate) fn look(&mut self) {
-        if let Err(error) = self.look_for_the_chip() {
+        if let Err(error) = self.look_for_chip() {
             tracing::debug!(%error, "looked for the chip");
         }
-        self.let_go_without_session();
+        self.release_bus_without_session();
     }
 
     /// Does the work on the session: where that is broken, once more on a new one.
@@ -132,20 +75,19 @@ impl Recovery {
         mut work: impl FnMut(&mut ChipSession) -> Result<T, Fault>,
     ) -> Result<T, Error> {
         let result = self.attempt(&mut work).and_then(|result| match result {
-            Ok(done) => Ok(done),
-            Err(fault) if self.is_worth_another(&fault) => match self.attempt(&mut work) {
+            Err(fault) if is_worth_another(&fault) => match self.attempt(&mut work) {
                 Ok(result) => result.map_err(|fault| self.error(fault)),
                 // The request that found out names the call that failed.
                 Err(Error::ChipUnreachable { source: None, .. }) => Err(self.error(fault)),
                 Err(error) => Err(error),
             },
-            Err(fault) => Err(self.error(fault)),
+            result => result.map_err(|fault| self.error(fault)),
         });
-        self.let_go_without_session();
+        self.release_bus_without_session();
         result
     }
 
-    /// As [`Recovery::run`], for a signature. A key that fails on a new session, too, rests for a while.
+    /// As [`Recovery::run`], for a signature. A key that also fails on a new session rests for a while.
     pub(crate) fn sign(
         &mut self,
         key: &str,
@@ -154,14 +96,9 @@ impl Recovery {
         if let Some(rest) = self.resting.get(key)
             && let Some(left) = rest.until.checked_duration_since(Instant::now())
         {
-            return Err(Error::Call {
-                doing: format!(
-                    "signing with the key {key} (not tried again for {:.1} s)",
-                    left.as_secs_f32()
-                ),
-                advice: advice(&rest.source),
-                source: rest.source,
-            });
+            let doing =
+                format!("signing with the key {key} (not tried again for {:.1} s)", left.as_secs_f32());
+            return Err(Error::Call { doing, advice: advice(&rest.source), source: rest.source });
         }
         let result = self.run(work);
         match &result {
@@ -177,17 +114,18 @@ impl Recovery {
         result
     }
 
-    /// Works on the session, and takes care of it where the work failed. The outer error is that there is no session.
+    /// Works on the session, and closes it where the work broke it. The outer error is that there is no session.
     fn attempt<T>(
         &mut self,
         work: &mut impl FnMut(&mut ChipSession) -> Result<T, Fault>,
     ) -> Result<Result<T, Fault>, Error> {
-        let result = work(self.usable_session()?);
-        let spent = self.session.as_ref().is_some_and(|session| session.spent);
+        let session = self.usable_session()?;
+        let result = work(session);
+        let spent = session.spent;
         match &result {
             Err(Fault::Silent { source, took }) => {
-                tracing::warn!(error = %source, token = self.token.label, "the chip does not answer");
-                self.outage = Some(Outage::begin(self.options.back_off, Instant::now(), *took));
+                tracing::warn!(error = %source, token = self.token().label, "the chip does not answer");
+                self.begin_outage(*took);
             }
             Err(Fault::Ckr { source, .. }) if source.loses_the_session() => self.close_session(),
             _ if spent => self.close_session(),
@@ -196,22 +134,13 @@ impl Recovery {
         Ok(result)
     }
 
-    fn is_worth_another(&self, fault: &Fault) -> bool {
-        match fault {
-            // A transfer that failed once may succeed.
-            Fault::Ckr { source, .. } => !source.is_permanent(),
-            Fault::Silent { .. } => true,
-            Fault::NoSuchObject { .. } | Fault::Wrong(_) => false,
-        }
-    }
-
     /// The session, where one is open or can be opened now.
     fn usable_session(&mut self) -> Result<&mut ChipSession, Error> {
         if self.restart_needed {
             return Err(self.needs_restart(None));
         }
         if self.outage.is_some() {
-            self.look_for_the_chip()?;
+            self.look_for_chip()?;
         } else if self.session.is_none() {
             // It was closed because it was broken; the chip answered.
             self.open_session()?;
@@ -220,35 +149,33 @@ impl Recovery {
     }
 
     /// Ends the outage, or says that it lasts. Waits for a step that is due soon.
-    fn look_for_the_chip(&mut self) -> Result<(), Error> {
+    fn look_for_chip(&mut self) -> Result<(), Error> {
         let begun = Instant::now();
         loop {
-            let Some(outage) = &self.outage else { return Ok(()) };
+            let Some(outage) = &mut self.outage else { return Ok(()) };
             if outage.next_look() > Instant::now() {
                 return Err(self.unreachable(None));
             }
-            let is_new = outage.is_new();
-            let bus = self.sign_of_life();
-            // A chip that does not acknowledge its address does not answer either, and what was just asked is not asked again.
+            let bus = self.opening.sign_of_life();
+            // The session is not asked where the bus is silent, nor again where it was asked just now.
+            let ask = !outage.is_new() && bus != SignOfLife::Silent;
             let session_answers = self.session.as_ref().map(|session| {
                 let asked = Instant::now();
-                let answers = !is_new && bus != SignOfLife::Silent && session.answers();
-                if let Some(outage) = self.outage.as_mut().filter(|_| !is_new && !answers) {
+                let answers = ask && session.answers();
+                if ask && !answers {
                     outage.call_failed(asked.elapsed());
                 }
                 answers
             });
             let look = Look { session_answers, bus };
-            let budget = self.openings();
-            let Some(outage) = &mut self.outage else { return Ok(()) };
-            let step = outage.step(look, budget.as_ref(), Instant::now());
+            let step = outage.step(look, self.opening.openings().as_ref(), Instant::now());
             tracing::debug!(?look, ?step, "looked for the chip");
             match step {
-                Step::Resume if !self.session.as_ref().is_some_and(|session| session.spent) => {
+                Step::Resume if self.session.as_ref().is_some_and(|session| !session.spent) => {
                     self.outage = None;
                     return Ok(());
                 }
-                // The chip answers, so a session that can sign no more is replaced without a risk.
+                // The chip answers: a session that can sign no more is replaced without a risk.
                 Step::Resume | Step::Open => {
                     self.close_session();
                     return self.open_session();
@@ -259,7 +186,6 @@ impl Recovery {
                     return Err(self.needs_restart(None));
                 }
                 Step::WaitUntil(end) if end <= begun + PATIENCE => {
-                    outage.look_by(end);
                     std::thread::sleep(outage.next_look().saturating_duration_since(Instant::now()));
                 }
                 Step::WaitUntil(_) => return Err(self.unreachable(None)),
@@ -267,25 +193,15 @@ impl Recovery {
         }
     }
 
-    /// What the bus shows, as far as it can be believed.
-    fn sign_of_life(&mut self) -> SignOfLife {
-        let sign = self.bus.sign_of_life();
-        self.silence_counts |= sign == SignOfLife::Acknowledged;
-        if sign == SignOfLife::Silent && !self.silence_counts { SignOfLife::Unknown } else { sign }
-    }
-
-    /// The first session of the process.
+    /// The first session of the process. The bus is looked at before an opening is spent.
     fn open_first(&mut self) -> Result<(), Error> {
-        self.take_the_bus()?;
-        let started = Instant::now();
-        while let Some(openings) = self.openings() {
-            let bus = self.bus.sign_of_life();
-            self.silence_counts |= bus == SignOfLife::Acknowledged;
-            match openings.first_step(bus, self.options.back_off, started, Instant::now()) {
+        self.opening.take_bus()?;
+        let (started, unit) = (Instant::now(), self.opening.options.back_off);
+        while let Some(openings) = self.opening.openings() {
+            let bus = self.opening.first_sign_of_life();
+            match openings.first_step(bus, unit, started, Instant::now()) {
                 Step::WaitUntil(end) if end <= started + PATIENCE => {
-                    std::thread::sleep(
-                        self.options.back_off.min(end.saturating_duration_since(Instant::now())),
-                    );
+                    std::thread::sleep(unit.min(end.saturating_duration_since(Instant::now())));
                 }
                 Step::WaitUntil(_) => return Err(self.unreachable(None)),
                 Step::Restart => return Err(self.needs_restart(None)),
@@ -296,62 +212,31 @@ impl Recovery {
     }
 
     fn open_session(&mut self) -> Result<(), Error> {
-        self.take_the_bus()?;
-        // The token's flags tell what became of wrong PINs meanwhile.
-        if self.sessions_opened > 0 && (self.module.is_remote() || self.token.login_required) {
-            self.find_token_again()?;
-        }
-        let begun = Instant::now();
-        // Nothing is closed on failure: the handle that a failed opening leaves is none.
-        let opened = self.module.open_session(&self.token);
-        let raw = opened.map_err(|source| self.opening_failed(source, begun.elapsed()))?;
-        self.watchdog.answered();
-        log_in(&raw, &self.token, self.options.pin.as_ref())?;
-        self.sessions_opened += 1;
-        if self.outage.take().is_some() {
-            tracing::info!(token = self.token.label, "the chip answers again, in a new session");
-        }
-        let handles = if self.token.is_se050 { std::mem::take(&mut self.handles) } else { HashMap::new() };
-        let (token, pin) = (self.token.clone(), self.options.pin.clone());
-        self.session = Some(ChipSession::new(raw, token, pin, handles, Arc::clone(&self.watchdog)));
-        Ok(())
-    }
-
-    fn find_token_again(&mut self) -> Result<(), Error> {
-        if self.module.is_remote()
-            && let Err(source) = self.module.reconnect()
-        {
-            return Err(self.opening_failed(source, Duration::ZERO));
-        }
-        match self.module.single_token(&self.options.wanted) {
-            Ok(token) => {
-                self.token = token;
+        match self.opening.session(&mut self.handles) {
+            Ok(session) => {
+                if self.outage.take().is_some() {
+                    tracing::info!(token = session.token.label, "the chip answers again, in a new session");
+                }
+                self.session = Some(session);
                 Ok(())
             }
-            Err(error) => {
-                self.outage.get_or_insert_with(|| {
-                    Outage::begin(self.options.back_off, Instant::now(), Duration::ZERO)
-                });
-                Err(error)
+            Err(Fault::Silent { source, took }) => {
+                self.begin_outage(took);
+                let left = self.opening.openings().map(|openings| openings.left());
+                self.restart_needed = left == Some(0);
+                Err(if self.restart_needed {
+                    self.needs_restart(Some(source))
+                } else {
+                    self.unreachable(Some(source))
+                })
+            }
+            Err(fault) => {
+                if matches!(fault, Fault::Wrong(Error::NoServer | Error::NoSingleToken { .. })) {
+                    self.begin_outage(Duration::ZERO);
+                }
+                Err(self.error(fault))
             }
         }
-    }
-
-    fn opening_failed(&mut self, source: CallError, took: Duration) -> Error {
-        if self.openings().is_some() {
-            let mut openings = counted();
-            let openings = openings.entry(canonical(&self.options.module)).or_default();
-            openings.note_failure(Instant::now());
-            if source.says_no_session_is_left() {
-                openings.note_exhaustion();
-            }
-        }
-        let begin = || Outage::begin(self.options.back_off, Instant::now(), took);
-        self.outage.get_or_insert_with(begin).call_failed(took);
-        let left = self.openings().map(|openings| openings.left());
-        tracing::warn!(error = %source, token = self.token.label, openings_left = ?left, "no session could be opened");
-        self.restart_needed = left == Some(0);
-        if self.restart_needed { self.needs_restart(Some(source)) } else { self.unreachable(Some(source)) }
     }
 
     fn close_session(&mut self) {
@@ -360,26 +245,17 @@ impl Recovery {
         }
     }
 
-    /// Locks the bus, and looks whether it is there.
-    fn take_the_bus(&mut self) -> Result<(), Error> {
-        if let (None, Some(file)) = (&self.lock, &self.lock_file) {
-            self.lock = Some(file.take().map_err(|not_locked| match not_locked {
-                NotLocked::Held(holder) => Error::Busy { lock: file.path.clone(), holder },
-                NotLocked::Unusable(source) => Error::LockFile { path: file.path.clone(), source },
-            })?);
-        }
-        self.bus.check_node().map_err(|(node, source)| Error::BusMissing { node, source })
-    }
-
-    /// Without a session there is no reason to keep others from the chip.
-    fn let_go_without_session(&mut self) {
+    /// Without a session there is no reason to keep other processes from the chip.
+    fn release_bus_without_session(&mut self) {
         if self.session.is_none() {
-            self.lock = None;
+            self.opening.release_bus();
         }
     }
 
-    fn counted(&self) -> Openings {
-        counted().get(&canonical(&self.options.module)).copied().unwrap_or_default()
+    /// The chip does not answer, and took that long to show it.
+    fn begin_outage(&mut self, took: Duration) {
+        let unit = self.opening.options.back_off;
+        self.outage.get_or_insert_with(|| Outage::begin(unit, Instant::now(), took)).call_failed(took);
     }
 
     /// What the user is told.
@@ -388,19 +264,19 @@ impl Recovery {
             Fault::Ckr { doing, source } => Error::Call { doing, advice: advice(&source), source },
             Fault::Silent { source, .. } => self.unreachable(Some(source)),
             Fault::NoSuchObject { class, selector } => {
-                Error::NotFound { class: class.in_words(), selector, token: self.token.label.clone() }
+                Error::NotFound { class: class.in_words(), selector, token: self.token().label.clone() }
             }
             Fault::Wrong(error) => error,
         }
     }
 
     fn unreachable(&self, source: Option<CallError>) -> Error {
-        let now = Instant::now();
-        let openings = self.openings();
-        let last = openings.filter(|openings| openings.left() < crate::outage::MOST_FAILURES);
-        let since = self.outage.as_ref().map(Outage::since).or_else(|| last?.last_failure).unwrap_or(now);
+        let (now, openings) = (Instant::now(), self.opening.openings());
+        let failed_before = openings.filter(|openings| openings.left() < MOST_FAILURES);
+        let since =
+            self.outage.as_ref().map(Outage::since).or_else(|| failed_before?.last_failure).unwrap_or(now);
         Error::ChipUnreachable {
-            token: self.token.label.clone(),
+            token: self.token().label.clone(),
             silent_for: now.saturating_duration_since(since),
             openings_left: openings.map(|openings| openings.left()),
             source,
@@ -408,13 +284,18 @@ impl Recovery {
     }
 
     fn needs_restart(&self, source: Option<CallError>) -> Error {
-        let failures = self.openings().map_or(0, |openings| openings.failures);
-        Error::RestartNeeded { module: self.options.module.clone(), failures, source }
+        let failures = self.opening.openings().map_or(0, |openings| openings.failures);
+        Error::RestartNeeded { module: self.opening.options.module.clone(), failures, source }
     }
 }
 
-fn counted() -> MutexGuard<'static, HashMap<PathBuf, Openings>> {
-    OPENINGS.lock().unwrap_or_else(PoisonError::into_inner)
+/// Whether the same work may succeed on the same session or on a new one: a transfer that failed once may succeed.
+fn is_worth_another(fault: &Fault) -> bool {
+    match fault {
+        Fault::Ckr { source, .. } => !source.is_permanent(),
+        Fault::Silent { .. } => true,
+        Fault::NoSuchObject { .. } | Fault::Wrong(_) => false,
+    }
 }
 
 /// What to try next after a failed call.

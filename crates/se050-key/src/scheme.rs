@@ -6,6 +6,8 @@ use cryptoki_sys::{
     CK_MECHANISM_TYPE, CK_RSA_PKCS_PSS_PARAMS, CKG_MGF1_SHA256, CKG_MGF1_SHA384, CKG_MGF1_SHA512, CKM_ECDSA,
     CKM_RSA_PKCS, CKM_RSA_PKCS_PSS, CKM_SHA256, CKM_SHA384, CKM_SHA512,
 };
+use der::Encode as _;
+use der::asn1::UintRef;
 use ring::{digest, signature};
 
 /// What kind of key it is.
@@ -100,6 +102,17 @@ impl Scheme {
         }
     }
 
+    /// What the mechanism gave, as TLS and X.509 want it: DER for ECDSA.
+    pub(crate) fn encoded(self, signature: Vec<u8>) -> Result<Vec<u8>, der::Error> {
+        if !self.is_ecdsa() {
+            return Ok(signature);
+        }
+        // `ECDSA-Sig-Value ::= SEQUENCE { r INTEGER, s INTEGER }` (RFC 3279, section 2.2.3) from PKCS#11's r||s.
+        let (r, s) = signature.split_at(signature.len() / 2);
+        // UintRef drops leading zeros, and puts one before a set high bit.
+        vec![UintRef::new(r)?, UintRef::new(s)?].to_der()
+    }
+
     fn hash(self) -> &'static digest::Algorithm {
         match self {
             Self::RsaPkcs1Sha256 | Self::RsaPssSha256 | Self::EcdsaP256Sha256 => &digest::SHA256,
@@ -141,25 +154,73 @@ const DIGEST_INFO_SHA512: [u8; 19] = digest_info_prefix(0x03, 64);
 
 /// The three SHA-2 hashes differ in the last arc of the hash's OID, 2.16.840.1.101.3.4.2.x, and in two lengths.
 const fn digest_info_prefix(arc: u8, digest_bytes: u8) -> [u8; 19] {
-    [
-        0x30,
-        17 + digest_bytes,
-        0x30,
-        0x0d,
-        0x06,
-        0x09,
-        0x60,
-        0x86,
-        0x48,
-        0x01,
-        0x65,
-        0x03,
-        0x04,
-        0x02,
-        arc,
-        0x05,
-        0x00,
-        0x04,
-        digest_bytes,
-    ]
+    #[rustfmt::skip]
+    let prefix = [
+        0x30, 17 + digest_bytes, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, arc, 0x05, 0x00, 0x04, digest_bytes,
+    ];
+    prefix
+}
+
+#[cfg(test)]
+mod tests {
+    use der::Decode as _;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn ecdsa_signature(r_and_s: &[u8]) -> Result<Vec<u8>, der::Error> {
+        Scheme::EcdsaP256Sha256.encoded(r_and_s.to_vec())
+    }
+
+    #[test]
+    fn integers_are_minimal_and_positive() {
+        let cases: [(&str, [u8; 4], &[u8]); 4] = [
+            ("plain", [0x01, 0x02, 0x03, 0x04], &[0x30, 8, 2, 2, 1, 2, 2, 2, 3, 4]),
+            ("leading zero dropped", [0x00, 0x02, 0x03, 0x04], &[0x30, 7, 2, 1, 2, 2, 2, 3, 4]),
+            ("high bit padded", [0x80, 0x02, 0x03, 0x04], &[0x30, 9, 2, 3, 0, 0x80, 2, 2, 2, 3, 4]),
+            (
+                "zero before a high bit kept once",
+                [0x00, 0x80, 0x00, 0xff],
+                &[0x30, 8, 2, 2, 0, 0x80, 2, 2, 0, 0xff],
+            ),
+        ];
+        for (name, r_and_s, expected) in cases {
+            assert_eq!(ecdsa_signature(&r_and_s).unwrap(), expected, "{name}");
+        }
+    }
+
+    proptest! {
+        /// OpenSSL and ring read the result; here the reverse way is taken by hand.
+        #[test]
+        fn both_halves_come_back_from_der(
+            r in integer(), s in integer()
+        ) {
+            let der = ecdsa_signature(&[r.clone(), s.clone()].concat()).unwrap();
+            let read = Vec::<UintRef<'_>>::from_der(&der).unwrap();
+            prop_assert_eq!(left_padded(read[0].as_bytes()), r);
+            prop_assert_eq!(left_padded(read[1].as_bytes()), s);
+        }
+
+        #[test]
+        fn no_length_panics(r_and_s in prop::collection::vec(any::<u8>(), 0..140)) {
+            let _ = ecdsa_signature(&r_and_s);
+        }
+    }
+
+    /// 32 bytes, often with leading zeros or a set high bit.
+    fn integer() -> impl Strategy<Value = Vec<u8>> {
+        (0_usize..4, prop::collection::vec(any::<u8>(), 32), any::<bool>()).prop_map(
+            |(zeros, mut bytes, high_bit)| {
+                bytes[..zeros].fill(0);
+                if high_bit {
+                    bytes[zeros] |= 0x80;
+                }
+                bytes
+            },
+        )
+    }
+
+    fn left_padded(bytes: &[u8]) -> Vec<u8> {
+        [vec![0; 32 - bytes.len()], bytes.to_vec()].concat()
+    }
 }

@@ -49,10 +49,16 @@ impl Selector {
         &self.text
     }
 
-    /// The same name for an object of that class: what a token other than the SE050 calls the certificate of this key.
-    pub(crate) fn with_type(&self, object_type: ObjectType) -> Self {
-        let uri = self.uri.clone().map(|uri| Box::new(uri.with_type(object_type)));
+    /// The same name for a certificate: what a token other than the SE050 calls the certificate of a key.
+    pub(crate) fn of_certificate(&self) -> Self {
+        let uri = self.uri.clone().map(|uri| Box::new(uri.of_certificate()));
         Self { uri, ..self.clone() }
+    }
+
+    /// Whether the text may mean a factory key of the SE050, whose certificate is known.
+    pub(crate) fn names_factory_key(&self) -> bool {
+        let may_be_a_key = self.uri().is_none_or(|uri| uri.fits_type(ObjectType::Private));
+        may_be_a_key && self.ids.iter().any(|id| id.factory_certificate().is_some())
     }
 
     /// What to look for on NXP's module.
@@ -66,8 +72,8 @@ impl Selector {
             // Every object of the module has a label made of its id, and an id of four bytes.
             ([], _, Some(_)) => Err(self.not_this("id")),
             ([], Some(label), None) if label.len() > LONGEST_SE050_LABEL => {
-                let reason = "NXP's module takes no more than 31 bytes";
-                Err(Error::NotALabel { text: label.to_owned(), reason })
+                let reason = "NXP's module takes no label of more than 31 bytes; try sss:100100F0".to_owned();
+                Err(Error::InvalidSelector { text: label.to_owned(), reason })
             }
             ([], Some(label), None) => Ok(Se050Object::HashedLabel(label)),
             (ids, _, _) => Ok(Se050Object::Ids(ids)),
@@ -109,8 +115,8 @@ impl FromStr for Selector {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         if text.is_empty() || text.contains('\0') {
-            let reason = "it is empty or holds a NUL character";
-            return Err(Error::NotALabel { text: text.to_owned(), reason });
+            let reason = "it is empty, or holds a NUL character; try sss:100100F0".to_owned();
+            return Err(Error::InvalidSelector { text: text.to_owned(), reason });
         }
         if !text.starts_with(SCHEME) {
             return Ok(Self { text: text.to_owned(), ids: ObjectId::candidates(text)?, uri: None });
@@ -238,7 +244,7 @@ mod tests {
             let found = selector(text);
             assert_eq!(found.label_and_id(&token(), ObjectType::Private).unwrap(), (label, id), "{text}");
         }
-        let certificate = selector("pkcs11:object=k;type=private").with_type(ObjectType::Certificate);
+        let certificate = selector("pkcs11:object=k;type=private").of_certificate();
         assert!(certificate.label_and_id(&token(), ObjectType::Certificate).is_ok());
     }
 

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use cryptoki_sys::{CK_ATTRIBUTE_TYPE, CK_OBJECT_HANDLE, CKA_ALWAYS_AUTHENTICATE};
 
+use crate::login::log_in;
 use crate::raw::RawSession;
 use crate::watchdog::Watchdog;
-use crate::{CallError, Error, ObjectType, Pin, PublicKey, Scheme, Selector, TokenInfo, der_integer};
+use crate::{CallError, Error, ObjectType, Pin, PublicKey, Scheme, Selector, TokenInfo};
 
 /// How often an ECDSA signature of the wrong length is made again. NXP's module shortens 3 to 5 in 1000, so a
 /// row of four is one in some 10^10.
@@ -47,14 +48,16 @@ pub(crate) struct ChipSession {
 }
 
 impl ChipSession {
+    /// Logs in, where the token asks for that.
     pub(crate) fn new(
         raw: RawSession,
         token: TokenInfo,
         pin: Option<Pin>,
         handles: Handles,
         watchdog: Arc<Watchdog>,
-    ) -> Self {
-        Self { raw, token, pin, handles, spent: false, watchdog }
+    ) -> Result<Self, Fault> {
+        log_in(&raw, &token, pin.as_ref())?;
+        Ok(Self { raw, token, pin, handles, spent: false, watchdog })
     }
 
     /// Whether the chip answers: the cheapest command there is, which works in a session that can sign no more, too.
@@ -104,12 +107,7 @@ impl ChipSession {
                 wrong_lengths += 1;
                 format!("it is {} bytes long and not {expected}", signature.len())
             } else if public_key.verifies(scheme, message, &signature) {
-                let der = if scheme.is_ecdsa() {
-                    der_integer::ecdsa_signature(&signature).map_err(|error| error.to_string())
-                } else {
-                    Ok(signature)
-                };
-                return der.map_err(|reason| bad(key, reason));
+                return scheme.encoded(signature).map_err(|error| bad(key, error.to_string()));
             } else {
                 wrong_signatures += 1;
                 format!("it does not verify with the key's public half as {scheme}")

@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Whether the process was started without a standard output (`>&-`).
 static WAS_CLOSED: AtomicBool = AtomicBool::new(false);
 
-/// Runs before Rust's runtime, which opens /dev/null in place of a standard output that is closed: afterwards, whatever is
-/// written seems to succeed.
+/// Runs before Rust's runtime. That opens /dev/null in place of a closed standard output, so that every write succeeds and
+/// nobody learns that a certificate was lost. Afterwards the descriptor looks like the one that daemon(3) leaves on purpose.
 // SAFETY: the section holds pointers to functions that the C library calls at start-up; this one only makes a system call
 // and stores a flag.
 #[used]

@@ -1,16 +1,11 @@
 //! The token: the chip behind the PKCS#11 module.
 
-mod builder;
-
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use builder::TokenBuilder;
-
-use crate::report::Report;
 use crate::worker::Worker;
-use crate::{Certificate, Error, Key, Selector, TokenInfo, TokenState};
+use crate::{Certificate, Error, Key, Selector, TokenBuilder, TokenInfo};
 
 /// Where the maker's plug-and-trust package puts NXP's PKCS#11 module, on an Armadillo.
 pub const NXP_MODULE: &str = "/usr/lib/plug-and-trust/libsss_pkcs11.so";
@@ -20,7 +15,7 @@ pub const NXP_MODULE: &str = "/usr/lib/plug-and-trust/libsss_pkcs11.so";
 /// A process has one session with a module, however often it opens the token.
 #[derive(Clone)]
 pub struct Token {
-    worker: Arc<Worker>,
+    pub(crate) worker: Arc<Worker>,
 }
 
 impl Token {
@@ -43,53 +38,29 @@ impl Token {
         self.worker.info()
     }
 
-    /// How it stands with the token. Never waits.
-    pub fn state(&self) -> TokenState {
-        self.worker.state()
-    }
-
-    /// The private key of that name. Its public half is read from the token; [`Token::identity`] is cheaper.
+    /// The private key of that name. With the certificate that was issued for it, one attribute is read to compare the two;
+    /// without, the public half is read from the token.
     ///
     /// # Errors
-    /// [`Error::NotFound`] and [`Error::Ambiguous`]; [`Error::UnsupportedKey`]; those of [`Key::sign`] when the chip fails.
-    pub fn key(&self, selector: &Selector) -> Result<Key, Error> {
-        let wanted = selector.clone();
-        let public_key = self
-            .worker
-            .call("finding the key", move |recovery| recovery.run(|session| session.public_key(&wanted)))?;
+    /// [`Error::NotFound`] and [`Error::Ambiguous`]; [`Error::UnsupportedKey`]; [`Error::KeyMismatch`]; those of [`Key::sign`]
+    /// when the chip fails.
+    pub fn key<'a>(
+        &self,
+        selector: &Selector,
+        certificate: impl Into<Option<&'a Certificate>>,
+    ) -> Result<Key, Error> {
+        let (wanted, certificate) = (selector.clone(), certificate.into().cloned());
+        let public_key = self.worker.call("finding the key", move |recovery| {
+            recovery.run(|session| match &certificate {
+                Some(certificate) => session.check_against(&wanted, certificate),
+                None => session.public_key(&wanted),
+            })
+        })?;
         Ok(Key::new(Arc::clone(&self.worker), selector.clone(), public_key))
     }
 
-    /// The private key of that name, for which the certificate has to have been issued.
-    ///
-    /// One attribute is read to compare the two.
-    ///
-    /// # Errors
-    /// As [`Token::key`], and [`Error::KeyMismatch`].
-    pub fn key_of(&self, selector: &Selector, certificate: &Certificate) -> Result<Key, Error> {
-        let (wanted, expected) = (selector.clone(), certificate.clone());
-        self.worker.call("finding the key", move |recovery| {
-            recovery.run(|session| session.check_against(&wanted, &expected))
-        })?;
-        Ok(Key::new(Arc::clone(&self.worker), selector.clone(), certificate.public_key().clone()))
-    }
-
-    /// The private key of that name and the certificate that belongs to it, compared with each other.
-    ///
-    /// On the SE050: one reading of the certificate, and one attribute to compare the two.
-    ///
-    /// # Errors
-    /// As [`Token::key_of`] and [`Token::certificate_of_key`].
-    pub fn identity(&self, selector: &Selector) -> Result<(Key, Certificate), Error> {
-        let wanted = selector.clone();
-        let certificate = self.worker.call("reading the certificate", move |recovery| {
-            recovery.run(|session| session.identity(&wanted))
-        })?;
-        let public_key = certificate.public_key().clone();
-        Ok((Key::new(Arc::clone(&self.worker), selector.clone(), public_key), certificate))
-    }
-
-    /// The certificate of that name.
+    /// The certificate of that name, or the certificate of the key of that name: for a factory key of the SE050 the object
+    /// after it, on other tokens the certificate with the key's own label or id.
     ///
     /// # Errors
     /// As [`Token::key`], and [`Error::NotACertificate`].
@@ -100,30 +71,29 @@ impl Token {
         })
     }
 
-    /// The certificate that belongs to the key of that name: for a factory key of the SE050 the object after it; on
-    /// other tokens the certificate with the key's own label or id.
+    /// The private key of that name, and its certificate in the token, compared with each other: the certificate of that name,
+    /// else the one that belongs to the key.
     ///
     /// # Errors
-    /// As [`Token::certificate`]; [`Error::NoCertificateKnown`] for other keys of the SE050.
-    pub fn certificate_of_key(&self, key: &Selector) -> Result<Certificate, Error> {
-        let wanted = key.clone();
-        self.worker.call("reading the certificate", move |recovery| {
-            recovery.run(|session| session.certificate_of_key(&wanted))
-        })
-    }
-
-    /// A diagnosis: module, token, bus, lock and session, without traffic with the chip.
-    ///
-    /// # Errors
-    /// [`Error::Timeout`] and [`Error::Hanging`].
-    pub fn report(&self) -> Result<Report, Error> {
-        self.worker.call("making a report", |recovery| Ok(Report::of(recovery)))
+    /// As [`Token::key`] and [`Token::certificate`]; [`Error::NoCertificateKnown`] for a key of the SE050 that is no factory
+    /// key.
+    pub fn identity<'a>(
+        &self,
+        key: &Selector,
+        certificate: impl Into<Option<&'a Selector>>,
+    ) -> Result<(Key, Certificate), Error> {
+        let (wanted, named) = (key.clone(), certificate.into().cloned());
+        let certificate = self.worker.call("reading the certificate", move |recovery| {
+            recovery.run(|session| session.identity(&wanted, named.as_ref()))
+        })?;
+        let public_key = certificate.public_key().clone();
+        Ok((Key::new(Arc::clone(&self.worker), key.clone(), public_key), certificate))
     }
 }
 
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Token").field("info", self.info()).field("state", &self.state()).finish()
+        f.debug_struct("Token").field("info", self.info()).finish()
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a token says of itself.
 
+use std::ffi::c_ulong;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -25,8 +26,8 @@ pub struct TokenInfo {
     pub login_required: bool,
     /// Whether the token gives random numbers, by which it can be asked for a sign of life.
     pub has_random: bool,
-    /// The slot's id.
-    pub slot_id: u64,
+    /// The slot's id: a CK_ULONG, which has the size of a pointer.
+    pub slot_id: c_ulong,
     /// The PKCS#11 module, as it was named when the token was opened.
     pub module: PathBuf,
     /// Whether this is NXP's module (or its simulator), whose labels are object ids.
@@ -56,7 +57,7 @@ pub enum ByteOrder {
 }
 
 impl TokenInfo {
-    pub(crate) fn new(module: &Path, slot_id: u64, info: &CK_TOKEN_INFO) -> Self {
+    pub(crate) fn new(module: &Path, slot_id: c_ulong, info: &CK_TOKEN_INFO) -> Self {
         let label = text(&info.label);
         let has = |flag| info.flags & flag != 0;
         Self {

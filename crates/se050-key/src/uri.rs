@@ -1,12 +1,10 @@
 //! PKCS#11 URIs (RFC 7512), as far as they name one object of one token.
 
-mod percent;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::str::FromStr;
 
-use crate::module_file::canonical;
+use crate::module::canonical;
 use crate::{Error, TokenInfo};
 
 /// How every PKCS#11 URI begins.
@@ -75,9 +73,9 @@ impl Pkcs11Uri {
         self.text("type").is_none_or(|wanted| wanted == object_type.name())
     }
 
-    /// The same for another class.
-    pub(crate) fn with_type(&self, object_type: ObjectType) -> Self {
-        self.with("type", object_type.name().to_owned())
+    /// The same for a certificate.
+    pub(crate) fn of_certificate(&self) -> Self {
+        self.with("type", ObjectType::Certificate.name().to_owned())
     }
 
     /// The same with that attribute of the token.
@@ -148,7 +146,7 @@ impl Pkcs11Uri {
             return Err(unknown(name, known));
         };
         if name == "id" {
-            let id = percent::bytes(value)?;
+            let id = percent_decoded(value)?;
             return if id.is_empty() {
                 Err("its id is empty".into())
             } else if self.id.replace(id).is_some() {
@@ -158,10 +156,10 @@ impl Pkcs11Uri {
             };
         }
         let text = match name {
-            "token" | "manufacturer" | "model" | "serial" => percent::padded_text(value)?,
-            "slot-id" => slot_id(&percent::text(value)?)?,
-            "type" => object_type(&percent::text(value)?)?.name().to_owned(),
-            _ => percent::text(value)?,
+            "token" | "manufacturer" | "model" | "serial" => padded_text(value)?,
+            "slot-id" => slot_id(&plain_text(value)?)?,
+            "type" => object_type(&plain_text(value)?)?.name().to_owned(),
+            _ => plain_text(value)?,
         };
         match self.texts.insert(name, text) {
             Some(_) => Err(format!("{name} is given twice")),
@@ -174,7 +172,7 @@ impl FromStr for Pkcs11Uri {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        Self::read(text).map_err(|reason| Error::NotAUri { text: without_pin(text), reason })
+        Self::read(text).map_err(|reason| Error::InvalidSelector { text: without_pin(text), reason })
     }
 }
 
@@ -214,6 +212,54 @@ fn without_pin(uri: &str) -> String {
         Some((before, _)) => format!("{before}pin-value=..."),
         None => uri.to_owned(),
     }
+}
+
+/// The bytes that a value means.
+fn percent_decoded(value: &str) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut rest = value.bytes();
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'%' => {
+                let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
+                let (high, low) = (digit(rest.next()), digit(rest.next()));
+                let value = high.zip(low).and_then(|(high, low)| u8::try_from(high << 4 | low).ok());
+                bytes.push(value.ok_or("a percent sign without two hexadecimal digits behind it")?);
+            }
+            plain if stands_plain(plain) => bytes.push(plain),
+            other => {
+                let character = char::from(other);
+                return Err(format!("the character {character:?} has to be percent-encoded: %{other:02X}"));
+            }
+        }
+    }
+    Ok(bytes)
+}
+
+/// The text that a value means. No NUL: PKCS#11's labels end there in some modules.
+fn plain_text(value: &str) -> Result<String, String> {
+    let text = without_nul(utf8(value)?)?;
+    if text.is_empty() { Err("a value is empty".into()) } else { Ok(text) }
+}
+
+/// The same for a field of CK_TOKEN_INFO, which is padded with blanks, by NXP's module up to 4.3 also with a NUL. It
+/// may be empty.
+fn padded_text(value: &str) -> Result<String, String> {
+    without_nul(utf8(value)?.trim_end_matches(['\0', ' ']).to_owned())
+}
+
+fn utf8(value: &str) -> Result<String, String> {
+    String::from_utf8(percent_decoded(value)?).map_err(|_| "a value is no UTF-8 text".to_owned())
+}
+
+fn without_nul(text: String) -> Result<String, String> {
+    if text.contains('\0') { Err("a value holds a NUL character".into()) } else { Ok(text) }
+}
+
+/// What may stand as it is in a path and in a query value (RFC 7512, section 2.3: pk11-res-avail, unreserved and the
+/// ampersand; a slash only in the query, but it does no harm in a path).
+fn stands_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~:[]@!$'()*+,=/|&".contains(&byte)
 }
 
 #[cfg(test)]

@@ -3,43 +3,6 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How it stands with the token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum TokenState {
-    /// The worker thread waits for a request.
-    Idle,
-    /// It waits for the chip.
-    Busy {
-        /// For how long the chip has been silent.
-        silent_for: Duration,
-    },
-    /// The chip has been silent for longer than the token's deadline: requests fail until it answers.
-    Hanging {
-        /// For how long the chip has been silent.
-        silent_for: Duration,
-    },
-    /// The chip does not answer; it is looked for at intervals, and requests fail meanwhile.
-    Unreachable {
-        /// For how long.
-        silent_for: Duration,
-        /// How many openings may still fail before only a new process helps; `None` where that is not limited.
-        openings_left: Option<u32>,
-    },
-    /// Only a new process can open the chip again.
-    RestartNeeded,
-    /// The thread has ended.
-    Ended,
-}
-
-/// The chip does not answer, as far as others than the worker thread need to know.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Unreachable {
-    pub(crate) since: Instant,
-    pub(crate) openings_left: Option<u32>,
-    pub(crate) restart_needed: bool,
-}
-
 /// Written by the worker thread, read by those who wait for it.
 pub(crate) struct Watchdog {
     watch: Mutex<Watch>,
@@ -54,13 +17,12 @@ struct Watch {
     waiting_since: Option<Instant>,
     /// When the chip answered last.
     last_answer: Instant,
-    unreachable: Option<Unreachable>,
 }
 
 impl Watchdog {
     pub(crate) fn new() -> Self {
         let now = Instant::now();
-        let watch = Watch { ended: false, waiting_since: Some(now), last_answer: now, unreachable: None };
+        let watch = Watch { ended: false, waiting_since: Some(now), last_answer: now };
         Self { watch: Mutex::new(watch), ended: Condvar::new() }
     }
 
@@ -79,10 +41,8 @@ impl Watchdog {
     }
 
     /// Nothing is left to do.
-    pub(crate) fn idle(&self, unreachable: Option<Unreachable>) {
-        let mut watch = self.lock();
-        watch.waiting_since = None;
-        watch.unreachable = unreachable;
+    pub(crate) fn idle(&self) {
+        self.lock().waiting_since = None;
     }
 
     /// The thread is about to end; its session is closed.
@@ -114,26 +74,6 @@ impl Watchdog {
         self.lock().waiting_since.is_some_and(|since| since.elapsed() >= deadline)
     }
 
-    pub(crate) fn state(&self, deadline: Duration) -> TokenState {
-        let watch = self.lock();
-        match (watch.ended, watch.waiting_since, watch.unreachable) {
-            (true, ..) => TokenState::Ended,
-            (_, Some(since), _) => {
-                let silent_for = since.elapsed();
-                if silent_for >= deadline {
-                    TokenState::Hanging { silent_for }
-                } else {
-                    TokenState::Busy { silent_for }
-                }
-            }
-            (_, None, Some(Unreachable { restart_needed: true, .. })) => TokenState::RestartNeeded,
-            (_, None, Some(Unreachable { since, openings_left, .. })) => {
-                TokenState::Unreachable { silent_for: since.elapsed(), openings_left }
-            }
-            (_, None, None) => TokenState::Idle,
-        }
-    }
-
     /// A thread that panicked left the values as they were: none of them is half written.
     fn lock(&self) -> MutexGuard<'_, Watch> {
         self.watch.lock().unwrap_or_else(PoisonError::into_inner)
@@ -147,8 +87,8 @@ mod tests {
     #[test]
     fn only_an_answer_ends_the_chips_silence() {
         let watchdog = Watchdog::new();
-        watchdog.idle(None);
-        assert_eq!(watchdog.state(Duration::ZERO), TokenState::Idle);
+        watchdog.idle();
+        assert!(!watchdog.is_hanging(Duration::ZERO));
         watchdog.begin();
         let since = watchdog.lock().waiting_since;
         // A call failed, and the next request came: the chip is as silent as before.
@@ -157,9 +97,9 @@ mod tests {
         assert!(watchdog.is_hanging(Duration::ZERO));
         watchdog.answered();
         assert!(watchdog.lock().waiting_since > since);
-        watchdog.idle(None);
+        watchdog.idle();
         assert!(!watchdog.is_hanging(Duration::ZERO));
         watchdog.end();
-        assert_eq!(watchdog.state(Duration::ZERO), TokenState::Ended);
+        assert!(watchdog.has_ended());
     }
 }

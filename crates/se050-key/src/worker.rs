@@ -13,11 +13,10 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use crate::login;
-use crate::module_file::canonical;
-use crate::options::Options;
+use crate::module::canonical;
 use crate::recovery::Recovery;
-use crate::watchdog::{TokenState, Watchdog};
-use crate::{Error, TokenInfo};
+use crate::watchdog::Watchdog;
+use crate::{Error, TokenBuilder, TokenInfo};
 
 /// How long the last handle waits for the session to be closed: about a chip's hang (3.5 s on NXP's 4.x).
 const CLOSING: Duration = Duration::from_secs(4);
@@ -38,7 +37,7 @@ struct Registered {
 /// The thread that was started last.
 struct Last {
     /// Without the PIN, which lives no longer than its token.
-    options: Options,
+    options: TokenBuilder,
     watchdog: Arc<Watchdog>,
     process: u32,
 }
@@ -58,7 +57,7 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// The worker of the module that the options name: the one that is there, else a new one.
-    pub(crate) fn of(options: Options) -> Result<Arc<Self>, Error> {
+    pub(crate) fn of(options: TokenBuilder) -> Result<Arc<Self>, Error> {
         let registered = {
             let mut modules = MODULES.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(modules.entry(canonical(&options.module)).or_default())
@@ -82,7 +81,7 @@ impl Worker {
             }
         }
         let watchdog = Arc::new(Watchdog::new());
-        let remembered = Options { pin: None, ..options.clone() };
+        let remembered = TokenBuilder { pin: None, ..options.clone() };
         registered.last =
             Some(Last { options: remembered, watchdog: Arc::clone(&watchdog), process: std::process::id() });
         let worker = Arc::new(Self::start(options, watchdog)?);
@@ -91,7 +90,7 @@ impl Worker {
     }
 
     /// Starts the thread, which opens the session. The watchdog tells when it has ended, even where this gives up on it.
-    fn start(options: Options, watchdog: Arc<Watchdog>) -> Result<Self, Error> {
+    fn start(options: TokenBuilder, watchdog: Arc<Watchdog>) -> Result<Self, Error> {
         let (deadline, pin) = (options.deadline, options.pin.clone());
         let (jobs, queue) = mpsc::channel::<Job>();
         let (opened_sender, opened) = mpsc::channel();
@@ -107,7 +106,7 @@ impl Worker {
                     return;
                 }
             };
-            ending.0.idle(None);
+            ending.0.idle();
             if opened_sender.send(Ok(recovery.token().clone())).is_ok() {
                 serve(&queue, &mut recovery, &ending.0);
             }
@@ -127,12 +126,8 @@ impl Worker {
         &self.info
     }
 
-    pub(crate) fn state(&self) -> TokenState {
-        self.watchdog.state(self.deadline)
-    }
-
     /// The option in which these differ from those with which the token is open.
-    fn contradiction(&self, options: &Options, open: &Options) -> Option<&'static str> {
+    fn contradiction(&self, options: &TokenBuilder, open: &TokenBuilder) -> Option<&'static str> {
         let pin = options.pin.as_ref().filter(|_| self.info.login_required);
         let differs = [
             ("token", options.wanted.mismatch(&self.info).is_some()),
@@ -189,7 +184,7 @@ fn serve(queue: &Receiver<Job>, recovery: &mut Recovery, watchdog: &Watchdog) {
             Ok(job) => Ok(job),
             Err(TryRecvError::Disconnected) => return,
             Err(TryRecvError::Empty) => {
-                watchdog.idle(recovery.unreachable_state());
+                watchdog.idle();
                 match recovery.next_look() {
                     Some(time) => queue.recv_timeout(time.saturating_duration_since(Instant::now())),
                     None => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),

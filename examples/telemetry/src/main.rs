@@ -67,7 +67,10 @@ async fn telemetry(args: &Args, device: &Device, mut out: impl Write) -> anyhow:
             _ = status.tick() => writeln!(out, "{}", summary(&client.statistics()))?,
             event = events.next() => match event {
                 Some(event) => show(&event, &mut out)?,
-                None => return Ok(client.closed().await?),
+                None => {
+                    let ended = client.closed().await;
+                    return ended.with_context(|| lost(number, &client.statistics()));
+                }
             },
             _ = stop.asked() => break,
         }
@@ -117,6 +120,12 @@ fn summary(statistics: &Statistics) -> String {
         statistics.dropped,
         statistics.reconnects
     )
+}
+
+/// What the program's end costs, of that many readings.
+fn lost(readings: u64, statistics: &Statistics) -> String {
+    let done = statistics.acknowledged + statistics.refused + statistics.dropped;
+    format!("{} readings did not get through", readings.saturating_sub(done))
 }
 
 /// Sends what waits, and disconnects. A second signal ends the program at once.

@@ -17,7 +17,7 @@ fn while_all_goes_well_it_says_so_once_a_minute() {
     let chip = Chip::create(&directory.path().join("chip")).unwrap();
     let cloud = AwsIotSim::start().unwrap();
     let key = "sss:100100F0".parse::<Selector>().unwrap();
-    let certificate = Token::open(chip.module()).unwrap().certificate_of_key(&key).unwrap();
+    let certificate = Token::open(chip.module()).unwrap().certificate(&key).unwrap();
     cloud.admit(&certificate.to_pem(), "gw-1", POLICY).unwrap();
     let mut config = DeviceConfig::new(cloud.endpoint(), "gw-1", "sss:100100F0");
     config.port = cloud.port();

@@ -1,15 +1,16 @@
-//! Readings go on while the broker is away and follow when it is back, and a signal ends the program in order.
+//! Readings go on while the broker or the chip is away and follow when it is back, and a signal ends the program in order.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Lines};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use aws_iot_sim::AwsIotSim;
 use device_identity::DeviceConfig;
 use rustix::process::{Pid, Signal, kill_process};
-use se050_sim::Chip;
+use se050_sim::{Chip, Fault, I2cShim};
 use tempfile::TempDir;
 
 const POLICY: &str =
@@ -18,7 +19,7 @@ const POLICY: &str =
 /// A registered device with its chip, and the cloud that knows it.
 struct Device {
     directory: TempDir,
-    _chip: Chip,
+    chip: Chip,
     cloud: AwsIotSim,
 }
 
@@ -36,12 +37,21 @@ impl Device {
         config.ca_file = Some(cloud.ca_file().display().to_string());
         config.key.pkcs11_lib = Some(chip.module().display().to_string());
         fs::write(directory.path().join("device.toml"), config.to_toml().unwrap()).unwrap();
-        Self { directory, _chip: chip, cloud }
+        Self { directory, chip, cloud }
     }
 
     fn telemetry(&self, args: &[&str]) -> Telemetry {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_telemetry"))
-            .env_clear()
+        self.telemetry_on(None, args)
+    }
+
+    /// With the chip on a (fake) I2C bus that the program can look at.
+    fn telemetry_on(&self, bus: Option<&I2cShim>, args: &[&str]) -> Telemetry {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_telemetry"));
+        command.env_clear().env("SE050_LOCK_FILE", self.directory.path().join("lock"));
+        if let Some(bus) = bus {
+            bus.apply(&mut command, &self.chip);
+        }
+        let mut process = command
             .args(["--interval", "0.05", "--config"])
             .arg(self.directory.path().join("device.toml"))
             .args(args)
@@ -71,6 +81,11 @@ impl Telemetry {
             }
         }
         panic!("no line '{wanted}' in {:#?}", self.seen);
+    }
+
+    /// Whether it connects before it ends.
+    fn connects(&mut self) -> bool {
+        self.lines.by_ref().map(Result::unwrap).any(|line| line == "connected")
     }
 
     fn signal(&self, signal: Signal) {
@@ -112,4 +127,98 @@ fn sigterm_and_ctrl_c_end_it_in_order_with_nothing_lost() {
         assert!(summary.ends_with("waiting 0, dropped 0, reconnects 0"), "{summary}");
         telemetry.succeeds();
     }
+}
+
+/// Power cycles of the chip while the connection is cut, on both kinds of bus. `OUTAGES=1,3,10,40` (seconds) makes the table in
+/// the README of se050-key: how long after the chip's return the client is connected again.
+#[test]
+fn a_chip_that_loses_its_power_costs_no_reading() {
+    let outages = std::env::var("OUTAGES").unwrap_or_else(|_| "1".to_owned());
+    for seconds in outages.split(',').map(|seconds| seconds.parse::<f64>().unwrap()) {
+        for on_i2c in [true, false] {
+            let device = Device::new();
+            if on_i2c && test_peers::c_compiler().is_none() {
+                continue;
+            }
+            let bus = on_i2c.then(|| I2cShim::build(device.directory.path()).unwrap());
+            let mut telemetry = device.telemetry_on(bus.as_ref(), &[]);
+            telemetry.until("connected");
+            device.chip.set_fault(Fault::Absent).unwrap();
+            device.chip.power_cycle().unwrap();
+            assert!(device.cloud.disconnect("gw-1"));
+            let back = Instant::now() + Duration::from_secs_f64(seconds);
+            let mut restarts = 0;
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    std::thread::sleep(back.saturating_duration_since(Instant::now()));
+                    device.chip.set_fault(Fault::None).unwrap();
+                });
+                // The test is the supervisor, too.
+                while !telemetry.connects() {
+                    assert_eq!(telemetry.process.wait().unwrap().code(), Some(75));
+                    restarts += 1;
+                    telemetry = device.telemetry_on(bus.as_ref(), &[]);
+                }
+            });
+            let (bus, took) = (if on_i2c { "I2C" } else { "not looked at" }, back.elapsed().as_secs_f64());
+            eprintln!(
+                "away for {seconds:4.1} s, bus {bus:13}: connected after {took:4.1} s, {restarts} restarts"
+            );
+            telemetry.signal(Signal::TERM);
+            assert!(telemetry.until("sent ").contains("waiting 0, dropped 0"));
+            telemetry.succeeds();
+        }
+    }
+}
+
+#[test]
+fn a_chip_that_is_mute_for_a_while_costs_no_reading_and_no_opening() {
+    let device = Device::new();
+    // The module gives up a mute chip after 2.1 s.
+    device.chip.set_time_scale(0.6).unwrap();
+    let mut telemetry = device.telemetry(&[]);
+    telemetry.until("connected");
+    device.chip.set_fault(Fault::MuteForAWhile).unwrap();
+    assert!(device.cloud.disconnect("gw-1"));
+    telemetry.until("offline: ");
+    assert!(telemetry.until("still offline: ").contains("does not answer"));
+    device.chip.set_fault(Fault::None).unwrap();
+    telemetry.until("connected");
+    let calls = device.chip.calls().unwrap();
+    assert_eq!(calls.of("C_OpenSession") - calls.of("C_CloseSession"), 1, "no opening has failed");
+    telemetry.signal(Signal::TERM);
+    assert!(telemetry.until("sent ").contains("waiting 0, dropped 0"));
+    telemetry.succeeds();
+}
+
+#[test]
+fn a_chip_that_stays_mute_harms_no_connection_that_stands() {
+    let device = Device::new();
+    device.chip.set_time_scale(0.6).unwrap();
+    let mut telemetry = device.telemetry(&[]);
+    telemetry.until("connected");
+    device.chip.set_fault(Fault::MuteForAWhile).unwrap();
+    std::thread::sleep(Duration::from_secs(1));
+    telemetry.signal(Signal::TERM);
+    assert!(telemetry.until("sent ").contains("waiting 0, dropped 0"));
+    telemetry.succeeds();
+}
+
+/// Fault 14: the two openings were spent within seconds, and the readings went with the process.
+#[test]
+fn a_chip_that_stays_mute_ends_the_program_late_and_the_program_says_what_is_lost() {
+    let device = Device::new();
+    device.chip.set_time_scale(0.6).unwrap();
+    let mut telemetry = device.telemetry(&[]);
+    telemetry.until("connected");
+    device.chip.set_fault(Fault::MuteForAWhile).unwrap();
+    assert!(device.cloud.disconnect("gw-1"));
+    // Told before the last opening is spent, 30 s before the end.
+    while !telemetry.until("still offline: ").contains("started anew") {}
+    assert_eq!(device.chip.calls().unwrap().of("C_OpenSession"), 2, "one has failed");
+    let output = telemetry.process.wait_with_output().unwrap();
+    assert_eq!(device.chip.calls().unwrap().of("C_OpenSession"), 3);
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(75), "{complaints}");
+    assert!(complaints.contains(" readings did not get through"), "{complaints}");
 }

@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail, ensure};
 use sha2::{Digest as _, Sha256};
 
 use super::build;
+use super::device::Device;
 use super::elf::{Elf, Role};
 use super::toolchain::Toolchain;
 use crate::command::output_of;
@@ -23,13 +24,13 @@ pub(crate) struct Artifact {
 }
 
 /// Where the programs for the device lie.
-pub(crate) fn artifacts_directory() -> PathBuf {
-    target().join("device")
+pub(crate) fn artifacts_directory(device: &Device) -> PathBuf {
+    device.directory(target(), "device")
 }
 
 /// Builds, checks, strips and lists everything.
 pub(crate) fn make(toolchain: &Toolchain) -> anyhow::Result<Vec<Artifact>> {
-    let directory = artifacts_directory();
+    let directory = artifacts_directory(toolchain.device);
     fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
     let mut artifacts = Vec::new();
     for package in build::packages()? {

@@ -17,7 +17,7 @@ const PROFILE: &str = "dist";
 pub(crate) struct Package {
     pub(crate) name: String,
     pub(crate) programs: Vec<String>,
-    arguments: Vec<&'static str>,
+    pub(crate) arguments: Vec<&'static str>,
 }
 
 /// Everything that goes onto the device.

@@ -31,7 +31,7 @@ impl Compiler {
     }
 
     /// `aarch64-linux-musl-gcc`: its `g++` and `ar` are found by their names, where they lie beside it.
-    pub(crate) fn own(program: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn own(program: &Path, device: &Device) -> anyhow::Result<Self> {
         let c = if program.components().count() > 1 {
             std::path::absolute(program)?
         } else {
@@ -48,8 +48,7 @@ impl Compiler {
             cpp: sibling(&c, "g++").or_else(|| sibling(&c, "clang++")).or_else(|| sibling(&c, "c++")),
             archiver: sibling(&c, "ar").or_else(|| sibling(&c, "gcc-ar")),
             c,
-            // Alpine's own name for musl; and gcc's unwinder, Alpine's package libgcc.
-            libraries: &["libc.so", "libc.musl-aarch64.so.1", "libgcc_s.so.1"],
+            libraries: device.libraries,
         })
     }
 }

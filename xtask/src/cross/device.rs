@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::ValueEnum;
 use object::elf;
 
 use crate::root::target;
@@ -16,11 +17,37 @@ pub(crate) struct Device {
     pub(crate) machine: elf::Machine,
     /// musl's loader, as programs name it.
     pub(crate) loader: &'static str,
-    /// The processor's name in an OCI image, which is also Debian's.
+    /// The libraries that another compiler than zig may ask for: Alpine's own name for musl, and gcc's unwinder (package libgcc).
+    pub(crate) libraries: &'static [&'static str],
+    /// The processor's name in an OCI image.
     pub(crate) architecture: &'static str,
+    /// The same with its variant, as podman wants it.
+    pub(crate) platform: &'static str,
+    /// The processor's name in Debian.
+    pub(crate) debian: &'static str,
     /// The emulators, by their names in Debian 12 and 13.
     pub(crate) emulators: [&'static str; 2],
     pub(crate) emulated_cpu: &'static str,
+    /// What the directories of this device end with in `target/`.
+    suffix: &'static str,
+}
+
+/// The devices by their names on the command line.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DeviceName {
+    /// Armadillo-IoT Gateway G4
+    G4,
+    /// Armadillo-IoT Gateway A6E, and Armadillo-640
+    A6e,
+}
+
+impl DeviceName {
+    pub(crate) fn device(self) -> &'static Device {
+        match self {
+            Self::G4 => &ARMADILLO_G4,
+            Self::A6e => &ARMADILLO_A6E,
+        }
+    }
 }
 
 /// Armadillo-IoT Gateway G4: NXP i.MX 8M Plus (Cortex-A53), Alpine-based containers.
@@ -30,15 +57,40 @@ pub(crate) const ARMADILLO_G4: Device = Device {
     zig_cpu: "cortex_a53",
     machine: elf::EM_AARCH64,
     loader: "/lib/ld-musl-aarch64.so.1",
+    libraries: &["libc.so", "libc.musl-aarch64.so.1", "libgcc_s.so.1"],
     architecture: "arm64",
+    platform: "linux/arm64",
+    debian: "arm64",
     emulators: ["qemu-aarch64-static", "qemu-aarch64"],
     emulated_cpu: "cortex-a53",
+    suffix: "",
+};
+
+/// Armadillo-IoT Gateway A6E and Armadillo-640: NXP i.MX6ULL (Cortex-A7, 32 bits), the same containers.
+pub(crate) const ARMADILLO_A6E: Device = Device {
+    triple: "armv7-unknown-linux-musleabihf",
+    zig_target: "arm-linux-musleabihf",
+    zig_cpu: "cortex_a7",
+    machine: elf::EM_ARM,
+    loader: "/lib/ld-musl-armhf.so.1",
+    libraries: &["libc.so", "libc.musl-armhf.so.1", "libc.musl-armv7.so.1", "libgcc_s.so.1"],
+    architecture: "arm",
+    platform: "linux/arm/v7",
+    debian: "armhf",
+    emulators: ["qemu-arm-static", "qemu-arm"],
+    emulated_cpu: "cortex-a7",
+    suffix: "-a6e",
 };
 
 impl Device {
     /// `AARCH64_UNKNOWN_LINUX_MUSL`: how cargo's environment variables name it.
     pub(crate) fn triple_in_variables(&self) -> String {
         self.triple.to_uppercase().replace('-', "_")
+    }
+
+    /// A directory of this device.
+    pub(crate) fn directory(&self, in_: PathBuf, name: &str) -> PathBuf {
+        in_.join(format!("{name}{}", self.suffix))
     }
 }
 

@@ -31,18 +31,18 @@ impl Emulator {
         }
         let qemu = installed(&device.emulators)
             .with_context(|| format!("{} is not installed", device.emulators.join(" or ")))?;
-        let root = workshop().join(format!("root-{}", device.architecture));
+        let root = workshop().join(format!("root-{}", device.debian));
         if !root.exists() {
             let step = Step::begin(
                 "root file system",
-                format!("musl and busybox of Debian {SUITE} ({})", device.architecture),
+                format!("musl and busybox of Debian {SUITE} ({})", device.debian),
             );
             let partial = root.with_added_extension("partial");
             if partial.exists() {
                 fs::remove_dir_all(&partial)?;
             }
-            let scratch = workshop().join(format!("apt-{}", device.architecture));
-            debian::unpack(SUITE, device.architecture, &["musl", "busybox-static"], &scratch, &partial)?;
+            let scratch = workshop().join(format!("apt-{}", device.debian));
+            debian::unpack(SUITE, device.debian, &["musl", "busybox-static"], &scratch, &partial)?;
             shape_as_alpine(&partial).context("the root file system")?;
             fs::rename(&partial, &root).with_context(|| format!("cannot make {}", root.display()))?;
             step.done();
@@ -67,10 +67,10 @@ impl Emulator {
     /// A PKCS#11 module for the right processor and the wrong C library.
     pub(crate) fn glibc_module(&self) -> anyhow::Result<PathBuf> {
         let (file, package) = GLIBC_MODULE;
-        let directory = workshop().join(format!("glibc-{}", self.device.architecture));
+        let directory = workshop().join(format!("glibc-{}", self.device.debian));
         if !directory.join(file).exists() {
-            let scratch = workshop().join(format!("apt-{}", self.device.architecture));
-            debian::unpack(SUITE, self.device.architecture, &[package], &scratch, &directory)?;
+            let scratch = workshop().join(format!("apt-{}", self.device.debian));
+            debian::unpack(SUITE, self.device.debian, &[package], &scratch, &directory)?;
         }
         Ok(directory.join(file))
     }

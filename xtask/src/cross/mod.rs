@@ -23,14 +23,18 @@ mod toolchain;
 mod zig;
 
 pub(crate) use artifacts::{Artifact, artifacts_directory, sha256};
-pub(crate) use device::ARMADILLO_G4;
+pub(crate) use build::packages;
 use device::workshop;
+pub(crate) use device::{ARMADILLO_G4, Device, DeviceName};
 pub(crate) use emulator::Emulator;
 pub(crate) use smoke::{ThisPc, smoke_chip};
 use toolchain::Toolchain;
 
 #[derive(Args)]
 pub(crate) struct ToolchainOptions {
+    /// What to build for
+    #[arg(long, value_enum, default_value_t = DeviceName::G4)]
+    pub(crate) device: DeviceName,
     /// Your own cross compiler (a gcc or clang driver for musl), to be used in place of zig
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) linker: Option<PathBuf>,
@@ -56,7 +60,7 @@ pub(crate) fn run(options: &ToolchainOptions, smoke: bool) -> anyhow::Result<Exi
     println!(
         "{:.1} s in all; everything is in {}",
         started.elapsed().as_secs_f32(),
-        shown(&artifacts_directory())
+        shown(&artifacts_directory(options.device.device()))
     );
     Ok(code)
 }
@@ -78,6 +82,7 @@ pub(crate) fn build_and_test(
 }
 
 fn prepare(options: &ToolchainOptions) -> anyhow::Result<Toolchain> {
-    println!("== cross: {}, linked dynamically to musl", ARMADILLO_G4.triple);
-    Toolchain::prepare(&ARMADILLO_G4, options)
+    let device = options.device.device();
+    println!("== cross: {}, linked dynamically to musl", device.triple);
+    Toolchain::prepare(device, options)
 }

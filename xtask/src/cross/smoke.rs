@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 
 use super::artifacts::{Artifact, check};
+use super::device::Device;
 use super::elf::Role;
 use super::emulator::Emulator;
 use super::toolchain::Toolchain;
@@ -26,8 +27,8 @@ const THING: &str = "emulated-device";
 const TESTED: [&str; 2] = ["se050-key", "rustls-se050"];
 
 /// The simulated chip of the last run, whose module is the device's.
-pub(crate) fn smoke_chip() -> Option<PathBuf> {
-    Some(directory().join("chip")).filter(|chip| chip.join("libsss_pkcs11.so").exists())
+pub(crate) fn smoke_chip(device: &Device) -> Option<PathBuf> {
+    Some(directory(device).join("chip")).filter(|chip| chip.join("libsss_pkcs11.so").exists())
 }
 
 pub(crate) fn run(toolchain: &Toolchain, artifacts: &[Artifact], this_pc: ThisPc) -> anyhow::Result<Counts> {
@@ -72,7 +73,7 @@ impl<'a> Smoke<'a> {
             run_shown(cargo().args(["build", "--quiet", "--locked"]).args(packages))?;
             step.done();
         }
-        let directory = directory();
+        let directory = directory(toolchain.device);
         if directory.exists() {
             fs::remove_dir_all(&directory)
                 .with_context(|| format!("cannot empty {}", directory.display()))?;
@@ -195,6 +196,6 @@ impl<'a> Smoke<'a> {
     }
 }
 
-fn directory() -> PathBuf {
-    workshop().join("smoke")
+fn directory(device: &Device) -> PathBuf {
+    device.directory(workshop(), "smoke")
 }

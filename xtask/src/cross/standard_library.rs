@@ -40,7 +40,7 @@ impl StandardLibrary {
         }
         // A compiler takes the libraries of its own commit and no others.
         let built = workshop().join(format!("std-{}-{:.12}", rustc.release, rustc.commit));
-        if has_standard_library(&libraries(&built, triple)) {
+        if has_standard_library(&libraries_of(&built, triple)) {
             println!("standard library: there, built from source");
             return Ok(Self::Built(built));
         }
@@ -189,7 +189,7 @@ fn build(rustc: &Rustc, triple: &str, sources: &Path, into: &Path) -> anyhow::Re
         .env("__CARGO_DEFAULT_LIB_METADATA", "xtask")
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
     output_of(&mut command)?;
-    let libraries = libraries(&partial, triple);
+    let libraries = libraries_of(&partial, triple);
     fs::create_dir_all(&libraries).with_context(|| format!("cannot make {}", libraries.display()))?;
     for entry in fs::read_dir(scratch.join(triple).join("release/deps"))? {
         let path = entry?.path();
@@ -199,11 +199,15 @@ fn build(rustc: &Rustc, triple: &str, sources: &Path, into: &Path) -> anyhow::Re
             fs::copy(&path, libraries.join(name))?;
         }
     }
-    fs::rename(&partial, into).with_context(|| format!("cannot make {}", into.display()))?;
+    // Beside those of other devices.
+    let place = libraries_of(into, triple);
+    fs::create_dir_all(&place).with_context(|| format!("cannot make {}", place.display()))?;
+    fs::rename(&libraries, &place).with_context(|| format!("cannot make {}", place.display()))?;
+    fs::remove_dir_all(&partial).with_context(|| format!("cannot remove {}", partial.display()))?;
     // Ten times the result's size, and of no more use.
     fs::remove_dir_all(&scratch).with_context(|| format!("cannot remove {}", scratch.display()))
 }
 
-fn libraries(sysroot: &Path, triple: &str) -> PathBuf {
+fn libraries_of(sysroot: &Path, triple: &str) -> PathBuf {
     sysroot.join("lib/rustlib").join(triple).join("lib")
 }

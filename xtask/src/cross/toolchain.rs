@@ -30,7 +30,7 @@ impl Toolchain {
     pub(crate) fn prepare(device: &'static Device, options: &ToolchainOptions) -> anyhow::Result<Self> {
         let rustc = Rustc::ask()?;
         let compiler = match &options.linker {
-            Some(program) => Compiler::own(program)?,
+            Some(program) => Compiler::own(program, device)?,
             None => Compiler::zig(device)?,
         };
         let standard_library = StandardLibrary::provide(&rustc, device, options)?;

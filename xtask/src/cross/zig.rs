@@ -69,7 +69,7 @@ while [ "$left" -gt 0 ]; do
     left=$((left - 1))
     case $argument in
     # zig brings its own libc and compiler runtime, and spells target and processor in its own way.
-    -lgcc | -lc | --target=* | -m64 | -march=armv8-a) continue ;;
+    -lgcc | -lc | --target=* | -m64 | -march=armv* | -mfpu=* | -mfloat-abi=*) continue ;;
     # zig's unwinder stands in for gcc's, so that the device needs no libgcc_s.
     -lgcc_s | -lgcc_eh) argument=-lunwind ;;
     esac

@@ -17,6 +17,8 @@ use step::Program;
 
 /// How many messages are sent and have to come back.
 const MESSAGES: u32 = 10;
+/// `up` connects once, and `pubsub` once.
+const CONNECTIONS: u64 = 2;
 /// The key that the how-to of the Armadillo uses: cloud connection key 0, RSA-2048, object 0xF0000110.
 const KEY_LABEL: &str = "sss:100100F0";
 const THING: &str = "demo-device";
@@ -28,10 +30,9 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     step::announce(3, "a local AWS IoT Core on loopback: control plane and MQTT broker");
     let cloud = Cloud::start(&demo.program("aws-iot-sim"), &demo.directory.join("aws"))
         .context("step 3, the cloud")?;
-    demo.export_certificate().context("step 4, the certificate")?;
-    demo.provision(&cloud).context("step 5, provisioning")?;
-    let (sent, received) = demo.pubsub(&cloud).context("step 6, from the device to the cloud and back")?;
-    let signatures = demo.chip_signatures().context("step 7, asking the chip")?;
+    demo.up(&cloud).context("step 4, from the chip to the first message")?;
+    let (sent, received) = demo.pubsub().context("step 5, messages")?;
+    let signatures = demo.chip_signatures().context("step 6, asking the chip")?;
     ensure!(
         (sent, received) == (MESSAGES, MESSAGES),
         "{MESSAGES} messages were to be sent and received, {sent} were sent and {received} received: see what \
@@ -39,8 +40,9 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
         cloud.log_file().display(),
     );
     ensure!(
-        signatures > 0,
-        "the connection was made without a signature of the chip: the key that was used is not the chip's"
+        signatures == CONNECTIONS,
+        "{CONNECTIONS} connections take a signature of the chip each, and it made {signatures}: another key was used, or the chip is \
+         asked too often"
     );
     println!(
         "\n{:.1} s in all; everything is in {}",
@@ -103,49 +105,40 @@ impl Demo {
         Ok(())
     }
 
-    fn export_certificate(&self) -> anyhow::Result<()> {
-        step::announce(4, "on the device: read the certificate from the chip, through PKCS#11");
-        println!("      (the coloured lines are the module's own log: NXP's prints the like)");
-        self.program("se050-iot")
-            .args(["cert", "export", "--pkcs11-lib"])
-            .path(&self.module())
-            .args(["--key-label", KEY_LABEL, "--output"])
-            .path(&self.certificate())
-            .run()?;
-        Ok(())
-    }
-
-    fn provision(&self, cloud: &Cloud) -> anyhow::Result<()> {
+    fn up(&self, cloud: &Cloud) -> anyhow::Result<()> {
         step::announce(
-            5,
-            "at the operator's: register the device (fake credentials, and no way to a real account)",
+            4,
+            "with the operator's credentials (fake ones, and no way to a real account): read the certificate from the chip, register the \
+             device, write its configuration, connect with the chip's key, send and receive one message",
         );
         println!(
-            "      (where the control plane is, and the credentials, stands in {})",
+            "      (where the control plane is, and the credentials, stands in {}; the coloured lines are the module's own log: NXP's \
+             prints the like)",
             shown(cloud.description_file())
         );
         self.program("se050-iot")
-            .args(["provision", "--certificate"])
-            .path(&self.certificate())
-            .args(["--thing-name", THING])
+            .args(["up", "--thing", THING, "--config"])
+            .path(&self.config())
+            .args(["--key-label", KEY_LABEL, "--pkcs11-lib"])
+            .path(&self.module())
+            .args(["--port", &cloud.port().to_string(), "--ca-file"])
+            .path(cloud.ca_file())
             .environment(cloud.aws_environment())
             .run()?;
         Ok(())
     }
 
     /// How many messages were sent, and how many came back.
-    fn pubsub(&self, cloud: &Cloud) -> anyhow::Result<(u32, u32)> {
+    fn pubsub(&self) -> anyhow::Result<(u32, u32)> {
         step::announce(
-            6,
-            "on the device: connect with the chip's key (mutual TLS), subscribe, publish, receive, disconnect",
+            5,
+            "as the device from now on, which needs no credentials: subscribe, publish, receive, disconnect",
         );
         let output = self
             .program("pubsub")
-            .args(["--endpoint", cloud.endpoint(), "--port", &cloud.port().to_string(), "--ca-file"])
-            .path(cloud.ca_file())
-            .arg("--pkcs11-lib")
-            .path(&self.module())
-            .args(["--key-label", KEY_LABEL, "--client-id", THING, "--count", &MESSAGES.to_string()])
+            .arg("--config")
+            .path(&self.config())
+            .args(["--count", &MESSAGES.to_string()])
             .run()?;
         let counted = |word: &str| {
             let number = output
@@ -158,7 +151,7 @@ impl Demo {
     }
 
     fn chip_signatures(&self) -> anyhow::Result<u64> {
-        step::announce(7, "ask the chip how often its private keys were used");
+        step::announce(6, "ask the chip how often its private keys were used");
         let output = self.program("se050-sim").arg("calls").path(&self.directory.join("chip")).run()?;
         let count = output.lines().find_map(|line| line.strip_suffix("chip signatures")?.trim().parse().ok());
         count.context("se050-sim calls did not count the signatures")
@@ -172,8 +165,8 @@ impl Demo {
         self.directory.join("chip/libsss_pkcs11.so")
     }
 
-    fn certificate(&self) -> PathBuf {
-        self.directory.join("device_cert.pem")
+    fn config(&self) -> PathBuf {
+        self.directory.join("device.toml")
     }
 }
 

@@ -13,7 +13,7 @@ use crate::root::root;
 
 /// Says what is done next.
 pub(crate) fn announce(number: u32, what: &str) {
-    println!("\n[{number}/7] {what}");
+    println!("\n[{number}/6] {what}");
 }
 
 /// Says how long it took.

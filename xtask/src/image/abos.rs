@@ -40,6 +40,9 @@ set_image {reference}
 add_args --device={i2c}
 add_args --env=EX_SSS_BOOT_SSS_PORT={i2c}
 
+# The device's serial number and more in the environment, where Armadillo Base OS is new enough to know the word:
+#   add_armadillo_env
+
 {user}add_args --security-opt=no-new-privileges
 set_readonly yes
 
@@ -66,7 +69,7 @@ mod tests {
         ["set_image", "add_args", "set_readonly", "add_volumes", "set_command", "set_restart"];
 
     fn settings(i2c_group: Option<u32>) -> Vec<(String, String)> {
-        let text = configuration(&Description::new(i2c_group), "/dev/i2c-2").unwrap();
+        let text = configuration(&Description::new(i2c_group, None), "/dev/i2c-2").unwrap();
         let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
         lines
             .map(|line| line.split_once(' ').expect("a key and a value"))
@@ -99,7 +102,7 @@ mod tests {
     #[test]
     fn what_is_no_device_node_does_not_get_into_the_file() {
         for node in ["i2c-1", "/dev/i2c-1\nset_readonly no", "/dev/i2c 1"] {
-            assert!(configuration(&Description::new(None), node).is_err(), "{node:?}");
+            assert!(configuration(&Description::new(None, None), node).is_err(), "{node:?}");
         }
     }
 }

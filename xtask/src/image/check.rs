@@ -1,6 +1,7 @@
 //! Checks of the image: skopeo reads it, podman loads it and builds on it, and it is run in a chroot under the emulator.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -11,9 +12,9 @@ use tempfile::TempDir;
 use super::containerfile::Base;
 use super::description::{Description, ENTRYPOINT};
 use super::podman::Podman;
-use super::{Made, abos, build, containerfile};
+use super::{Made, abos, build, containerfile, swu};
 use crate::command::{installed, output_of};
-use crate::cross::{ARMADILLO_G4, Artifact, Emulator, smoke_chip};
+use crate::cross::{Artifact, Device, Emulator, smoke_chip};
 use crate::debian;
 use crate::test::Counts;
 
@@ -31,9 +32,21 @@ pub(super) fn run(made: &Made, artifacts: &[Artifact]) -> anyhow::Result<Counts>
     } else {
         counts.skips.push("skopeo reads the image: skopeo is not installed".into());
     }
+    let name = "SWUpdate reads a SWU of the image";
+    if swu::NEEDED.iter().any(|program| installed(&[program]).is_none()) && debian::can_install() {
+        debian::install(&swu::NEEDED)?;
+    }
+    if let Some(missing) = swu::NEEDED.iter().find(|program| installed(&[program]).is_none()) {
+        counts.skips.push(format!("{name}: {missing} is not installed"));
+    } else {
+        counts.check(name, || swu::check(&made.directory, &Description::new(None, None)));
+    }
     counts.check("podman loads the image, and builds on it", || podman(made, artifacts));
+    counts.check("the Containerfile of the base installs the maker's package", || {
+        base(&made.directory, made.device)
+    });
     counts.check("the same programs give the same bytes", || reproducible(made, artifacts));
-    counts.check("what is no base is refused with the reason", || refused(artifacts));
+    counts.check("what is no base is refused with the reason", || refused(artifacts, made.device));
     let name = "the image runs in a chroot";
     if made.base.is_none() {
         counts.skips.push(format!("{name}: without --base there is nothing to run on"));
@@ -50,7 +63,7 @@ fn skopeo(made: &Made) -> anyhow::Result<()> {
     let said = output_of(Command::new("skopeo").args(["inspect", &archive]))?;
     let said: Value = serde_json::from_str(&said).context("skopeo inspect")?;
     let architecture = said.get("Architecture").and_then(Value::as_str);
-    ensure!(architecture == Some(ARMADILLO_G4.architecture), "the architecture is {architecture:?}");
+    ensure!(architecture == Some(made.device.architecture), "the architecture is {architecture:?}");
     let version = said.pointer("/Labels/org.opencontainers.image.version").and_then(Value::as_str);
     ensure!(version == Some(env!("CARGO_PKG_VERSION")), "the label of the version is {version:?}");
     Ok(())
@@ -58,7 +71,8 @@ fn skopeo(made: &Made) -> anyhow::Result<()> {
 
 /// As on the device: the archive is loaded by its tag, and the container's configuration names that tag.
 fn podman(made: &Made, artifacts: &[Artifact]) -> anyhow::Result<()> {
-    let podman = Podman::new()?;
+    let device = made.device;
+    let podman = Podman::new(device)?;
     let loaded = podman.load(&made.archive)?.context("podman does not take the archive")?;
     ensure!(loaded == made.reference, "podman calls it {loaded}, the configuration {}", made.reference);
     let configuration = fs::read_to_string(made.directory.join("se050-iot.conf"))?;
@@ -73,7 +87,13 @@ fn podman(made: &Made, artifacts: &[Artifact]) -> anyhow::Result<()> {
     };
     entrypoint(&loaded)?;
     let context = tempfile::tempdir()?;
-    containerfile::write_context(context.path(), artifacts, &Description::new(None), Base::Image)?;
+    containerfile::write_context(
+        context.path(),
+        artifacts,
+        &Description::new(None, None),
+        device,
+        Base::Image,
+    )?;
     podman.build(context.path(), Some(&loaded), "localhost/built-upon")?;
     entrypoint("localhost/built-upon")?;
     let root = tempfile::tempdir()?;
@@ -85,18 +105,53 @@ fn podman(made: &Made, artifacts: &[Artifact]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// On a stand-in for Alpine: this PC's shell, and an `apk` that notes what it is asked for.
+fn base(directory: &Path, device: &'static Device) -> anyhow::Result<()> {
+    let context = tempfile::tempdir()?;
+    let stand_in = context.path().join("alpine");
+    let libraries = output_of(Command::new("ldd").arg("/bin/sh"))?;
+    let libraries = libraries.split_whitespace().filter(|word| word.starts_with('/'));
+    for file in ["/bin/sh"].into_iter().chain(libraries) {
+        let copy = stand_in.join(file.trim_start_matches('/'));
+        fs::create_dir_all(copy.parent().context("a file has a directory")?)?;
+        fs::copy(file, copy)?;
+    }
+    let (bin, module) = (stand_in.join("usr/bin"), stand_in.join(MODULE));
+    fs::create_dir_all(&bin)?;
+    fs::create_dir_all(module.parent().context("a file has a directory")?)?;
+    let apk = format!(
+        "#!/bin/sh\necho \"$@\" >/asked; for key in /etc/apk/keys/*; do echo \"$key\" >>/asked; done; : >/{MODULE}\n"
+    );
+    fs::write(bin.join("apk"), apk)?;
+    fs::set_permissions(bin.join("apk"), fs::Permissions::from_mode(0o755))?;
+    fs::create_dir(context.path().join("keys"))?;
+    fs::write(context.path().join("keys/atmark-1.rsa.pub"), "a key")?;
+    fs::write(context.path().join("Containerfile.stand-in"), "FROM scratch\nCOPY alpine/ /\n")?;
+    fs::copy(directory.join("Containerfile.base"), context.path().join("Containerfile.base"))?;
+    let podman = Podman::new(device)?;
+    podman.build_here(context.path(), "Containerfile.stand-in", None, "localhost/stand-in")?;
+    podman.build_here(context.path(), "Containerfile.base", Some("localhost/stand-in"), "localhost/base")?;
+    let root = tempfile::tempdir()?;
+    podman.unpack("localhost/base", root.path())?;
+    let asked = fs::read_to_string(root.path().join("asked"))?;
+    for wanted in ["add ", "--repository https://", " plug-and-trust\n", "/etc/apk/keys/atmark-1.rsa.pub\n"] {
+        ensure!(asked.contains(wanted), "apk was not asked for {wanted:?} but: {asked}");
+    }
+    Ok(())
+}
+
 fn reproducible(made: &Made, artifacts: &[Artifact]) -> anyhow::Result<()> {
     let directory = tempfile::tempdir()?;
     let archives = [1, 2].map(|number| directory.path().join(format!("{number}.tar")));
     for archive in &archives {
-        build(made.base.as_deref(), artifacts, &Description::new(None), archive)?;
+        build(made.base.as_deref(), artifacts, &Description::new(None, None), made.device, archive)?;
     }
     let [first, second] = archives.map(fs::read);
     ensure!(first? == second?, "two builds of the same programs differ");
     Ok(())
 }
 
-fn refused(artifacts: &[Artifact]) -> anyhow::Result<()> {
+fn refused(artifacts: &[Artifact], device: &'static Device) -> anyhow::Result<()> {
     let directory = tempfile::tempdir()?;
     let no_archive = directory.path().join("no-archive");
     fs::write(&no_archive, "no archive")?;
@@ -106,7 +161,7 @@ fn refused(artifacts: &[Artifact]) -> anyhow::Result<()> {
     let missing = directory.path().join("missing");
     for (base, reason) in [(&no_archive, "neither"), (&no_musl, "need musl"), (&missing, "no such file")] {
         let archive = directory.path().join("image.tar");
-        let built = build(Some(base), artifacts, &Description::new(None), &archive);
+        let built = build(Some(base), artifacts, &Description::new(None, None), device, &archive);
         let error = built.err().with_context(|| format!("{} was taken as a base", base.display()))?;
         ensure!(format!("{error:#}").contains(reason), "{error:#}");
     }
@@ -115,26 +170,27 @@ fn refused(artifacts: &[Artifact]) -> anyhow::Result<()> {
 
 /// The root file system as the container sees it, with the simulated chip's module where NXP's is.
 fn chroot(made: &Made, scratch: &TempDir) -> anyhow::Result<()> {
+    let device = made.device;
     let root = scratch.path().join("root");
     fs::create_dir(&root)?;
-    let podman = Podman::new()?;
+    let podman = Podman::new(device)?;
     let loaded = podman.load(&made.archive)?.context("podman does not take the archive")?;
     podman.unpack(&loaded, &root)?;
-    let emulator = Emulator::prepare(&ARMADILLO_G4)?;
+    let emulator = Emulator::prepare(device)?;
     fs::copy(&emulator.qemu, root.join("emulator"))?;
     let chroot = installed(&["chroot"]).context("there is no chroot")?;
     let run = |program: &str, arguments: &[&str]| {
         output_of(
             Command::new(&chroot)
                 .arg(&root)
-                .args(["/emulator", "-cpu", ARMADILLO_G4.emulated_cpu, program])
+                .args(["/emulator", "-cpu", device.emulated_cpu, program])
                 .args(arguments)
                 .env_clear(),
         )
     };
     print!("      {}", run(ENTRYPOINT, &["--version"])?);
     print!("      {}", run(abos::APPLICATION, &["--version"])?);
-    if let Some(chip) = smoke_chip() {
+    if let Some(chip) = smoke_chip(device) {
         install_chip(&chip, &root)?;
         let key = ["--key-label", "sss:100100F0"];
         run(ENTRYPOINT, &[&["cert", "export", "--output", "/data/device_cert.pem"], &key[..]].concat())?;

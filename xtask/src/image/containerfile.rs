@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use super::description::{DATA, Description, ENTRYPOINT};
-use crate::cross::Artifact;
+use crate::cross::{Artifact, Device};
 
 /// The directory of the context that is copied to the image's root.
 const FILES: &str = "files";
@@ -28,6 +28,7 @@ pub(super) fn write_context(
     directory: &Path,
     artifacts: &[Artifact],
     description: &Description,
+    device: &Device,
     base: Base,
 ) -> anyhow::Result<()> {
     let files = directory.join(FILES);
@@ -46,10 +47,33 @@ pub(super) fn write_context(
     // Anybody may write here, as in /tmp: the user is not known before the volume is.
     fs::set_permissions(&data, Permissions::from_mode(0o1777))?;
     let file = directory.join("Containerfile");
-    fs::write(&file, text(description, base)).with_context(|| format!("cannot write {}", file.display()))
+    fs::write(&file, text(description, device, base))
+        .with_context(|| format!("cannot write {}", file.display()))
 }
 
-fn text(description: &Description, base: Base) -> String {
+/// Writes the Containerfile of a base that has NXP's module, from the maker's repository.
+pub(super) fn write_base(directory: &Path, device: &Device) -> anyhow::Result<()> {
+    let file = directory.join("Containerfile.base");
+    fs::write(&file, BASE.replace("PLATFORM", device.platform))
+        .with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// The repository is the one that the maker's mkswu names; its keys are on every Armadillo.
+const BASE: &str = r#"# Written by `cargo xtask image`: an Alpine with NXP's module, to build the image on.
+#   mkdir keys && scp root@ARMADILLO:/etc/apk/keys/atmark-*.rsa.pub keys/
+#   podman build --platform PLATFORM --build-arg ALPINE=docker.io/library/alpine:VERSION -f Containerfile.base -t localhost/base .
+#   podman save -o base.tar localhost/base && cargo xtask image --base base.tar
+# VERSION is the one that the maker's repository is for. On a PC the build runs apk under qemu (Debian: qemu-user-static).
+# Not tried with the maker's repository: docs/cross-compiling.md lists what there is to verify.
+ARG ALPINE
+FROM ${ALPINE}
+ARG REPOSITORY=https://download.atmark-techno.com/alpine/current/atmark
+COPY keys/ /etc/apk/keys/
+RUN apk add --no-cache --repository ${REPOSITORY} plug-and-trust
+RUN test -e /usr/lib/plug-and-trust/libsss_pkcs11.so
+"#;
+
+fn text(description: &Description, device: &Device, base: Base) -> String {
     let labels: String = description
         .labels()
         .as_object()
@@ -64,7 +88,7 @@ fn text(description: &Description, base: Base) -> String {
     };
     format!(
         r#"# Written by `cargo xtask image`:
-#   podman build --platform linux/arm64 --build-arg BASE=IMAGE -t {reference} .
+#   podman build --platform {platform} --build-arg BASE=IMAGE -t {reference} .
 # IMAGE is yours: the maker's Alpine with the package plug-and-trust installed (libsss_pkcs11.so, a musl build).
 # Nothing is run while building, so any PC can build it.
 {from}
@@ -73,6 +97,7 @@ COPY --chown=0:0 {FILES}/ /
 WORKDIR {DATA}
 {user}ENTRYPOINT ["{ENTRYPOINT}"]
 "#,
+        platform = device.platform,
         reference = description.reference(),
     )
 }

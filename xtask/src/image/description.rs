@@ -17,16 +17,19 @@ pub(super) const DATA: &str = "/data";
 pub(super) struct Description {
     pub(super) name: &'static str,
     pub(super) version: &'static str,
+    /// Where the image is pushed to and pulled from; `None`: it is carried in an archive.
+    pub(super) registry: Option<String>,
     /// `USER:GROUP`, or `None` for root.
     pub(super) user: Option<String>,
     revision: Option<String>,
 }
 
 impl Description {
-    pub(super) fn new(i2c_group: Option<u32>) -> Self {
+    pub(super) fn new(i2c_group: Option<u32>, registry: Option<&str>) -> Self {
         Self {
             name: "se050-iot",
             version: env!("CARGO_PKG_VERSION"),
+            registry: registry.map(str::to_owned),
             user: i2c_group.map(|group| format!("{USER}:{group}")),
             revision: revision(),
         }
@@ -34,7 +37,12 @@ impl Description {
 
     /// The name under which the image is loaded.
     pub(super) fn reference(&self) -> String {
-        format!("localhost/{}:{}", self.name, self.version)
+        format!("{}/{}:{}", self.registry.as_deref().unwrap_or("localhost"), self.name, self.version)
+    }
+
+    /// The name of the archive that the image is carried in.
+    pub(super) fn archive(&self) -> String {
+        format!("{}-{}.tar", self.name, self.version)
     }
 
     /// The labels, by the names that the OCI specification gives (annotations.md).

@@ -13,31 +13,36 @@ const COMPONENT: &str = "se050-iot";
 /// The tree that is copied to the device's root.
 const TREE: &str = "extra-os";
 
-/// Writes `se050-iot.desc` (the image inside the SWU), `se050-iot-usb.desc` (the image beside it on a USB stick), and the tree with the
-/// container's configuration, which both install.
+/// Writes `se050-iot.desc` (the image inside the SWU), `se050-iot-usb.desc` (the image beside it on a USB stick), with a registry
+/// `se050-iot-pull.desc` (the device pulls the image), and the tree with the container's configuration, which all of them install.
 pub(super) fn write(directory: &Path, description: &Description, configuration: &str) -> anyhow::Result<()> {
     let containers = directory.join(TREE).join("etc/atmark/containers");
     fs::create_dir_all(&containers).with_context(|| format!("cannot make {}", containers.display()))?;
     fs::write(containers.join("se050-iot.conf"), configuration)?;
-    for (name, command, note) in [
-        ("se050-iot.desc", "swdesc_embed_container", "the image is inside the SWU"),
-        ("se050-iot-usb.desc", "swdesc_usb_container", "the image goes onto the USB stick beside the SWU"),
-    ] {
+    let archive = description.archive();
+    let mut variants = vec![
+        ("se050-iot.desc", "embed", archive.clone(), "the image is inside the SWU"),
+        ("se050-iot-usb.desc", "usb", archive, "the image goes onto the USB stick beside the SWU"),
+    ];
+    if description.registry.is_some() {
+        let note = "the device pulls the image, which has to be pushed before";
+        variants.push(("se050-iot-pull.desc", "pull", description.reference(), note));
+    }
+    for (name, way, image, note) in variants {
         let file = directory.join(name);
-        fs::write(&file, text(description, command, note))
+        fs::write(&file, text(description.version, way, &image, note))
             .with_context(|| format!("cannot write {}", file.display()))?;
         println!("written: {}", shown(&file));
     }
     Ok(())
 }
 
-fn text(description: &Description, command: &str, note: &str) -> String {
-    let Description { name, version, .. } = description;
+fn text(version: &str, way: &str, image: &str, note: &str) -> String {
     format!(
         r#"# Written by `cargo xtask image`, for mkswu: {note}.
 # Not tried on a device yet: docs/cross-compiling.md lists what there is to verify.
 swdesc_option component={COMPONENT} version={version}
-{command} {name}-{version}.tar
+swdesc_{way}_container {image}
 swdesc_files --extra-os {TREE}
 "#
     )
@@ -53,23 +58,29 @@ mod tests {
     #[test]
     fn a_description_is_a_script_that_names_files_that_are_there() {
         let directory = tempfile::tempdir().unwrap();
-        let description = Description::new(None);
+        let description = Description::new(None, Some("registry.example.com/devices"));
         write(directory.path(), &description, "set_image x\n").unwrap();
-        for (file, container) in
-            [("se050-iot.desc", "embed_container"), ("se050-iot-usb.desc", "usb_container")]
-        {
+        let version = description.version;
+        let archive = format!("se050-iot-{version}.tar");
+        for (file, container) in [
+            ("se050-iot.desc", format!("embed_container {archive}")),
+            ("se050-iot-usb.desc", format!("usb_container {archive}")),
+            (
+                "se050-iot-pull.desc",
+                format!("pull_container registry.example.com/devices/se050-iot:{version}"),
+            ),
+        ] {
             let script = format!(
-                "set -eu; for name in option embed_container usb_container files; do \
+                "set -eu; for name in option embed_container usb_container pull_container files; do \
                  eval \"swdesc_$name() {{ echo $name \\\"\\$@\\\"; }}\"; done; . ./{file}"
             );
             let output =
                 Command::new("sh").args(["-c", &script]).current_dir(directory.path()).output().unwrap();
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-            let version = description.version;
             assert_eq!(
                 String::from_utf8(output.stdout).unwrap(),
                 format!(
-                    "option component=se050-iot version={version}\n{container} se050-iot-{version}.tar\nfiles --extra-os extra-os\n"
+                    "option component=se050-iot version={version}\n{container}\nfiles --extra-os extra-os\n"
                 )
             );
             assert!(directory.path().join("extra-os/etc/atmark/containers/se050-iot.conf").is_file());

@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 
 use crate::command::output_of;
-use crate::cross::{self, ARMADILLO_G4, Artifact, Emulator};
+use crate::cross::{self, ARMADILLO_G4, Artifact, Device, DeviceName, Emulator};
 use crate::root::{shown, target};
 use crate::test::Counts;
 
@@ -18,6 +18,8 @@ mod containerfile;
 mod description;
 mod mkswu;
 mod podman;
+mod sbom;
+mod swu;
 
 use containerfile::{Base, ROOT_FILE_SYSTEM};
 use description::Description;
@@ -34,6 +36,9 @@ pub(crate) struct ImageOptions {
     /// The group that may use that node (a number): the container then runs as an ordinary user of that group, not as root
     #[arg(long, value_name = "GID")]
     i2c_group: Option<u32>,
+    /// Where the image will be pushed to and the devices pull it from, such as registry.example.com/devices
+    #[arg(long, value_name = "REGISTRY/PATH")]
+    registry: Option<String>,
     /// Then check it: skopeo reads it, podman loads it and builds on it, it runs in a chroot under an emulator
     #[arg(long)]
     check: bool,
@@ -59,8 +64,9 @@ pub(crate) fn check_on_the_emulator(artifacts: &[Artifact]) -> anyhow::Result<Co
         base: Some(Emulator::prepare(&ARMADILLO_G4)?.root),
         i2c: "/dev/i2c-1".into(),
         i2c_group: None,
+        registry: None,
         check: true,
-        cross: cross::ToolchainOptions { linker: None, no_rustup: true },
+        cross: cross::ToolchainOptions { device: DeviceName::G4, linker: None, no_rustup: true },
     };
     check::run(&make(&options, artifacts)?, artifacts)
 }
@@ -71,32 +77,42 @@ struct Made {
     /// The directory with everything beside it.
     directory: PathBuf,
     reference: String,
+    /// What it is for.
+    device: &'static Device,
     /// What it was built on. Without a base it holds our files only, and cannot run by itself.
     base: Option<PathBuf>,
 }
 
 fn make(options: &ImageOptions, artifacts: &[Artifact]) -> anyhow::Result<Made> {
     println!("== image");
-    let directory = target().join("image");
+    let device = options.cross.device.device();
+    let directory = device.directory(target(), "image");
     fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
-    let description = Description::new(options.i2c_group);
+    if let Some(registry) = &options.registry {
+        ensure_reference(registry)?;
+    }
+    let description = Description::new(options.i2c_group, options.registry.as_deref());
     let reference = description.reference();
-    let archive = directory.join(format!("{}-{}.tar", description.name, description.version));
-    build(options.base.as_deref(), artifacts, &description, &archive)?;
+    let archive = directory.join(description.archive());
+    build(options.base.as_deref(), artifacts, &description, device, &archive)?;
     let bytes = fs::read(&archive).with_context(|| format!("cannot read {}", archive.display()))?;
     println!("{:>9} bytes  {}  {}  ({reference})", bytes.len(), cross::sha256(&bytes), shown(&archive));
     let configuration = abos::configuration(&description, &options.i2c)?;
     write(&directory.join("se050-iot.conf"), &configuration)?;
     mkswu::write(&directory, &description, &configuration)?;
+    let bill = archive.with_extension("cdx.json");
+    sbom::write(&bill, artifacts, &description, device).context("the bill of materials")?;
+    println!("written: {}", shown(&bill));
+    containerfile::write_base(&directory, device)?;
     if options.base.is_none() {
-        containerfile::write_context(&directory, artifacts, &description, Base::Image)?;
+        containerfile::write_context(&directory, artifacts, &description, device, Base::Image)?;
         println!(
             "There is no --base, so the image holds our programs and no root file system: it cannot run by itself. Build on yours \
              with --base, or with {}/Containerfile.",
             shown(&directory)
         );
     }
-    Ok(Made { archive, directory, reference, base: options.base.clone() })
+    Ok(Made { archive, directory, reference, device, base: options.base.clone() })
 }
 
 /// Builds the image on that base and writes its archive.
@@ -104,20 +120,21 @@ fn build(
     base: Option<&Path>,
     artifacts: &[Artifact],
     description: &Description,
+    device: &'static Device,
     archive: &Path,
 ) -> anyhow::Result<()> {
-    let podman = Podman::new()?;
+    let podman = Podman::new(device)?;
     let context = tempfile::tempdir()?;
     let (kind, image) = match base {
         None => (Base::Image, None),
         Some(path) => prepare_base(&podman, path, context.path())
             .with_context(|| format!("--base {}", path.display()))?,
     };
-    containerfile::write_context(context.path(), artifacts, description, kind)?;
+    containerfile::write_context(context.path(), artifacts, description, device, kind)?;
     let reference = description.reference();
     podman.build(context.path(), image.as_deref(), &reference)?;
     if base.is_some() {
-        ensure_loader(&podman, &reference)?;
+        ensure_loader(&podman, &reference, device)?;
     }
     podman.save(&reference, archive)
 }
@@ -149,14 +166,14 @@ fn prepare_base(podman: &Podman, path: &Path, context: &Path) -> anyhow::Result<
 }
 
 /// Without the loader that our programs name, none of them would start.
-fn ensure_loader(podman: &Podman, reference: &str) -> anyhow::Result<()> {
+fn ensure_loader(podman: &Podman, reference: &str, device: &Device) -> anyhow::Result<()> {
     let root = tempfile::tempdir()?;
     podman.unpack(reference, root.path())?;
-    let loader = root.path().join(ARMADILLO_G4.loader.trim_start_matches('/'));
+    let loader = root.path().join(device.loader.trim_start_matches('/'));
     ensure!(
         loader.symlink_metadata().is_ok(),
         "there is no {} in the base: our programs need musl (Alpine has it)",
-        ARMADILLO_G4.loader
+        device.loader
     );
     Ok(())
 }
@@ -164,6 +181,17 @@ fn ensure_loader(podman: &Podman, reference: &str) -> anyhow::Result<()> {
 fn write(file: &Path, text: &str) -> anyhow::Result<()> {
     fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
     println!("written: {}", shown(file));
+    Ok(())
+}
+
+/// As podman takes it before the image's name.
+fn ensure_reference(registry: &str) -> anyhow::Result<()> {
+    let plain =
+        |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "/._-:".contains(letter);
+    ensure!(
+        registry.contains('.') && registry.chars().all(plain) && !registry.ends_with('/'),
+        "--registry {registry:?}: a host and a path such as registry.example.com/devices are needed"
+    );
     Ok(())
 }
 

@@ -7,20 +7,22 @@ use anyhow::{Context as _, ensure};
 use tempfile::TempDir;
 
 use crate::command::{installed, output_of};
-use crate::cross::ARMADILLO_G4;
+use crate::cross::Device;
 use crate::debian;
 
 pub(super) struct Podman {
     storage: TempDir,
+    /// What images are for.
+    device: &'static Device,
 }
 
 impl Podman {
     /// Installs podman where it is missing and that is possible.
-    pub(super) fn new() -> anyhow::Result<Self> {
+    pub(super) fn new(device: &'static Device) -> anyhow::Result<Self> {
         if installed(&["podman"]).is_none() {
             debian::install(&["podman"])?;
         }
-        Ok(Self { storage: tempfile::tempdir()? })
+        Ok(Self { storage: tempfile::tempdir()?, device })
     }
 
     fn command(&self) -> Command {
@@ -34,7 +36,6 @@ impl Podman {
 
     /// Builds a context for the device. The same context gives the same image: the clock is left out of it.
     pub(super) fn build(&self, context: &Path, base: Option<&str>, reference: &str) -> anyhow::Result<()> {
-        let platform = format!("linux/{}", ARMADILLO_G4.architecture);
         let mut command = self.command();
         command.args([
             "build",
@@ -44,12 +45,27 @@ impl Podman {
             "--timestamp",
             "0",
             "--platform",
-            &platform,
+            self.device.platform,
         ]);
         command.args(
             base.iter().flat_map(|base| ["--pull=never".to_owned(), format!("--build-arg=BASE={base}")]),
         );
         output_of(command.args(["--tag", reference]).arg(context)).context("podman build")?;
+        Ok(())
+    }
+
+    /// Builds with another Containerfile, for this PC: what it runs while building runs here.
+    pub(super) fn build_here(
+        &self,
+        context: &Path,
+        file: &str,
+        base: Option<&str>,
+        reference: &str,
+    ) -> anyhow::Result<()> {
+        let mut command = self.command();
+        command.args(["build", "--quiet", "--isolation", "chroot", "--pull=never", "--tag", reference]);
+        command.args(base.iter().map(|base| format!("--build-arg=ALPINE={base}")));
+        output_of(command.arg("--file").arg(context.join(file)).arg(context)).context("podman build")?;
         Ok(())
     }
 
@@ -76,9 +92,9 @@ impl Podman {
         if let (true, Some(name)) = (output.status.success(), name) {
             let architecture = self.inspect(name, "{{.Architecture}}")?;
             ensure!(
-                architecture == ARMADILLO_G4.architecture,
+                architecture == self.device.architecture,
                 "it is for {architecture}, not for {}",
-                ARMADILLO_G4.architecture
+                self.device.architecture
             );
             return Ok(Some(name.to_owned()));
         }
@@ -93,7 +109,8 @@ impl Podman {
 
     /// Unpacks the image's root file system into a directory, as a container would see it.
     pub(super) fn unpack(&self, reference: &str, into: &Path) -> anyhow::Result<()> {
-        let container = output_of(self.command().args(["create", reference]))?;
+        // podman wants a command even for what is never started.
+        let container = output_of(self.command().args(["create", reference, "/bin/sh"]))?;
         let archive = self.storage.path().join("root.tar");
         output_of(self.command().args(["export", "--output"]).arg(&archive).arg(container.trim()))?;
         output_of(Command::new("tar").arg("-xpf").arg(&archive).arg("-C").arg(into))?;

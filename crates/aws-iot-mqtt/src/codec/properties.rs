@@ -6,8 +6,8 @@ use bytes::Bytes;
 use rumqttc::v5::mqttbytes::QoS as WireQoS;
 use rumqttc::v5::mqttbytes::v5::{LastWill, LastWillProperties, Publish, PublishProperties};
 
-use super::Malformed;
-use crate::{Message, PayloadFormat, Properties, Publication, QoS, Topic};
+use super::ProtocolError;
+use crate::{Error, Message, PayloadFormat, Properties, Publication, QoS, Topic};
 
 pub(crate) fn wire_qos(qos: QoS) -> WireQoS {
     match qos {
@@ -59,22 +59,15 @@ pub(crate) fn last_will(publication: &Publication, delay: Option<Duration>) -> L
     }
 }
 
-/// What the server sent as a message.
-pub(crate) fn message(publish: Publish) -> Result<Message, Malformed> {
-    let qos = match publish.qos {
-        WireQoS::AtMostOnce => QoS::AtMostOnce,
-        WireQoS::AtLeastOnce => QoS::AtLeastOnce,
-        WireQoS::ExactlyOnce => return Err(Malformed::Qos2),
-    };
-    let name = String::from_utf8(publish.topic.into()).map_err(|error| {
-        Malformed::Topic(format!("'{}' is not UTF-8", String::from_utf8_lossy(error.as_bytes())))
-    })?;
-    let topic = Topic::try_from(name).map_err(|error| Malformed::Topic(error.to_string()))?;
-    let properties = publish.properties.map(received).transpose()?;
+/// What the server sent as a message. Its fields were checked by the rules before.
+pub(crate) fn message(publish: Publish) -> Result<Message, ProtocolError> {
+    let invalid = |error: Error| ProtocolError::new(0x82, error.to_string());
+    let topic = String::from_utf8_lossy(&publish.topic).into_owned();
+    let properties = publish.properties.map(received).transpose().map_err(invalid)?;
     Ok(Message {
-        topic,
+        topic: Topic::try_from(topic).map_err(invalid)?,
         payload: publish.payload,
-        qos,
+        qos: if publish.qos == WireQoS::AtMostOnce { QoS::AtMostOnce } else { QoS::AtLeastOnce },
         retain: publish.retain,
         duplicate: publish.dup,
         properties: properties.map(Box::new),
@@ -82,23 +75,18 @@ pub(crate) fn message(publish: Publish) -> Result<Message, Malformed> {
     })
 }
 
-fn received(wire: PublishProperties) -> Result<Properties, Malformed> {
-    let response_topic = wire.response_topic.map(Topic::try_from).transpose();
+fn received(wire: PublishProperties) -> Result<Properties, Error> {
+    let expiry = wire.message_expiry_interval.map(|seconds| Duration::from_secs(seconds.into()));
     Ok(Properties {
-        payload_format: match wire.payload_format_indicator {
-            None => None,
-            Some(0) => Some(PayloadFormat::Bytes),
-            Some(1) => Some(PayloadFormat::Utf8),
-            Some(other) => return Err(Malformed::Property(format!("payload format indicator is {other}"))),
-        },
+        payload_format: wire.payload_format_indicator.map(|format| match format {
+            0 => PayloadFormat::Bytes,
+            _ => PayloadFormat::Utf8,
+        }),
         content_type: wire.content_type,
-        response_topic: response_topic
-            .map_err(|error| Malformed::Property(format!("response topic is wrong: {error}")))?,
+        response_topic: wire.response_topic.map(Topic::try_from).transpose()?,
         correlation_data: wire.correlation_data,
         user_properties: wire.user_properties,
-        message_expiry_interval: wire
-            .message_expiry_interval
-            .map(|seconds| Duration::from_secs(seconds.into())),
+        message_expiry_interval: expiry,
     })
 }
 

@@ -16,15 +16,14 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
 use tracing::debug;
 
+use super::DISCONNECT_TIMEOUT;
 use super::shared::{Closing, Shared};
-use super::tls;
+use super::tls_errors;
 use crate::client::Outcome;
 use crate::clock::{Moment, after};
 use crate::session::{Command, Session};
 use crate::{Cause, Error};
 
-/// How long DISCONNECT may take, and the server's last words.
-const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Room for one read from the socket, and most bytes of one write: as much as one TLS record carries (RFC 8446,
 /// section 5.1).
 const CHUNK: usize = 16 * 1024;
@@ -141,7 +140,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
 
     fn read(&mut self, read: io::Result<usize>) -> Result<(), Error> {
         match read {
-            Ok(0) => Err(self.lost(tls::closed())),
+            Ok(0) => Err(self.lost(tls_errors::closed())),
             Ok(count) => {
                 self.shared.counters.bytes_received.add(count);
                 self.session.received(&mut self.received, Moment::now())
@@ -189,9 +188,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
     }
 
     fn lost(&self, error: io::Error) -> Error {
-        tls::alert(&error, &self.server).unwrap_or_else(|| Error::Lost {
+        tls_errors::alert(&error, &self.server).unwrap_or_else(|| Error::Lost {
             unanswered: self.session.unanswered(),
-            source: Cause::new(tls::in_words(error)),
+            source: Cause::new(tls_errors::in_words(error)),
         })
     }
 }

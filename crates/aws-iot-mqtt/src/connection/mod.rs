@@ -1,15 +1,13 @@
 //! From a name to a session: dial, TLS, CONNECT, and then the loop that moves the bytes.
 
-mod alpn;
 mod dial;
 mod driver;
-mod http;
 mod proxy;
 mod shared;
 mod supervisor;
 mod thread;
 mod tls;
-mod validity;
+mod tls_errors;
 
 use std::cell::Cell;
 use std::future::pending;
@@ -25,10 +23,10 @@ use tokio::time::{sleep_until, timeout};
 use tokio_rustls::client::TlsStream;
 use tracing::{info, warn};
 
-pub(crate) use self::alpn::with_alpn;
 pub(crate) use self::shared::Shared;
 pub(crate) use self::thread::{died, start};
-use crate::codec::{Malformed, decode};
+pub(crate) use self::tls::with_alpn;
+use crate::codec::{ProtocolError, decode};
 use crate::proxy::host_and_port;
 use crate::session::{ConnectOptions, Negotiated};
 use crate::verdict::Classifier;
@@ -37,6 +35,8 @@ use crate::{Cause, Error, Limits, OutboxOptions, Proxy, Reconnect, Stage, Subscr
 /// How long CONNACK may take (AWS IoT Core's own time-out for CONNECT after the handshake is of this order, and AWS IoT
 /// Device Advisor's back-off tests fit their 300 s with it).
 const CONNACK_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long DISCONNECT may take, and the server's last words.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Most bytes that wait in TLS's own buffer: two records (RFC 8446, section 5.1).
 const TLS_BUFFER: usize = 32 * 1024;
 
@@ -99,7 +99,17 @@ async fn establish(settings: &Settings, attempt: Attempt) -> Result<Established,
     let mut received = BytesMut::with_capacity(4096);
     let negotiated = timeout(CONNACK_TIMEOUT, log_in(settings, attempt, &mut stream, &mut received))
         .await
-        .unwrap_or_else(|_| Err(timed_out(Stage::Mqtt, CONNACK_TIMEOUT)))?;
+        .unwrap_or_else(|_| Err(timed_out(Stage::Mqtt, CONNACK_TIMEOUT)));
+    if let Err(Error::Protocol { source }) = &negotiated {
+        let reason = source.downcast_ref().map_or(0x82, |error: &ProtocolError| error.reason);
+        // It does not matter whether the server gets it: the connection is closed.
+        let _ = timeout(DISCONNECT_TIMEOUT, async {
+            stream.write_all(&[0xE0, 1, reason]).await?;
+            stream.shutdown().await
+        })
+        .await;
+    }
+    let negotiated = negotiated?;
     let version = stream.get_ref().1.protocol_version();
     info!(tls = ?version, keep_alive = ?negotiated.keep_alive, "connected");
     Ok(Established { stream, negotiated, received })
@@ -142,7 +152,7 @@ async fn log_in(
     };
     let written = written.await;
     loop {
-        http::refuse_http(received, &settings.server())?;
+        proxy::refuse_http(received, &settings.server())?;
         if let Some(packet) = decode(received, limits.maximum_packet_size)? {
             let negotiated = Negotiated::from_answer(packet, &settings.server(), connect, limits)?;
             if !(negotiated.session_present() && connect.starts_clean(attempt.first)) {
@@ -152,18 +162,16 @@ async fn log_in(
                 warn!("the server claims an earlier session again; everything is subscribed to anew");
                 return Ok(negotiated.without_session());
             }
-            let refused = Malformed::SessionPresent;
-            // It does not matter whether the server gets it: the connection is closed.
-            let _ = stream.write_all(&[0xE0, 1, refused.disconnect_reason()]).await;
-            let _ = stream.shutdown().await;
-            return Err(refused.into());
+            return Err(ProtocolError::SESSION_PRESENT.into());
         }
         match stream.read_buf(received).await {
-            Ok(0) => return Err(closed_after_connect(settings, written.err().unwrap_or_else(tls::closed))),
+            Ok(0) => {
+                return Err(closed_after_connect(settings, written.err().unwrap_or_else(tls_errors::closed)));
+            }
             Ok(_) => {}
             Err(error) => {
                 // TLS 1.3 tells only now that the client's certificate is refused.
-                return Err(tls::alert(&error, &settings.server())
+                return Err(tls_errors::alert(&error, &settings.server())
                     .unwrap_or_else(|| closed_after_connect(settings, error)));
             }
         }
@@ -174,7 +182,7 @@ fn closed_after_connect(settings: &Settings, error: std::io::Error) -> Error {
     Error::ClosedAfterConnect {
         endpoint: settings.server(),
         client_id: settings.connect.client_id.clone(),
-        source: Cause::new(tls::in_words(error)),
+        source: Cause::new(tls_errors::in_words(error)),
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(
+    pub(crate) fn new(
         outbox: OutboxOptions,
         limits: Arc<Limits>,
         waker: Arc<SessionWaker>,

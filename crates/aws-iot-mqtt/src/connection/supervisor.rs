@@ -13,7 +13,7 @@ use super::shared::{Closing, Shared};
 use super::{Attempt, Established, Settings, establish, until};
 use crate::client::Outcome;
 use crate::clock::Moment;
-use crate::codec::Malformed;
+use crate::codec::ProtocolError;
 use crate::reconnect::{Backoff, Ended as How, Next};
 use crate::session::{Command, Session};
 use crate::{Error, Event, Verdict};
@@ -130,7 +130,7 @@ impl Supervisor<'_> {
             Ended::Closed(outcome) => Ok(outcome),
             Ended::Lost(error) => {
                 let acknowledged = self.session.was_acknowledged();
-                self.session.disconnected(&error);
+                self.session.disconnected(&error, Moment::now());
                 Err(Failed { error, how: How::Connected { up: since.elapsed(), acknowledged } })
             }
         }
@@ -233,5 +233,5 @@ fn may_pass(error: &Error, session_present: bool) -> bool {
 
 fn claims_session(error: &Error) -> bool {
     let Error::Protocol { source } = error else { return false };
-    matches!(source.downcast_ref(), Some(Malformed::SessionPresent))
+    source.downcast_ref() == Some(&ProtocolError::SESSION_PRESENT)
 }

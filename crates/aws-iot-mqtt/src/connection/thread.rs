@@ -15,7 +15,7 @@ use crate::acknowledgement::SessionWaker;
 use crate::client::Outcome;
 use crate::clock::Moment;
 use crate::message_queue::{CAPACITY, QueueWriter, WhenUnread, queue};
-use crate::session::{Command, Session, SessionParts, SubscribeRequest};
+use crate::session::{Command, Session, SubscribeRequest};
 use crate::subscription::Messages;
 use crate::{Cause, Client, DisconnectReason, Error, Event};
 
@@ -81,16 +81,8 @@ fn run(work: Work, end: watch::Sender<Option<Outcome>>) {
 fn run_on(runtime: Runtime, work: Work, end: &watch::Sender<Option<Outcome>>) {
     let Work { settings, shared, unrouted, to_do, asked, first } = work;
     let span = info_span!("mqtt", endpoint = %settings.endpoint, client_id = %settings.connect.client_id);
-    let mut session = Session::new(SessionParts {
-        limits: Arc::clone(&settings.limits),
-        client_id: settings.connect.client_id.clone(),
-        operation_timeout: settings.operation_timeout,
-        outbox: Arc::clone(&shared.outbox),
-        waker: Arc::clone(&shared.waker),
-        unrouted: unrouted.clone(),
-        hub: Arc::clone(&shared.hub),
-        counters: Arc::clone(&shared.counters),
-    });
+    let client_id = settings.connect.client_id.clone();
+    let mut session = Session::new(&shared, client_id, settings.operation_timeout, unrouted.clone());
     let given = settings.subscriptions.iter().cloned();
     let given = given.map(|options| SubscribeRequest { options, queue: unrouted.clone(), answer: None });
     session.command(Command::Subscribe(given.collect()), Moment::now());

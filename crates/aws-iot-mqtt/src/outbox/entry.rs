@@ -1,6 +1,9 @@
-//! An accepted message.
+//! An accepted message, and what its sender has of it.
 
+use std::future::Future;
 use std::mem::size_of;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
@@ -65,8 +68,37 @@ impl Entry {
         size_of::<Self>() + self.topic.len() + self.payload.len() + properties
     }
 
+    /// Whether the server has refused it for now.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.refused.is_some()
+    }
+
     /// The rest of its expiry interval; `None` where it has none.
     pub(crate) fn expires_in(&self, now: SystemTime) -> Option<Duration> {
         self.expires.map(|expires| expires.duration_since(now).unwrap_or_default())
+    }
+}
+
+/// The fate of a message that was accepted: a future that is done when the server has acknowledged the message (QoS 1),
+/// or when the operating system has taken it for the connection (QoS 0).
+///
+/// Dropping it gives up the wait, not the message.
+#[derive(Debug)]
+#[must_use = "it is the only place where a refusal is told"]
+pub struct Receipt {
+    answered: oneshot::Receiver<Result<(), Error>>,
+}
+
+impl Receipt {
+    pub(crate) fn new(answered: oneshot::Receiver<Result<(), Error>>) -> Self {
+        Self { answered }
+    }
+}
+
+impl Future for Receipt {
+    type Output = Result<(), Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.answered).poll(context).map(|answer| answer.unwrap_or(Err(Error::Closed)))
     }
 }

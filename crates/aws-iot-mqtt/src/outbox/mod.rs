@@ -15,6 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::Notify;
 
+pub use self::entry::Receipt;
 pub(crate) use self::entry::{Answer, Entry};
 pub use self::options::{OfflineQos0, OutboxOptions, WhenFull};
 use self::state::{Removed, State};
@@ -150,6 +151,31 @@ impl Outbox {
         self.complete([(key, Err(error))]);
     }
 
+    /// The message is not sent until [`Self::take_back`].
+    pub(crate) fn set_aside(&self, key: Key) {
+        let mut state = self.state();
+        state.waiting.qos1.remove(&key);
+        if let Some(entry) = state.store.get_mut(key) {
+            // Its packet id is free for others.
+            entry.packet_id = None;
+        }
+    }
+
+    /// The message waits to be sent again. `false` where it is gone.
+    pub(crate) fn take_back(&self, key: Key) -> bool {
+        let mut state = self.state();
+        let is_here = state.store.get(key).is_some();
+        if is_here {
+            state.waiting.qos1.insert(key);
+        }
+        is_here
+    }
+
+    /// Whether a message of QoS 1 waits to be sent.
+    pub(crate) fn has_waiting(&self) -> bool {
+        !self.state().waiting.qos1.is_empty()
+    }
+
     /// The connection is gone. What the server did not acknowledge is sent again on the next one, in the old order, and
     /// before everything new: `sent`, each with its packet id, and `unsent`, which were not written.
     pub(crate) fn requeue(
@@ -172,7 +198,7 @@ impl Outbox {
             state.store.set_expiring(key, true);
         }
         if self.options.offline_qos0 == OfflineQos0::Refuse {
-            for key in std::mem::take(&mut state.waiting.qos0) {
+            for key in std::mem::take(&mut state.waiting.qos0.0) {
                 let topic = state.store.get(key).map(Entry::topic).unwrap_or_default();
                 state.remove(key, Err(Error::Offline { topic }), &mut removed);
             }

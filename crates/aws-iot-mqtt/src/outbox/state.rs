@@ -1,6 +1,6 @@
 //! The messages of the outbox, by what is to become of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque, vec_deque};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::OutboxOptions;
@@ -26,9 +26,13 @@ pub(super) struct State {
 
 #[derive(Default)]
 pub(super) struct Waiting {
-    pub(super) qos0: BTreeSet<Key>,
-    pub(super) qos1: BTreeSet<Key>,
+    pub(super) qos0: Keys,
+    pub(super) qos1: Keys,
 }
+
+/// Keys in ascending order. Nearly all come at the end and go at the front, which a tree is slow at.
+#[derive(Default)]
+pub(super) struct Keys(pub(super) VecDeque<Key>);
 
 /// Messages that are removed, and what their senders are told once the lock is released.
 #[derive(Default)]
@@ -38,7 +42,7 @@ impl State {
     /// The next message to send.
     pub(super) fn next(&self, window: bool) -> Option<Key> {
         let Waiting { qos0, qos1 } = &self.waiting;
-        qos0.first().into_iter().chain(qos1.first().filter(|_| window)).min().copied()
+        qos0.first().into_iter().chain(qos1.first().filter(|_| window)).min()
     }
 
     pub(super) fn remove(&mut self, key: Key, result: Result<(), Error>, removed: &mut Removed) {
@@ -113,10 +117,40 @@ impl State {
 }
 
 impl Waiting {
-    pub(super) fn of(&mut self, qos: QoS) -> &mut BTreeSet<Key> {
+    pub(super) fn of(&mut self, qos: QoS) -> &mut Keys {
         match qos {
             QoS::AtMostOnce => &mut self.qos0,
             QoS::AtLeastOnce => &mut self.qos1,
+        }
+    }
+}
+
+impl Keys {
+    pub(super) fn first(&self) -> Option<Key> {
+        self.0.front().copied()
+    }
+
+    pub(super) fn iter(&self) -> vec_deque::Iter<'_, Key> {
+        self.0.iter()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn insert(&mut self, key: Key) {
+        if self.0.back().is_none_or(|last| *last < key) {
+            self.0.push_back(key);
+        } else if let Err(index) = self.0.binary_search(&key) {
+            self.0.insert(index, key);
+        }
+    }
+
+    pub(super) fn remove(&mut self, key: &Key) {
+        if self.0.front() == Some(key) {
+            self.0.pop_front();
+        } else if let Ok(index) = self.0.binary_search(key) {
+            self.0.remove(index);
         }
     }
 }

@@ -13,7 +13,8 @@ pub(crate) type Key = u64;
 
 #[derive(Default)]
 pub(super) struct Store {
-    entries: BTreeMap<Key, Entry>,
+    /// Boxed: a tree moves its values about.
+    entries: BTreeMap<Key, Box<Entry>>,
     /// The messages that expire unless they are sent before, the next one first.
     expiries: BTreeSet<(SystemTime, Key)>,
     bytes: usize,
@@ -25,16 +26,16 @@ impl Store {
         self.last_key += 1;
         self.bytes += entry.bytes();
         self.expiries.extend(entry.expires.map(|expires| (expires, self.last_key)));
-        self.entries.insert(self.last_key, entry);
+        self.entries.insert(self.last_key, Box::new(entry));
         self.last_key
     }
 
     pub(super) fn get(&self, key: Key) -> Option<&Entry> {
-        self.entries.get(&key)
+        self.entries.get(&key).map(Box::as_ref)
     }
 
     pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut Entry> {
-        self.entries.get_mut(&key)
+        self.entries.get_mut(&key).map(Box::as_mut)
     }
 
     pub(super) fn remove(&mut self, key: Key) -> Option<Entry> {
@@ -43,11 +44,14 @@ impl Store {
         if let Some(expires) = entry.expires {
             self.expiries.remove(&(expires, key));
         }
-        Some(entry)
+        Some(*entry)
     }
 
     /// A message that is in flight does not expire: its acknowledgement is awaited.
     pub(super) fn set_expiring(&mut self, key: Key, expiring: bool) {
+        if !expiring && self.expiries.is_empty() {
+            return;
+        }
         let Some(expires) = self.entries.get(&key).and_then(|entry| entry.expires) else { return };
         if expiring {
             self.expiries.insert((expires, key));
@@ -75,7 +79,7 @@ impl Store {
     }
 
     pub(super) fn oldest(&self) -> Option<&Entry> {
-        self.entries.first_key_value().map(|(_, entry)| entry)
+        self.entries.first_key_value().map(|(_, entry)| entry.as_ref())
     }
 
     pub(super) fn len(&self) -> usize {

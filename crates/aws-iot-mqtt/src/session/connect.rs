@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rumqttc::v5::mqttbytes::v5::{ConnAck, Connect, ConnectProperties, ConnectReturnCode, LastWill, Packet};
 
-use crate::codec::{Malformed, Reason as _};
+use crate::codec::{ProtocolError, Reason as _};
 use crate::{Error, Limits, QoS};
 
 /// What CONNECT says.
@@ -68,7 +68,7 @@ impl Negotiated {
     ) -> Result<Self, Error> {
         let (reason, text) = match answer {
             Packet::ConnAck(connack) if connack.code == ConnectReturnCode::Success => {
-                return Ok(Self::from_connack(&connack, options.keep_alive, limits)?);
+                return Ok(Self::from_connack(&connack, options.keep_alive, limits));
             }
             Packet::ConnAck(connack) => {
                 (connack.code.reason(), connack.properties.and_then(|properties| properties.reason_string))
@@ -77,39 +77,30 @@ impl Negotiated {
                 packet.reason_code.reason(),
                 packet.properties.and_then(|properties| properties.reason_string),
             ),
-            Packet::Auth(_) => return Err(Malformed::NoConnAck("AUTH").into()),
-            _ => return Err(Malformed::NoConnAck("another packet").into()),
+            _ => return Err(ProtocolError::new(0x82, "another packet where CONNACK had to come").into()),
         };
         let client_id = options.client_id.clone();
         Err(Error::ConnectRefused { endpoint: endpoint.to_owned(), client_id, reason, text })
     }
 
-    fn from_connack(connack: &ConnAck, keep_alive: u16, limits: &Limits) -> Result<Self, Malformed> {
+    fn from_connack(connack: &ConnAck, keep_alive: u16, limits: &Limits) -> Self {
         let properties = connack.properties.as_ref();
         // Where the server names none, MQTT's own maximum holds (MQTT 5, sections 3.2.2.3.3 to 3.2.2.3.6).
         let receive_maximum = properties.and_then(|p| p.receive_max).unwrap_or(u16::MAX);
         let maximum_packet_size = properties.and_then(|p| p.max_packet_size).unwrap_or(u32::MAX);
-        for (name, value) in
-            [("receive maximum", receive_maximum.into()), ("maximum packet size", maximum_packet_size)]
-        {
-            if value == 0 {
-                return Err(Malformed::ConnAckProperty(name, value));
-            }
-        }
         let maximum_qos = match properties.and_then(|p| p.max_qos) {
             Some(0) => QoS::AtMostOnce,
-            Some(1) | None => QoS::AtLeastOnce,
-            Some(other) => return Err(Malformed::ConnAckProperty("maximum QoS", other.into())),
+            _ => QoS::AtLeastOnce,
         };
         let keep_alive = properties.and_then(|p| p.server_keep_alive).unwrap_or(keep_alive);
-        Ok(Self {
+        Self {
             session_present: connack.session_present,
             receive_maximum: receive_maximum.min(limits.receive_maximum),
             maximum_packet_size: maximum_packet_size.min(limits.maximum_packet_size),
             maximum_qos,
             retain_available: properties.and_then(|p| p.retain_available) != Some(0),
             keep_alive: Duration::from_secs(keep_alive.into()),
-        })
+        }
     }
 
     /// With a server that names no limits.
@@ -167,7 +158,7 @@ pub(super) mod tests {
 
     /// With a server that names this receive maximum and nothing else.
     pub(in super::super) fn negotiated(receive_maximum: u16, limits: &Limits) -> Negotiated {
-        Negotiated::from_connack(&connack(Some(receive_maximum), None, None), 60, limits).unwrap()
+        Negotiated::from_connack(&connack(Some(receive_maximum), None, None), 60, limits)
     }
 
     /// With a server that names all of it.
@@ -177,7 +168,7 @@ pub(super) mod tests {
         maximum_packet_size: u32,
     ) -> Negotiated {
         let connack = connack(Some(receive_maximum), Some(maximum_packet_size), None);
-        let negotiated = Negotiated::from_connack(&connack, 60, &Limits::aws_iot_core()).unwrap();
+        let negotiated = Negotiated::from_connack(&connack, 60, &Limits::aws_iot_core());
         Negotiated { session_present, ..negotiated }
     }
 
@@ -187,7 +178,7 @@ pub(super) mod tests {
         if let Some(properties) = &mut connack.properties {
             (properties.max_qos, properties.retain_available) = (Some(0), Some(0));
         }
-        Negotiated::from_connack(&connack, 60, &Limits::aws_iot_core()).unwrap()
+        Negotiated::from_connack(&connack, 60, &Limits::aws_iot_core())
     }
 
     fn connack(
@@ -220,27 +211,13 @@ pub(super) mod tests {
     #[test]
     fn the_smaller_of_both_sides_holds_and_the_servers_keep_alive() {
         let aws = Limits::aws_iot_core();
-        let of = |connack| Negotiated::from_connack(&connack, 60, &aws).unwrap();
+        let of = |connack| Negotiated::from_connack(&connack, 60, &aws);
         assert_eq!(of(connack(Some(20), None, None)).receive_maximum, 20);
         assert_eq!(of(connack(Some(1000), None, None)).receive_maximum, 100);
         assert_eq!(of(connack(None, Some(9000), None)).maximum_packet_size, 9000);
         assert_eq!(of(connack(None, None, None)).maximum_packet_size, 149_504);
         assert_eq!(of(connack(None, None, Some(1200))).keep_alive, Duration::from_secs(1200));
         assert_eq!(of(connack(None, None, None)).keep_alive, Duration::from_secs(60));
-    }
-
-    #[test]
-    fn values_that_mqtt_does_not_allow_are_named() {
-        let mut maximum_qos = connack(None, None, None);
-        maximum_qos.properties.as_mut().unwrap().max_qos = Some(2);
-        for (case, connack, expected) in [
-            ("receive maximum", connack(Some(0), None, None), "receive maximum is 0"),
-            ("packet size", connack(None, Some(0), None), "maximum packet size is 0"),
-            ("maximum QoS", maximum_qos, "maximum QoS is 2"),
-        ] {
-            let error = Negotiated::from_connack(&connack, 60, &Limits::aws_iot_core()).unwrap_err();
-            assert!(error.to_string().contains(expected), "{case}: {error}");
-        }
     }
 
     #[test]

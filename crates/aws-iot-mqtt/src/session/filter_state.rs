@@ -85,6 +85,45 @@ impl FilterState {
         all.min().unwrap_or(RetainHandling::Send)
     }
 
+    /// Since when callers wait for their answers.
+    pub(super) fn waiting_since(&self) -> impl Iterator<Item = Instant> {
+        let subscribers = self.subscribers.iter().filter(|subscriber| subscriber.answer.is_some());
+        let since = subscribers.map(|subscriber| subscriber.since);
+        since.chain(self.unsubscribers.iter().map(|(_, since)| *since))
+    }
+
+    /// The callers that have waited since a moment that is `old` get an error: `true` for those who subscribe.
+    pub(super) fn fail_older(&mut self, old: impl Fn(Instant) -> bool, error: impl Fn(bool) -> Error) {
+        for subscriber in self.subscribers.extract_if(.., |one| one.answer.is_some() && old(one.since)) {
+            subscriber.queue.end();
+            if let Some(answer) = subscriber.answer {
+                let _ = answer.send(Err(error(true)));
+            }
+        }
+        for (answer, _) in self.unsubscribers.extract_if(.., |(_, since)| old(*since)) {
+            let _ = answer.send(Err(error(false)));
+        }
+    }
+
+    pub(super) fn granted(&mut self, qos: QoS) {
+        self.server = Server::Active;
+        for subscriber in self.subscribers.iter_mut().filter(|subscriber| subscriber.requested) {
+            subscriber.established = true;
+            if let Some(answer) = subscriber.answer.take() {
+                let _ = answer.send(Ok(qos));
+            }
+        }
+    }
+
+    /// Refused, it is not asked again: nobody here wants to hear of it.
+    pub(super) fn unsubscribed(&mut self, result: Result<(), Error>) {
+        (self.requested, self.server) = (None, Server::Absent);
+        self.subscribers.iter_mut().for_each(|subscriber| subscriber.requested = false);
+        for (answer, _) in self.unsubscribers.drain(..) {
+            let _ = answer.send(result.clone());
+        }
+    }
+
     /// Whoever waits for the subscription gets the error. Streams that stood before end, unless only a further one was
     /// refused.
     pub(super) fn refused(&mut self, error: &Error) -> Option<Outcome> {

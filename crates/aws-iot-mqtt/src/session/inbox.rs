@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::Message;
 use crate::acknowledgement::{Acknowledgement, Arrival, SessionWaker};
-use crate::codec::Malformed;
+use crate::codec::ProtocolError;
 
 /// QoS 1 messages that are not acknowledged, in the order in which they came, which is also the order in which MQTT wants
 /// the acknowledgements (MQTT 5, section 4.6).
@@ -72,11 +72,15 @@ impl Inbox {
         bytes: usize,
         open: usize,
         refused: bool,
-    ) -> Result<(), Malformed> {
+    ) -> Result<(), ProtocolError> {
         self.bytes = self.bytes.saturating_add(bytes);
         self.arrived.push_back(Arrived { id, bytes, open, refused });
         if open > 0 && self.bytes > self.most_bytes {
-            return Err(Malformed::TooMuchInFlight(self.most_bytes));
+            let most = self.most_bytes;
+            let what = format!(
+                "more than {most} bytes of unacknowledged messages, which is all that this client said it takes"
+            );
+            return Err(ProtocolError::new(0x93, what));
         }
         Ok(())
     }

@@ -4,10 +4,10 @@ use bytes::BytesMut;
 use rumqttc::v5::mqttbytes::v5::{Packet, Publish};
 use tracing::{debug, warn};
 
-use super::blame::Item;
+use super::subscriptions::Answered;
 use super::{Session, inbox};
 use crate::clock::Moment;
-use crate::codec::{Malformed, Reason as _, decode, message};
+use crate::codec::{ProtocolError, Reason as _, decode, message};
 use crate::message_queue::{Pushed, QueueWriter};
 use crate::{Error, Event, Message, QoS};
 
@@ -34,30 +34,17 @@ impl Session {
     }
 
     fn packet(&mut self, packet: Packet, now: Moment) -> Result<(), Error> {
-        let wrong = |name| Err(Malformed::WrongDirection(name).into());
         match packet {
             Packet::Publish(publish) => return self.publish(publish),
             Packet::PubAck(ack) => self.published(ack, now.instant),
             Packet::SubAck(ack) => {
                 let text = ack.properties.and_then(|properties| properties.reason_string);
-                match self.subscriptions.subscribed(ack.pkid, ack.return_codes, &text) {
-                    Some((filters, outcomes)) => {
-                        self.ids.release(ack.pkid);
-                        self.blame.answered(|item| {
-                            filters.iter().any(|filter| *item == Item::Filter(filter.clone()))
-                        });
-                        self.report(outcomes);
-                    }
-                    None => debug!(id = ack.pkid, "the server answered a SUBSCRIBE that nobody waits for"),
-                }
+                let answered = self.subscriptions.subscribed(ack.pkid, ack.return_codes, &text)?;
+                self.answered(ack.pkid, answered);
             }
             Packet::UnsubAck(ack) => {
-                if let Some(filters) = self.subscriptions.unsubscribed(ack.pkid, ack.reasons) {
-                    self.ids.release(ack.pkid);
-                    self.blame
-                        .answered(|item| filters.iter().any(|filter| *item == Item::Filter(filter.clone())));
-                    self.resumed_if_all_stand();
-                }
+                let answered = self.subscriptions.unsubscribed(ack.pkid, ack.reasons)?;
+                self.answered(ack.pkid, answered);
             }
             // Any bytes are a sign of life, so there is nothing left to do.
             Packet::PingResp(_) => {}
@@ -68,15 +55,23 @@ impl Session {
                     text: disconnect.properties.and_then(|properties| properties.reason_string),
                 });
             }
-            Packet::ConnAck(_) => return wrong("a second CONNACK"),
-            Packet::Connect(..) => return wrong("CONNECT"),
-            Packet::Subscribe(_) => return wrong("SUBSCRIBE"),
-            Packet::Unsubscribe(_) => return wrong("UNSUBSCRIBE"),
-            Packet::PingReq(_) => return wrong("PINGREQ"),
-            Packet::Auth(_) => return wrong("AUTH"),
-            Packet::PubRec(_) | Packet::PubRel(_) | Packet::PubComp(_) => return Err(Malformed::Qos2.into()),
+            Packet::ConnAck(_) => return Err(ProtocolError::new(0x82, "a second CONNACK").into()),
+            // The codec lets no other packet through.
+            _ => return Err(ProtocolError::new(0x82, "a packet that only a client sends").into()),
         }
         Ok(())
+    }
+
+    fn answered(&mut self, id: u16, answered: Option<Answered>) {
+        match answered {
+            Some((filters, outcomes)) => {
+                self.ids.release(id);
+                self.blame.granted(&filters);
+                self.report(outcomes);
+            }
+            // The second answer to a request that was sent twice, for example.
+            None => debug!(id, "the server answered a request that nobody waits for"),
+        }
     }
 
     fn publish(&mut self, publish: Publish) -> Result<(), Error> {

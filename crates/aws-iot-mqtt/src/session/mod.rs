@@ -15,7 +15,7 @@ mod publishing;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
-mod unanswered;
+mod waiting;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -24,18 +24,17 @@ use std::time::{Duration, Instant};
 use rumqttc::v5::mqttbytes::v5::{Packet, PubAck, PubAckReason};
 use tracing::{info, warn};
 
-use self::blame::{Blame, Item};
+use self::blame::Blame;
 pub(crate) use self::connect::{ConnectOptions, Negotiated};
 use self::inbox::{Ack, Inbox};
-use self::keep_alive::{Due, KeepAlive};
+use self::keep_alive::KeepAlive;
 use self::pace::Pace;
 use self::packet_ids::{PacketIds, Use};
 pub(crate) use self::subscriptions::SubscribeRequest;
 use self::subscriptions::{Outcome, Subscriptions};
-use crate::acknowledgement::SessionWaker;
 use crate::clock::{Moment, after};
-use crate::codec::{Malformed, Output};
-use crate::connection::died;
+use crate::codec::{Output, ProtocolError};
+use crate::connection::{Shared, died};
 use crate::event::Hub;
 use crate::message_queue::QueueWriter;
 use crate::outbox::{Answer, Key, Outbox};
@@ -48,19 +47,6 @@ pub(crate) enum Command {
     Unsubscribe(Filter, Answer<()>),
     /// To be answered after so much time.
     Timer(Duration, Answer<()>),
-}
-
-/// What a session is made with.
-pub(crate) struct SessionParts {
-    pub(crate) limits: Arc<Limits>,
-    pub(crate) client_id: String,
-    pub(crate) operation_timeout: Duration,
-    pub(crate) outbox: Arc<Outbox>,
-    pub(crate) waker: Arc<SessionWaker>,
-    /// The stream of messages that belong to no subscription.
-    pub(crate) unrouted: QueueWriter,
-    pub(crate) hub: Arc<Hub>,
-    pub(crate) counters: Arc<Counters>,
 }
 
 pub(crate) struct Session {
@@ -115,15 +101,20 @@ pub(crate) enum Written {
 }
 
 impl Session {
-    pub(crate) fn new(parts: SessionParts) -> Self {
-        let SessionParts { limits, client_id, operation_timeout, outbox, waker, unrouted, hub, counters } =
-            parts;
+    /// `unrouted` is the stream of messages that belong to no subscription.
+    pub(crate) fn new(
+        shared: &Shared,
+        client_id: String,
+        operation_timeout: Duration,
+        unrouted: QueueWriter,
+    ) -> Self {
+        let limits = Arc::clone(&shared.limits);
         Self {
-            inbox: Inbox::new(limits.inbound_bytes(), waker),
+            inbox: Inbox::new(limits.inbound_bytes(), Arc::clone(&shared.waker)),
             limits,
             client_id,
             operation_timeout,
-            outbox,
+            outbox: Arc::clone(&shared.outbox),
             connection: None,
             ids: PacketIds::default(),
             unacknowledged: VecDeque::new(),
@@ -136,8 +127,8 @@ impl Session {
             acknowledged: false,
             timers: Vec::new(),
             resuming: false,
-            hub,
-            counters,
+            hub: Arc::clone(&shared.hub),
+            counters: Arc::clone(&shared.counters),
         }
     }
 
@@ -171,7 +162,7 @@ impl Session {
     }
 
     /// The connection has ended with `error`.
-    pub(crate) fn disconnected(&mut self, error: &Error) {
+    pub(crate) fn disconnected(&mut self, error: &Error, now: Moment) {
         self.complete();
         let oldest = self.oldest_item();
         let mut unsent = Vec::new();
@@ -193,9 +184,7 @@ impl Session {
         self.connection = None;
         self.not_before = None;
         self.counters.in_flight.set(0);
-        if let Some((item, losses)) = self.blame.lost(oldest, error) {
-            self.give_up(&item, losses, error);
-        }
+        self.blame_oldest(oldest, error, now.instant);
     }
 
     pub(crate) fn command(&mut self, command: Command, now: Moment) {
@@ -228,49 +217,6 @@ impl Session {
     pub(crate) fn woken(&mut self) {
         self.acknowledge();
         self.reconcile();
-    }
-
-    /// When [`Self::timer`] has to be called next.
-    pub(crate) fn deadline(&self, now: Moment) -> Option<Instant> {
-        let unanswered = self.unanswered_since();
-        let keep_alive = self.connection.as_ref().and_then(|one| one.keep_alive.deadline(unanswered));
-        let publish = self.oldest_publish().map(|(_, written)| after(written, self.operation_timeout));
-        let subscriptions = self.subscriptions.deadline(self.operation_timeout);
-        let outbox = self.outbox.deadline(now);
-        let timer = self.timers.iter().map(|(due, _)| *due).min();
-        [keep_alive, publish, subscriptions, outbox, timer, self.not_before].into_iter().flatten().min()
-    }
-
-    /// Does what the time asks for.
-    pub(crate) fn timer(&mut self, now: Moment) -> Result<(), Error> {
-        self.outbox.expire(now.wall);
-        for (_, answer) in self.timers.extract_if(.., |(due, _)| *due <= now.instant) {
-            let _ = answer.send(Ok(()));
-        }
-        let (again, outcomes) = self.subscriptions.timer(&mut self.ids, self.operation_timeout, now.instant);
-        for id in again {
-            warn!(request = self.subscriptions.in_words(id), "not answered yet: it is sent once more");
-            self.send_request(id);
-        }
-        self.report(outcomes);
-        self.reconcile();
-        let unanswered = self.unanswered_since();
-        let oldest = self.oldest_publish();
-        let Some(connection) = &mut self.connection else { return Ok(()) };
-        match connection.keep_alive.due(unanswered, now.instant) {
-            Due::Nothing => {}
-            Due::Ping => self.output.ping_first(Written::Ping),
-            Due::Dead(after) => return Err(Error::KeepAlive { after }),
-        }
-        match oldest {
-            Some((key, written)) if now.instant >= after(written, self.operation_timeout) => {
-                Err(Error::OperationTimeout {
-                    what: self.in_words(&Item::Publish(key)),
-                    after: self.operation_timeout,
-                })
-            }
-            _ => Ok(()),
-        }
     }
 
     /// What is ready to be written.
@@ -331,7 +277,7 @@ impl Session {
         // Codes of MQTT 5, section 3.14.2.1.
         let code = match (outcome, reason) {
             (Err(Error::Protocol { source }), _) => {
-                source.downcast_ref::<Malformed>().map_or(0x82, Malformed::disconnect_reason)
+                source.downcast_ref::<ProtocolError>().map_or(0x82, |error| error.reason)
             }
             (Err(Error::KeepAlive { .. }), _) => 0x8D,
             // The server still has work to do for this client: the will is meant for that.

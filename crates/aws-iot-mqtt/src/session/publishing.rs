@@ -6,7 +6,6 @@ use std::time::Instant;
 use rumqttc::v5::mqttbytes::v5::{PubAck, PubAckReason, Publish};
 use tracing::{debug, warn};
 
-use super::blame::Item;
 use super::packet_ids::Use;
 use super::{Session, Written};
 use crate::clock::Moment;
@@ -37,14 +36,29 @@ impl Session {
     /// Sends what may be sent now.
     pub(crate) fn send(&mut self, now: Moment) {
         self.not_before = None;
+        if self.connection.is_none() {
+            return;
+        }
+        self.take_back();
         let window = self.window();
         // While a request is on probation, nothing else is sent that the server could hang up on.
-        if self.connection.is_none() || (self.blame.one_at_a_time() && window == 0) {
+        if self.blame.one_at_a_time() && window == 0 {
             return;
         }
         let outbox = std::sync::Arc::clone(&self.outbox);
         outbox.send(window, now, |key, entry| self.send_one(key, entry, now));
         self.counters.in_flight.set(self.ids.publishes());
+    }
+
+    /// A message that was set aside goes out again, alone, once others have passed or nothing else is left.
+    fn take_back(&mut self) {
+        let idle = || self.ids.publishes() == 0 && !self.outbox.has_waiting();
+        while let Some(key) = self.blame.take_back(idle) {
+            if self.outbox.take_back(key) {
+                return;
+            }
+            self.blame.forget_suspect();
+        }
     }
 
     fn send_one(&mut self, key: Key, entry: &mut Entry, now: Moment) -> Sending {
@@ -90,7 +104,9 @@ impl Session {
                         packet.pkid = id;
                         let written = match entry.qos {
                             QoS::AtMostOnce => Written::Qos0(key),
-                            QoS::AtLeastOnce => Written::Publish { id, again: entry.sent },
+                            QoS::AtLeastOnce => {
+                                Written::Publish { id, again: entry.sent || entry.is_refused() }
+                            }
                         };
                         self.output.publish(&packet, written);
                         connection.pace.spend(size);
@@ -116,7 +132,7 @@ impl Session {
         };
         self.ids.release(ack.pkid);
         self.counters.in_flight.set(self.ids.publishes());
-        self.blame.answered(|item| *item == Item::Publish(key));
+        self.blame.acknowledged(key);
         if matches!(ack.reason, PubAckReason::Success | PubAckReason::NoMatchingSubscribers) {
             self.acknowledged = true;
             self.counters.acknowledged.add(1);

@@ -8,7 +8,7 @@ use rumqttc::v5::mqttbytes::v5::{Packet, Subscribe, SubscribeReasonCode, UnsubAc
 use super::filter_state::{FilterState, Server, Subscriber};
 use super::packet_ids::{PacketIds, Use};
 use crate::clock::after;
-use crate::codec::{Reason as _, wire_qos};
+use crate::codec::{ProtocolError, Reason as _, wire_qos};
 use crate::message_queue::QueueWriter;
 use crate::outbox::Answer;
 use crate::{Error, Filter, QoS, ReasonCode, SubscribeOptions};
@@ -48,6 +48,9 @@ pub(super) enum Outcome {
     /// A subscription that stood before is lost.
     Lost(Filter, Error),
 }
+
+/// A request that the server has answered: for which filters, and what follows.
+pub(super) type Answered = (Vec<Filter>, Vec<Outcome>);
 
 impl Subscriptions {
     /// How many filters there will be with this one.
@@ -188,6 +191,12 @@ impl Subscriptions {
         written.min_by_key(|(_, written)| *written)
     }
 
+    /// Whether nobody has a stream of that filter yet, and whoever asks for one is told if there is none.
+    pub(super) fn is_only_awaited(&self, filter: &Filter) -> bool {
+        let mut states = self.filters.iter().filter(|state| state.filter == *filter);
+        states.all(|state| state.subscribers.iter().all(|one| one.answer.is_some()))
+    }
+
     pub(super) fn has_requests(&self) -> bool {
         !self.requests.is_empty()
     }
@@ -198,24 +207,16 @@ impl Subscriptions {
         id: u16,
         codes: Vec<SubscribeReasonCode>,
         text: &Option<String>,
-    ) -> Option<(Vec<Filter>, Vec<Outcome>)> {
-        let request = self.take(id, true)?;
-        let mut codes = codes.into_iter();
+    ) -> Result<Option<Answered>, ProtocolError> {
+        let Some(request) = self.take(id, true, codes.len())? else { return Ok(None) };
         let mut outcomes = Vec::new();
-        for filter in &request.filters {
-            let granted = granted(codes.next());
+        for (filter, code) in request.filters.iter().zip(codes) {
             let Some(state) = self.filters.iter_mut().find(|state| state.filter == *filter) else { continue };
             state.requested = None;
-            match granted {
+            match granted(code) {
                 Ok(qos) => {
-                    state.server = Server::Active;
+                    state.granted(qos);
                     outcomes.push(Outcome::Subscribed(filter.clone(), qos));
-                    for subscriber in state.subscribers.iter_mut().filter(|subscriber| subscriber.requested) {
-                        subscriber.established = true;
-                        if let Some(answer) = subscriber.answer.take() {
-                            let _ = answer.send(Ok(qos));
-                        }
-                    }
                 }
                 Err(reason) => {
                     let text = text.clone();
@@ -224,32 +225,26 @@ impl Subscriptions {
                 }
             }
         }
-        Some((request.filters, outcomes))
+        Ok(Some((request.filters, outcomes)))
     }
 
     /// UNSUBACK. `None` for one that nobody waits for.
-    pub(super) fn unsubscribed(&mut self, id: u16, reasons: Vec<UnsubAckReason>) -> Option<Vec<Filter>> {
-        let request = self.take(id, false)?;
-        let mut reasons = reasons.into_iter();
-        for filter in &request.filters {
-            let reason = reasons.next();
+    pub(super) fn unsubscribed(
+        &mut self,
+        id: u16,
+        reasons: Vec<UnsubAckReason>,
+    ) -> Result<Option<Answered>, ProtocolError> {
+        let Some(request) = self.take(id, false, reasons.len())? else { return Ok(None) };
+        for (filter, reason) in request.filters.iter().zip(reasons) {
             let Some(state) = self.filters.iter_mut().find(|state| state.filter == *filter) else { continue };
-            state.requested = None;
-            // Refused, it is not asked again: nobody here wants to hear of it.
-            state.server = Server::Absent;
-            state.subscribers.iter_mut().for_each(|subscriber| subscriber.requested = false);
-            let refused = match reason {
-                Some(UnsubAckReason::Success | UnsubAckReason::NoSubscriptionExisted) => None,
-                other => Some(other.map_or(ReasonCode::UNSPECIFIED_ERROR, |reason| reason.reason())),
-            };
-            for (answer, _) in state.unsubscribers.drain(..) {
-                let _ = answer.send(match refused {
-                    None => Ok(()),
-                    Some(reason) => Err(Error::UnsubscribeRefused { filter: filter.to_string(), reason }),
-                });
-            }
+            state.unsubscribed(match reason {
+                UnsubAckReason::Success | UnsubAckReason::NoSubscriptionExisted => Ok(()),
+                other => {
+                    Err(Error::UnsubscribeRefused { filter: filter.to_string(), reason: other.reason() })
+                }
+            });
         }
-        Some(request.filters)
+        Ok(Some((request.filters, Vec::new())))
     }
 
     /// Gives up what was asked for this filter.
@@ -257,12 +252,10 @@ impl Subscriptions {
         let Some(state) = self.filters.iter_mut().find(|state| state.filter == *filter) else {
             return Vec::new();
         };
-        state.requested = None;
         state.server = Server::Absent;
-        for (answer, _) in state.unsubscribers.drain(..) {
-            let _ = answer.send(Err(error.clone()));
-        }
-        state.refused(error).into_iter().collect()
+        let lost = state.refused(error);
+        state.unsubscribed(Err(error.clone()));
+        lost.into_iter().collect()
     }
 
     /// When [`Self::timer`] has something to do.
@@ -271,11 +264,7 @@ impl Subscriptions {
             let bound = if request.repeated { patience } else { REPEAT_AFTER.min(patience) };
             Some(after(request.written?, bound))
         });
-        let callers = self.filters.iter().flat_map(|state| {
-            let subscribers = state.subscribers.iter().filter(|subscriber| subscriber.answer.is_some());
-            let since = subscribers.map(|subscriber| subscriber.since);
-            since.chain(state.unsubscribers.iter().map(|(_, since)| *since))
-        });
+        let callers = self.filters.iter().flat_map(FilterState::waiting_since);
         requests.chain(callers.map(|since| after(since, patience))).min()
     }
 
@@ -305,20 +294,11 @@ impl Subscriptions {
             }
         }
         for state in &mut self.filters {
-            let filter = &state.filter;
-            for subscriber in state
-                .subscribers
-                .extract_if(.., |one| one.answer.is_some() && now >= after(one.since, patience))
-            {
-                subscriber.queue.end();
-                if let Some(answer) = subscriber.answer {
-                    let _ = answer.send(Err(timed_out(filter, true, patience)));
-                }
-            }
-            for (answer, _) in state.unsubscribers.extract_if(.., |(_, since)| now >= after(*since, patience))
-            {
-                let _ = answer.send(Err(timed_out(filter, false, patience)));
-            }
+            let filter = state.filter.clone();
+            state.fail_older(
+                |since| now >= after(since, patience),
+                |subscribe| timed_out(&filter, subscribe, patience),
+            );
         }
         (again, outcomes)
     }
@@ -338,25 +318,25 @@ impl Subscriptions {
     /// The client is at its end.
     pub(super) fn fail_all(&mut self, why: &Error) {
         self.requests.clear();
-        for state in self.filters.drain(..) {
-            for subscriber in state.subscribers {
-                subscriber.queue.end();
-                if let Some(answer) = subscriber.answer {
-                    let _ = answer.send(Err(why.clone()));
-                }
-            }
-            for (answer, _) in state.unsubscribers {
-                let _ = answer.send(Err(why.clone()));
-            }
+        for mut state in self.filters.drain(..) {
+            state.subscribers.iter().for_each(|subscriber| subscriber.queue.end());
+            state.fail_older(|_| true, |_| why.clone());
         }
     }
 
-    /// A request that was not written yet is not answered, whatever the server says.
-    fn take(&mut self, id: u16, subscribe: bool) -> Option<Request> {
-        self.requests
-            .get(&id)
-            .filter(|request| request.subscribe == subscribe && request.written.is_some())?;
-        self.requests.remove(&id)
+    /// The request that `codes` reason codes answer. `None` for an answer that nobody waits for: a request that was not
+    /// written yet is not answered, whatever the server says.
+    fn take(&mut self, id: u16, subscribe: bool, codes: usize) -> Result<Option<Request>, ProtocolError> {
+        let answered = |request: &&Request| request.subscribe == subscribe && request.written.is_some();
+        let Some(request) = self.requests.get(&id).filter(answered) else { return Ok(None) };
+        let filters = request.filters.len();
+        if codes != filters {
+            // One for each filter, in their order (MQTT 5, sections 3.9.3 and 3.11.3).
+            let packet = if subscribe { "a SUBACK" } else { "an UNSUBACK" };
+            let what = format!("{packet} with {codes} reason codes, where {filters} filters were asked for");
+            return Err(ProtocolError::in_answer(0x82, what));
+        }
+        Ok(self.requests.remove(&id))
     }
 
     fn state(&mut self, filter: &Filter, server: Server) -> &mut FilterState {
@@ -381,12 +361,11 @@ fn timed_out(filter: &Filter, subscribe: bool, after: Duration) -> Error {
     Error::OperationTimeout { what: format!("{what} '{filter}'"), after }
 }
 
-/// What the server grants; a missing answer is a refusal.
-fn granted(code: Option<SubscribeReasonCode>) -> Result<QoS, ReasonCode> {
+/// What the server grants.
+fn granted(code: SubscribeReasonCode) -> Result<QoS, ReasonCode> {
     match code {
-        Some(SubscribeReasonCode::Success(qos)) if qos == wire_qos(QoS::AtMostOnce) => Ok(QoS::AtMostOnce),
-        Some(SubscribeReasonCode::Success(_)) => Ok(QoS::AtLeastOnce),
-        Some(refused) => Err(refused.reason()),
-        None => Err(ReasonCode::UNSPECIFIED_ERROR),
+        SubscribeReasonCode::Success(qos) if qos == wire_qos(QoS::AtMostOnce) => Ok(QoS::AtMostOnce),
+        SubscribeReasonCode::Success(_) => Ok(QoS::AtLeastOnce),
+        refused => Err(refused.reason()),
     }
 }

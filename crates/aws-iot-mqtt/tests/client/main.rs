@@ -19,6 +19,7 @@ mod server_certificate;
 mod server_trouble;
 mod sessions;
 mod signer;
+mod starting;
 mod support;
 mod trying_again;
 mod unreachable;

@@ -65,6 +65,7 @@ struct Shared {
     groups: Vec<String>,
     types: Vec<String>,
     policies: HashMap<PolicyName, FoundPolicy>,
+    group_policies: HashMap<String, Vec<String>>,
 }
 
 impl ControlPlane {

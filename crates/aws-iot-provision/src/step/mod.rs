@@ -70,6 +70,8 @@ pub enum Kind {
     Certificate,
     /// The policy on the certificate.
     PolicyAttachment,
+    /// A policy on a group that the thing is in.
+    GroupPolicy,
     /// The certificate on the thing.
     ThingAttachment,
     /// The host name where devices connect.
@@ -181,6 +183,7 @@ impl Kind {
             Self::Policy => "policy",
             Self::Certificate => "certificate",
             Self::PolicyAttachment => "policyAttachment",
+            Self::GroupPolicy => "groupPolicy",
             Self::ThingAttachment => "thingAttachment",
             Self::Endpoint => "endpoint",
         }
@@ -201,7 +204,7 @@ impl fmt::Display for Step {
         match kind {
             Kind::Thing => write!(f, "thing {name}"),
             Kind::ThingGroup => write!(f, "thing in the group {name}"),
-            Kind::Policy => write!(f, "policy {name}"),
+            Kind::Policy | Kind::GroupPolicy => write!(f, "policy {name}"),
             Kind::Certificate => write!(f, "certificate {name}"),
             Kind::PolicyAttachment => write!(f, "policy {name} on the certificate"),
             Kind::ThingAttachment => write!(f, "certificate on the thing {name}"),

@@ -197,21 +197,19 @@ impl Run<'_> {
     }
 
     async fn attach(&self, thing: &ThingName, id: &CertificateId, how: Attachment) -> Result<(), Error> {
-        let call =
-            on("iot:AttachThingPrincipal", format_args!("certificate {id} on thing {thing}"), ANY_RESOURCE);
+        let arn = self.aws.certificate_arn(id).await?;
+        let call = on("iot:AttachThingPrincipal", format_args!("certificate {id} on thing {thing}"), &arn);
         let kind = match how {
             Attachment::Exclusive => ThingPrincipalType::ExclusiveThing,
             Attachment::Shared => ThingPrincipalType::NonExclusiveThing,
         };
-        let arn = self.aws.certificate_arn(id).await?;
         let request = self.aws.client.attach_thing_principal().thing_name(thing.as_str()).principal(arn);
         self.aws.call(call, request.thing_principal_type(kind).send()).await.map(drop)
     }
 
     async fn detach(&self, thing: &ThingName, id: &CertificateId) -> Result<(), Error> {
-        let call =
-            on("iot:DetachThingPrincipal", format_args!("certificate {id} on thing {thing}"), ANY_RESOURCE);
         let arn = self.aws.certificate_arn(id).await?;
+        let call = on("iot:DetachThingPrincipal", format_args!("certificate {id} on thing {thing}"), &arn);
         let request = self.aws.client.detach_thing_principal().thing_name(thing.as_str()).principal(arn);
         unless_missing(self.aws.call(call, request.send()).await).map(drop)
     }

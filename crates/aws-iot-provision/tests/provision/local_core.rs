@@ -2,7 +2,7 @@
 
 use aws_iot_provision::{
     Applied, CertificateId, Device, Error, Kind, OtherCertificates, Plan, PolicyChange, PolicyDocument,
-    Progress, Purpose, Removal, Rights, Settings, Status, Step,
+    Progress, Purpose, Removal, Rights, Settings, Status, StatusChange, Step,
 };
 use aws_iot_sim::{ApiRefusal, AwsIotSim, Fault};
 use aws_sdk_iot::Client;
@@ -379,6 +379,78 @@ fn a_certificate_that_somebody_deactivated_is_not_activated_silently() {
         assert!(matches!(error, Error::CertificateStatus { .. }), "{text}");
         assert!(text.contains("INACTIVE") && text.contains("se050-iot activate --thing-name dev1"), "{text}");
         assert_eq!(status(&aws, &id(&first)).await, "INACTIVE");
+    });
+}
+
+/// Fault: a certificate that was registered with --inactive and never changed became ACTIVE with a later run.
+#[test]
+fn a_certificate_registered_to_stay_inactive_is_not_activated_silently() {
+    let sim = AwsIotSim::start().unwrap();
+    block_on(async {
+        let aws = client(&sim).await;
+        // One thing is made here, the other one was there before.
+        aws.create_thing().thing_name("foreign").send().await.unwrap();
+        for thing in ["dev1", "foreign"] {
+            let inactive = Device::new(
+                thing.parse().unwrap(),
+                certificate(),
+                Settings { status: Status::Inactive, ..settings() },
+            );
+            let active = Device { settings: settings().into(), ..inactive.clone() };
+            let first = provision(&sim, &inactive).await.unwrap();
+            let text = chain(&plan(&sim, &active).await.unwrap_err());
+            for part in ["registered with --inactive", "se050-iot activate --thing-name"] {
+                assert!(text.contains(part), "{thing}: {part:?} not in {text}");
+            }
+            assert_eq!(outcomes(&provision(&sim, &inactive).await.unwrap()), ["unchanged"; 6], "{thing}");
+            assert_eq!(status(&aws, &id(&first)).await, "INACTIVE", "{thing}");
+
+            let change =
+                StatusChange { thing: thing.parse().ok(), certificate: None, status: Status::Active };
+            provisioner(&sim).await.run(Purpose::ChangeStatus(change), |_| {}).await.unwrap();
+            assert_eq!(outcomes(&provision(&sim, &active).await.unwrap()), ["unchanged"; 6], "{thing}");
+        }
+        // A thing that others made gets the marker for this only.
+        provision(&sim, &device("dev2")).await.unwrap();
+        let removal = Removal { thing: "foreign".parse().ok(), policy: None, force: false };
+        let error = provisioner(&sim).await.plan(Purpose::Remove(removal)).await.unwrap_err();
+        assert!(matches!(error, Error::NotMadeHere { .. }), "{error:?}");
+    });
+}
+
+/// Fault: least privilege was claimed while a policy on a thing group allowed everything.
+#[test]
+fn policies_that_a_device_has_through_its_groups_are_told() {
+    let sim = AwsIotSim::start().unwrap();
+    block_on(async {
+        let aws = client(&sim).await;
+        aws.create_thing_group().thing_group_name("plant").send().await.unwrap();
+        let line = aws.create_thing_group().thing_group_name("line3").parent_group_name("plant");
+        line.send().await.unwrap();
+        aws.create_policy().policy_name("everything").policy_document(FULL_ACCESS).send().await.unwrap();
+        let plant = "arn:aws:iot:us-east-1:123456789012:thinggroup/plant";
+        aws.attach_policy().policy_name("everything").target(plant).send().await.unwrap();
+
+        let device = Device { groups: vec!["line3".to_owned()], ..device("dev1") };
+        // Before the device is in the group, and again when it is.
+        for planned in [plan(&sim, &device).await.unwrap(), provision(&sim, &device).await.unwrap().plan] {
+            let warnings = planned.warnings.join("\n");
+            for part in
+                ["policy everything is on the thing group line3", "policy everything allows iot:* on *"]
+            {
+                assert!(warnings.contains(part), "{part:?} not in {warnings}");
+            }
+            let line = "  policy everything: unchanged, in force through the thing group line3\n";
+            assert!(planned.to_string().contains(line), "{planned}");
+        }
+        let state = provisioner(&sim).await.status(&device.thing).await.unwrap().unwrap();
+        assert_eq!(state.group_policies["line3"], ["everything"]);
+        // The policy of the certificate goes, and the device still gets in.
+        let policies = state.certificates[0].policies.clone();
+        assert_eq!(policies, ["devices"]);
+        let arn = arn(&state.certificates[0].certificate_id);
+        aws.detach_policy().policy_name("devices").target(arn).send().await.unwrap();
+        assert!(provisioner(&sim).await.status(&device.thing).await.unwrap().unwrap().lets_in());
     });
 }
 

@@ -61,11 +61,11 @@ fn refusals_name_call_object_and_remedy() {
             &["iot:DescribeCertificate", "cert/"],
         ),
         (
-            "permission that IAM grants only as a whole",
-            "PUT /things/",
+            "permission for an action without a resource",
+            "POST /certificate/register-no-ca",
             Answer(403, "AccessDeniedException", r#"{"message":"no"}"#),
             |e| matches!(e, Error::AccessDenied(_)),
-            &["allow iot:AttachThingPrincipal on *"],
+            &["allow iot:RegisterCertificateWithoutCA on *"],
         ),
         (
             "permission by the name that IAM has for it",

@@ -90,10 +90,10 @@ impl Connection {
             }
         };
         let Self { publisher, transport, client, session, .. } = self;
-        let connection = session.connection;
+        let (connection, latest) = (session.connection, session.latest.clone());
         drop(session);
         if let Some(will) = client.will.filter(|_| publish_will) {
-            tokio::spawn(will.publish(publisher, connection, client.session_expiry));
+            tokio::spawn(will.publish(publisher, client.session_expiry, connection, latest));
         }
         transport.close(reason).await;
     }

@@ -78,11 +78,6 @@ impl Hub {
         state.last_connects.insert(client_id.to_owned(), now).is_some()
     }
 
-    /// Whether a client has not connected since that connection.
-    pub(super) fn is_away_since(&self, client_id: &str, connection: u64) -> bool {
-        self.state().sessions.get(client_id).is_none_or(|session| session.is_away_since(connection))
-    }
-
     /// Gives a client its session: a new one, or the one that it has kept. An older connection with the same client id is
     /// ended.
     pub(super) fn join(
@@ -107,17 +102,30 @@ impl Hub {
         let found =
             state.sessions.get_mut(&client_id).filter(|session| session.is_kept() && !client.clean_start);
         let session_present = found.is_some();
-        match found {
-            Some(session) => session.resume(client, certificate, connection),
+        let latest = match found {
+            Some(session) => {
+                session.resume(client, certificate, connection);
+                session.latest.subscribe()
+            }
             None => {
                 let session = Session::new(client, certificate, connection);
+                let latest = session.latest.subscribe();
                 if let Some(mut older) = state.sessions.insert(client_id.clone(), session) {
                     older.end(ReasonCode::SessionTakenOver);
                 }
+                latest
             }
-        }
+        };
         drop(state);
-        SessionHandle { hub: Arc::clone(self), client_id, connection: number, session_present, wake, ended }
+        SessionHandle {
+            hub: Arc::clone(self),
+            client_id,
+            connection: number,
+            session_present,
+            wake,
+            latest,
+            ended,
+        }
     }
 
     /// Delivers a message to everybody who subscribed to its topic and may receive it.
@@ -213,22 +221,6 @@ mod tests {
             assert!(!hub.join(&client, &certificate, now).session_present);
             assert_eq!(hub.join(&client, &certificate, now + waited).session_present, kept, "{waited:?}");
         }
-    }
-
-    #[test]
-    fn a_client_that_is_back_is_not_away_since_its_earlier_connection() {
-        let hub = Arc::new(Hub::new(Arc::default()));
-        let client = Accepted::of("d", false, HOUR);
-        let certificate = certificate_id(b"a certificate");
-        let first = hub.join(&client, &certificate, Instant::now());
-        let number = first.connection;
-        assert!(!hub.is_away_since("d", number), "it is connected");
-        drop(first);
-        assert!(hub.is_away_since("d", number));
-        let second = hub.join(&client, &certificate, Instant::now());
-        assert!(!hub.is_away_since("d", number));
-        drop(second);
-        assert!(!hub.is_away_since("d", number), "away again, since another connection");
     }
 
     #[test]

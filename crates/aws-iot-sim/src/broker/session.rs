@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use mqtt5_protocol::encoding::variable_int_len;
 use mqtt5_protocol::packet::publish::PublishPacket;
 use mqtt5_protocol::{QoS, ReasonCode};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, oneshot, watch};
 
 use super::delivery::Window;
 use super::message::{Message, lower};
@@ -27,6 +27,8 @@ pub(super) struct Session {
     /// How long the session is kept after a connection.
     expiry: Duration,
     presence: Presence,
+    /// The number of the latest connection. It is dropped when the session ends.
+    pub(super) latest: watch::Sender<u64>,
 }
 
 #[derive(Debug)]
@@ -35,8 +37,6 @@ enum Presence {
     /// The session is kept until then.
     Away {
         until: Instant,
-        /// The number of the connection that it had last.
-        connection: u64,
     },
 }
 
@@ -68,6 +68,7 @@ impl Session {
             waiting: VecDeque::new(),
             window: Window::new(client.receive_maximum),
             expiry: client.session_expiry,
+            latest: watch::Sender::new(connection.number),
             presence: Presence::Connected(connection),
         }
     }
@@ -83,6 +84,7 @@ impl Session {
         self.certificate = certificate.clone();
         self.window.resume(client.receive_maximum);
         self.expiry = client.session_expiry;
+        self.latest.send_replace(connection.number);
         self.presence = Presence::Connected(connection);
     }
 
@@ -92,7 +94,7 @@ impl Session {
     }
 
     pub(super) fn is_expired(&self, now: Instant) -> bool {
-        matches!(self.presence, Presence::Away { until, .. } if until <= now)
+        matches!(self.presence, Presence::Away { until } if until <= now)
     }
 
     pub(super) fn is_connected(&self) -> bool {
@@ -107,20 +109,15 @@ impl Session {
         matches!(&self.presence, Presence::Connected(connection) if connection.number == number)
     }
 
-    /// Whether nobody has connected since that connection.
-    pub(super) fn is_away_since(&self, number: u64) -> bool {
-        matches!(self.presence, Presence::Away { connection, .. } if connection == number)
-    }
-
     /// Changes how long the session is kept.
     pub(super) fn set_expiry(&mut self, expiry: Duration) {
         self.expiry = expiry;
     }
 
     /// Notes that the connection is closed. Messages at QoS 0 that were not sent are dropped.
-    pub(super) fn leave(&mut self, number: u64, now: Instant) {
+    pub(super) fn leave(&mut self, now: Instant) {
         self.waiting.retain(|message| message.qos == QoS::AtLeastOnce);
-        self.presence = Presence::Away { until: now + self.expiry, connection: number };
+        self.presence = Presence::Away { until: now + self.expiry };
     }
 
     /// Ends the connection. Returns whether there was one.

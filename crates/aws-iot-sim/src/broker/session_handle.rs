@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use mqtt5_protocol::packet::publish::PublishPacket;
 use mqtt5_protocol::{QoS, ReasonCode};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, oneshot, watch};
 
 use super::hub::{Hub, State};
 use super::session::{Session, Subscription};
@@ -20,6 +20,8 @@ pub(super) struct SessionHandle {
     pub(super) session_present: bool,
     /// Notified when a message is queued for this client.
     pub(super) wake: Arc<Notify>,
+    /// The number of the session's latest connection; closed when the session ends.
+    pub(super) latest: watch::Receiver<u64>,
     /// Resolves when the broker ends this connection, with the reason.
     pub(super) ended: oneshot::Receiver<ReasonCode>,
 }
@@ -86,7 +88,7 @@ impl Drop for SessionHandle {
         let mut state = self.hub.state();
         let Some(session) = self.session(&mut state) else { return };
         if session.is_kept() {
-            session.leave(self.connection, Instant::now());
+            session.leave(Instant::now());
         } else {
             state.sessions.remove(&self.client_id);
         }

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use mqtt5_protocol::packet::connect::ConnectPacket;
 use mqtt5_protocol::{Properties, QoS};
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::message::Message;
 use super::publish::Publisher;
@@ -34,14 +36,22 @@ impl Will {
         })
     }
 
-    /// Publishes it at the end of a connection: after its delay, or when the session ends, whichever is first, and not
-    /// if the client is back by then (MQTT 5, section 3.1.3.2.2).
-    pub(super) async fn publish(self, publisher: Publisher, connection: u64, session_expiry: Duration) {
+    /// Publishes it at the end of a connection: after its delay, or when the session ends, whichever is first, and not if
+    /// another connection continues the session before (MQTT 5, section 3.1.3.2.2). `latest` is the number of the session's
+    /// latest connection, until the session ends.
+    pub(super) async fn publish(
+        self,
+        publisher: Publisher,
+        session_expiry: Duration,
+        connection: u64,
+        mut latest: watch::Receiver<u64>,
+    ) {
         let delay = self.delay.min(session_expiry);
         if !delay.is_zero() {
             tracing::info!(client_id = publisher.client_id, ?delay, "will message delayed");
-            tokio::time::sleep(delay).await;
-            if !publisher.broker.hub.is_away_since(&publisher.client_id, connection) {
+            // Whatever comes first is seen by the number.
+            let _ = timeout(delay, latest.changed()).await;
+            if *latest.borrow() != connection {
                 tracing::info!(client_id = publisher.client_id, "no will message: the client is back");
                 return;
             }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Extension, Path, Query, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -25,6 +25,12 @@ struct CreatePolicy {
 #[derive(Deserialize)]
 struct Target {
     target: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Recursive {
+    #[serde(default)]
+    recursive: bool,
 }
 
 pub(super) async fn create(
@@ -83,9 +89,10 @@ pub(super) async fn attach(
     bytes: Bytes,
 ) -> Answer {
     let Target { target } = body(&bytes)?;
-    let (policy, certificate) = (PolicyName::parse(&name)?, registry.certificate_of_arn(&target)?);
-    not_visible_yet(&faults, "AttachPolicy", policy.as_str(), certificate.as_str())?;
-    registry.attach_policy(&policy, &certificate)?;
+    let policy = PolicyName::parse(&name)?;
+    let on = registry.policy_target(&target)?;
+    not_visible_yet(&faults, "AttachPolicy", policy.as_str(), &target)?;
+    registry.attach_policy(&policy, &on)?;
     done()
 }
 
@@ -95,16 +102,17 @@ pub(super) async fn detach(
     bytes: Bytes,
 ) -> Answer {
     let Target { target } = body(&bytes)?;
-    registry.detach_policy(&PolicyName::parse(&name)?, &registry.certificate_of_arn(&target)?)?;
+    registry.detach_policy(&PolicyName::parse(&name)?, &registry.policy_target(&target)?)?;
     done()
 }
 
 pub(super) async fn list_attached(
     State(registry): State<Arc<Registry>>,
     page: Page,
+    Query(Recursive { recursive }): Query<Recursive>,
     Path(target): Path<String>,
 ) -> Answer {
-    let policies = registry.attached_policies(&registry.certificate_of_arn(&target)?)?;
+    let policies = registry.attached_policies(&registry.policy_target(&target)?, recursive)?;
     let (policies, next) = page.of(policies, |policy| policy.name.as_str().to_owned())?;
     Ok(Json(json!({ "policies": names_and_arns(&policies), "nextMarker": next })))
 }

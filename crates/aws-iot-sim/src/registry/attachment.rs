@@ -1,8 +1,13 @@
-//! What is attached to a certificate: policies and things.
+//! What is attached to what: policies to certificates and thing groups, certificates to things.
 
-use super::{ApiError, ApiErrorKind, CertificateId, PolicyName, Registry, StoredPolicy, ThingName};
-use super::{certificate, policy, thing as things};
-use crate::limits::POLICIES_PER_CERTIFICATE;
+use std::collections::BTreeSet;
+
+use super::{
+    ApiError, ApiErrorKind, CertificateId, PolicyName, Registry, State, StoredPolicy, ThingGroupName,
+    ThingName,
+};
+use super::{certificate, policy, thing as things, thing_group};
+use crate::limits::POLICIES_PER_TARGET;
 
 /// Whether a certificate belongs to one thing only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,38 +36,60 @@ impl Exclusivity {
     }
 }
 
+/// What a policy may be attached to.
+#[derive(Debug, Clone)]
+pub(crate) enum PolicyTarget {
+    Certificate(CertificateId),
+    ThingGroup(ThingGroupName),
+}
+
 impl Registry {
+    /// The certificate or thing group of that ARN.
+    pub(crate) fn policy_target(&self, arn: &str) -> Result<PolicyTarget, ApiError> {
+        match arn.rsplit_once(":thinggroup/") {
+            Some((_, name)) => Ok(PolicyTarget::ThingGroup(ThingGroupName::parse(name)?)),
+            None => Ok(PolicyTarget::Certificate(self.certificate_of_arn(arn)?)),
+        }
+    }
+
     /// Attaches a policy; attaching it again is success.
-    pub(crate) fn attach_policy(&self, name: &PolicyName, target: &CertificateId) -> Result<(), ApiError> {
+    pub(crate) fn attach_policy(&self, name: &PolicyName, target: &PolicyTarget) -> Result<(), ApiError> {
         let mut state = self.state();
         if !state.policies.contains_key(name) {
             return Err(policy::not_found(name));
         }
-        let certificate = state.certificates.get_mut(target).ok_or_else(|| certificate::not_found(target))?;
-        if !certificate.policies.contains(name) && certificate.policies.len() >= POLICIES_PER_CERTIFICATE {
-            let message = format!("a certificate has at most {POLICIES_PER_CERTIFICATE} policies");
+        let policies = state.policies_on(target)?;
+        if !policies.contains(name) && policies.len() >= POLICIES_PER_TARGET {
+            let message = format!("at most {POLICIES_PER_TARGET} policies can be attached");
             return Err(ApiError::new(ApiErrorKind::LimitExceeded, message));
         }
-        certificate.policies.insert(name.clone());
+        policies.insert(name.clone());
         Ok(())
     }
 
     /// Detaches a policy; one that is not attached is success. AWS's model has no ResourceNotFoundException here.
-    pub(crate) fn detach_policy(&self, name: &PolicyName, target: &CertificateId) -> Result<(), ApiError> {
+    pub(crate) fn detach_policy(&self, name: &PolicyName, target: &PolicyTarget) -> Result<(), ApiError> {
         let mut state = self.state();
         if !state.policies.contains_key(name) {
             return Err(ApiError::invalid(format!("policy {name} does not exist")));
         }
-        let missing = || ApiError::invalid(format!("certificate {target} does not exist"));
-        state.certificates.get_mut(target).ok_or_else(missing)?.policies.remove(name);
+        let missing = |_| ApiError::invalid("the target does not exist");
+        state.policies_on(target).map_err(missing)?.remove(name);
         Ok(())
     }
 
-    /// The policies that are attached to a certificate.
-    pub(crate) fn attached_policies(&self, target: &CertificateId) -> Result<Vec<StoredPolicy>, ApiError> {
-        let state = self.state();
-        let certificate = state.certificates.get(target).ok_or_else(|| certificate::not_found(target))?;
-        Ok(certificate.policies.iter().filter_map(|name| state.policies.get(name).cloned()).collect())
+    /// The policies that are attached to a certificate or thing group; `recursive`: and to the groups above it.
+    pub(crate) fn attached_policies(
+        &self,
+        target: &PolicyTarget,
+        recursive: bool,
+    ) -> Result<Vec<StoredPolicy>, ApiError> {
+        let mut state = self.state();
+        let names = match target {
+            PolicyTarget::ThingGroup(name) if recursive => state.policies_of_group(name),
+            target => state.policies_on(target)?.clone(),
+        };
+        Ok(names.iter().filter_map(|name| state.policies.get(name).cloned()).collect())
     }
 
     /// Attaches a certificate to a thing; attaching it again in the same way is success. Whether AWS takes another way
@@ -134,5 +161,20 @@ impl Registry {
             certificate.things.get(thing).map(|how| (certificate.arn.clone(), *how))
         });
         Ok(attached.collect())
+    }
+}
+
+impl State {
+    fn policies_on(&mut self, target: &PolicyTarget) -> Result<&mut BTreeSet<PolicyName>, ApiError> {
+        match target {
+            PolicyTarget::Certificate(id) => {
+                let found = self.certificates.get_mut(id).ok_or_else(|| certificate::not_found(id))?;
+                Ok(&mut found.policies)
+            }
+            PolicyTarget::ThingGroup(name) => {
+                let found = self.thing_groups.get_mut(name).ok_or_else(|| thing_group::not_found(name))?;
+                Ok(&mut found.policies)
+            }
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! What a connection may do: the policies of its certificate, evaluated with its thing.
 
+use std::collections::BTreeSet;
+
 use super::{Certificate, CertificateId, Exclusivity, Registry, State, ThingName};
 use crate::policy::{Action, Caller, CallerThing, ConnectAttribute, Decision, decide};
 
@@ -45,7 +47,15 @@ impl Registry {
             // Everybody connects over loopback.
             source_ip: Some("127.0.0.1".to_owned()),
         };
-        let policies = certificate.policies.iter().filter_map(|name| state.policies.get(name));
+        // A group's policy counts where client id and thing name are the same (AWS IoT developer guide, "AWS IoT Core policies").
+        let by_group = match &caller.thing {
+            Some(thing) if thing.name == client_id => {
+                ThingName::parse(&thing.name).map(|name| state.group_policies_of(&name)).unwrap_or_default()
+            }
+            _ => BTreeSet::new(),
+        };
+        let names = certificate.policies.union(&by_group);
+        let policies = names.filter_map(|name| state.policies.get(name));
         let resource = certificate.scope.arn(action.resource(name));
         decide(policies.map(|stored| &stored.policy), action, &resource, &caller)
     }

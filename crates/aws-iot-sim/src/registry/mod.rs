@@ -19,7 +19,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(crate) use api_error::{ApiError, ApiErrorKind};
-pub(crate) use attachment::Exclusivity;
+pub(crate) use attachment::{Exclusivity, PolicyTarget};
 pub(crate) use certificate::{Certificate, CertificateId, Status, certificate_id};
 pub(crate) use names::{PolicyName, ThingGroupName, ThingName, ThingTypeName};
 pub(crate) use policy::StoredPolicy;

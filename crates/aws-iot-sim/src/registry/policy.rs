@@ -60,7 +60,9 @@ impl Registry {
         if !state.policies.contains_key(name) {
             return Err(not_found(name));
         }
-        if state.certificates.values().any(|certificate| certificate.policies.contains(name)) {
+        let on_certificate =
+            state.certificates.values().any(|certificate| certificate.policies.contains(name));
+        if on_certificate || state.thing_groups.values().any(|group| group.policies.contains(name)) {
             let message = format!(
                 "The policy cannot be deleted as the policy is attached to one or more principals (name={name})"
             );

@@ -74,13 +74,18 @@ impl Registry {
         }
     }
 
-    /// The ARNs of the certificates that have the policy.
+    /// The ARNs of the certificates and thing groups that have the policy.
     pub(crate) fn policy_targets(&self, name: &PolicyName) -> Result<Vec<String>, ApiError> {
         let state = self.state();
         if !state.policies.contains_key(name) {
             return Err(not_found(name));
         }
         let having = state.certificates.values().filter(|certificate| certificate.policies.contains(name));
-        Ok(having.map(|certificate| certificate.arn.clone()).collect())
+        let groups = state.thing_groups.values().filter(|group| group.policies.contains(name));
+        Ok(having
+            .map(|certificate| &certificate.arn)
+            .chain(groups.map(|group| &group.arn))
+            .cloned()
+            .collect())
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::thing::{check_attributes, not_found as thing_not_found, random_uuid};
-use super::{ApiError, ApiErrorKind, Registry, ThingGroupName, ThingName, now};
+use super::{ApiError, ApiErrorKind, PolicyName, Registry, State, ThingGroupName, ThingName, now};
 use crate::arn::Scope;
 use crate::limits::THING_GROUP_ATTRIBUTES;
 
@@ -17,6 +17,7 @@ pub(crate) struct ThingGroup {
     pub(crate) created: f64,
     pub(crate) version: u64,
     members: BTreeSet<ThingName>,
+    pub(super) policies: BTreeSet<PolicyName>,
 }
 
 /// What CreateThingGroup asks for.
@@ -58,6 +59,7 @@ impl Registry {
             created: now(),
             version: 1,
             members: BTreeSet::new(),
+            policies: BTreeSet::new(),
         };
         state.thing_groups.insert(name, group.clone());
         Ok(group)
@@ -138,6 +140,27 @@ impl Registry {
     }
 }
 
+impl State {
+    /// The policies on a group and on the groups above it, which its things have as well (AWS IoT developer guide, "Static
+    /// thing groups").
+    pub(super) fn policies_of_group(&self, name: &ThingGroupName) -> BTreeSet<PolicyName> {
+        let mut policies = BTreeSet::new();
+        let mut next = self.thing_groups.get(name);
+        while let Some(group) = next {
+            policies.extend(group.policies.iter().cloned());
+            // A parent has to exist before its child, so that there is no circle.
+            next = group.configuration.parent.as_ref().and_then(|parent| self.thing_groups.get(parent));
+        }
+        policies
+    }
+
+    /// The policies that a thing has through its groups.
+    pub(super) fn group_policies_of(&self, thing: &ThingName) -> BTreeSet<PolicyName> {
+        let groups = self.thing_groups.values().filter(|group| group.members.contains(thing));
+        groups.flat_map(|group| self.policies_of_group(&group.name)).collect()
+    }
+}
+
 impl ThingGroup {
     /// A thing that is deleted is in no group.
     pub(super) fn forget(&mut self, thing: &ThingName) {
@@ -145,6 +168,6 @@ impl ThingGroup {
     }
 }
 
-fn not_found(name: &ThingGroupName) -> ApiError {
+pub(super) fn not_found(name: &ThingGroupName) -> ApiError {
     ApiError::not_found(format_args!("thing group {name}"))
 }

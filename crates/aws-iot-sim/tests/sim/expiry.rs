@@ -62,6 +62,31 @@ fn a_will_waits_for_its_delay_but_not_beyond_the_session() {
 }
 
 #[test]
+fn a_delayed_will_is_cancelled_by_a_client_that_continues_its_session_and_not_by_a_clean_start() {
+    let sim = sim();
+    let issued = device(&sim, "d", ALLOW_ALL);
+    let mut watcher = Client::connected(&sim, &issued, "watcher");
+    watcher.send(&subscribe(1, &[("wills/#", 0)]));
+    watcher.receive();
+    for name in ["continued", "anew"] {
+        let mut client = Client::open(&sim, &Tls::of(&issued)).unwrap();
+        client.send(&connect_with_will(name, 250, &[0x18, 0, 0, 0, 250], &format!("wills/{name}"), "gone"));
+        assert_eq!(client.receive()[3], 0);
+        drop(client);
+        // A second after the first CONNECT with this client id.
+        std::thread::sleep(Duration::from_millis(1100));
+        let mut client = Client::open(&sim, &Tls::of(&issued)).unwrap();
+        client.send(&connect_kept(name, name == "anew", 250));
+        assert_eq!(client.receive()[3], 0);
+    }
+    let will = watcher.receive();
+    assert!(
+        will.windows(10).any(|bytes| bytes == b"wills/anew"),
+        "long before its delay is over: {will:02x?}"
+    );
+}
+
+#[test]
 fn disconnect_changes_how_long_the_session_is_kept() {
     let sim = sim();
     let issued = device(&sim, "d", ALLOW_ALL);

@@ -99,7 +99,7 @@ fn an_identity_is_built_only_of_key_and_certificate_that_belong_together() {
     let token = &device.token;
     let (rsa, ec): (Selector, Selector) = (RSA_KEY.parse().unwrap(), EC_KEY.parse().unwrap());
     let error =
-        ClientIdentity::new(token.key(&rsa).unwrap(), &token.certificate_of_key(&ec).unwrap()).unwrap_err();
+        ClientIdentity::new(token.key(&rsa, None).unwrap(), &token.certificate(&ec).unwrap()).unwrap_err();
     assert!(matches!(error, Error::Identity(se050_key::Error::KeyMismatch { .. })), "{error:?}");
 }
 

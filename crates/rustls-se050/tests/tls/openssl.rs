@@ -105,7 +105,7 @@ fn a_certificate_of_version_1_is_presented() {
         run(&["req", "-new", "-subj", "/CN=v1", "-out", "v1.csr", "-key"]);
         let pem = run(&["x509", "-req", "-in", "v1.csr", "-days", "30", "-signkey"]);
         let certificate = device.certificate_file("v1.pem", &pem);
-        let key = device.token.key_of(&label.parse().unwrap(), &certificate).unwrap();
+        let key = device.token.key(&label.parse().unwrap(), &certificate).unwrap();
         let identity = ClientIdentity::new(key, &certificate).unwrap();
         for version in ["-tls1_2", "-tls1_3"] {
             let pem = String::from_utf8(pem.clone()).unwrap();

@@ -49,17 +49,17 @@ impl Device {
 
     pub(crate) fn identity(&self, label: &str) -> ClientIdentity {
         let selector: Selector = label.parse().unwrap();
-        let certificate = self.token.certificate_of_key(&selector).unwrap();
-        ClientIdentity::new(self.token.key(&selector).unwrap(), &certificate).unwrap()
+        let certificate = self.token.certificate(&selector).unwrap();
+        ClientIdentity::new(self.token.key(&selector, None).unwrap(), &certificate).unwrap()
     }
 
     /// With the intermediate certificate of the chip's maker.
     pub(crate) fn identity_with_chain(&self, label: &str) -> ClientIdentity {
         let selector: Selector = label.parse().unwrap();
-        let certificate = self.token.certificate_of_key(&selector).unwrap();
+        let certificate = self.token.certificate(&selector).unwrap();
         let intermediate = fs::read_to_string(self.chip.directory().join("ca/intermediate.pem")).unwrap();
         let chain = self.certificate_file("chain.pem", &(certificate.to_pem() + &intermediate));
-        ClientIdentity::new(self.token.key_of(&selector, &chain).unwrap(), &chain).unwrap()
+        ClientIdentity::new(self.token.key(&selector, &chain).unwrap(), &chain).unwrap()
     }
 
     /// The certificate in a new file.

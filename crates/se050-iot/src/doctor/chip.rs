@@ -34,7 +34,7 @@ pub(super) fn check(list: &mut Checklist<'_>, settings: &DeviceSettings, key: &S
         return None;
     };
     let found_key = list.run(KEY, || {
-        let found = token.key(key).map_err(|error| problem(&error))?;
+        let found = token.key(key, None).map_err(|error| problem(&error))?;
         let kind = found.public_key().kind();
         Ok((found, format!("{key}: {kind}")))
     });
@@ -214,7 +214,7 @@ fn certificate(
     let certificate = match (&settings.certificate_file, &settings.certificate) {
         (Some(file), _) => Certificate::from_file(file),
         (None, Some(selector)) => token.certificate(selector),
-        (None, None) => token.certificate_of_key(key),
+        (None, None) => token.certificate(key),
     };
     let certificate = certificate.map_err(|error| problem(&error))?;
     let finding = format!("{}, certificate id {}", certificate.subject(), certificate.fingerprint());
@@ -247,9 +247,7 @@ pub(super) fn problem(error: &Error) -> Problem {
         Error::NotFound { .. } => {
             "se050-iot objects lists what the chip has; then name it: --key-label, --cert-label"
         }
-        Error::Ambiguous { .. } | Error::AmbiguousLabel { .. } => {
-            "name the object by its id: --key-label 0xF0000110"
-        }
+        Error::Ambiguous { .. } => "name the object by its id: --key-label 0xF0000110",
         Error::NoCertificateKnown { .. } | Error::NotACertificate { .. } => {
             "name the certificate: --cert FILE, or --cert-label LABEL"
         }

@@ -5,7 +5,7 @@ use clap::Args;
 
 use super::intake::IntakeArgs;
 use crate::aws_args::AwsArgs;
-use crate::policy::GrantArgs;
+use crate::policy::{GRANT_OPTIONS, GrantArgs};
 
 /// The policy's name where none is given.
 pub(crate) const DEFAULT_POLICY: &str = "se050-device";
@@ -40,12 +40,12 @@ pub(crate) struct DeviceArgs {
 /// What devices get.
 #[derive(Args)]
 #[command(next_help_heading = "What devices get")]
-pub(super) struct SettingsArgs {
+pub(crate) struct SettingsArgs {
     /// The policy that devices get; made if there is none of that name, and never changed here (`se050-iot policy apply` does)
     #[arg(long, value_name = "NAME", default_value = DEFAULT_POLICY)]
     pub(super) policy_name: PolicyName,
     /// A policy document of your own; without it, each thing gets only its own topics
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["shadow", "jobs", "topic_prefix"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = GRANT_OPTIONS)]
     pub(super) policy_file: Option<PathBuf>,
     #[command(flatten)]
     pub(super) grants: GrantArgs,
@@ -60,7 +60,7 @@ pub(super) struct SettingsArgs {
     pub(super) detach_other_policies: bool,
     /// Register certificates INACTIVE
     #[arg(long)]
-    pub(super) inactive: bool,
+    pub(crate) inactive: bool,
     /// Let a certificate be attached to further things
     #[arg(long)]
     pub(super) shared: bool,

@@ -55,7 +55,8 @@ pub(super) fn intake(args: &DeviceArgs) -> anyhow::Result<Intake> {
     })
 }
 
-fn settings(args: &SettingsArgs) -> anyhow::Result<Settings> {
+/// What the arguments mean for all devices.
+pub(crate) fn settings(args: &SettingsArgs) -> anyhow::Result<Settings> {
     let mut settings = Settings::new(args.policy_name.clone());
     settings.rights = match &args.policy_file {
         Some(path) => Rights::Document(read_policy(path)?),

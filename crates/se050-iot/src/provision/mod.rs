@@ -13,13 +13,13 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-pub(crate) use args::{DEFAULT_POLICY, PaceArgs};
+pub(crate) use args::{DEFAULT_POLICY, PaceArgs, SettingsArgs};
 pub(crate) use fleet::{Bar, names};
-pub(crate) use intake::read_policy;
+pub(crate) use intake::{read_policy, settings};
 pub(crate) use plan_file::{Writer as PlanFile, read as read_plans};
 
 use crate::exit::Exit;
-use crate::policy::print_operator_policy;
+use crate::policy::{GRANT_OPTIONS, print_operator_policy};
 use args::DeviceArgs;
 
 const AFTER_HELP: &str = "\
@@ -62,13 +62,31 @@ struct PlanArgs {
     detailed_exitcode: bool,
 }
 
+/// What a plan from a file has been made with, besides the grants.
+const SETTINGS: [&str; 16] = [
+    "thing_name",
+    "nxp_ca",
+    "nonce",
+    "require_proof",
+    "proof_max_age",
+    "expect",
+    "policy_name",
+    "policy_file",
+    "replace",
+    "add",
+    "detach_other_policies",
+    "inactive",
+    "shared",
+    "thing_type",
+    "attribute",
+    "group",
+];
+
 #[derive(clap::Args)]
 #[command(group = clap::ArgGroup::new("input").required(true))]
 struct ApplyArgs {
     /// A plan from `provision plan --out FILE`: exactly that is done, in the account and region that it was made for
-    #[arg(value_name = "FILE", group = "input", conflicts_with_all = ["thing_name", "nxp_ca", "nonce", "require_proof", "proof_max_age", "expect",
-        "policy_name", "policy_file", "shadow", "jobs", "topic_prefix", "replace", "add", "detach_other_policies", "inactive",
-        "shared", "thing_type", "attribute", "group"])]
+    #[arg(value_name = "FILE", group = "input", conflicts_with_all = SETTINGS, conflicts_with_all = GRANT_OPTIONS)]
     plan: Option<PathBuf>,
     #[command(flatten)]
     device: DeviceArgs,

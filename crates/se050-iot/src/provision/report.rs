@@ -3,15 +3,15 @@
 use std::io::{self, Write};
 
 use anyhow::Context as _;
-use aws_iot_provision::{Applied, Device, Plan, Status, Step};
+use aws_iot_provision::{Applied, Device, Plan, Rights, Status, Step};
 use device_identity::KeyConfig;
 use serde_json::{Value, json};
 
 use super::args::DeviceArgs;
 use super::config;
 use crate::account::{Account, step_json};
-use crate::json;
 use crate::shell::quoted;
+use crate::{json, policy_setup};
 
 pub(super) fn step(out: &mut impl Write, step: &Step) -> io::Result<()> {
     writeln!(out, "{step}")?;
@@ -86,6 +86,9 @@ fn text(
     }
     writeln!(out, "On the device:")?;
     writeln!(out, "  {}", command_on_the_device(args, device, endpoint))?;
+    if let Rights::Least(grants) = &device.settings.rights {
+        policy_setup::tell(&policy_setup::commands(&applied.plan.scope, grants, &device.settings.policy));
+    }
     if args.aws.is_local() {
         writeln!(out, "A local AWS IoT Core also needs --ca-file and --port, as it printed them.")?;
     }

@@ -92,7 +92,7 @@ fn plans_lists_and_policies_are_one_object_each() {
     let (policy, status) = operator.json(&generate);
     assert_eq!(
         (status, members(&policy)),
-        (Some(0), vec!["characters", "charactersAllowed", "policyDocument"])
+        (Some(0), vec!["accountCommands", "characters", "charactersAllowed", "policyDocument"])
     );
     let printed = operator.good(&generate);
     assert_eq!(policy["policyDocument"], serde_json::from_str::<Value>(&printed).unwrap());

@@ -51,3 +51,5 @@ mod policies;
 mod registry;
 #[cfg(feature = "provision")]
 mod round_trip;
+#[cfg(feature = "provision")]
+mod up;

@@ -26,6 +26,10 @@ fn a_certificate_is_registered_inactive_activated_and_deactivated_by_name() {
         found["certificateDescription"]["status"].as_str().unwrap().to_owned()
     };
     assert_eq!(status(), "INACTIVE");
+    // A later run without --inactive leaves it so.
+    let error = operator.fails(1, &PROVISION);
+    assert!(error.contains("registered with --inactive") && error.contains("se050-iot activate"), "{error}");
+    assert_eq!(status(), "INACTIVE");
     for (command, is) in [("activate", "ACTIVE"), ("deactivate", "INACTIVE")] {
         let printed = operator.good(&[command, "--thing-name", "dev1"]);
         assert!(printed.contains(&format!("~ certificate {id}: {is}")), "{printed}");
@@ -34,7 +38,7 @@ fn a_certificate_is_registered_inactive_activated_and_deactivated_by_name() {
     // What somebody deactivated stays so; the error names the command that activates it.
     let error = operator.fails(1, &PROVISION);
     let remedy = "se050-iot activate --thing-name dev1";
-    assert!(error.contains("is registered but INACTIVE") && error.contains(remedy), "{error}");
+    assert!(error.contains("is registered and INACTIVE") && error.contains(remedy), "{error}");
     let words: Vec<&str> = remedy.split(' ').skip(1).collect();
     operator.good(&words);
     assert!(operator.good(&PROVISION).contains("Nothing was changed"));

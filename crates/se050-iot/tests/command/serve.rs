@@ -231,6 +231,41 @@ fn a_server_that_crashes_costs_a_retry_and_no_restart_of_the_client() {
     assert!(server.log().contains("the worker ended (signal: 6"), "{}", server.log());
 }
 
+#[test]
+fn the_chip_is_locked_for_programs_with_a_module_of_their_own() {
+    let directory = TempDir::new().unwrap();
+    let chip = new_chip(&directory);
+    let lock = ("SE050_LOCK_FILE", directory.path().join("lock"));
+    let Some(server) = Server::start(&chip.module(), &[], &[lock.clone()]) else { return };
+    let own = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_se050-iot"));
+        command.args(["cert", "export", "--key-label", EC_KEY, "--pkcs11-lib"]).arg(chip.module());
+        command.env(lock.0, &lock.1).output().unwrap()
+    };
+    for _ in 0..2 {
+        let refused = own();
+        let holder = format!("in use by process {}", server.child.id());
+        assert!(text(&refused.stderr).contains(&holder), "{}", text(&refused.stderr));
+        // The worker's end does not release it.
+        server.crash();
+    }
+    good(&server.export(EC_KEY), &server);
+    drop(server);
+    assert!(own().status.success());
+
+    // And the server does not take the chip from such a program.
+    let token = Token::builder(chip.module()).lock_file(&lock.1).open().unwrap();
+    let mut second = Command::new(env!("CARGO_BIN_EXE_se050-iot"));
+    second
+        .args(["serve", "--socket"])
+        .arg(directory.path().join("second"))
+        .arg("--pkcs11-lib")
+        .arg(chip.module());
+    let output = second.env(lock.0, &lock.1).output().unwrap();
+    assert!(text(&output.stderr).contains("in use by process"), "{}", text(&output.stderr));
+    drop(token);
+}
+
 /// On 4.7, a fourth session would close the chip under the other three.
 #[test]
 fn a_client_too_many_harms_nobody() {
@@ -383,6 +418,7 @@ fn the_socket_replaces_an_old_one_and_nothing_else() {
     assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o077, 0, "its owner's only");
 
     // Killed, it leaves the socket behind.
+    drop(server);
     let left = directory.path().join("left");
     drop(UnixListener::bind(&left).unwrap());
     let mut command = Command::new(env!("CARGO_BIN_EXE_se050-iot"));
@@ -446,7 +482,7 @@ fn a_lasting_client() {
         token = token.pin(Pin::new(pin.to_owned()));
     }
     let token = token.open().unwrap();
-    let key: Key = token.key(&key.parse::<Selector>().unwrap()).unwrap();
+    let key: Key = token.key(&key.parse::<Selector>().unwrap(), None).unwrap();
     for line in std::io::stdin().lines() {
         line.unwrap();
         match key.sign(Scheme::EcdsaP256Sha256, b"a message") {

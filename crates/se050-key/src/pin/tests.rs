@@ -61,6 +61,6 @@ fn a_pin_source_is_a_file() {
         assert_eq!(Pin::from_source(&source).unwrap().as_bytes(), b"1234", "{source}");
     }
     for source in ["|echo 1234", "fd:0", "env:PATH", "pin.txt", "file:pin.txt", ""] {
-        assert!(matches!(Pin::from_source(source), Err(Error::PinSource { .. })), "{source}");
+        assert!(refused(Pin::from_source(source)).contains("absolute path"), "{source}");
     }
 }

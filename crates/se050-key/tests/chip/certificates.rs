@@ -14,7 +14,7 @@ fn bytes_after_the_certificate_are_cut_off_and_pem_is_taken() {
     on_each_version(|chip, _| {
         let der = chip.certificate(RSA_CERTIFICATE).unwrap();
         let token = open(chip);
-        let own = token.certificate_of_key(&selector(RSA_KEY)).unwrap();
+        let own = token.certificate(&selector(RSA_KEY)).unwrap();
         let pem = own.to_pem().into_bytes();
         for (name, stored) in [
             ("zeros behind it", [&der[..], &[0; 7]].concat()),
@@ -24,12 +24,12 @@ fn bytes_after_the_certificate_are_cut_off_and_pem_is_taken() {
             ("PEM with a byte order mark", [b"\xef\xbb\xbf", &pem[..]].concat()),
         ] {
             chip.install_certificate(RSA_CERTIFICATE, &stored).unwrap();
-            let read = token.certificate_of_key(&selector(RSA_KEY)).unwrap();
+            let read = token.certificate(&selector(RSA_KEY)).unwrap();
             assert_eq!(read.as_der(), &der[..], "{name}");
         }
         for (name, stored) in [("cut short", &der[..der.len() - 1]), ("garbage", &b"no certificate"[..])] {
             chip.install_certificate(RSA_CERTIFICATE, stored).unwrap();
-            let error = token.certificate_of_key(&selector(RSA_KEY)).unwrap_err();
+            let error = token.certificate(&selector(RSA_KEY)).unwrap_err();
             assert!(matches!(error, Error::NotACertificate { .. }), "{name}: {error:?}");
             assert!(!error.to_string().contains("ASN.1"), "{name}: {error}");
         }
@@ -42,13 +42,13 @@ fn a_certificate_over_2048_bytes_names_the_limit() {
         let token = open(chip);
         let der = chip.certificate(RSA_CERTIFICATE).unwrap();
         chip.install_certificate(RSA_CERTIFICATE, &[&der[..], &[0; 2048]].concat()).unwrap();
-        let error = token.certificate_of_key(&selector(RSA_KEY)).unwrap_err();
+        let error = token.certificate(&selector(RSA_KEY)).unwrap_err();
         assert!(matches!(error, Error::Call { .. }) && error.to_string().contains("2048"), "{error:?}");
         // The session is none the worse, and was not replaced.
         assert_eq!(calls(chip, "C_OpenSession"), 1);
 
         chip.set_fault(Fault::Absent).unwrap();
-        let error = token.certificate_of_key(&selector(RSA_KEY)).unwrap_err();
+        let error = token.certificate(&selector(RSA_KEY)).unwrap_err();
         assert!(matches!(error, Error::ChipUnreachable { .. }), "{error:?}");
     });
 }
@@ -57,7 +57,7 @@ fn a_certificate_over_2048_bytes_names_the_limit() {
 fn openssl_reads_the_same_from_the_certificate() {
     let Some(openssl) = program("openssl") else { return };
     let (chip, directory) = new_chip();
-    let (key, certificate) = open(&chip).identity(&selector(RSA_KEY)).unwrap();
+    let (key, certificate) = open(&chip).identity(&selector(RSA_KEY), None).unwrap();
     let file = directory.path().join("certificate.pem");
     fs::write(&file, certificate.to_pem()).unwrap();
     let mut command = std::process::Command::new(openssl);

@@ -16,8 +16,8 @@ fn an_object_that_is_named_by_id_is_not_searched() {
             ("sss:100100F0", 3),
         ] {
             let before = chip.calls().unwrap();
-            token.identity(&selector(name)).unwrap();
-            token.identity(&selector(name)).unwrap();
+            token.identity(&selector(name), None).unwrap();
+            token.identity(&selector(name), None).unwrap();
             let after = chip.calls().unwrap();
             for (function, calls) in after.functions() {
                 let expected = if function == "C_GetAttributeValue" { attributes + 2 } else { 0 };
@@ -32,7 +32,7 @@ fn an_object_that_is_named_by_id_is_not_searched() {
 fn the_first_connection_costs_fourteen_apdus() {
     on_each_version(|chip, version| {
         let before = chip.calls().unwrap();
-        let (key, _) = open(chip).identity(&selector("cloud-connection-0-rsa2048")).unwrap();
+        let (key, _) = open(chip).identity(&selector("cloud-connection-0-rsa2048"), None).unwrap();
         let scheme =
             if key.token_info().rsa_pss_is_costly() { Scheme::RsaPkcs1Sha256 } else { Scheme::RsaPssSha256 };
         key.sign(scheme, b"a message").unwrap();
@@ -46,7 +46,7 @@ fn the_first_connection_costs_fourteen_apdus() {
 fn a_later_signature_is_one_sign_init_and_one_sign() {
     on_each_version(|chip, _| {
         let token = open(chip);
-        let (key, _) = token.identity(&selector(RSA_KEY)).unwrap();
+        let (key, _) = token.identity(&selector(RSA_KEY), None).unwrap();
         let before = chip.calls().unwrap();
         for _ in 0..3 {
             key.sign(Scheme::RsaPssSha256, b"a message").unwrap();
@@ -64,7 +64,7 @@ fn a_later_signature_is_one_sign_init_and_one_sign() {
 fn pkcs1_is_cheap_in_every_version_and_pss_as_the_token_info_says() {
     on_each_version(|chip, version| {
         let token = open(chip);
-        let (key, _) = token.identity(&selector(RSA_KEY)).unwrap();
+        let (key, _) = token.identity(&selector(RSA_KEY), None).unwrap();
         let apdus = |scheme| {
             let before = chip.calls().unwrap();
             key.sign(scheme, b"a message").unwrap();
@@ -88,7 +88,7 @@ fn one_process_has_one_session_however_often_it_opens_the_token() {
         let open_by_link = || Token::builder(&link).back_off(crate::bench::NEVER).open().unwrap();
         let third = std::thread::scope(|scope| scope.spawn(open_by_link).join().unwrap());
         for token in [&first, &second, &third] {
-            token.identity(&selector(EC_KEY)).unwrap();
+            token.identity(&selector(EC_KEY), None).unwrap();
         }
         let calls = chip.calls().unwrap();
         assert_eq!((calls.of("C_Initialize"), calls.of("C_OpenSession")), (1, 1));
@@ -102,6 +102,6 @@ fn one_process_has_one_session_however_often_it_opens_the_token() {
         let calls = chip.calls().unwrap();
         assert_eq!((calls.of("C_CloseSession"), calls.of("C_Finalize")), (1, 1));
         // And again from the beginning.
-        open(chip).identity(&selector(EC_KEY)).unwrap();
+        open(chip).identity(&selector(EC_KEY), None).unwrap();
     });
 }

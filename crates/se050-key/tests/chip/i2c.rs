@@ -16,7 +16,7 @@ const ANSWER: &str = "client: ";
 /// The client: one signature for each line of its standard input.
 fn sign_on_demand(module: &str) {
     let token = Token::open(module).unwrap();
-    let (key, _) = token.identity(&selector(EC_KEY)).unwrap();
+    let (key, _) = token.identity(&selector(EC_KEY), None).unwrap();
     println!("{ANSWER}ready");
     for _ in std::io::stdin().lines() {
         match key.sign(Scheme::EcdsaP256Sha256, b"a message") {

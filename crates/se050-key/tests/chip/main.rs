@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod bench;
+mod certificate_requests;
 mod certificates;
 mod costs;
 mod hanging;
@@ -10,8 +11,8 @@ mod i2c;
 mod matrix;
 mod modules;
 mod outage;
+mod preflight;
 mod processes;
-mod report;
 mod selecting;
 mod signing;
 mod softhsm;

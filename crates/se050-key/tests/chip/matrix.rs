@@ -84,12 +84,12 @@ fn softhsm2_suite(module: &Path) {
     assert!(matches!(other, Error::NoSingleToken { .. }), "{other:?}");
 
     let token = with_pin(USER_PIN).open().unwrap();
-    let twins = token.key(&selector("twin")).unwrap_err();
+    let twins = token.key(&selector("twin"), None).unwrap_err();
     let Error::Ambiguous { objects, .. } = &twins else { panic!("{twins:?}") };
     assert!(objects.len() == 2 && twins.to_string().contains("\"91\""), "{twins}");
     // By its id, each of them is one.
-    token.key(&selector("pkcs11:object=twin;id=%91")).unwrap();
-    let wrong_class = token.certificate(&selector("pkcs11:object=p256;type=private")).unwrap_err();
+    token.key(&selector("pkcs11:object=twin;id=%91"), None).unwrap();
+    let wrong_class = token.key(&selector("pkcs11:object=p256;type=cert"), None).unwrap_err();
     assert!(matches!(wrong_class, Error::NotThisToken { attribute: "type", .. }), "{wrong_class:?}");
     drop(token);
 
@@ -111,18 +111,18 @@ fn the_module_that_the_environment_names() {
     let names = std::env::var("SE050_TEST_KEYS").unwrap_or_else(|_| format!("{RSA_KEY} {EC_KEY}"));
     let token = builder.clone().open().unwrap();
     let keys = names.split_whitespace().map(selector);
-    let keys =
-        keys.map(|key| (key.clone(), token.certificate_of_key(&key).unwrap().public_key().kind())).collect();
+    let keys = keys.map(|key| (key.clone(), token.certificate(&key).unwrap().public_key().kind())).collect();
     suite(&Subject { builder, keys });
 }
 
 fn suite(subject: &Subject) {
     let token = subject.builder.clone().open().unwrap();
     for (selector, kind) in &subject.keys {
-        let (key, certificate) = token.identity(selector).unwrap();
+        let (key, certificate) = token.identity(selector, None).unwrap();
         assert_eq!(key.public_key().kind(), *kind, "{selector}");
-        assert_eq!(token.key(selector).unwrap().public_key(), key.public_key(), "{selector}");
+        assert_eq!(token.key(selector, None).unwrap().public_key(), key.public_key(), "{selector}");
         key.check_certificate(&certificate).unwrap();
+        crate::certificate_requests::openssl_takes(&key, "a", "CN=a");
         for (scheme, hash, options) in SCHEMES {
             let signature = key.sign(scheme, b"a message");
             if !scheme.fits(*kind) {
@@ -133,13 +133,13 @@ fn suite(subject: &Subject) {
         }
     }
     let ((first, _), (last, _)) = (subject.keys.first().unwrap(), subject.keys.last().unwrap());
-    let certificate = token.certificate_of_key(last).unwrap();
-    if token.certificate_of_key(first).unwrap() != certificate {
-        let mismatch = token.key_of(first, &certificate).unwrap_err();
+    let certificate = token.certificate(last).unwrap();
+    if token.certificate(first).unwrap() != certificate {
+        let mismatch = token.key(first, &certificate).unwrap_err();
         assert!(matches!(mismatch, Error::KeyMismatch { .. }), "{mismatch:?}");
     }
     let missing = if token.info().is_se050 { "0x7BFFFFF0" } else { "no such key" };
-    assert!(matches!(token.key(&selector(missing)), Err(Error::NotFound { .. })));
+    assert!(matches!(token.key(&selector(missing), None), Err(Error::NotFound { .. })));
     assert!(matches!(token.certificate(&selector(missing)), Err(Error::NotFound { .. })));
     hammer(&token, &subject.keys);
 }
@@ -150,7 +150,7 @@ fn hammer(token: &Token, keys: &[(Selector, KeyKind)]) {
         for number in 0..24_u8 {
             scope.spawn(move || {
                 for (selector, kind) in keys {
-                    let (key, _) = token.identity(selector).unwrap();
+                    let (key, _) = token.identity(selector, None).unwrap();
                     let (scheme, ..) = SCHEMES.into_iter().find(|(scheme, ..)| scheme.fits(*kind)).unwrap();
                     key.sign(scheme, &[number]).unwrap();
                 }

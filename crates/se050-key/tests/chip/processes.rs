@@ -14,7 +14,7 @@ const READY: &str = "the child has the chip";
 /// The child's part: opens the token, says so, and holds it until its standard input ends.
 fn hold_the_chip(module: &str) {
     let token = Token::open(module).unwrap();
-    token.identity(&selector(EC_KEY)).unwrap();
+    token.identity(&selector(EC_KEY), None).unwrap();
     println!("{READY}");
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
 }
@@ -45,7 +45,7 @@ fn the_second_process_hears_who_has_the_chip_and_gets_it_afterwards() {
     // However it ends, its lock ends with it.
     holder.kill().unwrap();
     holder.wait().unwrap();
-    let (key, _) = open(&chip).identity(&selector(EC_KEY)).unwrap();
+    let (key, _) = open(&chip).identity(&selector(EC_KEY), None).unwrap();
     key.sign(Scheme::EcdsaP256Sha256, b"a message").unwrap();
 }
 
@@ -75,7 +75,7 @@ fn the_library_leaves_standard_output_alone_and_a_program_can_move_it_aside() {
     if let Some(module) = child_argument() {
         use std::io::Write as _;
         let mut out = se050_key::stdout::set_aside().unwrap();
-        Token::open(module).unwrap().identity(&selector(EC_KEY)).unwrap();
+        Token::open(module).unwrap().identity(&selector(EC_KEY), None).unwrap();
         writeln!(out, "{READY}").unwrap();
         return;
     }
@@ -92,12 +92,12 @@ fn the_library_leaves_standard_output_alone_and_a_program_can_move_it_aside() {
 fn nothing_is_used_across_a_fork() {
     if let Some(module) = child_argument() {
         let token = Token::open(&module).unwrap();
-        let (key, _) = token.identity(&selector(EC_KEY)).unwrap();
+        let (key, _) = token.identity(&selector(EC_KEY), None).unwrap();
         match fork::fork().unwrap() {
             fork::Fork::Child => {
                 let forked = [
                     key.sign(Scheme::EcdsaP256Sha256, b"a message").err(),
-                    token.key(&selector(EC_KEY)).err(),
+                    token.key(&selector(EC_KEY), None).err(),
                     Token::open(&module).err(),
                 ];
                 let refused = forked.iter().all(|error| matches!(error, Some(Error::Forked)));

@@ -28,7 +28,7 @@ fn every_written_form_of_the_id_is_found_in_every_version() {
             "pkcs11:id=%F0%00%01%10",
             "pkcs11:object=sss:100100F0;id=%F0%00%01%10",
         ] {
-            let key = token.key(&selector(text)).unwrap();
+            let key = token.key(&selector(text), None).unwrap();
             assert_eq!(key.public_key().kind(), KeyKind::Rsa { bits: 2048 }, "{text}");
         }
         for text in [
@@ -38,7 +38,7 @@ fn every_written_form_of_the_id_is_found_in_every_version() {
             "pkcs11:object=sss:100100F0;type=private",
             "pkcs11:id=%10%01%00%F0",
         ] {
-            let certificate = token.certificate_of_key(&selector(text)).unwrap();
+            let certificate = token.certificate(&selector(text)).unwrap();
             assert_eq!(certificate.as_der(), chip.certificate(RSA_CERTIFICATE).unwrap(), "{text}");
         }
         let certificate = token.certificate(&selector("cloud-connection-0-rsa2048-cert")).unwrap();
@@ -54,8 +54,8 @@ fn the_byte_order_is_found_out_and_remembered() {
             _ => ByteOrder::BigEndian,
         };
         let token = open(chip);
-        token.key(&selector(RSA_KEY)).unwrap();
-        assert_eq!(token.report().unwrap().label_byte_order, Some(expected));
+        token.key(&selector(RSA_KEY), None).unwrap();
+        assert_eq!(token.info().label_byte_order(), Some(expected));
     });
 }
 
@@ -65,15 +65,18 @@ fn a_byte_swapped_namesake_is_told_apart() {
         let namesake = std::fs::read(chip.directory().join("objects/F0000100.key.pem")).unwrap();
         chip.install_key(RSA_KEY_ID.swap_bytes(), pem::parse(namesake).unwrap().contents()).unwrap();
         // Both are there, and `sss:` may mean either.
-        let error = open(chip).key(&selector(RSA_KEY)).unwrap_err().to_string();
+        let error = open(chip).key(&selector(RSA_KEY), None).unwrap_err().to_string();
         assert!(error.contains("0xF0000110") && error.contains("0x100100F0"), "{error}");
-        assert_eq!(open(chip).key(&selector("0x100100F0")).unwrap().public_key().kind(), KeyKind::EcP256);
+        assert_eq!(
+            open(chip).key(&selector("0x100100F0"), None).unwrap().public_key().kind(),
+            KeyKind::EcP256
+        );
 
         std::fs::remove_file(chip.directory().join("objects/F0000110.key.pem")).unwrap();
-        let error = open(chip).key(&selector("0xF0000110")).unwrap_err();
+        let error = open(chip).key(&selector("0xF0000110"), None).unwrap_err();
         assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
         // Only one of them is there now: that is what the label means.
-        assert_eq!(open(chip).key(&selector(RSA_KEY)).unwrap().public_key().kind(), KeyKind::EcP256);
+        assert_eq!(open(chip).key(&selector(RSA_KEY), None).unwrap().public_key().kind(), KeyKind::EcP256);
     });
 }
 
@@ -82,14 +85,14 @@ fn not_found_is_said_only_of_a_chip_that_answers() {
     on_each_version(|chip, _| {
         let token = open(chip);
         let before = calls(chip, "C_GenerateRandom");
-        let error = token.key(&selector("0xF0000199")).unwrap_err().to_string();
+        let error = token.key(&selector("0xF0000199"), None).unwrap_err().to_string();
         assert!(error.contains("0xF0000199") && error.contains("the chip answers"), "{error}");
         assert!(calls(chip, "C_GenerateRandom") > before, "nobody asked the chip");
         let error = token.certificate(&selector("0xF0000199")).unwrap_err();
         assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
 
         chip.set_fault(se050_sim::Fault::Absent).unwrap();
-        let error = token.key(&selector("0xF0000199")).unwrap_err();
+        let error = token.key(&selector("0xF0000199"), None).unwrap_err();
         assert!(matches!(error, Error::ChipUnreachable { .. }), "{error:?}");
     });
 }
@@ -110,13 +113,13 @@ fn a_uri_for_another_token_or_class_is_refused_before_anything_is_searched() {
         ("pkcs11:id=%01", "id"),
         ("pkcs11:token=SSS_PKCS11", "object or id"),
     ] {
-        match token.key(&selector(text)).unwrap_err() {
+        match token.key(&selector(text), None).unwrap_err() {
             Error::NotThisToken { attribute: named, .. } => assert_eq!(named, attribute, "{text}"),
             other => panic!("{text}: {other:?}"),
         }
     }
     let long = selector("a-label-of-more-than-31-bytes-xxx");
-    assert!(matches!(token.key(&long), Err(Error::NotALabel { .. })));
+    assert!(matches!(token.key(&long, None), Err(Error::InvalidSelector { .. })));
     assert_eq!(calls(&chip, "C_FindObjectsInit"), before);
 }
 
@@ -130,19 +133,29 @@ fn a_uri_opens_its_module() {
     let key = selector(&text);
     let module = key.uri().unwrap().module_path().unwrap();
     let token = Token::builder(module).select(&key).unwrap().open().unwrap();
-    assert_eq!(token.key(&key).unwrap().public_key().kind(), KeyKind::EcP256);
+    assert_eq!(token.key(&key, None).unwrap().public_key().kind(), KeyKind::EcP256);
     // The module that is open is not the one that this names.
     let other = selector(&format!("pkcs11:object={EC_KEY}?module-path=/nonexistent"));
-    assert!(matches!(token.key(&other), Err(Error::NotThisToken { attribute: "module-path", .. })));
+    assert!(matches!(token.key(&other, None), Err(Error::NotThisToken { attribute: "module-path", .. })));
 }
 
 #[test]
 fn only_a_factory_keys_certificate_is_found_by_itself() {
     let (chip, _directory) = new_chip();
     let token = open(&chip);
-    for text in ["0x00001000", "sss:110100F0", "some-label"] {
-        let error = token.certificate_of_key(&selector(text)).unwrap_err();
-        assert!(matches!(error, Error::NoCertificateKnown { .. }), "{error:?}");
+    for text in ["0x00001000", "some-label"] {
+        let error = token.identity(&selector(text), None).unwrap_err();
+        assert!(matches!(error, Error::NotFound { class: "private key", .. }), "{error:?}");
     }
+    let pem = std::fs::read(chip.directory().join("objects/F0000100.key.pem")).unwrap();
+    chip.install_key(0x1000, pem::parse(pem).unwrap().contents()).unwrap();
+    let own = selector("0x00001000");
+    let error = token.identity(&own, None).unwrap_err();
+    assert!(matches!(error, Error::NoCertificateKnown { .. }), "{error:?}");
+    // By name it is taken: a factory key's name stands for its certificate.
+    token.identity(&own, &selector("0xF0000101")).unwrap();
+    token.identity(&own, &selector(EC_KEY)).unwrap();
+    let error = token.identity(&own, &selector(RSA_KEY)).unwrap_err();
+    assert!(matches!(error, Error::KeyMismatch { .. }), "{error:?}");
     assert_eq!(Selector::from(ObjectId::new(RSA_KEY_ID)).to_string(), "0xF0000110");
 }

@@ -94,8 +94,8 @@ const RSA_2048: [&str; 4] = ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2
 fn a_session_that_another_part_of_the_process_closed_is_replaced_at_once() {
     if let Some((module, _)) = arguments() {
         let token = builder(&module).open().unwrap();
-        let (ec, _) = token.identity(&selector("ec")).unwrap();
-        let (rsa, _) = token.identity(&selector("rsa")).unwrap();
+        let (ec, _) = token.identity(&selector("ec"), None).unwrap();
+        let (rsa, _) = token.identity(&selector("rsa"), None).unwrap();
         // Sessions, login and all handles are gone.
         let lose_the_session = || {
             let other = Pkcs11::new(&module).unwrap();
@@ -106,10 +106,9 @@ fn a_session_that_another_part_of_the_process_closed_is_replaced_at_once() {
             lose_the_session();
             ec.sign(Scheme::EcdsaP256Sha256, b"a message").unwrap();
             lose_the_session();
-            token.identity(&selector("rsa")).unwrap();
+            token.identity(&selector("rsa"), None).unwrap();
             rsa.sign(Scheme::RsaPssSha256, b"a message").unwrap();
         }
-        assert_eq!(token.report().unwrap().failed_openings, None, "an opening costs nothing here");
         return;
     }
     let Some(setup) = Setup::new() else { return };
@@ -129,18 +128,18 @@ fn keys_as_other_tokens_keep_them() {
             |label: &str| Certificate::from_file(&directory.join(format!("{label}.der"))).unwrap();
 
         // A login for each signature.
-        let (key, _) = token.identity(&selector("always")).unwrap();
+        let (key, _) = token.identity(&selector("always"), None).unwrap();
         for _ in 0..2 {
             key.sign(Scheme::RsaPkcs1Sha256, b"a message").unwrap();
         }
 
         // No public half: the certificate has the point.
-        let (key, _) = token.identity(&selector("alone")).unwrap();
+        let (key, _) = token.identity(&selector("alone"), None).unwrap();
         assert_eq!(key.public_key().kind(), KeyKind::EcP256);
         key.sign(Scheme::EcdsaP256Sha256, b"a message").unwrap();
-        let error = token.key_of(&selector("alone"), &certificate("ec")).unwrap_err();
+        let error = token.key(&selector("alone"), &certificate("ec")).unwrap_err();
         assert!(matches!(error, Error::KeyMismatch { .. }), "{error:?}");
-        let error = token.key(&selector("alone")).unwrap_err();
+        let error = token.key(&selector("alone"), None).unwrap_err();
         assert!(
             matches!(error, Error::UnsupportedKey { .. }) && error.to_string().contains("certificate"),
             "{error:?}"
@@ -148,9 +147,10 @@ fn keys_as_other_tokens_keep_them() {
 
         // Too small, and too large: by their size, when they are opened.
         for (label, bits) in [("small", "1024"), ("large", "5120")] {
-            for error in
-                [token.identity(&selector(label)).unwrap_err(), token.key(&selector(label)).unwrap_err()]
-            {
+            for error in [
+                token.identity(&selector(label), None).unwrap_err(),
+                token.key(&selector(label), None).unwrap_err(),
+            ] {
                 let is_by_size =
                     matches!(error, Error::UnsupportedKey { .. }) && error.to_string().contains(bits);
                 assert!(is_by_size, "{error:?}");
@@ -158,8 +158,8 @@ fn keys_as_other_tokens_keep_them() {
         }
 
         // Two keys of one process, turn by turn.
-        let (one, _) = token.identity(&selector("ec")).unwrap();
-        let (two, _) = token.identity(&selector("rsa")).unwrap();
+        let (one, _) = token.identity(&selector("ec"), None).unwrap();
+        let (two, _) = token.identity(&selector("rsa"), None).unwrap();
         for _ in 0..3 {
             one.sign(Scheme::EcdsaP256Sha256, b"a message").unwrap();
             two.sign(Scheme::RsaPkcs1Sha256, b"a message").unwrap();
@@ -253,12 +253,55 @@ fn the_last_try_of_a_pin_is_not_spent() {
         return;
     }
     let Some(setup) = Setup::new() else { return };
-    let Some(cc) = program("cc") else { return };
+    let Some(module) = flagged(&setup) else { return };
+    setup.run("softhsm::the_last_try_of_a_pin_is_not_spent", &module);
+}
+
+/// Fault 9: whoever types the PIN after a warning may spend the last try.
+#[test]
+fn the_last_try_is_for_a_pin_that_is_typed() {
+    let test = "softhsm::the_last_try_is_for_a_pin_that_is_typed";
+    if let Some((module, directory)) = arguments() {
+        fs::write(directory.join("flags"), FINAL_TRY.to_string()).unwrap();
+        let builder = builder(&module).pin(None);
+        let error = builder.clone().open().err().unwrap();
+        assert!(matches!(error, Error::PinFinalTry { .. }), "asked for before it is typed: {error:?}");
+        let typed = |last_try| Pin::prompt(TOKEN_LABEL, last_try).unwrap().unwrap();
+        let error = builder.clone().pin(typed(false)).open().err().unwrap();
+        assert!(matches!(error, Error::PinFinalTry { .. }), "{error:?}");
+        builder.pin(typed(true)).open().unwrap();
+        return;
+    }
+    let Some(setup) = Setup::new() else { return };
+    let (Some(module), Some(script)) = (flagged(&setup), program("script")) else { return };
+    let argument = format!("{}|{}", module.display(), setup.directory.path().display());
+    let told = child(test, &argument);
+    // util-linux's script runs it at a terminal.
+    let words = std::iter::once(told.get_program()).chain(told.get_args());
+    let line = words.map(|word| format!("'{}'", word.to_str().unwrap())).collect::<Vec<_>>().join(" ");
+    let mut command = Command::new(script);
+    let (variable, value) = setup.token.environment();
+    command.envs(told.get_envs().filter_map(|(name, value)| Some((name, value?)))).env(variable, value);
+    command.env("REAL_MODULE", setup.token.module()).env("FLAGS_DIRECTORY", setup.directory.path());
+    command.args(["-qec", &line, "/dev/null"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut running = command.spawn().unwrap();
+    let mut keyboard = running.stdin.take().unwrap();
+    writeln!(keyboard, "{USER_PIN}\n{USER_PIN}").unwrap();
+    let output = running.wait_with_output().unwrap();
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{shown}");
+    assert!(shown.contains("a wrong PIN locks the token"), "{shown}");
+    assert_eq!(fs::read(setup.directory.path().join("logins")).unwrap().len(), 1);
+    drop(keyboard);
+}
+
+/// Builds the module that is [`FLAGGED`].
+fn flagged(setup: &Setup) -> Option<PathBuf> {
     let module = setup.directory.path().join("flagged.so");
-    let mut compiler = Command::new(cc);
+    let mut compiler = Command::new(test_peers::c_compiler()?);
     compiler.args(["-shared", "-fPIC", "-x", "c", "-", "-ldl", "-o"]).arg(&module).stdin(Stdio::piped());
     let mut running = compiler.spawn().unwrap();
     running.stdin.take().unwrap().write_all(FLAGGED.as_bytes()).unwrap();
     assert!(running.wait().unwrap().success());
-    setup.run("softhsm::the_last_try_of_a_pin_is_not_spent", &module);
+    Some(module)
 }

@@ -20,8 +20,7 @@ fn the_whole_chain_of_the_file_is_sent() {
     let chip = quiet_chip(directory.path());
     let ca = |name: &str| fs::read_to_string(chip.directory().join("ca").join(name)).unwrap();
     let chain = directory.path().join("deviceCertAndCACert.pem");
-    let own =
-        Token::open(chip.module()).unwrap().certificate_of_key(&KEY.parse::<Selector>().unwrap()).unwrap();
+    let own = Token::open(chip.module()).unwrap().certificate(&KEY.parse::<Selector>().unwrap()).unwrap();
     fs::write(&chain, own.to_pem() + &ca("intermediate.pem")).unwrap();
     for version in [TlsVersion::Tls12, TlsVersion::Tls13] {
         let Some(broker) = Mosquitto::start(&ca("root.pem"), version) else { return };

@@ -10,7 +10,7 @@ use super::*;
 use crate::acknowledgement::SessionWaker;
 use crate::message_queue::{CAPACITY, WhenUnread, queue};
 use crate::outbox::Entry;
-use crate::session::{Negotiated, SessionParts};
+use crate::session::Negotiated;
 use crate::subscription::Messages;
 use crate::{DisconnectReason, Limits, OutboxOptions, Publication, QoS, Receipt};
 
@@ -33,17 +33,8 @@ impl Bench {
         let waker = Arc::<SessionWaker>::default();
         let (unrouted, reader) = queue(Arc::clone(&waker), CAPACITY, WhenUnread::Wait);
         let messages = Messages { queue: reader };
-        let shared = Shared::new(OutboxOptions::new(), Arc::clone(&limits), Arc::clone(&waker), messages);
-        let mut session = Session::new(SessionParts {
-            limits: Arc::clone(&limits),
-            client_id: "device-1".to_owned(),
-            operation_timeout: TIMEOUT,
-            outbox: Arc::clone(&shared.outbox),
-            waker,
-            unrouted,
-            hub: Arc::clone(&shared.hub),
-            counters: Arc::clone(&shared.counters),
-        });
+        let shared = Shared::new(OutboxOptions::new(), limits, waker, messages);
+        let mut session = Session::new(&shared, "device-1".to_owned(), TIMEOUT, unrouted);
         session.connected(Negotiated::for_tests(Duration::from_secs(60)), Moment::now());
         let (sender, commands) = mpsc::channel(4);
         let (close, asked) = watch::channel(None);
@@ -129,7 +120,7 @@ async fn on_a_slow_line_a_ping_passes_what_waits_and_the_connection_lives() {
             assert!(count > 0, "the connection was given up after {:?}", begun.elapsed());
             tokio::time::sleep(Duration::from_millis(125)).await;
             stream.extend_from_slice(&piece[..count]);
-            while let Ok(Some(packet)) = crate::codec::decode(&mut stream, u32::MAX) {
+            while let Some(packet) = crate::codec::decode_sent(&mut stream) {
                 match packet {
                     rumqttc::v5::mqttbytes::v5::Packet::PingReq(_) => {
                         pings += 1;
@@ -236,8 +227,10 @@ async fn whatever_the_server_breaks_is_told_to_it_by_its_reason_code() {
     for (case, bytes, reason) in [
         ("garbage", &[0xFF; 8][..], 0x81),
         ("a second CONNACK", &[0x20, 3, 0, 0, 0], 0x82),
-        ("QoS 2", &[0x34, 6, 0, 1, b't', 0, 1, 0], 0x9B),
+        ("QoS 2", &[0x34, 6, 0, 1, b't', 0, 1, 0], 0x82),
         ("a topic with a wildcard", &[0x30, 4, 0, 1, b'#', 0], 0x90),
+        ("a topic alias", &[0x30, 7, 0, 1, b't', 3, 0x23, 0, 1], 0x94),
+        ("AUTH", &[0xF0, 0], 0x82),
         ("too large", &[0x30, 0xFF, 0xFF, 0x7F], 0x95),
     ] {
         let (client, mut server) = duplex(1024);

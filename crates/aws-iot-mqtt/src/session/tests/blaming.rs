@@ -13,7 +13,7 @@ fn not_authorized() -> Error {
 /// Connects until nothing more is sent, to a server that hangs up on the topic or filter "denied" and agrees to the rest.
 /// Returns how often it hung up.
 fn serve(wire: &mut Wire, hangs_up: impl Fn() -> Error) -> usize {
-    for losses in 0..20 {
+    for losses in 0..50 {
         let mut denied = false;
         loop {
             let sent = wire.sent();
@@ -43,7 +43,8 @@ fn serve(wire: &mut Wire, hangs_up: impl Fn() -> Error) -> usize {
         if !denied {
             return losses;
         }
-        wire.session.disconnected(&hangs_up());
+        wire.session.disconnected(&hangs_up(), wire.now);
+        wire.now.instant += SECOND;
         wire.accept(false, 100);
     }
     panic!("it goes on for ever")
@@ -51,15 +52,16 @@ fn serve(wire: &mut Wire, hangs_up: impl Fn() -> Error) -> usize {
 
 #[test]
 fn a_message_that_the_server_hangs_up_on_fails_and_the_rest_passes() {
-    for hangs_up in [hung_up, not_authorized] {
+    // One for each message before it, whose answers are lost with the connection, and three for the one itself. Without a
+    // reason, it is also compared with the others.
+    for (hangs_up, expected) in [(hung_up as fn() -> Error, 8), (not_authorized, 6)] {
         let mut wire = Wire::new(100);
         let mut events = wire.events();
         let mut before: Vec<_> = (0..3).map(|_| wire.publish("fine", QoS::AtLeastOnce, b"x")).collect();
         let mut denied = wire.publish("denied", QoS::AtLeastOnce, b"x");
         let mut after: Vec<_> = (0..3).map(|_| wire.publish("fine", QoS::AtLeastOnce, b"x")).collect();
         let losses = serve(&mut wire, hangs_up);
-        // One for each message before it, whose answers are lost with the connection, and three for the one itself.
-        assert_eq!(losses, 6);
+        assert_eq!(losses, expected);
         let error = denied.try_recv().unwrap().unwrap_err();
         let words = error.report().to_string();
         for part in ["the message to 'denied' was given up", "3 times", "iot:Publish"] {
@@ -96,9 +98,9 @@ fn a_standing_subscription_that_the_server_comes_to_hang_up_on_is_told_as_lost()
     let mut wire = Wire::new(100);
     let stream = wire.subscribed("denied");
     let mut events = wire.events();
-    wire.session.disconnected(&hung_up());
+    wire.session.disconnected(&hung_up(), wire.now);
     wire.accept(false, 100);
-    serve(&mut wire, hung_up);
+    serve(&mut wire, not_authorized);
     assert!(stream.messages.has_ended());
     let told = std::iter::from_fn(|| events.try_next());
     assert_eq!(told.filter(|event| matches!(event, Event::SubscriptionLost { .. })).count(), 1);
@@ -117,18 +119,36 @@ fn a_network_that_fails_and_a_client_that_takes_over_blame_no_message() {
         let source = Cause::new(std::io::Error::from(std::io::ErrorKind::TimedOut));
         Error::Lost { unanswered: None, source }
     };
-    let ends: [&dyn Fn() -> Error; 4] = [&taken_over, &dead, &silent, &network];
+    let poison = || ProtocolError::new(0x94, "a PUBLISH with a topic alias").into();
+    let ends: [&dyn Fn() -> Error; 5] = [&taken_over, &dead, &silent, &network, &poison];
     for end in ends {
         let mut wire = Wire::new(100);
         let mut answer = wire.publish("t", QoS::AtLeastOnce, b"x");
         for _ in 0..20 {
             wire.sent();
-            wire.session.disconnected(&end());
+            wire.session.disconnected(&end(), wire.now);
             wire.accept(true, 100);
         }
         assert!(answer.try_recv().is_err(), "{}", end());
         assert_eq!(publish_ids(&wire.sent()), [1]);
     }
+}
+
+#[test]
+fn a_message_that_is_answered_with_garbage_is_given_up() {
+    let mut wire = Wire::new(100);
+    let mut answer = wire.publish("t", QoS::AtLeastOnce, b"x");
+    for _ in 0..3 {
+        let ids = publish_ids(&wire.sent());
+        // PUBREC, in answer to QoS 1.
+        let [high, low] = ids[0].to_be_bytes();
+        let error = wire.session.received(&mut BytesMut::from(&[0x50, 2, high, low][..]), wire.now);
+        assert!(answer.try_recv().is_err());
+        wire.session.disconnected(&error.unwrap_err(), wire.now);
+        wire.accept(false, 100);
+    }
+    let words = answer.try_recv().unwrap().unwrap_err().report().to_string();
+    assert!(words.contains("QoS 2"), "{words}");
 }
 
 #[test]
@@ -144,9 +164,95 @@ fn a_message_that_alone_is_not_acknowledged_is_given_up_after_some_time_outs() {
             wire.receive(puback(*other)).unwrap();
         }
         let error = Error::OperationTimeout { what: "it".to_owned(), after: TIMEOUT };
-        wire.session.disconnected(&error);
+        wire.session.disconnected(&error, wire.now);
         wire.accept(true, 100);
         times += 1;
         assert!(times < 20, "it goes on for ever");
     }
+}
+
+/// A front end that accepts connections, and hangs up on each PUBLISH for `outage`; the client is back every `pause`.
+/// Returns how many of `count` messages are lost.
+fn outage(outage: Duration, pause: Duration, count: usize) -> usize {
+    let mut wire = Wire::new(100);
+    let mut answers: Vec<_> = (0..count).map(|_| wire.publish("t", QoS::AtLeastOnce, b"x")).collect();
+    let ends = wire.now.instant + outage;
+    while wire.now.instant < ends {
+        assert_eq!(wire.sent().is_empty(), wire.outbox.depth().0 == 0, "it goes on trying");
+        wire.session.disconnected(&hung_up(), wire.now);
+        (wire.now.instant, wire.now.wall) = (wire.now.instant + pause, wire.now.wall + pause);
+        wire.accept(true, 100);
+    }
+    loop {
+        let sent = publish_ids(&wire.sent());
+        if sent.is_empty() {
+            break;
+        }
+        sent.into_iter().for_each(|id| wire.receive(puback(id)).unwrap());
+    }
+    answers.iter_mut().map(|answer| answer.try_recv().expect("an end")).filter(Result::is_err).count()
+}
+
+#[test]
+fn an_outage_of_a_minute_costs_no_message_and_one_of_an_hour_only_a_few() {
+    for count in [1, 2, 5, 300] {
+        assert_eq!(outage(59 * SECOND, SECOND, count), 0, "{count} messages, back at once");
+        assert_eq!(outage(59 * SECOND, 8 * SECOND, count), 0, "{count} messages");
+        let lost = outage(3600 * SECOND, 60 * SECOND, count);
+        assert!(lost <= 6, "{lost} of {count} messages");
+    }
+}
+
+#[test]
+fn a_single_message_that_the_server_hangs_up_on_is_given_up_after_a_minute() {
+    let mut wire = Wire::new(100);
+    let mut answer = wire.publish("denied", QoS::AtLeastOnce, b"x");
+    let begun = wire.now.instant;
+    while answer.try_recv().is_err() {
+        assert_eq!(wire.sent().len(), 1);
+        wire.session.disconnected(&hung_up(), wire.now);
+        wire.now.instant += 7 * SECOND;
+        wire.accept(false, 100);
+        assert!(wire.now.instant < begun + 80 * SECOND, "it goes on for ever");
+    }
+    assert!(wire.now.instant >= begun + 60 * SECOND);
+    // What comes next is not held up by it.
+    let mut next = wire.publish("fine", QoS::AtLeastOnce, b"x");
+    let ids = publish_ids(&wire.sent());
+    wire.receive(puback(ids[0])).unwrap();
+    assert!(next.try_recv().unwrap().is_ok());
+}
+
+#[test]
+fn several_messages_that_the_server_hangs_up_on_all_fail_and_the_rest_passes() {
+    let mut wire = Wire::new(100);
+    let topics = ["denied", "fine", "denied", "denied", "fine"];
+    let mut answers = topics.map(|topic| wire.publish(topic, QoS::AtLeastOnce, b"x"));
+    serve(&mut wire, hung_up);
+    for (topic, answer) in topics.iter().zip(&mut answers) {
+        assert_eq!(answer.try_recv().unwrap().is_ok(), *topic == "fine", "{topic}");
+    }
+}
+
+#[test]
+fn a_message_that_expires_while_it_is_set_aside_does_not_hold_up_the_others() {
+    let mut wire = Wire::new(100);
+    let message = Publication::new("denied", QoS::AtLeastOnce, "x").unwrap();
+    let mut denied = wire.put(message.message_expiry_interval(5 * SECOND));
+    let mut fine = wire.publish("fine", QoS::AtLeastOnce, b"x");
+    for _ in 0..3 {
+        wire.sent();
+        wire.session.disconnected(&hung_up(), wire.now);
+        wire.accept(true, 100);
+    }
+    let ids = publish_ids(&wire.sent());
+    wire.pass(6 * SECOND).unwrap();
+    wire.receive(puback(ids[0])).unwrap();
+    assert!(fine.try_recv().unwrap().is_ok());
+    assert!(matches!(denied.try_recv().unwrap(), Err(Error::Expired { .. })));
+    let mut next = wire.publish("fine", QoS::AtLeastOnce, b"x");
+    for id in publish_ids(&wire.sent()) {
+        wire.receive(puback(id)).unwrap();
+    }
+    assert!(next.try_recv().unwrap().is_ok());
 }

@@ -22,11 +22,12 @@ use tokio::sync::oneshot;
 
 use super::connect::tests as negotiated;
 use super::*;
-use crate::codec::decode;
+use crate::acknowledgement::SessionWaker;
+use crate::codec::{decode, decode_sent};
 use crate::event::Events;
 use crate::message_queue::{CAPACITY, QueueReader, WhenUnread, queue};
 use crate::outbox::Entry;
-use crate::{Cause, OutboxOptions, Publication, QoS, SubscribeOptions};
+use crate::{Cause, Messages, OutboxOptions, Publication, QoS, SubscribeOptions};
 
 const CLIENT: &str = "device-1";
 const SECOND: Duration = Duration::from_secs(1);
@@ -63,20 +64,12 @@ impl Wire {
     }
 
     fn with_outbox(limits: Limits, options: OutboxOptions) -> Self {
-        let (hub, counters, waker) =
-            (Arc::<Hub>::default(), Arc::<Counters>::default(), Arc::<SessionWaker>::default());
-        let outbox = Arc::new(Outbox::new(options, Arc::clone(&hub), Arc::clone(&counters)));
-        let (writer, unrouted) = queue(Arc::clone(&waker), CAPACITY, WhenUnread::Wait);
-        let session = Session::new(SessionParts {
-            limits: Arc::new(limits),
-            client_id: CLIENT.to_owned(),
-            operation_timeout: TIMEOUT,
-            outbox: Arc::clone(&outbox),
-            waker,
-            unrouted: writer,
-            hub,
-            counters,
-        });
+        let waker = Arc::<SessionWaker>::default();
+        let reader = || queue(Arc::clone(&waker), CAPACITY, WhenUnread::Wait);
+        let ((writer, unrouted), (_, queue)) = (reader(), reader());
+        let shared = Shared::new(options, Arc::new(limits), Arc::clone(&waker), Messages { queue });
+        let outbox = Arc::clone(&shared.outbox);
+        let session = Session::new(&shared, CLIENT.to_owned(), TIMEOUT, writer);
         let now = Moment { instant: Instant::now(), wall: SystemTime::now() };
         Self { session, outbox, unrouted, now }
     }
@@ -93,7 +86,7 @@ impl Wire {
 
     /// The connection breaks, and the next one stands.
     fn reconnect(&mut self, session_present: bool) {
-        self.session.disconnected(&Error::KeepAlive { after: TIMEOUT });
+        self.session.disconnected(&Error::KeepAlive { after: TIMEOUT }, self.now);
         self.accept(session_present, 100);
     }
 
@@ -183,7 +176,7 @@ impl Wire {
     /// The same, as packets.
     fn sent(&mut self) -> Vec<Packet> {
         let mut out = self.bytes();
-        std::iter::from_fn(|| decode(&mut out, u32::MAX).unwrap()).collect()
+        std::iter::from_fn(|| decode_sent(&mut out)).collect()
     }
 
     fn receive(&mut self, packet: Packet) -> Result<(), Error> {

@@ -141,7 +141,7 @@ impl Bench {
     }
 
     fn reconnect(&mut self, server: Server, error: Error) {
-        self.wire.session.disconnected(&error);
+        self.wire.session.disconnected(&error, self.wire.now);
         self.stream.clear();
         self.accept(server);
     }

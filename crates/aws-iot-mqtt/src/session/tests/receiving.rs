@@ -133,7 +133,7 @@ fn what_is_not_utf_8_is_an_error_that_names_it_and_never_delivered() {
         ("topic", &[0x30, 5, 0, 2, b'a', 0xFF, 0][..], "is not UTF-8"),
         ("content type", &[0x30, 8, 0, 1, b'a', 4, 3, 0, 1, 0xFF], "not UTF-8"),
         ("payload format", &[0x30, 6, 0, 1, b'a', 2, 1, 2], "payload format indicator is 2"),
-        ("NUL in the topic", &[0x30, 6, 0, 3, b'a', 0, b'b', 0], "not a topic"),
+        ("NUL in the topic", &[0x30, 6, 0, 3, b'a', 0, b'b', 0], "cannot be read: its topic has a NUL"),
         ("SUBACK of MQTT 3.1.1", &[0x90, 3, 0, 1, 1], "MQTT 3.1.1"),
     ] {
         let mut wire = Wire::new(100);

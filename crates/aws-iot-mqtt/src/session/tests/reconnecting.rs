@@ -80,7 +80,7 @@ fn the_order_is_that_of_the_first_time_over_any_number_of_connections() {
         (0..6).map(|n| wire.publish("t", QoS::AtLeastOnce, n.to_string().as_bytes())).collect();
     wire.sent();
     for present in [false, true, true, false] {
-        wire.session.disconnected(&Error::KeepAlive { after: TIMEOUT });
+        wire.session.disconnected(&Error::KeepAlive { after: TIMEOUT }, wire.now);
         wire.accept(present, 2);
         let payloads: Vec<_> = publishes(&wire.sent()).into_iter().map(|(.., payload)| payload).collect();
         assert_eq!(payloads, ["0", "1"], "session present: {present}");
@@ -195,7 +195,7 @@ fn the_end_answers_everybody() {
     let mut publishes: Vec<_> = (0..3).map(|_| wire.publish("t", QoS::AtLeastOnce, b"x")).collect();
     let mut stream = wire.subscribe("a");
     let mut ending = wire.unsubscribe("b");
-    wire.session.disconnected(&hung_up());
+    wire.session.disconnected(&hung_up(), wire.now);
     wire.outbox.fail_all(&Error::Closed);
     wire.session.fail_all(&Error::Closed);
     assert!(publishes.iter_mut().all(|answer| matches!(answer.try_recv(), Ok(Err(Error::Closed)))));

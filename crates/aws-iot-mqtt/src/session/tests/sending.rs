@@ -133,9 +133,9 @@ fn the_last_packet_says_why() {
         (Ok(()), DisconnectReason::Normal, &[0xE0, 0][..]),
         (Ok(()), DisconnectReason::WithWill, &[0xE0, 1, 0x04]),
         (Err(dead), DisconnectReason::Normal, &[0xE0, 1, 0x8D]),
-        (Err(Malformed::Flags(1).into()), DisconnectReason::Normal, &[0xE0, 1, 0x81]),
-        (Err(Malformed::Qos2.into()), DisconnectReason::Normal, &[0xE0, 1, 0x9B]),
-        (Err(Malformed::WrongDirection("CONNECT").into()), DisconnectReason::WithWill, &[0xE0, 1, 0x82]),
+        (Err(ProtocolError::new(0x81, "malformed").into()), DisconnectReason::Normal, &[0xE0, 1, 0x81]),
+        (Err(ProtocolError::new(0x94, "a topic alias").into()), DisconnectReason::Normal, &[0xE0, 1, 0x94]),
+        (Err(ProtocolError::new(0x82, "a CONNECT").into()), DisconnectReason::WithWill, &[0xE0, 1, 0x82]),
     ] {
         wire.session.disconnect(&outcome, reason);
         assert_eq!(&wire.bytes()[..], expected, "{outcome:?}");
@@ -222,4 +222,21 @@ fn all_that_a_message_can_carry_goes_out() {
     assert_eq!(properties.correlation_data.as_deref(), Some(&b"7"[..]));
     assert_eq!(properties.user_properties.len(), 2);
     assert_eq!(properties.message_expiry_interval, Some(3600));
+}
+
+#[test]
+fn a_message_that_is_sent_again_after_a_refusal_counts_as_a_repetition() {
+    let mut wire = Wire::new(100);
+    let mut answer = wire.publish("t", QoS::AtLeastOnce, b"x");
+    let ids = publish_ids(&wire.sent());
+    wire.receive(refusal(ids[0], PubAckReason::QuotaExceeded)).unwrap();
+    wire.pass(2 * SECOND).unwrap();
+    let ids = publish_ids(&wire.sent());
+    wire.receive(puback(ids[0])).unwrap();
+    assert!(answer.try_recv().unwrap().is_ok());
+    let counters = &wire.session.counters;
+    assert_eq!(
+        (counters.publishes.get(), counters.repetitions.get(), counters.acknowledged.get()),
+        (2, 1, 1)
+    );
 }

@@ -85,7 +85,7 @@ fn a_message_whose_acknowledgement_is_withheld_ends_the_connection_and_is_sent_a
         error.to_string().contains("the message to 'some/topic' was not answered within 60 s"),
         "{error}"
     );
-    wire.session.disconnected(&error);
+    wire.session.disconnected(&error, wire.now);
     assert!(answer.try_recv().is_err());
     wire.accept(true, 100);
     let sent = wire.sent();
@@ -225,7 +225,7 @@ fn a_message_that_expires_is_told_at_once_and_what_is_in_flight_is_not() {
     assert!(matches!(events.try_next(), Some(Event::Connected { .. })));
     assert!(matches!(events.try_next(), Some(Event::MessageDropped { .. })));
     // The connection breaks: now it cannot be sent again, and whether it arrived is not known.
-    wire.session.disconnected(&hung_up());
+    wire.session.disconnected(&hung_up(), wire.now);
     wire.session.timer(wire.now).unwrap();
     let words = in_flight.try_recv().unwrap().unwrap_err().to_string();
     assert!(words.contains("it may have arrived"), "{words}");

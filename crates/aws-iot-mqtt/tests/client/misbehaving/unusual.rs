@@ -1,8 +1,10 @@
 //! Answers that look odd and are right: the client works as ever.
 
+use std::sync::{Arc, Mutex};
+
 use aws_iot_mqtt::QoS;
 
-use super::packets::{connack, packet, puback, publish, suback, text};
+use super::packets::{connack, packet, puback, publish, published, suback, subscribe, text};
 use super::run;
 use super::server::{Answers, Server};
 
@@ -87,5 +89,47 @@ fn connack_byte_by_byte() {
         });
         let client = server.client().connect().await.unwrap();
         client.publish("t", QoS::AtLeastOnce, "x").await.unwrap();
+    });
+}
+
+/// MQTT 5, section 3.2.2.1.1: the client closes the connection. It does so once, since a device that stays offline is of no use
+/// to anybody; then the session counts as none, on every connection.
+#[test]
+fn a_session_that_is_claimed_after_a_clean_start_is_refused_once_and_then_taken_for_none() {
+    run(async {
+        let first = Arc::new(Mutex::new(None));
+        let told = Arc::clone(&first);
+        let server = Server::start(move |connection, number| {
+            connection.packet();
+            connection.send(&connack(true, 0, &[]));
+            let mut subscribed = false;
+            while let Some((first, body)) = connection.packet() {
+                match (number, first >> 4) {
+                    (0, _) => *told.lock().unwrap() = Some((first, body)),
+                    // The second connection ends with a message unanswered.
+                    (1, 3) => return,
+                    (_, 8) => {
+                        subscribed = true;
+                        connection.send(&suback(subscribe(&body).id, &[1]));
+                    }
+                    (_, 3) => {
+                        let message = published(first, &body);
+                        connection.send(&puback(message.id, &[]));
+                        // Only to whom this connection has subscribed.
+                        if subscribed {
+                            connection.send(&publish(message.topic, &[], message.payload));
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        });
+        let client = server.client().connect().await.unwrap();
+        let mut messages = client.subscribe("t", QoS::AtLeastOnce).await.unwrap();
+        client.publish("t", QoS::AtLeastOnce, "x").await.unwrap();
+        assert_eq!(messages.next().await.unwrap().payload, "x");
+        assert_eq!(*first.lock().unwrap(), Some((0xE0, vec![0x82])), "DISCONNECT with protocol error");
+        let statistics = client.statistics();
+        assert_eq!((statistics.failed_attempts, statistics.connects), (1, 2));
     });
 }

@@ -19,6 +19,7 @@ use test_peers::{AwsCli, Pki, output_of};
 pub(crate) mod clock;
 pub(crate) mod fault_proxy;
 pub(crate) mod messaging;
+pub(crate) mod printed;
 pub(crate) mod terminal;
 
 /// A device whose key is in software.
@@ -66,6 +67,10 @@ pub(crate) struct Operator {
 impl Operator {
     pub(crate) fn new(environment: Vec<(String, String)>) -> Self {
         Self { directory: TempDir::new().unwrap(), environment }
+    }
+
+    pub(crate) fn environment(&self) -> &[(String, String)] {
+        &self.environment
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

@@ -1,0 +1,180 @@
+//! What failures of the TLS handshake mean.
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use der::DateTime;
+use rustls::pki_types::UnixTime;
+use rustls::{AlertDescription, CertificateError, Error as TlsError};
+
+use crate::{Cause, Error};
+
+/// Says what a failed handshake with `server` means.
+pub(super) fn handshake_error(error: io::Error, server: &str) -> Error {
+    if let Some(error) = alert(&error, server) {
+        return error;
+    }
+    let endpoint = server.to_owned();
+    match tls_error(&error) {
+        // The signer's own error, unwrapped: rustls hides it from `source()`.
+        Some(TlsError::Other(other)) => {
+            Error::Signer { endpoint, source: Cause::shared(Arc::clone(&other.0)) }
+        }
+        Some(TlsError::InvalidCertificate(verdict)) => match validity(verdict) {
+            Some(Validity { clock, is_plausible: false, .. }) => Error::Clock { endpoint, clock },
+            Some(Validity { validity, clock, .. }) => {
+                Error::ClockOrCertificate { endpoint, validity, clock, source: Cause::new(error) }
+            }
+            None => Error::ServerNotTrusted { endpoint, why: distrust(verdict), source: Cause::new(error) },
+        },
+        Some(TlsError::InvalidMessage(_)) => Error::NotTls { endpoint, source: Cause::new(error) },
+        Some(TlsError::PeerIncompatible(_)) => Error::Tls {
+            endpoint,
+            why: "the server and this client have no TLS version or algorithm in common",
+            source: Cause::new(error),
+        },
+        Some(_) => Error::Tls { endpoint, why: "the TLS library gave up", source: Cause::new(error) },
+        None => Error::Tls {
+            endpoint,
+            why: "the server hung up in the middle: is it the TLS port (8883, or 443)?",
+            source: Cause::new(error),
+        },
+    }
+}
+
+/// What the server's TLS alert means, if `error` is one. Under TLS 1.3 the verdict on the client's certificate comes
+/// after the handshake, with the first read.
+pub(super) fn alert(error: &io::Error, server: &str) -> Option<Error> {
+    let Some(TlsError::AlertReceived(alert)) = tls_error(error) else { return None };
+    use AlertDescription as A;
+    let (endpoint, source) = (server.to_owned(), Cause::new(TlsError::AlertReceived(*alert)));
+    let why = match alert {
+        A::BadCertificate
+        | A::UnsupportedCertificate
+        | A::CertificateRevoked
+        | A::CertificateExpired
+        | A::CertificateUnknown
+        | A::UnknownCA
+        | A::AccessDenied
+        | A::CertificateRequired
+        | A::NoCertificate => {
+            return Some(Error::CertificateRefused { endpoint, alert: format!("{alert:?}"), source });
+        }
+        A::DecryptError => {
+            "the server says that a signature is wrong: do key and certificate belong together, and did the authority \
+             that the server knows issue the certificate?"
+        }
+        A::HandshakeFailure => {
+            "the server found no algorithm in common, or refuses this device's certificate without saying so"
+        }
+        A::ProtocolVersion => "the server does not speak this TLS version",
+        A::UnrecognisedName => "the server does not know this endpoint's name",
+        A::NoApplicationProtocol => "the server does not offer MQTT on this port (ALPN x-amzn-mqtt-ca)",
+        _ => "the server ended it with an alert",
+    };
+    Some(Error::Tls { endpoint, why, source })
+}
+
+/// The server closed the connection and gave no reason.
+pub(super) fn closed() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection")
+}
+
+/// The same where the server left out TLS's close_notify: rustls has words for programmers there.
+pub(super) fn in_words(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::UnexpectedEof { closed() } else { error }
+}
+
+fn tls_error(error: &io::Error) -> Option<&TlsError> {
+    error.get_ref()?.downcast_ref()
+}
+
+/// The object identifiers of sha1WithRSAEncryption (RFC 8017, appendix A.2.4) and ecdsa-with-SHA1 (RFC 5758, section 3.2), in DER.
+const SHA1_SIGNATURES: [&[u8]; 2] =
+    [&[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x01, 0x05], &[0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x04, 0x01]];
+
+fn distrust(verdict: &CertificateError) -> &'static str {
+    use CertificateError as C;
+    match verdict {
+        // The latter: a root of that name is given, but it is not the one that signed.
+        C::UnknownIssuer | C::BadSignature => {
+            "none of the given root certificates has signed the server's certificate (AWS IoT Core's are signed by the \
+             Amazon roots; is the CA file the right one, and does something on the way open up TLS?)"
+        }
+        C::NotValidForName | C::NotValidForNameContext { .. } => {
+            "the server's certificate is for another name: is the endpoint spelt in full?"
+        }
+        C::InvalidPurpose | C::InvalidPurposeContext { .. } => {
+            "the server's certificate is not one for a TLS server (extended key usage)"
+        }
+        C::BadEncoding => "the server's certificate is damaged, or not an X.509 certificate",
+        C::UnsupportedSignatureAlgorithmContext { signature_algorithm_id: algorithm, .. }
+            if SHA1_SIGNATURES.iter().any(|oid| algorithm.windows(oid.len()).any(|bytes| bytes == *oid)) =>
+        {
+            "the server's certificate is signed with SHA-1, which is not safe any more: it needs one with SHA-256"
+        }
+        C::UnsupportedSignatureAlgorithmContext { .. }
+        | C::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            "the server's certificate is signed with an algorithm that is not supported here"
+        }
+        C::Other(other) => match other.0.downcast_ref() {
+            Some(webpki::Error::CaUsedAsEndEntity) => {
+                "the server shows the certificate of an authority as its own (CA:TRUE): it needs one that the authority \
+                 issued for a server"
+            }
+            Some(webpki::Error::UnsupportedCertVersion) => {
+                "the server's certificate, or one of its chain, is of X.509 version 1: it needs one of version 3 (`openssl x509 \
+                 -req` makes version 1 where -extfile is missing)"
+            }
+            _ => "the server's certificate does not pass the check",
+        },
+        _ => "the server's certificate does not pass the check",
+    }
+}
+
+/// Where a clock may be right, in seconds since 1970: from 2025, when this crate was written, to the end of the century. A clock
+/// that has lost its battery says 1970, one that has overflowed says 2106.
+const PLAUSIBLE: Range<u64> = 1_735_689_600..4_102_444_800;
+
+/// A certificate that is not valid by this device's clock.
+struct Validity {
+    /// From when or until when it is valid.
+    validity: String,
+    /// What the clock says.
+    clock: String,
+    /// Whether the clock may be right.
+    is_plausible: bool,
+}
+
+/// Fails where the clock is before 1970: rustls panics there.
+pub(super) fn check_clock(now: SystemTime, endpoint: &str) -> Result<(), Error> {
+    match now.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Error::Clock { endpoint: endpoint.to_owned(), clock: "a time before 1970".to_owned() }),
+    }
+}
+
+/// When a certificate is valid and what the clock says, if that is what is wrong.
+fn validity(verdict: &CertificateError) -> Option<Validity> {
+    use CertificateError as C;
+    let (validity, now) = match verdict {
+        C::ExpiredContext { time, not_after } => (format!("until {}", date(*not_after)), *time),
+        C::NotValidYetContext { time, not_before } => (format!("from {} on", date(*not_before)), *time),
+        C::Expired => ("until an earlier time".to_owned(), UnixTime::now()),
+        C::NotValidYet => ("from a later time on".to_owned(), UnixTime::now()),
+        _ => return None,
+    };
+    Some(Validity { validity, clock: date(now), is_plausible: PLAUSIBLE.contains(&now.as_secs()) })
+}
+
+fn date(time: UnixTime) -> String {
+    match DateTime::from_unix_duration(Duration::from_secs(time.as_secs())) {
+        Ok(date) => format!("{:04}-{:02}-{:02}", date.year(), date.month(), date.day()),
+        Err(_) => "a time after the year 9999".to_owned(),
+    }
+}

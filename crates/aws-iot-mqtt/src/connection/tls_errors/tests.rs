@@ -1,0 +1,35 @@
+use super::*;
+
+fn at(seconds: u64) -> UnixTime {
+    UnixTime::since_unix_epoch(Duration::from_secs(seconds))
+}
+
+#[test]
+fn dates() {
+    for (seconds, expected) in [
+        (0, "1970-01-01"),
+        (1_709_251_199, "2024-02-29"),
+        (4_294_967_296, "2106-02-07"),
+        (u64::MAX, "a time after the year 9999"),
+    ] {
+        assert_eq!(date(at(seconds)), expected);
+    }
+}
+
+#[test]
+fn a_clock_before_1970_is_an_error_and_no_panic() {
+    let before = SystemTime::UNIX_EPOCH - Duration::from_secs(1);
+    let words = check_clock(before, "host:8883").unwrap_err().to_string();
+    assert!(words.contains("clock is wrong") && words.contains("before 1970"), "{words}");
+    assert!(check_clock(SystemTime::UNIX_EPOCH, "host:8883").is_ok());
+}
+
+#[test]
+fn clocks_that_cannot_be_right() {
+    let expired =
+        |time| validity(&CertificateError::ExpiredContext { time: at(time), not_after: at(0) }).unwrap();
+    for (seconds, expected) in [(0, false), (1_798_761_599, true), (4_294_967_296, false), (u64::MAX, false)]
+    {
+        assert_eq!(expired(seconds).is_plausible, expected, "{seconds}");
+    }
+}
