@@ -79,11 +79,16 @@ impl DeviceArgs {
         self.options().open()
     }
 
+    /// The device configuration: the one that was given, else the environment's.
+    pub fn config_file(&self) -> Option<PathBuf> {
+        config_file(self.config.as_ref())
+    }
+
     /// The arguments as options.
     pub fn options(&self) -> DeviceOptions {
         let args = self.clone();
         DeviceOptions {
-            config: args.config,
+            config: args.config_file(),
             endpoint: args.endpoint,
             port: args.port,
             client_id: args.client_id,
@@ -97,6 +102,13 @@ impl DeviceArgs {
             keep_alive: args.keep_alive.map(Duration::from_secs),
         }
     }
+}
+
+/// The device configuration: the one that was given, else the environment's.
+pub fn config_file(given: Option<&PathBuf>) -> Option<PathBuf> {
+    let environment =
+        || std::env::var_os("SE050_CONFIG").filter(|value| !value.is_empty()).map(PathBuf::from);
+    given.cloned().or_else(environment)
 }
 
 /// Takes a TLS version by its number.
@@ -169,7 +181,8 @@ mod tests {
             assert!(help.contains(&format!("[env: {variable}")), "{help}");
             let readme = include_str!("../README.md");
             assert!(readme.contains(&format!("`{variable}`")), "README.md does not name {variable}");
-            let source = [include_str!("options.rs"), include_str!("token.rs")].concat();
+            let source =
+                [include_str!("options.rs"), include_str!("token.rs"), include_str!("args.rs")].concat();
             assert!(
                 name == "PROXY" || source.contains(&format!("\"{variable}\"")),
                 "nobody reads {variable}"

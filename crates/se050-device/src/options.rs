@@ -151,7 +151,8 @@ impl DeviceOptions {
     fn from_environment(variable: impl Fn(&str) -> Option<OsString>) -> anyhow::Result<Self> {
         let path = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         Ok(Self {
-            config: path("SE050_CONFIG"),
+            // Whether there is a configuration at all, the program says.
+            config: None,
             endpoint: parsed(&variable, "SE050_ENDPOINT")?,
             port: parsed(&variable, "SE050_PORT")?,
             client_id: parsed(&variable, "SE050_CLIENT_ID")?,

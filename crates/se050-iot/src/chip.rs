@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use se050_device::{DeviceOptions, KeyAndCertificate, TokenArgs};
+use se050_device::{DeviceOptions, KeyAndCertificate, TokenArgs, config_file};
 use se050_key::{Certificate, Key, Selector, TokenInfo};
 
 /// NXP's RSA key for cloud connection 0: what is meant where no key is named.
@@ -39,7 +39,7 @@ pub(crate) struct ChipArgs {
 impl ChipArgs {
     pub(crate) fn open(&self) -> anyhow::Result<Pair> {
         let options = DeviceOptions {
-            config: self.config.clone(),
+            config: config_file(self.config.as_ref()),
             key: self.key_label.clone(),
             certificate: self.cert_label.clone(),
             token: self.token.clone(),
