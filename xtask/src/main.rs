@@ -1,10 +1,12 @@
-//! The project's own commands: `cargo xtask demo`, `test`, `advisor`, `cross`, `completions` and `image`.
+//! The project's own commands: `cargo xtask demo`, `test`, `abuse`, `advisor`, `bench`, `cross`, `completions` and `image`.
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
+mod abuse;
 mod advisor;
+mod bench;
 mod command;
 mod completions;
 mod cross;
@@ -32,8 +34,12 @@ enum Command {
     },
     /// Shell completions and manual pages of `se050-iot` for the device, into target/device/share
     Completions,
+    /// The long forms of the tests that kill, cut, fill and wear: some twenty minutes, with figures
+    Abuse(abuse::AbuseOptions),
     /// AWS's qualification cases (Device Advisor) on our programs, AWS's SDK and bare rumqttc
     Advisor(advisor::AdvisorOptions),
+    /// This project measured beside AWS's SDK, bare rumqttc, mosquitto's C client, boto3 and the AWS CLI
+    Bench(bench::BenchOptions),
     /// The programs as a container image for podman on the device, made without a daemon
     Image(image::ImageOptions),
 }
@@ -44,7 +50,9 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::Cross { options, smoke } => cross::run(&options, smoke),
         Command::Completions => completions::run(),
+        Command::Abuse(options) => abuse::run(&options),
         Command::Advisor(options) => advisor::run(&options),
+        Command::Bench(options) => bench::run(&options),
         Command::Image(options) => image::run(&options),
     };
     match result {

@@ -48,6 +48,8 @@ pub struct Builder {
     limits: Limits,
     pacing: bool,
     outbox: OutboxOptions,
+    #[cfg(feature = "durable")]
+    durable: Option<crate::durable::DurableOptions>,
     reconnect: Reconnect,
     classifier: Classifier,
 }
@@ -79,6 +81,8 @@ impl Builder {
             limits: Limits::aws_iot_core(),
             pacing: true,
             outbox: OutboxOptions::new(),
+            #[cfg(feature = "durable")]
+            durable: None,
             reconnect: Reconnect::new(),
             classifier: Classifier::default(),
         }
@@ -217,6 +221,26 @@ impl Builder {
         self
     }
 
+    /// Keeps messages of QoS 1 on a disk until the server has acknowledged them, so that they survive a restart and a power
+    /// failure. A message's receipt then means that it is on stable storage, not that the server has it; what the server
+    /// refuses is told by [`Event::PublishRefused`](crate::Event::PublishRefused), and set aside in the store.
+    ///
+    /// [`connect`](Self::connect) and [`start`](Self::start) open the store, which reads from the disk.
+    ///
+    /// ```no_run
+    /// # use aws_iot_mqtt::{Builder, OutboxOptions, durable::DurableOptions};
+    /// # fn gateway(builder: Builder) -> Builder {
+    /// builder
+    ///     .durable(DurableOptions::new("/var/app/volumes/gateway/outbox"))
+    ///     .outbox(OutboxOptions::new().messages(1_000_000).bytes(1024 * 1024 * 1024))
+    /// # }
+    /// ```
+    #[cfg(feature = "durable")]
+    pub fn durable(mut self, durable: crate::durable::DurableOptions) -> Self {
+        self.durable = Some(durable);
+        self
+    }
+
     /// When to connect again: [`Reconnect::new`] unless said otherwise.
     pub fn reconnect(mut self, reconnect: Reconnect) -> Self {
         self.reconnect = reconnect;
@@ -317,6 +341,8 @@ impl Builder {
             connect_deadline: self.connect_deadline,
             limits: Arc::new(self.limits),
             outbox: self.outbox,
+            #[cfg(feature = "durable")]
+            durable: self.durable,
             subscriptions: self.subscriptions,
             reconnect: self.reconnect,
             classifier: self.classifier,

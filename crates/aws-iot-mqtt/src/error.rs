@@ -10,8 +10,8 @@ pub use self::cause::{Cause, Report};
 pub use self::hint::Stage;
 pub(crate) use self::hint::{Printable, no_route};
 use self::hint::{
-    Said, Unanswered, certificate_hint, connect_hint, disconnect_hint, publish_hint, subscribe_hint,
-    unreachable_hint,
+    Said, Unanswered, certificate_hint, connect_hint, disconnect_hint, disk_hint, publish_hint,
+    subscribe_hint, unreachable_hint,
 };
 use crate::ReasonCode;
 
@@ -308,6 +308,27 @@ pub enum Error {
         messages: usize,
         /// What they take in memory.
         bytes: usize,
+    },
+    /// The durable outbox's disk does not do its work.
+    #[error("the durable outbox in {directory} cannot {doing}{}", disk_hint(.source))]
+    OutboxStore {
+        /// The store's directory.
+        directory: String,
+        /// What was tried.
+        doing: &'static str,
+        /// What the operating system says.
+        source: Cause,
+    },
+    /// Another process has the durable outbox.
+    #[error(
+        "the durable outbox in {directory} is in use by {owner}: one program at a time has it; stop that one, or choose \
+         another directory"
+    )]
+    OutboxInUse {
+        /// The store's directory.
+        directory: String,
+        /// Who has it.
+        owner: String,
     },
     /// The outbox had no room, and this message was the one that had to go.
     #[error("the message to '{topic}' was dropped: the outbox was full")]

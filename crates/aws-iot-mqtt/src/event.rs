@@ -61,6 +61,14 @@ pub enum Event {
         /// Why.
         error: Error,
     },
+    /// The durable outbox cannot be written to: messages are refused, or wait in memory, as the application chose. It is
+    /// tried again.
+    OutboxFailed {
+        /// Why.
+        error: Error,
+    },
+    /// The durable outbox can be written to again.
+    OutboxRestored,
     /// A subscription is not read, and its queue is full: what comes for it is no longer acknowledged until it is read.
     /// The server stops sending, on all subscriptions, when as many are unacknowledged as this client takes.
     SubscriptionUnread {
@@ -99,7 +107,10 @@ impl fmt::Display for Event {
                 next(f, retry_in)
             }
             Self::SubscriptionLost { error, .. } => write!(f, "a subscription is lost: {}", error.report()),
-            Self::MessageDropped { error, .. } | Self::PublishRefused { error, .. } => error.report().fmt(f),
+            Self::MessageDropped { error, .. }
+            | Self::PublishRefused { error, .. }
+            | Self::OutboxFailed { error } => error.report().fmt(f),
+            Self::OutboxRestored => f.write_str("the durable outbox can be written to again"),
             Self::SubscriptionUnread { topic } => {
                 write!(
                     f,
@@ -179,6 +190,8 @@ impl Hub {
             | Event::SubscriptionLost { .. }
             | Event::MessageDropped { .. }
             | Event::PublishRefused { .. }
+            | Event::OutboxFailed { .. }
+            | Event::OutboxRestored
             | Event::SubscriptionUnread { .. } => {}
         }
     }

@@ -31,6 +31,8 @@ pub use filter::Filter;
 pub use limits::Limits;
 pub use message::{Message, Payload, PayloadFormat, Properties, Publication, QoS, Will};
 pub use message_queue::WhenUnread;
+#[cfg(feature = "durable")]
+pub use outbox::durable;
 pub use outbox::{OfflineQos0, OutboxOptions, Receipt, WhenFull};
 pub use proxy::Proxy;
 pub use reason::ReasonCode;

@@ -40,10 +40,14 @@ pub struct Statistics {
     pub in_flight: u64,
     /// Messages in the outbox now, sent or not.
     pub outbox_messages: usize,
-    /// What they take in memory, in bytes.
+    /// What they take in memory, in bytes; on the disk, with a durable outbox.
     pub outbox_bytes: usize,
     /// How long the oldest of them has been there.
     pub outbox_oldest: Option<Duration>,
+    /// Messages and damaged records that the durable outbox has set aside.
+    pub set_aside: u64,
+    /// Bytes that the durable outbox has written to its files. The file system writes more: whole blocks, and its journal.
+    pub stored_bytes: u64,
     /// Why the last connection, or the last attempt, failed.
     pub last_error: Option<Error>,
 }
@@ -64,6 +68,8 @@ pub(crate) struct Counters {
     pub(crate) bytes_sent: Counter,
     pub(crate) bytes_received: Counter,
     pub(crate) in_flight: Counter,
+    pub(crate) set_aside: Counter,
+    pub(crate) stored_bytes: Counter,
     last_error: Mutex<Option<Error>>,
 }
 
@@ -114,6 +120,8 @@ impl Counters {
             outbox_messages,
             outbox_bytes,
             outbox_oldest,
+            set_aside: self.set_aside.get(),
+            stored_bytes: self.stored_bytes.get(),
             last_error: self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }

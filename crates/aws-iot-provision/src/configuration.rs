@@ -3,30 +3,21 @@
 /// The AWS configuration of this machine, or an option of the command, cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "the fields are what the message names")]
 pub enum ConfigurationError {
     /// The profile that was asked for is in none of the files.
     #[error(
         "AWS client: {asked_by} names the profile {profile:?}, and no such profile is in ~/.aws/config or ~/.aws/credentials \
          (AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE); {known}; correct the name, or run `aws configure --profile NAME`"
     )]
-    UnknownProfile {
-        /// Who asked for it: `--profile` or `AWS_PROFILE`.
-        asked_by: &'static str,
-        /// Its name as given.
-        profile: String,
-        /// The profiles that there are, in words.
-        known: String,
-    },
+    UnknownProfile { asked_by: &'static str, profile: String, known: String },
     /// The profile's credentials need a code from an MFA device, which this program does not ask for.
     #[error(
         "AWS client: the profile {profile:?} asks for an MFA code (mfa_serial), and this program cannot ask for one; get temporary \
-         credentials with the AWS CLI and run it without --profile: \
-         eval \"$(aws configure export-credentials --profile {profile} --format env)\""
+         credentials with the AWS CLI (version 2), and run this without --profile: \
+         `eval \"$(aws configure export-credentials --profile {profile} --format env)\"`"
     )]
-    ProfileNeedsMfa {
-        /// The profile's name.
-        profile: String,
-    },
+    ProfileNeedsMfa { profile: String },
     /// The files with profiles cannot be read.
     #[error("AWS client: cannot read the profiles in ~/.aws/config and ~/.aws/credentials; correct the file")]
     Profiles(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -34,12 +25,7 @@ pub enum ConfigurationError {
     #[error(
         "AWS client: the region {region:?} from {source_name} is not usable; give one such as ap-northeast-1"
     )]
-    Region {
-        /// Where it came from: `--region`, `AWS_REGION`, ...
-        source_name: String,
-        /// The region as given.
-        region: String,
-    },
+    Region { source_name: String, region: String },
 }
 
 /// Why credentials that were found are not sent. The credentials themselves are not in the text.

@@ -7,6 +7,7 @@ use crate::name::{PolicyName, ThingName};
 /// Why a device was not registered, or not wholly. Repeating the registration is safe: it goes on where it stopped.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "the fields are what the message names")]
 pub enum Error {
     /// No region is configured.
     #[error("AWS client: no region is configured; give one by option, AWS_REGION or `aws configure`")]
@@ -80,7 +81,6 @@ pub enum Error {
     Incomplete {
         /// The IAM name of the call.
         action: &'static str,
-        /// What is not there.
         missing: &'static str,
     },
     /// The thing's ARN cannot be understood.
@@ -93,140 +93,78 @@ pub enum Error {
     #[error(
         "{found} is not {wanted}, and nothing was changed; check AWS_PROFILE, the credentials, the region and the endpoint URLs"
     )]
-    OtherAccount {
-        /// Where the credentials, or AWS's answers, are.
-        found: String,
-        /// What was meant.
-        wanted: String,
-    },
+    OtherAccount { found: String, wanted: String },
     /// A group or type that things cannot have.
     #[error("{what} {reason}; nothing was changed")]
-    Unusable {
-        /// What it is.
-        what: String,
-        /// Why not, and what to do.
-        reason: &'static str,
-    },
+    Unusable { what: String, reason: String },
     /// An attribute that AWS does not take, or too many.
     #[error("attributes of thing {thing}: {reason}; nothing was changed")]
-    Attributes {
-        /// The thing.
-        thing: ThingName,
-        /// What is wrong, and what is possible.
-        reason: String,
-    },
+    Attributes { thing: ThingName, reason: String },
     /// The certificate is registered in another status than is wanted.
     #[error(
         "certificate {id} is registered and {status}; it was left as it is, because {because}. To make it {wanted}: {remedy}"
     )]
     CertificateStatus {
-        /// The certificate.
         id: CertificateId,
-        /// Its status in AWS's words.
         status: String,
-        /// Why it was left as it is.
         because: &'static str,
-        /// The status that was asked for.
         wanted: &'static str,
-        /// How it comes to that.
         remedy: String,
     },
     /// The certificate is attached to another thing.
     #[error(
-        "certificate {id} belongs to {others} already, and nothing was changed; if that device was renamed or replaced, \
-         remove it first (`se050-iot remove`); if several things shall have the certificate, register each of them as shared \
-         (--shared)"
+        "certificate {id} belongs to the thing {} already, and nothing was changed; if that device was renamed or replaced, \
+         remove it first: `se050-iot remove --thing-name {}`; if several things are to have the certificate, register each of them \
+         with --shared",
+        others.join(", "),
+        others.first().map_or("NAME", String::as_str)
     )]
-    CertificateElsewhere {
-        /// The certificate.
-        id: CertificateId,
-        /// The other things.
-        others: String,
-    },
+    CertificateElsewhere { id: CertificateId, others: Vec<String> },
     /// The thing has another certificate.
     #[error(
         "thing {thing} has another certificate already: {others}; nothing was changed. If this device has another one's name by \
          mistake, find out which is which; if it takes the place of the old one, --replace detaches and deactivates the old \
          certificate; if the thing shall have both, --add"
     )]
-    OtherCertificates {
-        /// The thing.
-        thing: ThingName,
-        /// The certificates that it has, with their status.
-        others: String,
-    },
+    OtherCertificates { thing: ThingName, others: String },
     /// The thing exists with another type.
     #[error(
         "thing {thing} exists with {found} instead of the type {wanted}, and nothing was changed; choose another name, or ask for that type"
     )]
-    ThingType {
-        /// The thing.
-        thing: ThingName,
-        /// What it has.
-        found: String,
-        /// What was asked for.
-        wanted: String,
-    },
+    ThingType { thing: ThingName, found: String, wanted: String },
     /// There is no such thing, or no certificate on it.
     #[error(
         "thing {thing} {what}; register it first (`se050-iot provision`), or check name, account and region"
     )]
-    NotRegistered {
-        /// The thing.
-        thing: ThingName,
-        /// What is missing.
-        what: &'static str,
-    },
+    NotRegistered { thing: ThingName, what: &'static str },
     /// There is no such certificate.
     #[error("certificate {id} is not registered in this account and region; check id, account and region")]
-    NoCertificate {
-        /// The id.
-        id: String,
-    },
+    NoCertificate { id: String },
     /// One of several certificates has to be chosen.
     #[error("thing {thing} has several certificates: {certificates}; say which one with --certificate-id ID")]
-    WhichCertificate {
-        /// The thing.
-        thing: ThingName,
-        /// Their ids and status.
-        certificates: String,
-    },
+    WhichCertificate { thing: ThingName, certificates: String },
     /// Something that is to be taken away was not made by this program.
     #[error(
         "{what} was not made by se050-iot, and nothing was changed; look at it, and say --force if it is to go all the same"
     )]
-    NotMadeHere {
-        /// What it is.
-        what: String,
-    },
+    NotMadeHere { what: String },
     /// The policy has as many versions as AWS keeps.
     #[error(
         "policy {policy} has five versions, as many as AWS keeps, and nothing was changed; --delete-oldest-version deletes version \
          {oldest} for the new one (it cannot be gone back to then)"
     )]
-    PolicyVersions {
-        /// The policy.
-        policy: PolicyName,
-        /// The oldest version that is not in force.
-        oldest: String,
-    },
+    PolicyVersions { policy: PolicyName, oldest: String },
     /// The account is no longer as it was when the plan was made.
     #[error(
         "the account is no longer as it was when the plan was made, which does not have: {steps}; nothing was changed. Make a new plan"
     )]
-    Stale {
-        /// What would be to do now and was not shown.
-        steps: String,
-    },
+    Stale { steps: String },
     /// Somebody changed the account while the plan was run.
     #[error("{} changed while {} for {} was under way; run it again", .0.place(), .0.action(), .0.subject())]
     Changed(#[source] FailedCall),
     /// AWS has the certificate under another id than the SHA-256 of its DER; not on AWS itself, but some simulations do so.
     #[error("the certificate is registered already, as {id}")]
-    RegisteredAs {
-        /// The id.
-        id: CertificateId,
-    },
+    RegisteredAs { id: CertificateId },
 }
 
 impl Error {

@@ -58,7 +58,9 @@ impl Grants {
         let prefix = prefix.trim_end_matches('/');
         let around = prefix.replacen(THING, "", 1);
         let own = prefix.split('/').any(|level| level == THING);
-        if !own || prefix.starts_with('/') || around.contains(['{', '}', '$', '*', '?', '+', '#', '"', '\\'])
+        if !own
+            || prefix.starts_with('/')
+            || around.contains(['{', '}', '$', '*', '?', '+', '#', '"', '\'', '\\'])
         {
             return Err(InputError::TopicPrefix { prefix: prefix.to_owned() });
         }
@@ -106,6 +108,20 @@ impl Grants {
     pub fn claim_document(template: &TemplateName, scope: &ArnScope) -> Result<PolicyDocument, InputError> {
         let statements = connect_and_use(scope, "*", &[CSR_TOPICS.to_owned(), provision_topics(template)]);
         PolicyDocument::of(json!({"Version": "2012-10-17", "Statement": statements}))
+    }
+
+    /// The options of `se050-iot` that ask for this, each behind a space.
+    pub(crate) fn options(&self) -> String {
+        let prefix = (self.prefix != THING).then(|| format!("--topic-prefix '{}'", self.prefix));
+        let options = [
+            self.shadow.then(|| "--shadow".to_owned()),
+            self.jobs.then(|| "--jobs".to_owned()),
+            self.commands.then(|| "--commands".to_owned()),
+            self.provisioning.as_ref().map(|template| format!("--provisioning={template}")),
+            self.credentials.as_ref().map(|alias| format!("--credentials={alias}")),
+            prefix,
+        ];
+        options.into_iter().flatten().map(|option| format!(" {option}")).collect()
     }
 
     pub(crate) fn describe(&self) -> String {

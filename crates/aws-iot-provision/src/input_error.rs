@@ -1,34 +1,26 @@
 /// What was given is not what it should be. Nothing was sent anywhere.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "the fields are what the message names")]
 pub enum InputError {
     /// A name with characters, or of a length, that AWS does not take.
     #[error("{of} name {name:?} is not allowed; use 1 to {max} of a-z A-Z 0-9 {punctuation}")]
     Name {
-        /// What was to be named.
         of: &'static str,
-        /// The name as given.
         name: String,
-        /// What is allowed besides letters and digits.
         punctuation: &'static str,
         /// Longest name in characters.
         max: usize,
     },
     /// Not the id of a certificate.
     #[error("{id:?} is no certificate id; 64 hexadecimal digits are wanted")]
-    CertificateId {
-        /// The text as given.
-        id: String,
-    },
+    CertificateId { id: String },
     /// A policy that is not JSON.
     #[error("policy document: not valid JSON; correct the file")]
     PolicyNotJson(#[source] JsonError),
     /// JSON that is no policy.
     #[error("policy document: {reason}; see \"AWS IoT Core policies\" in AWS's developer guide")]
-    Policy {
-        /// What is wrong, and where.
-        reason: String,
-    },
+    Policy { reason: String },
     /// A policy that is too long.
     #[error(
         "policy document: {characters} characters without white space, AWS takes {max}; shorten it or split it"
@@ -36,7 +28,6 @@ pub enum InputError {
     PolicyTooLong {
         /// Its characters, white space not counted.
         characters: usize,
-        /// What AWS takes.
         max: usize,
     },
     /// A prefix of topics by which devices are not kept apart.
@@ -44,30 +35,18 @@ pub enum InputError {
         "topic prefix {prefix:?} is not usable; give levels without wildcards, one of them {{thing}}, such as \
          \"plant7/{{thing}}\""
     )]
-    TopicPrefix {
-        /// The prefix as given.
-        prefix: String,
-    },
+    TopicPrefix { prefix: String },
     /// Not an AWS account's id.
     #[error(
         "account {account:?} is not usable; give the 12 digits of the AWS account id, such as 123456789012"
     )]
-    Account {
-        /// The text as given.
-        account: String,
-    },
+    Account { account: String },
     /// Not a region's name.
     #[error("region {region:?} is not usable; give an AWS region, such as ap-northeast-1")]
-    Region {
-        /// The text as given.
-        region: String,
-    },
+    Region { region: String },
     /// Not the ARN of an AWS IoT resource.
     #[error("{arn:?} is not the ARN of an AWS IoT resource (arn:PARTITION:iot:REGION:ACCOUNT:RESOURCE)")]
-    Arn {
-        /// The text as given.
-        arn: String,
-    },
+    Arn { arn: String },
 }
 
 /// Why JSON could not be read.

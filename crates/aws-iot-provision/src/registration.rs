@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use crate::attributes;
 use crate::calls::{AttachedThing, FoundCertificate, FoundThing};
 use crate::certificate::CertificateId;
-use crate::device::{Attachment, Device, OtherCertificates, Status};
+use crate::device::{Attachment, Device, OtherCertificates, Rights, Status};
 use crate::error::Error;
 use crate::marker::Marker;
+use crate::name::PolicyName;
 use crate::plan::{Plan, Purpose};
 use crate::policy::PolicyDocument;
 use crate::provisioner::Provisioner;
@@ -192,7 +193,8 @@ impl Provisioner {
             note = "though it says something else than is asked for";
             plan.warnings.push(format!(
                 "policy {policy} exists and says something else than is asked for; it is used as it is, since other devices may \
-                 have it. `se050-iot policy apply` shows the difference and changes it, another --policy-name makes a new one"
+                 have it. `{}` shows the difference and changes it, another --policy-name makes a new one",
+                apply_command(policy, &device.settings.rights)
             ));
         }
         plan.steps.push(Step::keep(Kind::Policy, policy, note));
@@ -250,7 +252,8 @@ impl Provisioner {
                 }
                 plan.warnings.push(format!(
                     "policy {policy} is on the thing group {group}: for the things in it, what it allows is allowed whatever {own} \
-                     says; `aws iot detach-policy` takes it off the whole group"
+                     says; `aws iot detach-policy --policy-name {policy} --target {}` takes it off the whole group",
+                    plan.scope.arn(&format!("thinggroup/{group}"))
                 ));
                 self.warn_of_wide(&policy, plan).await?;
             }
@@ -265,6 +268,15 @@ impl Provisioner {
         }
         Ok(())
     }
+}
+
+/// The command that gives the policy these rights.
+fn apply_command(policy: &PolicyName, rights: &Rights) -> String {
+    let rights = match rights {
+        Rights::Least(grants) => grants.options(),
+        Rights::Document(_) => " --policy-file FILE".to_owned(),
+    };
+    format!("se050-iot policy apply --policy-name {policy}{rights}")
 }
 
 /// `Resource: "*"` is what keeps devices apart least.
@@ -330,8 +342,7 @@ fn attachment_step(device: &Device, id: &CertificateId, things: &[AttachedThing]
         things.iter().partition(|thing| thing.name == device.thing.as_str());
     let exclusively = others.iter().any(|thing| thing.attachment == Some(Attachment::Exclusive));
     if !others.is_empty() && (attachment == Attachment::Exclusive || exclusively) {
-        let names: Vec<&str> = others.iter().map(|thing| thing.name.as_str()).collect();
-        let others = format!("the thing {}", names.join(", "));
+        let others = others.iter().map(|thing| thing.name.clone()).collect();
         return Err(Error::CertificateElsewhere { id: id.clone(), others });
     }
     // Where AWS does not say how, it is left as it is.

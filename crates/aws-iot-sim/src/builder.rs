@@ -13,7 +13,7 @@ use crate::directory::Directory;
 use crate::faults::{ActiveFaults, Injection};
 use crate::registry::Registry;
 use crate::server::{Server, Sockets};
-use crate::tls::{Authority, server_config};
+use crate::tls::{Authority, server_configs};
 use crate::{AwsIotSim, Error};
 
 /// How the simulator is to run. See [`AwsIotSim::builder`].
@@ -22,6 +22,7 @@ pub struct Builder {
     directory: Option<PathBuf>,
     port: u16,
     control_port: u16,
+    credentials_port: u16,
     page_limit: PageLimit,
     account: Option<String>,
     faults: Vec<Injection>,
@@ -46,6 +47,13 @@ impl Builder {
     #[must_use]
     pub fn control_port(mut self, port: u16) -> Self {
         self.control_port = port;
+        self
+    }
+
+    /// The credential provider's port; 0 takes a free one.
+    #[must_use]
+    pub fn credentials_port(mut self, port: u16) -> Self {
+        self.credentials_port = port;
         self
     }
 
@@ -84,19 +92,20 @@ impl Builder {
         let registry = Arc::new(Registry::new(account));
         let hub = Arc::new(Hub::new(Arc::clone(&registry)));
         let counters = Arc::new(Counters::default());
-        let authority = Authority::generate()?;
-        let config = server_config(&authority, Arc::clone(&registry))?;
+        let authority = Arc::new(Authority::generate()?);
+        let [config, credentials] = server_configs(&authority, Arc::clone(&registry))?;
         let runtime = RuntimeBuilder::new_multi_thread()
             .worker_threads(1)
             .thread_name("aws-iot-sim")
             .enable_all()
             .build()
             .map_err(Error::Thread)?;
-        let sockets = runtime.block_on(Sockets::open(self.port, self.control_port))?;
+        let sockets = runtime.block_on(Sockets::open(self.port, self.control_port, self.credentials_port))?;
         let control_plane_url = format!("http://{}", sockets.control_address);
-        let port = sockets.port;
+        let (port, credentials_port) = (sockets.port, sockets.credentials_port);
         let ca_pem = authority.ca_pem();
-        let directory = Directory::create(self.directory, &ca_pem, port, &control_plane_url)?;
+        let directory =
+            Directory::create(self.directory, &ca_pem, [port, credentials_port], &control_plane_url)?;
 
         let broker = Broker {
             acceptor: TlsAcceptor::from(Arc::new(config)),
@@ -104,16 +113,19 @@ impl Builder {
             hub: Arc::clone(&hub),
             counters: Arc::clone(&counters),
             faults: Arc::clone(&faults),
+            authority,
         };
+        let credentials = TlsAcceptor::from(Arc::new(credentials));
         let services = Services {
             registry: Arc::clone(&registry),
             hub: Arc::clone(&hub),
             faults: Arc::clone(&faults),
             page_limit: self.page_limit,
         };
-        let server = Server::start(runtime, sockets, broker, control::router(services))?;
+        let server = Server::start(runtime, sockets, broker, credentials, control::router(services))?;
         Ok(AwsIotSim {
             port,
+            credentials_port,
             control_plane_url,
             ca_pem,
             registry,

@@ -26,7 +26,7 @@ impl Directory {
     pub(crate) fn create(
         path: Option<PathBuf>,
         ca_pem: &str,
-        port: u16,
+        [port, credentials_port]: [u16; 2],
         control_plane_url: &str,
     ) -> Result<Self, Error> {
         let (path, temporary) = match path {
@@ -55,6 +55,7 @@ impl Directory {
         let state = json!({
             "endpoint": ENDPOINT,
             "port": port,
+            "credentialsPort": credentials_port,
             "caFile": directory.ca_file,
             "controlPlaneUrl": control_plane_url,
             "environment": environment,

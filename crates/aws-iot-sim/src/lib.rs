@@ -5,6 +5,7 @@ mod arn;
 mod broker;
 mod builder;
 mod control;
+mod credential_provider;
 mod directory;
 mod error;
 mod faults;

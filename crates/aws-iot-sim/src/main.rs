@@ -21,6 +21,9 @@ struct Arguments {
     /// Port of the control plane; 0 takes a free one.
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     control_port: u16,
+    /// Port of the credential provider (AWS: 443); 0 takes a free one.
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    credentials_port: u16,
     /// Account id of the simulated account.
     #[arg(long, value_name = "ID", default_value = "123456789012")]
     account: String,
@@ -64,6 +67,7 @@ fn start(arguments: Arguments) -> Result<AwsIotSim, Error> {
     let mut builder = AwsIotSim::builder()
         .port(arguments.port)
         .control_port(arguments.control_port)
+        .credentials_port(arguments.credentials_port)
         .account(arguments.account);
     if let Some(directory) = arguments.dir {
         builder = builder.directory(directory);
@@ -77,6 +81,7 @@ fn announce(sim: &AwsIotSim) {
     );
     println!();
     println!("  MQTT endpoint   {}  port {}", sim.endpoint(), sim.port());
+    println!("  credentials     {}  port {}", sim.endpoint(), sim.credentials_port());
     println!("  CA file         {}", sim.ca_file().display());
     println!("  control plane   {}", sim.control_plane_url());
     println!("  all of it       {}", sim.directory().join("aws-iot-sim.json").display());
@@ -84,7 +89,7 @@ fn announce(sim: &AwsIotSim) {
     println!("To turn the AWS CLI or an AWS SDK to it, in another terminal:");
     println!();
     for (name, value) in sim.environment() {
-        println!("  export {name}={value}");
+        println!("  export {name}={}", quoted(&value));
     }
     println!();
     println!("Next: register a device there, for example with");
@@ -94,6 +99,15 @@ fn announce(sim: &AwsIotSim) {
     println!(
         "and connect to the MQTT endpoint by its name. Who is refused, and why, is told here. Ctrl-C stops."
     );
+}
+
+/// The word as a POSIX shell wants it: the names of files may have spaces.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:/=+,@%".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 /// An error with its causes, in one line.

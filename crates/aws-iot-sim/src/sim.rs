@@ -26,6 +26,7 @@ use crate::{Builder, Error};
 #[derive(Debug)]
 pub struct AwsIotSim {
     pub(crate) port: u16,
+    pub(crate) credentials_port: u16,
     pub(crate) control_plane_url: String,
     pub(crate) ca_pem: String,
     pub(crate) registry: Arc<Registry>,
@@ -60,6 +61,11 @@ impl AwsIotSim {
     /// The broker's port.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The credential provider's port. Its host name is [`Self::endpoint`], too.
+    pub fn credentials_port(&self) -> u16 {
+        self.credentials_port
     }
 
     /// The certificate of the authority that a device has to trust, in PEM.

@@ -26,6 +26,8 @@ pub struct Device {
     pub publisher: Vec<String>,
     /// The subscriber's.
     pub subscriber: Vec<String>,
+    /// The command that prints the policy which the device gets, where there is one.
+    pub policy: Option<Vec<String>>,
     /// A device configuration (`device.toml`) for our own programs: the text, in which the same is replaced.
     pub config: Option<String>,
     /// A directory that each case gets a copy of (the simulated chip): `{chip}`.

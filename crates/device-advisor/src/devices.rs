@@ -10,6 +10,9 @@ use crate::device::Device;
 /// What a program is told that takes a certificate and a key from files.
 const ARGUMENTS: &str = "{host} {port} {ca} {cert} {key} {client_id} {topic}";
 
+/// Makes the policy of this project's devices, with all that they may ask for.
+const POLICY: &str = "policy device --shadow --jobs --account 123456789012 --region us-east-1";
+
 /// This project's device configuration; the key is the simulated chip's EC key for cloud connection 0 (object 0xF0000100).
 const CONFIG: &str = r#"version = 1
 endpoint = "{host}"
@@ -38,6 +41,7 @@ pub fn ours(programs: &Path, scratch: &Path) -> anyhow::Result<Device> {
         name: "this project".into(),
         publisher: words(&format!("{} --retain", program("telemetry"))),
         subscriber: words(&program("subscriber")),
+        policy: Some(words(&format!("{} {POLICY}", programs.join("se050-iot").display()))),
         config: Some(CONFIG.to_owned()),
         chip: Some(chip),
     })
@@ -69,6 +73,7 @@ impl Device {
             name: name.to_owned(),
             publisher: command.clone(),
             subscriber: command,
+            policy: None,
             config: None,
             chip: None,
         }

@@ -72,6 +72,11 @@ impl<'a> Judge<'a> {
         })
     }
 
+    /// The command that prints the device's policy.
+    pub(crate) fn policy_command(&self) -> Option<&[String]> {
+        self.device.policy.as_deref()
+    }
+
     /// When the case's time is over.
     pub(crate) fn until(&self) -> Instant {
         self.until

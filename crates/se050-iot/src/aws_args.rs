@@ -3,6 +3,8 @@ use std::time::Duration;
 use aws_iot_provision::ClientOptions;
 use clap::Args;
 
+use crate::shell::quoted;
+
 /// Longest time-out in seconds that makes sense for one attempt at one call: an hour.
 const LONGEST_TIMEOUT: u64 = 3600;
 
@@ -35,6 +37,18 @@ impl AwsArgs {
             endpoint_url: self.endpoint_url.clone(),
             attempt_timeout: self.call_timeout.map(Duration::from_secs),
         }
+    }
+
+    /// The same arguments for a command that is printed, each behind a space.
+    pub(crate) fn words(&self) -> String {
+        let texts = [
+            ("--region", &self.region),
+            ("--profile", &self.profile),
+            ("--account", &self.account),
+            ("--endpoint-url", &self.endpoint_url),
+        ];
+        let given = texts.into_iter().filter_map(|(name, text)| Some((name, text.as_deref()?)));
+        given.map(|(name, text)| format!(" {name} {}", quoted(text))).collect()
     }
 
     pub(crate) fn is_local(&self) -> bool {

@@ -24,6 +24,7 @@ mod files;
 mod identity;
 mod json;
 mod objects;
+mod outbox;
 #[cfg(feature = "provision")]
 mod policy;
 #[cfg(feature = "provision")]
@@ -96,6 +97,9 @@ enum Command {
     /// From the chip to the first message on one machine: registers this device, writes its configuration, sends one message.
     #[cfg(feature = "provision")]
     Up(Box<up::UpArgs>),
+    /// Messages that a program keeps on the disk until the server has them: how many, which, and why some were set aside.
+    #[command(subcommand)]
+    Outbox(outbox::OutboxCommand),
     /// Registers a device, or a fleet, with AWS IoT Core: thing, policy, certificate, attachments, endpoint.
     #[cfg(feature = "provision")]
     Provision(Box<provision::ProvisionArgs>),
@@ -198,6 +202,7 @@ fn run(command: Command, verbose: bool, out: &mut Escaping<File>) -> anyhow::Res
         Command::Pub(args) => publish::run(&args, verbose),
         Command::Sub(args) => subscribe::run(&args, out),
         Command::Enroll(args) => identity::export(args, out).map(|()| Exit::Good),
+        Command::Outbox(command) => outbox::run(command, out).map(|()| Exit::Good),
         Command::Serve(args) => serve::run(&args, out).map(|()| Exit::Good),
         #[cfg(feature = "provision")]
         Command::Up(args) => up::run(&args, out),

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::aws_cli::virtual_environment;
+use crate::aws_cli::{aws_cli, virtual_environment};
+use crate::program::output_of;
 
 /// How long it may take to start, on a machine with other work.
 const STARTING: Duration = Duration::from_secs(60);
@@ -84,6 +85,23 @@ impl Ministack {
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .to_vec()
+    }
+
+    /// Registers a thing whose certificate has that policy, with the AWS CLI; `None` after writing down the skip where it is missing.
+    pub fn register(&self, thing: &str, certificate_pem: &str, policy: &str) -> Option<()> {
+        let cli = aws_cli(self.environment())?;
+        let aws = |arguments: &[&str]| {
+            let output = output_of(&mut cli.command(["iot", "--output", "text"].iter().chain(arguments)));
+            String::from_utf8(output).expect("text")
+        };
+        aws(&["create-thing", "--thing-name", thing]);
+        aws(&["create-policy", "--policy-name", thing, "--policy-document", policy]);
+        let certificate =
+            ["--certificate-pem", certificate_pem, "--status", "ACTIVE", "--query", "certificateArn"];
+        let arn = aws(&[&["register-certificate-without-ca"], &certificate[..]].concat());
+        aws(&["attach-policy", "--policy-name", thing, "--target", arn.trim()]);
+        aws(&["attach-thing-principal", "--thing-name", thing, "--principal", arn.trim()]);
+        Some(())
     }
 
     /// Until both ports are listened to.

@@ -1,7 +1,8 @@
 //! What a device application looks like: a reading every second goes to AWS IoT Core with the key in the SE050. When the
 //! network goes away, readings wait in the outbox (a day of them, then the oldest make room) and follow when it is
 //! back. What happens to the connection is shown as it happens; while all goes well, there is one line a minute. Ctrl-C and
-//! SIGTERM (`podman stop`) end it in order: what waits is sent, the connection is closed, the chip is released.
+//! SIGTERM (`podman stop`) end it in order: what waits is sent, the connection is closed, the chip is released. With
+//! `--durable DIR`, readings wait on a disk, and what is left at the end follows at the next start.
 //!
 //! Needs a device that is registered, its configuration (`se050-iot provision --device-config`) or the same by flags, and NXP's
 //! PKCS#11 module, or any other token's. A proxy is taken from the environment (`HTTPS_PROXY`).
@@ -50,19 +51,24 @@ fn run(args: &Args) -> anyhow::Result<()> {
 
 async fn telemetry(args: &Args, device: &Device, mut out: impl Write) -> anyhow::Result<()> {
     let mut stop = Stop::new()?;
-    let client = client(device)?;
+    let client = client(device, args)?;
     let mut events = client.events();
     let topic: Topic = format!("{}/readings", device.topic_prefix()).parse()?;
     let mut ticks = interval(args.interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut status = interval_at(Instant::now() + STATUS_INTERVAL, STATUS_INTERVAL);
-    let mut number = 0;
+    let (mut number, mut refused) = (0, 0);
     while args.count.is_none_or(|count| number < count) {
         tokio::select! {
             _ = ticks.tick() => {
                 number += 1;
                 // The receipt is for whoever wants to know: what the outbox has accepted will be delivered.
-                drop(client.try_publish(reading(&topic, number)?.retain(args.retain))?);
+                match client.try_publish(reading(&topic, number)?.retain(args.retain)) {
+                    Ok(receipt) => drop(receipt),
+                    // An event has told it. No reason to stop measuring: somebody may make room on the disk.
+                    Err(Error::OutboxStore { .. }) => refused += 1,
+                    Err(error) => return Err(error.into()),
+                }
             }
             _ = status.tick() => writeln!(out, "{}", summary(&client.statistics()))?,
             event = events.next() => match event {
@@ -75,13 +81,19 @@ async fn telemetry(args: &Args, device: &Device, mut out: impl Write) -> anyhow:
             _ = stop.asked() => break,
         }
     }
-    finish(&client, events, stop, &mut out).await
+    finish(&client, events, stop, args, &mut out).await?;
+    anyhow::ensure!(refused == 0, "{refused} readings were lost: the disk did not take them");
+    Ok(())
 }
 
 /// Connects in the background, for as long as it takes.
-fn client(device: &Device) -> anyhow::Result<Client> {
+fn client(device: &Device, args: &Args) -> anyhow::Result<Client> {
     let outbox = OutboxOptions::new().messages(DAY).bytes(64 * 1024 * 1024).when_full(WhenFull::DropOldest);
     let builder = device.client().outbox(outbox).drain_timeout(DRAIN_TIMEOUT);
+    let builder = match args.durable() {
+        Some(durable) => builder.durable(durable),
+        None => builder,
+    };
     Ok(builder.start()?)
 }
 
@@ -105,7 +117,10 @@ fn show(event: &Event, out: &mut impl Write) -> std::io::Result<()> {
         Event::ConnectFailed { error, retry_in: Some(delay) } => {
             writeln!(out, "still offline: {}; trying again in {:.1} s", error.report(), delay.as_secs_f32())
         }
-        Event::MessageDropped { .. } | Event::PublishRefused { .. } => writeln!(out, "{event}"),
+        Event::MessageDropped { .. }
+        | Event::PublishRefused { .. }
+        | Event::OutboxFailed { .. }
+        | Event::OutboxRestored => writeln!(out, "{event}"),
         _ => Ok(()),
     }
 }
@@ -133,6 +148,7 @@ async fn finish(
     client: &Client,
     mut events: Events,
     mut stop: Stop,
+    args: &Args,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     let ended = tokio::select! {
@@ -142,13 +158,20 @@ async fn finish(
             anyhow::bail!("stopped by a second signal: {waiting} readings did not get through");
         }
     };
+    let statistics = client.statistics();
     while let Some(event) = events.next().await {
         show(&event, out)?;
     }
-    writeln!(out, "{}", summary(&client.statistics()))?;
-    match ended {
-        Err(Error::NotDrained { messages, .. }) => anyhow::bail!("{messages} readings did not get through"),
-        ended => Ok(ended?),
+    writeln!(out, "{}", summary(&statistics))?;
+    match (ended, &args.durable) {
+        (Err(Error::NotDrained { messages, .. }), Some(directory)) => {
+            writeln!(out, "{messages} readings wait in {} for the next start", directory.display())?;
+            Ok(())
+        }
+        (Err(Error::NotDrained { messages, .. }), None) => {
+            anyhow::bail!("{messages} readings did not get through")
+        }
+        (ended, _) => Ok(ended?),
     }
 }
 

@@ -88,6 +88,11 @@ impl Telemetry {
         self.lines.by_ref().map(Result::unwrap).any(|line| line == "connected")
     }
 
+    fn until_contains(&mut self, wanted: &str) -> String {
+        let found = self.lines.by_ref().map(Result::unwrap).find(|line| line.contains(wanted));
+        found.expect(wanted)
+    }
+
     fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.process), signal).unwrap();
     }
@@ -221,4 +226,49 @@ fn a_chip_that_stays_mute_ends_the_program_late_and_the_program_says_what_is_los
     let complaints = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(75), "{complaints}");
     assert!(complaints.contains(" readings did not get through"), "{complaints}");
+}
+
+#[test]
+fn readings_wait_on_the_disk_while_there_is_no_server_and_follow_at_the_next_start() {
+    let device = Device::new();
+    let outbox = device.directory.path().join("outbox");
+    let durable = ["--count", "20", "--durable", outbox.to_str().unwrap()];
+    // Nobody is there, and the program is killed in the middle of it.
+    let file = device.directory.path().join("device.toml");
+    let mut config = DeviceConfig::from_toml(&fs::read_to_string(&file).unwrap()).unwrap();
+    let port = std::mem::replace(&mut config.port, 1);
+    fs::write(&file, config.to_toml().unwrap()).unwrap();
+    let mut killed = device.telemetry(&durable);
+    killed.until("still offline");
+    let mut stored = 0;
+    while stored < 5 {
+        stored = aws_iot_mqtt::durable::status(&outbox).map_or(0, |status| status.messages);
+        assert!(killed.process.try_wait().unwrap().is_none(), "it has ended with {stored} readings");
+    }
+    killed.process.kill().unwrap();
+    killed.process.wait().unwrap();
+    let stored = aws_iot_mqtt::durable::status(&outbox).unwrap().messages;
+    assert!(stored >= 5, "{stored}");
+    // Whoever else wants it is told who has it.
+    let mut waits = device.telemetry(&["--durable", outbox.to_str().unwrap()]);
+    waits.until("still offline");
+    let complaint = aws_iot_mqtt::durable::clear(&outbox, false).unwrap_err().to_string();
+    let owner = format!("in use by process {} (telemetry)", waits.process.id());
+    assert!(complaint.contains(&owner), "{complaint}");
+    // A signal ends it in order, and what waits is kept.
+    waits.signal(Signal::TERM);
+    let kept = waits.until_contains("readings wait in");
+    assert!(kept.contains("for the next start"), "{kept}");
+    waits.succeeds();
+    config.port = port;
+    fs::write(&file, config.to_toml().unwrap()).unwrap();
+    let waiting = aws_iot_mqtt::durable::status(&outbox).unwrap().messages;
+    assert!(waiting > stored, "{waiting}");
+    let mut sends = device.telemetry(&durable);
+    let summary = sends.until("sent ");
+    let expected = format!("acknowledged {}, refused 0, waiting 0, dropped 0", waiting + 20);
+    assert!(summary.contains(&expected), "{summary}, not {expected}");
+    sends.succeeds();
+    let status = aws_iot_mqtt::durable::status(&outbox).unwrap();
+    assert_eq!((status.messages, status.owner), (0, None));
 }

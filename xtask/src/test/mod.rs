@@ -10,7 +10,7 @@ use crate::root::cargo;
 use crate::{cross, image};
 
 mod count;
-mod programs;
+pub(crate) mod programs;
 pub(crate) mod python;
 
 pub(crate) use count::{Counts, counted};

@@ -17,6 +17,10 @@ const NEEDED: &[(&str, &str)] = &[
     ("p11-kit", "p11-kit"),
     ("python3", "python3"),
     ("tinyproxy", "tinyproxy-bin"),
+    ("strace", "strace"),
+    // File systems for the durable outbox's tests.
+    ("mkfs.ext4", "e2fsprogs"),
+    ("mkfs.btrfs", "btrfs-progs"),
 ];
 
 /// Installs what is missing on Debian as root. Elsewhere it says what is missing: the tests that need it are skipped.

@@ -55,6 +55,8 @@ pub(crate) struct Settings {
     pub(crate) connect_deadline: Duration,
     pub(crate) limits: Arc<Limits>,
     pub(crate) outbox: OutboxOptions,
+    #[cfg(feature = "durable")]
+    pub(crate) durable: Option<crate::durable::DurableOptions>,
     pub(crate) subscriptions: Vec<SubscribeOptions>,
     pub(crate) reconnect: Reconnect,
     pub(crate) classifier: Classifier,

@@ -43,6 +43,10 @@ pub(crate) fn start(settings: Settings, must_connect: bool) -> Result<(Client, C
     }
     let messages = Messages { queue: reader };
     let shared = Arc::new(Shared::new(settings.outbox, Arc::clone(&settings.limits), waker, messages));
+    #[cfg(feature = "durable")]
+    if let Some(durable) = &settings.durable {
+        crate::outbox::durable::open(&shared.outbox, durable, settings.limits.receive_maximum)?;
+    }
     let client = Client { commands, closing: Arc::new(closing), ended, shared: Arc::clone(&shared) };
     let log = dispatcher::get_default(Clone::clone);
     let first = must_connect.then_some(connected);
@@ -50,7 +54,11 @@ pub(crate) fn start(settings: Settings, must_connect: bool) -> Result<(Client, C
     thread::Builder::new()
         .name("aws-iot-mqtt".to_owned())
         .spawn(move || dispatcher::with_default(&log, || run(work, end)))
-        .map_err(|error| Error::Start { source: Cause::new(error) })?;
+        .map_err(|error| {
+            let error = Error::Start { source: Cause::new(error) };
+            client.shared.outbox.fail_all(&error);
+            error
+        })?;
     Ok((client, connects))
 }
 
@@ -99,6 +107,8 @@ fn run_on(runtime: Runtime, work: Work, end: &watch::Sender<Option<Outcome>>) {
     drop(supervisor);
     // The key with it, before anybody is told: a program that ends next must not have a chip's module at work still.
     drop(settings);
+    // So that it can be opened again.
+    shared.outbox.wait_until_stored();
     end.send_replace(Some(outcome));
     // Does not wait for a handshake that still hangs in the key, or for the resolver.
     runtime.shutdown_background();

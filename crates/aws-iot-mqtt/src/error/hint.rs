@@ -151,3 +151,18 @@ impl fmt::Display for Stage {
         })
     }
 }
+
+/// What to do about a disk that does not do its work.
+pub(crate) fn disk_hint(cause: &crate::Cause) -> &'static str {
+    use std::io::ErrorKind;
+    match cause.downcast_ref().map(std::io::Error::kind) {
+        Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => ": the disk is full, make room on it",
+        Some(ErrorKind::ReadOnlyFilesystem) => {
+            ": the file system is read-only; choose another directory, or see dmesg: the kernel may have made it so after \
+             an error of the disk"
+        }
+        Some(ErrorKind::PermissionDenied) => ": this user may not write there",
+        Some(ErrorKind::NotADirectory | ErrorKind::AlreadyExists) => ": that is no directory",
+        _ => "",
+    }
+}

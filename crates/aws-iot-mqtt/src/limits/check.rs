@@ -10,6 +10,9 @@ use crate::{Error, Filter, Publication, Topic};
 
 /// Neither of the two counts this prefix, up to its third slash (AWS IoT Core developer guide, "Basic Ingest").
 const AWS_BASIC_INGEST: &str = "$aws/rules/";
+/// Topics of this kind have eight slashes (AWS IoT Core developer guide, "Reserved topics", commands), so the limit cannot count all
+/// of them.
+const AWS_COMMANDS: &str = "$aws/commands/";
 
 impl Limits {
     pub(crate) fn check_client_id(&self, client_id: &str) -> Result<(), Error> {
@@ -83,9 +86,10 @@ impl Limits {
     }
 }
 
-/// The part of a topic that AWS counts.
+/// The part of a topic that is counted.
 fn counted(topic: &str) -> &str {
-    topic.strip_prefix(AWS_BASIC_INGEST).and_then(|rest| rest.split_once('/')).map_or(topic, |(_, rest)| rest)
+    let rest = topic.strip_prefix(AWS_BASIC_INGEST).or_else(|| topic.strip_prefix(AWS_COMMANDS));
+    rest.and_then(|rest| rest.split_once('/')).map_or(topic, |(_, rest)| rest)
 }
 
 fn range<T: Display + PartialEq + Default>(allowed: &RangeInclusive<T>) -> String {
@@ -126,6 +130,7 @@ mod tests {
             ("eight slashes", topic("1/2/3/4/5/6/7/8/9"), "8 slashes, but AWS IoT Core allows at most 7"),
             ("basic ingest", topic("$aws/rules/myrule/1/2/3/4/5/6/7/8"), ""),
             ("basic ingest, too deep", topic("$aws/rules/myrule/1/2/3/4/5/6/7/8/9"), "8 slashes"),
+            ("commands", filter("$aws/commands/things/t/executions/+/response/accepted/json"), ""),
             ("deep filter", filter("+/+/+/+/+/+/+/+/#"), "topic filter '+/+/+/+/+/+/+/+/#': 8 slashes"),
             ("shared filter", filter("$share/group/1/2/3/4/5/6/7/8"), ""),
             ("payload of 128 KiB", payload(131_072), ""),

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
+use super::store::Key;
 use crate::{Error, Properties, Publication, QoS};
 
 /// Where a result is sent to. Dropped without a result, it means that the session has ended.
@@ -21,7 +22,8 @@ pub(crate) struct Entry {
     pub(crate) payload: Bytes,
     pub(crate) retain: bool,
     pub(crate) properties: Option<Box<Properties>>,
-    pub(super) answer: Answer<()>,
+    /// `None` where whoever published it was told before.
+    pub(super) answer: Option<Answer<()>>,
     /// For the age that the statistics show.
     pub(super) accepted: SystemTime,
     /// When the message expires, by the wall clock.
@@ -32,6 +34,8 @@ pub(crate) struct Entry {
     pub(crate) packet_id: Option<u16>,
     /// When the server first asked to send it again later, and how often it did.
     pub(super) refused: Option<(Instant, u32)>,
+    /// Its number in the store on disk, and its bytes there; `None` where it is in memory alone.
+    pub(super) stored: Option<(Key, u64)>,
 }
 
 impl Entry {
@@ -47,12 +51,13 @@ impl Entry {
             payload: publication.payload,
             retain: publication.retain,
             properties: publication.properties,
-            answer,
+            answer: Some(answer),
             accepted: now,
             expires: expiry.and_then(|expiry| now.checked_add(expiry)),
             sent: false,
             packet_id: None,
             refused: None,
+            stored: None,
         };
         (entry, answered)
     }
@@ -75,7 +80,20 @@ impl Entry {
 
     /// The rest of its expiry interval; `None` where it has none.
     pub(crate) fn expires_in(&self, now: SystemTime) -> Option<Duration> {
-        self.expires.map(|expires| expires.duration_since(now).unwrap_or_default())
+        let interval = self.properties.as_ref()?.message_expiry_interval?;
+        Some(interval.saturating_sub(now.duration_since(self.accepted).unwrap_or_default()))
+    }
+
+    /// No message is kept for longer than that.
+    pub(super) fn expire_after(&mut self, age: Option<Duration>) {
+        let most = age.and_then(|age| self.accepted.checked_add(age));
+        self.expires = self.expires.into_iter().chain(most).min();
+    }
+
+    /// Tells whoever published it.
+    pub(super) fn answer(self, result: Result<(), Error>) {
+        // Whoever it was may have stopped waiting.
+        let _ = self.answer.map(|answer| answer.send(result));
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Shared between the application's threads and the session's. The session knows a message by its [`Key`] alone.
 
+#[cfg(feature = "durable")]
+pub mod durable;
 mod entry;
 mod options;
 mod state;
@@ -10,7 +12,7 @@ mod store;
 mod tests;
 
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::Notify;
@@ -20,6 +22,7 @@ pub(crate) use self::entry::{Answer, Entry};
 pub use self::options::{OfflineQos0, OutboxOptions, WhenFull};
 use self::state::{Removed, State};
 pub(crate) use self::store::Key;
+use self::store::{Offer, Spool};
 use crate::clock::{Moment, after};
 use crate::event::Hub;
 use crate::statistics::Counters;
@@ -32,6 +35,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 pub(crate) struct Outbox {
     options: OutboxOptions,
     state: Mutex<State>,
+    /// Where messages of QoS 1 are kept first: a disk.
+    spool: OnceLock<Arc<dyn Spool>>,
     /// Notified when a message comes in.
     accepted: Notify,
     /// Notified when there is room again.
@@ -48,8 +53,8 @@ enum Offered {
 
 /// What the session did with a message.
 pub(crate) enum Sending {
-    /// It is in the connection's buffer.
-    Sent,
+    /// It is in the connection's buffer, under this packet id; `None` at QoS 0.
+    Sent(Option<u16>),
     /// It cannot be sent, and never will be.
     Failed(Error),
     /// Nothing more can be sent now.
@@ -59,7 +64,8 @@ pub(crate) enum Sending {
 impl Outbox {
     pub(crate) fn new(options: OutboxOptions, hub: Arc<Hub>, counters: Arc<Counters>) -> Self {
         let (accepted, room) = (Notify::new(), Notify::new());
-        Self { options, state: Mutex::default(), accepted, room, hub, counters }
+        let spool = OnceLock::new();
+        Self { options, state: Mutex::default(), spool, accepted, room, hub, counters }
     }
 
     /// Accepts the message, or fails. It waits for room only with [`WhenFull::Wait`].
@@ -98,16 +104,17 @@ impl Outbox {
         now: Moment,
         mut send: impl FnMut(Key, &mut Entry) -> Sending,
     ) {
-        let mut removed = Removed::default();
+        let (mut removed, mut stored) = (Removed::default(), Vec::new());
         let mut guard = self.state();
         let state = &mut *guard;
         state.expire(now.wall, &mut removed);
         state.resume(now.instant);
         while let Some(key) = state.next(window > 0) {
             let Some(entry) = state.store.get_mut(key) else { break };
-            let qos = entry.qos;
+            let (qos, number) = (entry.qos, entry.stored.map(|(number, _)| number));
             match send(key, entry) {
-                Sending::Sent => {
+                Sending::Sent(packet_id) => {
+                    stored.extend(number.zip(packet_id));
                     window -= usize::from(qos == QoS::AtLeastOnce);
                     state.waiting.of(qos).remove(&key);
                     state.store.set_expiring(key, false);
@@ -117,6 +124,9 @@ impl Outbox {
             }
         }
         drop(guard);
+        if let Some(spool) = self.spool.get().filter(|_| !stored.is_empty()) {
+            spool.sent(&stored);
+        }
         self.report(removed);
     }
 
@@ -230,15 +240,19 @@ impl Outbox {
 
     /// When something happens without an event from outside: a message expires, or is to be sent again.
     pub(crate) fn deadline(&self, now: Moment) -> Option<Instant> {
+        let expiry = self.next_expiry(now);
         let state = self.state();
-        let expiry = state.store.next_expiry().map(|(expires, _)| {
-            // Rounded up, or it would be waited for many times over.
-            let left = expires.duration_since(now.wall).unwrap_or_default();
-            after(now.instant, left + Duration::from_millis(1))
-        });
         // Without a connection, nothing is sent again.
         let resume = state.paused.first().map(|(again, _)| *again).filter(|_| state.online);
         expiry.into_iter().chain(resume).min()
+    }
+
+    fn next_expiry(&self, now: Moment) -> Option<Instant> {
+        self.state().store.next_expiry().map(|(expires, _)| {
+            // Rounded up, or it would be waited for many times over.
+            let left = expires.duration_since(now.wall).unwrap_or_default();
+            after(now.instant, left + Duration::from_millis(1))
+        })
     }
 
     pub(crate) fn topic(&self, key: Key) -> Option<String> {
@@ -267,15 +281,31 @@ impl Outbox {
         drop(state);
         // No event for each: the event of the client's end tells their number.
         for (entry, result) in removed.0 {
-            let _ = entry.answer.send(result);
+            entry.answer(result);
+        }
+        // What is on the disk stays there.
+        if let Some(spool) = self.spool.get() {
+            spool.close();
         }
         self.room.notify_waiters();
     }
 
-    /// How many messages are here, and what they take in memory, in bytes.
+    /// How many messages are here, and what they take in memory, in bytes; on the disk, where they are there.
     pub(crate) fn depth(&self) -> (usize, usize) {
-        let state = self.state();
-        (state.store.len(), state.store.bytes())
+        let (in_memory, bytes) = {
+            let state = self.state();
+            (state.store.len(), state.store.bytes())
+        };
+        let Some(spool) = self.spool.get() else { return (in_memory, bytes) };
+        let (messages, bytes, loaded) = spool.depth();
+        (messages + in_memory.saturating_sub(loaded), bytes)
+    }
+
+    /// Waits until what was accepted is on the disk, if there is one.
+    pub(crate) fn wait_until_stored(&self) {
+        if let Some(spool) = self.spool.get() {
+            spool.wait_until_closed();
+        }
     }
 
     /// How long the oldest message has been here.
@@ -284,7 +314,8 @@ impl Outbox {
         state.store.oldest().map(|entry| now.duration_since(entry.accepted).unwrap_or_default())
     }
 
-    fn offer(&self, entry: Entry) -> Result<Offered, Error> {
+    fn offer(&self, mut entry: Entry) -> Result<Offered, Error> {
+        entry.expire_after(self.options.max_age);
         let mut removed = Removed::default();
         let mut state = self.state();
         if let Some(ended) = &state.ended {
@@ -294,6 +325,26 @@ impl Outbox {
         if entry.qos == QoS::AtMostOnce && refused {
             return Err(Error::Offline { topic: entry.topic() });
         }
+        let entry = match self.spool.get().filter(|_| entry.qos == QoS::AtLeastOnce) {
+            Some(spool) => match spool.offer(entry, &self.options)? {
+                Offer::Accepted => return Ok(Offered::Accepted),
+                Offer::NoRoom(entry) if self.options.when_full == WhenFull::Wait => {
+                    return Ok(Offered::NoRoom(entry));
+                }
+                Offer::NoRoom(entry) if self.options.when_full == WhenFull::Refuse => {
+                    return Ok(Offered::NoRoom(entry));
+                }
+                Offer::NoRoom(entry) => {
+                    drop(state);
+                    let topic = entry.topic();
+                    removed.0.push((entry, Err(Error::Dropped { topic })));
+                    self.report(removed);
+                    return Ok(Offered::Accepted);
+                }
+                Offer::Memory(entry) => entry,
+            },
+            None => entry,
+        };
         let bytes = entry.bytes();
         if !state.has_room(&self.options, bytes) {
             state.expire(entry.accepted, &mut removed);
@@ -321,6 +372,35 @@ impl Outbox {
         Ok(offered)
     }
 
+    /// Takes messages that come from the disk, in their order.
+    #[cfg(feature = "durable")]
+    fn load(&self, entries: Vec<Entry>) {
+        let mut state = self.state();
+        for entry in entries {
+            let key = state.store.insert(entry);
+            state.waiting.qos1.insert(key);
+        }
+        drop(state);
+        self.accepted.notify_one();
+    }
+
+    /// Drops the oldest message that came from the disk and was not sent. Returns whether there was one.
+    #[cfg(feature = "durable")]
+    fn drop_oldest(&self) -> bool {
+        let mut removed = Removed::default();
+        let mut state = self.state();
+        let is_unsent =
+            |key: &&Key| state.store.get(**key).is_some_and(|entry| entry.stored.is_some() && !entry.sent);
+        if let Some(key) = state.waiting.qos1.iter().find(is_unsent).copied() {
+            let topic = state.store.get(key).map(Entry::topic).unwrap_or_default();
+            state.remove(key, Err(Error::Dropped { topic }), &mut removed);
+        }
+        drop(state);
+        let dropped = !removed.0.is_empty();
+        self.report(removed);
+        dropped
+    }
+
     fn full(&self, entry: &Entry) -> Error {
         let (messages, bytes) = self.depth();
         Error::OutboxFull { topic: entry.topic(), messages, bytes }
@@ -346,8 +426,10 @@ impl Outbox {
                     self.hub.tell(Event::PublishRefused { topic, error: error.clone() });
                 }
             }
-            // Whoever published it may have stopped waiting.
-            let _ = entry.answer.send(result);
+            match self.spool.get().filter(|_| entry.stored.is_some()) {
+                Some(spool) => spool.removed(entry, result),
+                None => entry.answer(result),
+            }
         }
     }
 

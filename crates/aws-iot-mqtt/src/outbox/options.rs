@@ -1,11 +1,14 @@
 //! How much may wait for the server, and what happens when it is more.
 
+use std::time::Duration;
+
 /// How much may wait here for the server, sent or not, and what happens when it is more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "hand it to `Builder::outbox`"]
 pub struct OutboxOptions {
     pub(crate) messages: usize,
     pub(crate) bytes: usize,
+    pub(crate) max_age: Option<Duration>,
     pub(crate) when_full: WhenFull,
     pub(crate) offline_qos0: OfflineQos0,
 }
@@ -41,6 +44,7 @@ impl OutboxOptions {
         Self {
             messages: 10_000,
             bytes: 16 * 1024 * 1024,
+            max_age: None,
             when_full: WhenFull::Wait,
             offline_qos0: OfflineQos0::Refuse,
         }
@@ -52,10 +56,17 @@ impl OutboxOptions {
         self
     }
 
-    /// Most bytes of memory: each message with its topic, its properties and its record. A message that is larger than
-    /// this goes in only while the outbox is empty.
+    /// Most bytes of memory, or of disk with a durable outbox: each message with its topic, its properties and its record. A
+    /// message that is larger than this goes in only while the outbox is empty.
     pub const fn bytes(mut self, bytes: usize) -> Self {
         self.bytes = bytes;
+        self
+    }
+
+    /// How long a message may wait, by the wall clock: the time that a device is suspended or restarted counts. What is
+    /// older is dropped ([`Error::Expired`](crate::Error::Expired)). Without it, only a message's own expiry interval counts.
+    pub const fn max_age(mut self, age: Duration) -> Self {
+        self.max_age = Some(age);
         self
     }
 

@@ -1,15 +1,41 @@
-//! Where accepted messages are kept: in memory.
+//! Where the session finds messages: in memory, so that its thread waits for no disk.
 //!
-//! A store on a disk would stand behind the same calls. It would write on a thread of its own, since the session's
-//! thread waits for none of these calls.
+//! With a durable outbox, messages of QoS 1 go to a [`Spool`] first, which loads a few at a time into this store.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
+use super::OutboxOptions;
 use super::entry::Entry;
+use super::state::CLOCK_IS_SET;
+use crate::Error;
 
 /// Names an accepted message: counted up, so that the order of the keys is the order of acceptance.
 pub(crate) type Key = u64;
+
+/// Where messages of QoS 1 are kept before they come into the [`Store`]. No call waits for a disk.
+pub(super) trait Spool: Send + Sync {
+    /// Takes the message, if there is room for it.
+    fn offer(&self, entry: Entry, options: &OutboxOptions) -> Result<Offer, Error>;
+    /// Messages were sent: the spool's number of each, and its packet id.
+    fn sent(&self, messages: &[(Key, u16)]);
+    /// A message that came from the spool is done with.
+    fn removed(&self, entry: Entry, result: Result<(), Error>);
+    /// How many messages are in it, and their bytes. The third number: how many of them are in the [`Store`], too.
+    fn depth(&self) -> (usize, usize, usize);
+    /// No message is accepted from now on. What was accepted is written.
+    fn close(&self);
+    /// Waits until everything is written and the disk is let go, within a bound.
+    fn wait_until_closed(&self);
+}
+
+/// What became of a message that was offered to a [`Spool`].
+pub(super) enum Offer {
+    Accepted,
+    NoRoom(Entry),
+    /// The disk has failed, and the application wants to go on in memory.
+    Memory(Entry),
+}
 
 #[derive(Default)]
 pub(super) struct Store {
@@ -63,10 +89,12 @@ impl Store {
     /// The wall clock was put forward: no time has passed.
     pub(super) fn clock_was_set(&mut self, by: Duration) {
         let later = |time: SystemTime| time.checked_add(by).unwrap_or(time);
-        for entry in self.entries.values_mut() {
+        let is_set = SystemTime::UNIX_EPOCH + CLOCK_IS_SET;
+        for entry in self.entries.values_mut().filter(|entry| entry.accepted < is_set) {
             (entry.accepted, entry.expires) = (later(entry.accepted), entry.expires.map(later));
         }
-        self.expiries = self.expiries.iter().map(|(expires, key)| (later(*expires), *key)).collect();
+        let expires = |key: Key| self.entries.get(&key).and_then(|entry| entry.expires);
+        self.expiries = self.expiries.iter().filter_map(|(_, key)| Some((expires(*key)?, *key))).collect();
     }
 
     /// The message that expires next, and when.

@@ -44,7 +44,7 @@ impl Bench {
         let mut sent = Vec::new();
         self.outbox.send(window, self.now, |key, entry| {
             sent.push((key, entry.topic()));
-            Sending::Sent
+            Sending::Sent(None)
         });
         sent
     }

@@ -110,7 +110,7 @@ impl Session {
                         };
                         self.output.publish(&packet, written);
                         connection.pace.spend(size);
-                        Sending::Sent
+                        Sending::Sent((entry.qos == QoS::AtLeastOnce).then_some(id))
                     }
                     None => Sending::Stop,
                 }

@@ -7,8 +7,12 @@
     reason = "a failing test may panic"
 )]
 
+#[cfg(feature = "durable")]
+mod abuse;
 mod aws_faults;
 mod aws_iot_sim;
+#[cfg(feature = "durable")]
+mod durable;
 mod features;
 mod misbehaving;
 mod mosquitto;

@@ -60,9 +60,11 @@ impl ControlPlane {
                 shared.groups.push(group.to_owned());
                 return Ok(());
             }
-            Ok(_) => "is a dynamic group, to which nothing can be added; name a static one",
+            Ok(_) => "is a dynamic group, to which nothing can be added; name a static one".to_owned(),
             Err(error) if error.is(NOT_FOUND) => {
-                "does not exist; make it first (`aws iot create-thing-group`)"
+                format!(
+                    "does not exist; make it first: `aws iot create-thing-group --thing-group-name {group}`"
+                )
             }
             Err(error) => return Err(error),
         };
@@ -85,9 +87,9 @@ impl ControlPlane {
                 shared.types.push(name.to_owned());
                 return Ok(());
             }
-            Ok(_) => "is deprecated, and AWS makes no new things of it; name another",
+            Ok(_) => "is deprecated, and AWS makes no new things of it; name another".to_owned(),
             Err(error) if error.is(NOT_FOUND) => {
-                "does not exist; make it first (`aws iot create-thing-type`)"
+                format!("does not exist; make it first: `aws iot create-thing-type --thing-type-name {name}`")
             }
             Err(error) => return Err(error),
         };

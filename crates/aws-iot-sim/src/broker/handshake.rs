@@ -18,6 +18,7 @@ use super::hub::Hub;
 use super::transport::Transport;
 use crate::faults::ActiveFaults;
 use crate::registry::{CertificateId, Registry, certificate_id};
+use crate::tls::Authority;
 
 /// How long a client may take for its TLS handshake: a chip that hangs must not be cut off sooner than by AWS.
 const HANDSHAKE: Duration = Duration::from_secs(60);
@@ -36,6 +37,7 @@ pub(crate) struct Broker {
     pub(crate) hub: Arc<Hub>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) faults: Arc<ActiveFaults>,
+    pub(crate) authority: Arc<Authority>,
 }
 
 /// Listens on 127.0.0.1 and, where the machine has IPv6, on the same port of ::1: `localhost` may mean either.

@@ -12,6 +12,7 @@ mod negotiation;
 mod pace;
 mod publish;
 mod received;
+mod services;
 mod session;
 mod session_handle;
 mod subscribe;

@@ -9,6 +9,7 @@ use mqtt5_protocol::{QoS, ReasonCode as Reason};
 use super::connection::{CloseReason, Connection};
 use super::handshake::Broker;
 use super::message::Message;
+use super::services;
 use super::topic::{TopicFault, TopicName};
 use crate::faults::{Answer, Fault};
 use crate::limits::{IN_FLIGHT, PAYLOAD_BYTES, TOPIC_ALIASES};
@@ -168,8 +169,7 @@ impl Publisher {
     pub(super) fn route(&self, message: Message) {
         self.broker.hub.record(&self.client_id, &message);
         if message.topic.is_reserved() {
-            let topic = message.topic.as_str();
-            tracing::info!(topic, "taken; rules, shadows and jobs are not simulated");
+            services::answer(&self.broker, &message);
         } else {
             self.broker.hub.route(Some(&self.client_id), &message, Instant::now());
         }

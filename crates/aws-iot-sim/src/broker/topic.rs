@@ -120,6 +120,10 @@ fn is_aws(text: &str) -> bool {
 
 /// The part of a topic that the limits count: a Basic Ingest prefix, `$aws/rules/NAME/`, is free.
 fn without_basic_ingest(text: &str) -> &str {
+    // AWS's own topics of commands have eight slashes (AWS IoT Core developer guide, "Reserved topics", commands).
+    if let Some((_, topic)) = text.strip_prefix("$aws/commands/").and_then(|rest| rest.split_once('/')) {
+        return topic;
+    }
     let rule = text.get(..11).filter(|start| start.eq_ignore_ascii_case("$aws/rules/"));
     rule.and_then(|_| text.get(11..)).and_then(|rest| rest.split_once('/')).map_or(text, |(_, topic)| topic)
 }

@@ -17,7 +17,7 @@ pub(super) struct Describe {
 
 pub(super) async fn describe(Query(query): Query<Describe>) -> Answer {
     match query.endpoint_type.as_deref() {
-        Some("iot:Data-ATS") => Ok(Json(json!({ "endpointAddress": ENDPOINT }))),
+        Some("iot:Data-ATS" | "iot:CredentialProvider") => Ok(Json(json!({ "endpointAddress": ENDPOINT }))),
         // AWS answers with its legacy endpoint, whose certificate comes from a CA that devices no longer trust:
         // the mistake must show here, not in the field.
         None | Some("iot:Data") => Err(ApiError::invalid(

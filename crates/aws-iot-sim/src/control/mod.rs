@@ -1,6 +1,7 @@
 //! The control plane: the REST operations that aws-sdk-iot and the AWS CLI call to set up a device.
 
 mod certificates;
+mod commands;
 mod data_plane;
 mod endpoint;
 mod faults;
@@ -11,8 +12,10 @@ mod policy_versions;
 mod refusal;
 mod request;
 mod respond;
+mod role_aliases;
 mod services;
 mod sts;
+mod templates;
 mod thing_groups;
 mod thing_types;
 mod things;
@@ -31,6 +34,11 @@ pub(crate) fn router(services: Services) -> Router {
         .merge(certificates())
         .route("/topics/{*topic}", post(data_plane::publish))
         .route("/connections/{id}/messages", post(data_plane::send_direct_message))
+        .route("/commands/{id}", put(commands::create))
+        .route("/command-executions", post(commands::start))
+        .route("/command-executions/{id}", get(commands::execution))
+        .route("/role-aliases/{name}", post(role_aliases::create).get(role_aliases::describe))
+        .route("/provisioning-templates", post(templates::create))
         .route("/endpoint", get(endpoint::describe))
         .route("/", post(sts::call))
         .fallback(respond::unknown_operation)

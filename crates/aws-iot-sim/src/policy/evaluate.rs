@@ -3,7 +3,7 @@
 use super::document::{Effect, Statement};
 use super::{Caller, Policy};
 
-/// An action of the data plane.
+/// An action that a device asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
     Connect,
@@ -11,6 +11,7 @@ pub(crate) enum Action {
     RetainPublish,
     Receive,
     Subscribe,
+    AssumeRoleWithCertificate,
 }
 
 /// What the policies say together.
@@ -33,6 +34,7 @@ impl Action {
             Self::RetainPublish => "iot:retainpublish",
             Self::Receive => "iot:receive",
             Self::Subscribe => "iot:subscribe",
+            Self::AssumeRoleWithCertificate => "iot:assumerolewithcertificate",
         }
     }
 
@@ -42,6 +44,7 @@ impl Action {
             Self::Connect => "client",
             Self::Publish | Self::RetainPublish | Self::Receive => "topic",
             Self::Subscribe => "topicfilter",
+            Self::AssumeRoleWithCertificate => "rolealias",
         };
         format!("{kind}/{name}")
     }

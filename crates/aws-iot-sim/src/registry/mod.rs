@@ -6,10 +6,13 @@ mod attachment;
 mod authorization;
 mod certificate;
 mod certificate_variables;
+mod command;
 mod key;
 mod names;
 mod policy;
 mod policy_version;
+mod role_alias;
+mod template;
 mod thing;
 mod thing_group;
 mod thing_type;
@@ -21,8 +24,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub(crate) use api_error::{ApiError, ApiErrorKind};
 pub(crate) use attachment::{Exclusivity, PolicyTarget};
 pub(crate) use certificate::{Certificate, CertificateId, Status, certificate_id};
+pub(crate) use command::{Command, Execution, ExecutionUpdate};
 pub(crate) use names::{PolicyName, ThingGroupName, ThingName, ThingTypeName};
 pub(crate) use policy::StoredPolicy;
+pub(crate) use role_alias::RoleAlias;
+pub(crate) use template::Template;
 pub(crate) use thing::{NewThing, Thing, ThingUpdate};
 pub(crate) use thing_group::{ThingGroup, ThingGroupConfiguration};
 pub(crate) use thing_type::{ThingType, ThingTypeProperties};
@@ -44,6 +50,13 @@ struct State {
     thing_types: BTreeMap<ThingTypeName, ThingType>,
     certificates: BTreeMap<CertificateId, Certificate>,
     policies: BTreeMap<PolicyName, StoredPolicy>,
+    /// By ARN.
+    commands: BTreeMap<String, Command>,
+    executions: BTreeMap<String, Execution>,
+    role_aliases: BTreeMap<String, RoleAlias>,
+    templates: BTreeMap<String, Template>,
+    /// Of fleet provisioning: certificates that are not registered yet, with the end of the token's validity.
+    tokens: BTreeMap<String, (CertificateId, f64)>,
 }
 
 impl Registry {

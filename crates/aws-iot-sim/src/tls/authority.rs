@@ -2,8 +2,8 @@
 
 use pem::Pem;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, CertifiedIssuer, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
@@ -12,7 +12,7 @@ use crate::Error;
 
 /// The authority that devices trust instead of Amazon's roots. Its key ends with the process.
 pub(crate) struct Authority {
-    ca: CertificateDer<'static>,
+    issuer: CertifiedIssuer<'static, KeyPair>,
     server: CertificateDer<'static>,
     server_key: Vec<u8>,
 }
@@ -33,12 +33,17 @@ impl Authority {
         params.use_authority_key_identifier_extension = true;
         let key = KeyPair::generate().map_err(Error::tls)?;
         let server = params.signed_by(&key, &issuer).map_err(Error::tls)?;
-        Ok(Self { ca: issuer.der().clone(), server: server.der().clone(), server_key: key.serialize_der() })
+        Ok(Self { server: server.der().clone(), server_key: key.serialize_der(), issuer })
     }
 
     /// The authority's certificate, which clients have to trust, in PEM.
     pub(crate) fn ca_pem(&self) -> String {
-        pem::encode(&Pem::new("CERTIFICATE", self.ca.to_vec()))
+        pem::encode(&Pem::new("CERTIFICATE", self.issuer.der().to_vec()))
+    }
+
+    /// A certificate for a device's own key, in PEM.
+    pub(crate) fn sign(&self, request: CertificateSigningRequestParams) -> Result<String, rcgen::Error> {
+        request.signed_by(&self.issuer).map(|certificate| certificate.pem())
     }
 
     pub(super) fn server_chain(&self) -> Vec<CertificateDer<'static>> {

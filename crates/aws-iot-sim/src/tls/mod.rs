@@ -22,8 +22,14 @@ pub(crate) const ENDPOINT: &str = "localhost";
 /// The protocol name for MQTT with client certificates (AWS IoT developer guide, "Device communication protocols").
 const ALPN: &[u8] = b"x-amzn-mqtt-ca";
 
-/// The TLS configuration of the broker: TLS 1.2 and 1.3, a client certificate required.
-pub(crate) fn server_config(authority: &Authority, registry: Arc<Registry>) -> Result<ServerConfig, Error> {
+/// The protocol name of HTTP/1.1, which the credential provider speaks.
+const HTTP: &[u8] = b"http/1.1";
+
+/// The TLS configurations of the broker and of the credential provider: TLS 1.2 and 1.3, a client certificate required.
+pub(crate) fn server_configs(
+    authority: &Authority,
+    registry: Arc<Registry>,
+) -> Result<[ServerConfig; 2], Error> {
     let provider = Arc::new(ring::default_provider());
     let verifier = RegistryVerifier::new(registry, provider.signature_verification_algorithms);
     let key = provider.key_provider.load_private_key(authority.server_key()).map_err(Error::tls)?;
@@ -35,11 +41,14 @@ pub(crate) fn server_config(authority: &Authority, registry: Arc<Registry>) -> R
             authority.server_chain(),
             key,
         )))));
-    config.alpn_protocols = vec![ALPN.to_vec()];
     // Each connection is a full handshake, as with AWS: a resumed one would pass the registry by.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
-    Ok(config)
+    Ok([ALPN, HTTP].map(|protocol| {
+        let mut config = config.clone();
+        config.alpn_protocols = vec![protocol.to_vec()];
+        config
+    }))
 }
 
 /// Has a certificate only for a client that names the endpoint: certificates registered without their CA are in

@@ -4,7 +4,9 @@ use aws_iot_sim::AwsIotSim;
 use serde_json::json;
 use test_peers::output_of;
 
+use crate::support::client::{Client, Tls};
 use crate::support::http::{call, done, refused};
+use crate::support::packets::connect;
 use crate::support::{ALLOW_ALL, arn, certificate, sim};
 
 #[test]
@@ -91,6 +93,40 @@ fn types_are_created_once_and_allow_fifty_attributes() {
     done(&call(&sim, "PATCH", "/things/t", Some(&fewer)));
     let thing = call(&sim, "GET", "/things/t", None).body;
     assert_eq!((&thing["thingTypeName"], &thing["attributes"]), (&json!(null), &json!({ "a": "1" })));
+}
+
+/// AWS IoT developer guide, "AWS IoT Core policies": a group's policy counts where client id and thing name are the same.
+#[test]
+fn a_policy_on_a_group_counts_for_its_things_and_those_of_groups_below() {
+    let sim = AwsIotSim::start().unwrap();
+    let device = certificate("d");
+    let id = sim.admit(&device.certificate_pem, "d", ALLOW_ALL).unwrap();
+    let own = format!("arn:aws:iot:us-east-1:123456789012:cert/{id}");
+    done(&call(&sim, "POST", "/target-policies/d", Some(&json!({ "target": own }))));
+    let gets_in = |client_id: &str| {
+        let mut client = Client::open(&sim, &Tls::of(&device)).unwrap();
+        client.send(&connect(client_id, 60));
+        client.receive()[3] == 0
+    };
+    assert!(!gets_in("d"), "its certificate has no policy any more");
+
+    done(&call(&sim, "POST", "/thing-groups/above", Some(&json!({}))));
+    done(&call(&sim, "POST", "/thing-groups/below", Some(&json!({ "parentGroupName": "above" }))));
+    let member = json!({ "thingName": "d", "thingGroupName": "below" });
+    done(&call(&sim, "PUT", "/thing-groups/addThingToThingGroup", Some(&member)));
+    let above = json!({ "target": "arn:aws:iot:us-east-1:123456789012:thinggroup/above" });
+    done(&call(&sim, "PUT", "/target-policies/d", Some(&above)));
+    assert!(gets_in("d"));
+    assert!(!gets_in("other"), "the client id is not the thing's name");
+
+    let of_below = "/attached-policies/arn:aws:iot:us-east-1:123456789012:thinggroup%2Fbelow";
+    for (query, policies) in [("", json!([])), ("?recursive=true", json!(["d"]))] {
+        let listed = call(&sim, "POST", &format!("{of_below}{query}"), None).body;
+        let names: Vec<_> =
+            listed["policies"].as_array().unwrap().iter().map(|each| &each["policyName"]).collect();
+        assert_eq!(json!(names), policies, "{query}");
+    }
+    refused(&call(&sim, "DELETE", "/policies/d", None), 409, "DeleteConflictException");
 }
 
 #[test]

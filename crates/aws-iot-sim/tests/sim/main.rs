@@ -22,5 +22,6 @@ mod paho;
 mod policy_variables;
 mod program;
 mod rules;
+mod services;
 mod sessions;
 mod support;

@@ -49,6 +49,35 @@ fn it_says_where_it_listens_and_stops_when_told() {
     }
 }
 
+/// The lines that turn the AWS CLI to the simulator are run as they are printed; the directory's name has a space.
+#[test]
+fn the_printed_commands_run() {
+    let Some(cli) = test_peers::aws_cli(Vec::new()) else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let files = directory.path().join("it's here");
+    let printed = directory.path().join("printed");
+    let mut child = Command::new(PROGRAM)
+        .args(["--port", "0", "--account", "111122223333", "--dir"])
+        .arg(&files)
+        .stdout(fs::File::create(&printed).unwrap())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let said = || fs::read_to_string(&printed).unwrap();
+    wait_until("it has said all", || said().contains("Ctrl-C stops"));
+    let said = said();
+    let exports: Vec<&str> = said.lines().filter(|line| line.starts_with("  export ")).collect();
+    assert!(exports.iter().any(|line| line.contains("AWS_CONFIG_FILE")), "{said}");
+    let aws = cli.command([""; 0]).get_program().to_owned();
+    let mut shell = Command::new("/bin/sh");
+    let script =
+        format!("{}\n\"$0\" sts get-caller-identity --query Account --output text", exports.join("\n"));
+    let account = output_of(shell.args(["-c", &script]).arg(aws).env_clear().env("PATH", "/usr/bin:/bin"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(String::from_utf8(account).unwrap(), "111122223333\n");
+}
+
 #[test]
 fn account_and_faults_are_chosen_on_the_command_line() {
     let directory = tempfile::tempdir().unwrap();

@@ -13,6 +13,7 @@ mod connecting;
 mod keep_alive;
 mod long_duration;
 mod persistent;
+mod policies;
 mod publishing;
 mod subscribing;
 mod tls;
@@ -93,6 +94,7 @@ pub const CASES: &[Case] = &[
     short("MQTT_Persistent_Session_Happy_Case", persistent::happy),
     short("MQTT_Persistent_Session_Happy_Case (program restarted)", persistent::restarted),
     short("MQTT_Expired_Persistent_Session", persistent::expired),
+    short("Security_Device_Policies", policies::device_policies),
     long("Long duration: INTERMITTENT_CONNECTIVITY", long_duration::intermittent_connectivity),
     long("Long duration: LONG_SERVER_DISCONNECT", long_duration::long_server_disconnect),
     short("Long duration: RECEIVE_LARGE_PAYLOAD", subscribing::large_payload),

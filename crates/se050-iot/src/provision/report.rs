@@ -82,10 +82,15 @@ fn text(
     writeln!(out)?;
     if status == Status::Inactive {
         writeln!(out, "The device gets in once its certificate is activated:")?;
-        writeln!(out, "  se050-iot activate --thing-name {}", device.thing)?;
+        writeln!(out, "  se050-iot activate --thing-name {}{}", device.thing, args.aws.words())?;
     }
-    writeln!(out, "On the device:")?;
-    writeln!(out, "  {}", command_on_the_device(args, device, endpoint))?;
+    match &args.config.device_config {
+        Some(path) => writeln!(out, "Copy {} to the device, and there:", path.display())?,
+        None => writeln!(out, "On the device:")?,
+    }
+    for command in commands_on_the_device(args, device, endpoint) {
+        writeln!(out, "  {command}")?;
+    }
     if let Rights::Least(grants) = &device.settings.rights {
         policy_setup::tell(&policy_setup::commands(&applied.plan.scope, grants, &device.settings.policy));
     }
@@ -99,11 +104,13 @@ fn id(applied: &Applied) -> &str {
     applied.certificate_id.as_ref().map_or("", |id| id.as_str())
 }
 
-/// The command with which the device tries its registration.
-fn command_on_the_device(args: &DeviceArgs, device: &Device, endpoint: &str) -> String {
+/// The commands with which the device tries its registration.
+fn commands_on_the_device(args: &DeviceArgs, device: &Device, endpoint: &str) -> Vec<String> {
     if let Some(path) = &args.config.device_config {
         let name = path.file_name().map(|name| name.display().to_string()).unwrap_or_default();
-        return format!("pubsub --config {}   (copy {} there)", quoted(&name), path.display());
+        return ["se050-iot doctor", "pubsub"]
+            .map(|program| format!("{program} --config {}", quoted(&name)))
+            .into();
     }
     let mut command = format!("pubsub --endpoint {endpoint} --client-id {}", device.thing);
     match config::key_of(device.key.as_ref(), &device.certificate) {
@@ -115,7 +122,7 @@ fn command_on_the_device(args: &DeviceArgs, device: &Device, endpoint: &str) -> 
         }
         Err(_) => command.push_str(" --key-label LABEL"),
     }
-    command
+    vec![command]
 }
 
 fn registered_json(device: &Device, applied: &Applied, endpoint: &str) -> Value {

@@ -1,11 +1,11 @@
 //! `se050-iot identity`, as factory staff use it: in a loop over scanned serial numbers, and offline.
 
 use std::fs;
-#[cfg(feature = "provision")]
-use std::process::Command;
 
 use se050_sim::Chip;
 
+#[cfg(feature = "provision")]
+use crate::support::printed::{commands_in, run_in_shell};
 use crate::support::{Device, Operator, text};
 
 /// The arguments that name a new chip in the operator's directory.
@@ -120,8 +120,6 @@ fn the_next_command_that_export_prints_runs() {
     let sim = aws_iot_sim::AwsIotSim::start().unwrap();
     let operator = Operator::new(sim.environment());
     let chip = chip(&operator, "chip");
-    let program = std::path::Path::new(env!("CARGO_BIN_EXE_se050-iot")).parent().unwrap();
-    let path = std::env::join_paths([program, "/usr/bin".as_ref(), "/bin".as_ref()]).unwrap();
     for (name, file, says) in [
         (["--serial", "00C0A1"], "00C0A1.json", "thing 00C0A1"),
         (["--serial", "00 C0/A2"], "with space.json", "thing "),
@@ -131,16 +129,10 @@ fn the_next_command_that_export_prints_runs() {
         let output = operator.run(&with(&export, &chip));
         let said = text(&output.stderr);
         assert!(output.status.success(), "{said}");
-        let next = said.lines().find_map(|line| line.split_once("on the operator's machine: ")).unwrap().1;
-        let mut shell = Command::new("/bin/sh");
-        shell.current_dir(operator.path("")).args(["-c", next]).env_clear().envs(sim.environment());
-        let output = shell.env("PATH", &path).output().unwrap();
-        let printed = text(&output.stdout);
-        assert!(
-            output.status.success() && printed.contains(says),
-            "{next}: {printed}{}",
-            text(&output.stderr)
-        );
+        let next = commands_in(&said);
+        assert_eq!(next.len(), 1, "{said}");
+        let printed = run_in_shell(&operator, &next[0]);
+        assert!(printed.contains(says), "{next:?}: {printed}");
     }
 }
 

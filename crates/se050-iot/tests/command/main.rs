@@ -16,6 +16,7 @@ mod identity;
 mod json;
 mod module_log;
 mod objects;
+mod outbox;
 mod output;
 mod publishing;
 mod selecting;
@@ -47,6 +48,8 @@ mod options;
 mod plans;
 #[cfg(feature = "provision")]
 mod policies;
+#[cfg(feature = "provision")]
+mod printed;
 #[cfg(feature = "provision")]
 mod registry;
 #[cfg(feature = "provision")]

@@ -1,0 +1,237 @@
+//! A request over MQTT, and its answer.
+
+use std::future::poll_fn;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::pin::Pin;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use aws_iot_mqtt::{Client, Event, Message, QoS, SubscribeOptions, Subscription, WhenUnread};
+use futures_core::Stream as _;
+use serde_json::{Map, Value};
+
+use crate::Error;
+use crate::error::Cause;
+
+/// How long an answer is waited for unless said otherwise: a reconnect of a mobile line fits in.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// How many answers may wait unread. Others' requests are answered on the same topics while nobody reads here: the oldest are
+/// dropped, so that they hold up no other subscription.
+pub(crate) const UNREAD: usize = 16;
+
+/// Sends requests, and finds their answers among those of others.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    client: Client,
+    filters: Vec<String>,
+    timeout: Duration,
+    /// `None`: not subscribed yet, or the server has ended a subscription.
+    answers: Option<Vec<Subscription>>,
+}
+
+pub(crate) struct Request {
+    /// What is to be done, for the errors.
+    pub(crate) action: String,
+    pub(crate) topic: String,
+    pub(crate) accepted: String,
+    pub(crate) rejected: String,
+    pub(crate) payload: Map<String, Value>,
+    /// Whether the answer repeats a client token; else the first answer on these topics is taken.
+    pub(crate) has_token: bool,
+    /// Whether to send it again when its answer may have been lost with the connection. Only for requests that change nothing
+    /// the second time.
+    pub(crate) repeat: bool,
+}
+
+pub(crate) enum Answer {
+    Accepted(Value),
+    Rejected(Value),
+}
+
+impl Request {
+    /// A request with a client token that may be repeated, answered below its own topic.
+    pub(crate) fn new(action: String, topic: String, payload: Map<String, Value>) -> Self {
+        let (accepted, rejected) = (format!("{topic}/accepted"), format!("{topic}/rejected"));
+        Self { action, topic, accepted, rejected, payload, has_token: true, repeat: true }
+    }
+}
+
+impl Exchange {
+    /// The answers come under these filters, which are subscribed to with the first request.
+    pub(crate) fn new(client: &Client, filters: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            client: client.clone(),
+            filters: filters.into_iter().collect(),
+            timeout: TIMEOUT,
+            answers: None,
+        }
+    }
+
+    pub(crate) fn set_timeout(&mut self, timeout: Duration) {
+        self.timeout = timeout;
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Drops what has come without having been asked for.
+    pub(crate) async fn discard(&mut self) {
+        discard(self.answers.as_deref_mut().unwrap_or_default()).await;
+    }
+
+    /// Sends a request, and returns its answer.
+    pub(crate) async fn ask(&mut self, request: Request) -> Result<Answer, Error> {
+        let (mut offline, mut unmatched) = (None, None);
+        let (action, after) = (request.action.clone(), self.timeout);
+        let answer = self.answer(request, &mut offline, &mut unmatched);
+        match tokio::time::timeout(after, answer).await {
+            Ok(answer) => answer,
+            Err(_) => unmatched.unwrap_or(Err(Error::NoAnswer { action, after, offline })),
+        }
+    }
+
+    /// `offline` is why there is no connection. `unmatched` is an answer that does not say whose it is: it counts when no other
+    /// comes.
+    async fn answer(
+        &mut self,
+        mut request: Request,
+        offline: &mut Option<Box<aws_iot_mqtt::Error>>,
+        unmatched: &mut Option<Result<Answer, Error>>,
+    ) -> Result<Answer, Error> {
+        let action = request.action.clone();
+        let failed = |source| Error::mqtt(action.as_str(), source);
+        let token = client_token();
+        if request.has_token {
+            request.payload.insert("clientToken".to_owned(), token.as_str().into());
+        }
+        let payload = Value::Object(std::mem::take(&mut request.payload)).to_string();
+        let client = self.client.clone();
+        let mut events = client.events();
+        let send =
+            || Some(Box::pin(client.publish(request.topic.as_str(), QoS::AtLeastOnce, payload.as_str())));
+        let mut sending = None;
+        let mut subscribing = match self.answers {
+            Some(_) => {
+                self.discard().await;
+                sending = send();
+                None
+            }
+            None => Some(Box::pin(subscribe(&client, &self.filters))),
+        };
+        loop {
+            tokio::select! {
+                biased;
+                event = events.next() => match event {
+                    Some(Event::Connected { .. }) => *offline = None,
+                    Some(Event::Disconnected { error, .. } | Event::ConnectFailed { error, .. }) => *offline = Some(Box::new(error)),
+                    // The answer may have been lost with the connection.
+                    Some(Event::Resumed) if request.repeat && subscribing.is_none() && sending.is_none() => sending = send(),
+                    Some(Event::SubscriptionLost { filter, error }) if self.filters.contains(&filter) => {
+                        self.answers = None;
+                        return Err(failed(error));
+                    }
+                    Some(_) => {}
+                    None => {
+                        let source = client.closed().await.err().unwrap_or(aws_iot_mqtt::Error::Closed);
+                        return Err(failed(source));
+                    }
+                },
+                subscribed = pending(&mut subscribing), if subscribing.is_some() => {
+                    subscribing = None;
+                    self.answers = Some(subscribed.map_err(failed)?);
+                    sending = send();
+                }
+                sent = pending(&mut sending), if sending.is_some() => {
+                    sending = None;
+                    sent.map_err(failed)?;
+                }
+                message = next(&mut self.answers) => match message.map(|message| request.read(&message, &token)) {
+                    Some(Reading::Answer(answer)) => return answer,
+                    Some(Reading::Unmatched(answer)) => *unmatched = Some(answer),
+                    Some(Reading::OfAnother) => {}
+                    // An event will say why.
+                    None => self.answers = None,
+                },
+            }
+        }
+    }
+}
+
+enum Reading {
+    Answer(Result<Answer, Error>),
+    Unmatched(Result<Answer, Error>),
+    OfAnother,
+}
+
+impl Request {
+    fn read(&self, message: &Message, token: &str) -> Reading {
+        let topic = message.topic.as_str();
+        let is_rejected = topic == self.rejected;
+        if topic != self.accepted && !is_rejected {
+            return Reading::OfAnother;
+        }
+        let value: Value = match serde_json::from_slice(&message.payload) {
+            Ok(value) => value,
+            Err(error) => {
+                let error = Err(Error::Answer { action: self.action.clone(), source: Cause::new(error) });
+                return if self.has_token { Reading::Unmatched(error) } else { Reading::Answer(error) };
+            }
+        };
+        let theirs = value.get("clientToken").and_then(Value::as_str).map(ToOwned::to_owned);
+        let answer = Ok(if is_rejected { Answer::Rejected(value) } else { Answer::Accepted(value) });
+        match theirs {
+            _ if !self.has_token => Reading::Answer(answer),
+            Some(theirs) if theirs == token => Reading::Answer(answer),
+            // AWS repeats no token where it could not read the request, or throttled it.
+            None if is_rejected => Reading::Unmatched(answer),
+            _ => Reading::OfAnother,
+        }
+    }
+}
+
+async fn subscribe(client: &Client, filters: &[String]) -> Result<Vec<Subscription>, aws_iot_mqtt::Error> {
+    let options = filters.iter().map(|filter| {
+        SubscribeOptions::new(filter.as_str(), QoS::AtLeastOnce)
+            .map(|options| options.queue(UNREAD, WhenUnread::DropOldest))
+    });
+    client.subscribe_all(options.collect::<Result<Vec<_>, _>>()?).await
+}
+
+/// The future's output; nothing while there is none.
+async fn pending<F: Future + ?Sized>(future: &mut Option<Pin<Box<F>>>) -> F::Output {
+    poll_fn(|context| future.as_mut().map_or(Poll::Pending, |future| future.as_mut().poll(context))).await
+}
+
+/// The next message of any of the subscriptions, or `None` when one of them is at its end.
+async fn next(subscriptions: &mut Option<Vec<Subscription>>) -> Option<Message> {
+    let poll = |subscription: &mut Subscription, context: &mut Context<'_>| {
+        Pin::new(subscription).poll_next(context)
+    };
+    poll_fn(|context| {
+        let all = subscriptions.iter_mut().flatten();
+        let mut polled = all.map(|subscription| poll(subscription, context));
+        polled.find(Poll::is_ready).unwrap_or(Poll::Pending)
+    })
+    .await
+}
+
+/// Drops the messages that wait: answers that came before the request are to earlier ones.
+pub(crate) async fn discard(subscriptions: &mut [Subscription]) {
+    poll_fn(|context| {
+        for subscription in subscriptions.iter_mut() {
+            while let Poll::Ready(Some(_)) = Pin::new(&mut *subscription).poll_next(context) {}
+        }
+        Poll::Ready(())
+    })
+    .await;
+}
+
+/// What tells this request's answer from others': AWS takes 64 bytes.
+fn client_token() -> String {
+    static PROCESS: LazyLock<u64> = LazyLock::new(|| RandomState::new().build_hasher().finish());
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    format!("{:016x}-{}", *PROCESS, NEXT.fetch_add(1, Ordering::Relaxed))
+}

@@ -1,0 +1,94 @@
+//! An outbox on a disk: messages of QoS 1 survive a power failure.
+//!
+//! The way of a message: [`DiskSpool::offer`] hands it to the [`Worker`]'s thread, which appends it to the [`Log`], syncs, and
+//! only then tells whoever published it. The worker loads a few messages at a time from the log into the memory that the
+//! session sends from, and writes down what became of them.
+
+mod files;
+mod inspect;
+mod lock;
+mod log;
+mod message;
+mod options;
+mod progress;
+mod reader;
+mod record;
+mod set_aside;
+mod spool;
+#[cfg(test)]
+mod tests;
+mod worker;
+
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+
+use tracing::{dispatcher, info};
+
+use self::files::{Directory, sync_directory};
+pub use self::inspect::{Status, StoredMessages, clear, messages, set_aside, status};
+use self::lock::Lock;
+use self::log::Log;
+pub use self::message::StoredMessage;
+pub use self::options::{Commit, DurableOptions, WhenDiskFails};
+pub use self::progress::Totals;
+pub use self::set_aside::{SetAsideContent, SetAsideItem};
+use self::spool::DiskSpool;
+use self::worker::Worker;
+use super::Outbox;
+use crate::{Cause, Error};
+
+/// Opens the store, loads the first messages, and starts the thread that writes. `receive_maximum`: how many messages may
+/// be unacknowledged at most.
+pub(crate) fn open(
+    outbox: &Arc<Outbox>,
+    options: &DurableOptions,
+    receive_maximum: u16,
+) -> Result<(), Error> {
+    let directory = &options.directory;
+    let failed = |error| failed(directory, "be opened", error);
+    make_directory(directory).map_err(failed)?;
+    let lock = Lock::take(directory)?;
+    let place = directory.clone();
+    let files = move || Directory(place.clone());
+    let spool = Arc::new(DiskSpool::new(options.clone()));
+    let mut log = Log::open(files(), options.segment_bytes(outbox.options.bytes), None).map_err(failed)?;
+    let begun = log.begin();
+    if let (Err(error), WhenDiskFails::Refuse) = (&begun, options.when_disk_fails) {
+        return Err(failed(io::Error::new(error.kind(), error.to_string())));
+    }
+    let (messages, bytes) = (log.live().messages, log.live().bytes);
+    info!(directory = %directory.display(), messages, bytes, "the durable outbox is open");
+    let mut worker =
+        Worker::new(Arc::clone(outbox), Arc::clone(&spool), log, files, Some(lock), receive_maximum);
+    if let Err(error) = begun {
+        worker.fail("be written to", error);
+    }
+    worker.load();
+    let log = dispatcher::get_default(Clone::clone);
+    thread::Builder::new()
+        .name("aws-iot-outbox".to_owned())
+        .spawn(move || dispatcher::with_default(&log, || worker.run()))
+        .map_err(|error| Error::Start { source: Cause::new(error) })?;
+    let _ = outbox.spool.set(spool);
+    Ok(())
+}
+
+/// The directory, for this user alone, and its name on stable storage.
+fn make_directory(directory: &Path) -> io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    match directory.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        Some(parent) => sync_directory(parent),
+        None => sync_directory(Path::new(".")),
+    }
+}
+
+fn failed(directory: &Path, doing: &'static str, error: io::Error) -> Error {
+    Error::OutboxStore { directory: directory.display().to_string(), doing, source: Cause::new(error) }
+}

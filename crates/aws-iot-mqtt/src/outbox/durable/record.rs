@@ -1,0 +1,157 @@
+//! How a record is written: a header, and the body.
+//!
+//! ```text
+//!  0  4  "MQO1"
+//!  4  1  kind
+//!  5  3  0
+//!  8  4  length of the body in bytes
+//! 12  4  CRC-32 of the body
+//! 16  8  key
+//! 24  4  CRC-32 of the file's id (8 bytes), the record's offset (8 bytes), and the 24 bytes before
+//! ```
+//! Integers are little-endian. Since file and offset are part of the checksum, a copy of a record inside a message's
+//! payload is never taken for a record.
+
+use bytes::{Buf as _, BufMut as _, Bytes};
+
+use super::message::StoredMessage;
+use super::progress::Progress;
+
+pub(super) const HEADER: usize = 28;
+const MAGIC: [u8; 4] = *b"MQO1";
+
+/// What a record holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A message; the key is the message's.
+    Message = 1,
+    /// A [`Progress`]; the last one of the log counts.
+    Progress = 2,
+    /// The last record of a segment: what is in the segment.
+    Seal = 3,
+    /// A message that was set aside: a reason and the message.
+    SetAsideMessage = 4,
+    /// Bytes that could not be read: a reason, where they were, and the bytes. The key is the segment's id.
+    SetAsideBytes = 5,
+}
+
+/// A record's header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) kind: Kind,
+    pub(super) body: u32,
+    body_crc: u32,
+    pub(super) key: u64,
+}
+
+/// What a sealed segment holds, so that it need not be read at start-up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Summary {
+    pub(super) messages: u64,
+    /// Bytes of the messages' records.
+    pub(super) bytes: u64,
+    /// The first and the last message's key; 0 where there is none.
+    pub(super) first: u64,
+    pub(super) last: u64,
+}
+
+/// Length of a seal, with its header, in bytes.
+pub(super) const SEAL: usize = HEADER + 32;
+
+/// A record's content.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Record {
+    Message(StoredMessage),
+    Progress(Progress),
+    Seal(Summary),
+    /// A record of the file of what was set aside.
+    SetAside(Header, Bytes),
+}
+
+/// Appends a record to `out`, which is to be written to the file `id` at `start`, the offset of `out`'s first byte.
+pub(super) fn append(out: &mut Vec<u8>, id: u64, start: u64, kind: Kind, key: u64, body: &[u8]) {
+    let begin = out.len();
+    out.put_slice(&MAGIC);
+    out.put_u8(kind as u8);
+    out.put_bytes(0, 3);
+    // A body that is longer than that cannot be a message of MQTT, whose packets have at most 256 MiB.
+    out.put_u32_le(u32::try_from(body.len()).unwrap_or(u32::MAX));
+    out.put_u32_le(crc32fast::hash(body));
+    out.put_u64_le(key);
+    let crc = header_crc(id, start + begin as u64, out.get(begin..).unwrap_or_default());
+    out.put_u32_le(crc);
+    out.put_slice(body);
+}
+
+impl Header {
+    /// The header at `offset` of the file `id`, if there is one.
+    pub(super) fn parse(id: u64, offset: u64, bytes: &[u8]) -> Option<Self> {
+        let (checked, mut crc) = bytes.get(..HEADER)?.split_at_checked(HEADER - 4)?;
+        let mut fields = checked.strip_prefix(&MAGIC)?;
+        if crc.try_get_u32_le().ok()? != header_crc(id, offset, checked) {
+            return None;
+        }
+        let kind = match fields.try_get_u8().ok()? {
+            1 => Kind::Message,
+            2 => Kind::Progress,
+            3 => Kind::Seal,
+            4 => Kind::SetAsideMessage,
+            5 => Kind::SetAsideBytes,
+            _ => return None,
+        };
+        fields.advance(3);
+        let (body, body_crc) = (fields.try_get_u32_le().ok()?, fields.try_get_u32_le().ok()?);
+        Some(Self { kind, body, body_crc, key: fields.try_get_u64_le().ok()? })
+    }
+
+    /// Length of the record in bytes.
+    pub(super) fn length(&self) -> u64 {
+        HEADER as u64 + u64::from(self.body)
+    }
+
+    /// The record, if its body is what was written.
+    pub(super) fn record(&self, body: &[u8]) -> Option<Record> {
+        if crc32fast::hash(body) != self.body_crc {
+            return None;
+        }
+        match self.kind {
+            Kind::Message => StoredMessage::decode(self.key, body).map(Record::Message),
+            Kind::Progress => Progress::decode(body).map(Record::Progress),
+            Kind::Seal => Summary::decode(body).map(Record::Seal),
+            Kind::SetAsideMessage | Kind::SetAsideBytes => {
+                Some(Record::SetAside(*self, Bytes::copy_from_slice(body)))
+            }
+        }
+    }
+}
+
+impl Summary {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut body = Vec::with_capacity(SEAL - HEADER);
+        for number in [self.messages, self.bytes, self.first, self.last] {
+            body.put_u64_le(number);
+        }
+        body
+    }
+
+    fn decode(mut body: &[u8]) -> Option<Self> {
+        let mut next = || body.try_get_u64_le().ok();
+        Some(Self { messages: next()?, bytes: next()?, first: next()?, last: next()? })
+    }
+
+    /// Counts one more message.
+    pub(super) fn add(&mut self, key: u64, bytes: u64) {
+        self.messages += 1;
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.first = if self.first == 0 { key } else { self.first };
+        self.last = key;
+    }
+}
+
+fn header_crc(id: u64, offset: u64, header: &[u8]) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&id.to_le_bytes());
+    crc.update(&offset.to_le_bytes());
+    crc.update(header);
+    crc.finalize()
+}

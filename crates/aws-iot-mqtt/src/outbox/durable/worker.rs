@@ -1,0 +1,362 @@
+//! The thread that writes. It alone waits for the disk.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use tracing::{info, warn};
+
+use super::super::Outbox;
+use super::super::entry::{Answer, Entry};
+use super::super::state::{CLOCK_IS_SET, Removed};
+use super::failed;
+use super::files::Files;
+use super::lock::Lock;
+use super::log::{Depth, Done, Loaded, Log};
+use super::message::{StoredMessage, encode};
+use super::options::{Commit, WhenDiskFails};
+use super::spool::{Accepted, DiskSpool, Mail};
+use crate::clock::Moment;
+use crate::{Error, Event};
+
+/// Acknowledged messages that are not written down yet: as many are sent again after a power failure, at most.
+pub(super) const UNSAVED: usize = 256;
+/// How long what became of a message waits for the next message, so that both are written together.
+const UNSAVED_TIME: Duration = Duration::from_secs(10);
+/// Most bytes of messages that are in memory at a time. One message may be larger.
+const WINDOW_BYTES: u64 = 1024 * 1024;
+/// Most bytes at the start, when everything is loaded that was sent before.
+const SENT_BYTES: u64 = 16 * 1024 * 1024;
+/// Most messages in memory at a time: twice as many as AWS IoT Core lets be unacknowledged, and some more.
+const WINDOW: u64 = 256;
+/// The first pause before a disk that has failed is tried again; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+pub(super) struct Worker<F: Files, M> {
+    outbox: Arc<Outbox>,
+    spool: Arc<DiskSpool>,
+    log: Log<F>,
+    files: M,
+    lock: Option<Lock>,
+    window: u64,
+    /// Messages that were appended since the last commit.
+    uncommitted: Vec<Option<Answer<()>>>,
+    /// Since when the oldest of them waits.
+    waiting_since: Option<Instant>,
+    /// How many messages are done with since the last commit, and since when the first of them is.
+    unsaved: usize,
+    unsaved_since: Option<Instant>,
+    /// Messages that could not be set aside yet.
+    refused: Vec<(Entry, Error)>,
+    failure: Option<Failure>,
+    /// What was written before this process.
+    written_before: u64,
+}
+
+/// The store cannot be written to.
+struct Failure {
+    error: Error,
+    pause: Duration,
+    retry: Instant,
+}
+
+impl<F: Files, M: Fn() -> F> Worker<F, M> {
+    pub(super) fn new(
+        outbox: Arc<Outbox>,
+        spool: Arc<DiskSpool>,
+        log: Log<F>,
+        files: M,
+        lock: Option<Lock>,
+        receive_maximum: u16,
+    ) -> Self {
+        Self {
+            outbox,
+            spool,
+            written_before: log.totals().written_bytes,
+            log,
+            files,
+            lock,
+            window: WINDOW.max(2 * u64::from(receive_maximum.min(1024))),
+            uncommitted: Vec::new(),
+            waiting_since: None,
+            unsaved: 0,
+            unsaved_since: None,
+            refused: Vec::new(),
+            failure: None,
+        }
+    }
+
+    /// Works until the outbox is closed.
+    pub(super) fn run(&mut self) {
+        loop {
+            let mail = self.spool.take(self.deadline());
+            let closing = mail.closing;
+            let last = closing && mail.accepted.is_empty() && mail.removed.is_empty();
+            self.step(mail, closing);
+            if last {
+                return;
+            }
+        }
+    }
+
+    /// One round: writes what has come, loads what can be sent.
+    pub(super) fn step(&mut self, mail: Mail, closing: bool) {
+        let now = Instant::now();
+        if self.failure.as_ref().is_some_and(|failure| failure.retry <= now) {
+            self.reopen();
+        }
+        for (key, packet_id) in mail.sent {
+            self.log.sent(key, packet_id);
+            self.unsaved_since.get_or_insert(now);
+        }
+        self.settle(mail.removed);
+        if !mail.accepted.is_empty() {
+            self.waiting_since.get_or_insert(now);
+        }
+        for accepted in mail.accepted {
+            self.append(accepted);
+        }
+        self.outbox.expire(SystemTime::now());
+        self.make_room();
+        if closing {
+            self.log.save_totals();
+        }
+        if self.failure.is_none() && (closing || self.commit_is_due(now)) {
+            self.commit();
+        }
+        if !closing {
+            self.load();
+        }
+        self.tell();
+        self.outbox.room.notify_waiters();
+    }
+
+    /// Loads what can be sent, as far as there is room for it in memory.
+    pub(super) fn load(&mut self) {
+        let (mut entries, wall) = (Vec::new(), SystemTime::now());
+        loop {
+            let Depth { messages, bytes } = self.log.loaded_depth();
+            let room = messages < self.window && bytes < WINDOW_BYTES && self.refused.len() < 256;
+            // Their packet ids must not be given to others.
+            let sent = bytes < SENT_BYTES && self.log.has_sent_unread();
+            if !room && !sent {
+                break;
+            }
+            match self.next() {
+                Some(Some((message, packet_id, bytes))) => {
+                    entries.push(entry(message, packet_id, bytes, wall));
+                }
+                Some(None) => {}
+                None => break,
+            }
+        }
+        if !entries.is_empty() {
+            self.outbox.load(entries);
+        }
+        self.tell();
+    }
+
+    /// The disk does not do its work: nothing is confirmed until the store was opened again.
+    pub(super) fn fail(&mut self, doing: &'static str, error: io::Error) {
+        let error = failed(&self.spool.options.directory, doing, error);
+        for answer in self.uncommitted.drain(..).flatten() {
+            let _ = answer.send(Err(error.clone()));
+        }
+        self.waiting_since = None;
+        let pause = match &self.failure {
+            Some(failure) => (failure.pause * 2).min(LONGEST_PAUSE),
+            None => {
+                warn!(error = %error.report(), "the durable outbox has failed");
+                self.outbox.hub.tell(Event::OutboxFailed { error: error.clone() });
+                FIRST_PAUSE
+            }
+        };
+        self.failure = Some(Failure { error, pause, retry: Instant::now() + pause });
+        self.tell();
+    }
+
+    #[cfg(test)]
+    pub(super) fn has_failed(&self) -> bool {
+        self.failure.is_some()
+    }
+
+    /// Opens the store again, and reads it again.
+    pub(super) fn reopen(&mut self) {
+        let opened =
+            Log::open((self.files)(), self.log.segment_bytes(), Some(&self.log)).and_then(|mut log| {
+                log.begin()?;
+                Ok(log)
+            });
+        match opened {
+            Ok(log) => {
+                self.log = log;
+                self.failure = None;
+                info!("the durable outbox can be written to again");
+                self.outbox.hub.tell(Event::OutboxRestored);
+                let refused = std::mem::take(&mut self.refused);
+                self.settle(refused.into_iter().map(|(entry, error)| (entry, Err(error))).collect());
+                self.tell();
+            }
+            Err(error) => self.fail("be written to", error),
+        }
+    }
+
+    fn append(&mut self, accepted: Accepted) {
+        let Accepted { body, payload, answer } = accepted;
+        if self.failure.is_none() {
+            match self.log.append(&body, payload) {
+                Ok(()) => return self.uncommitted.push(answer),
+                Err(error) => self.fail("be written to", error),
+            }
+        }
+        let Some(failure) = &self.failure else { return };
+        match (self.spool.options.when_disk_fails, StoredMessage::decode(0, &body)) {
+            (WhenDiskFails::Memory, Some(message)) => {
+                let entry = Entry { stored: None, answer, ..message.into_entry(None, 0) };
+                self.outbox.load(vec![entry]);
+            }
+            _ => drop(answer.map(|answer| answer.send(Err(failure.error.clone())))),
+        }
+    }
+
+    /// Writes down what became of messages.
+    fn settle(&mut self, removed: Vec<(Entry, Result<(), Error>)>) {
+        for (entry, result) in removed {
+            let Some((key, _)) = entry.stored else { continue };
+            let how = match result {
+                Ok(()) => Done::Acknowledged,
+                Err(Error::Expired { .. }) => Done::Expired,
+                Err(Error::Dropped { .. }) => Done::Dropped,
+                Err(error) => {
+                    if self.failure.is_some() {
+                        self.refused.push((entry, error));
+                        continue;
+                    }
+                    let reason = error.report().to_string();
+                    if let Err(cause) = self.log.set_message_aside(key, &reason, &encode(&entry)) {
+                        self.refused.push((entry, error));
+                        self.fail("set a message aside", cause);
+                        continue;
+                    }
+                    self.outbox.counters.set_aside.add(1);
+                    Done::SetAside
+                }
+            };
+            self.log.done(key, how);
+            self.unsaved += 1;
+            self.unsaved_since.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// Drops the oldest messages that were not sent until the bounds hold. Only with `WhenFull::DropOldest` more messages
+    /// are accepted than there is room for.
+    fn make_room(&mut self) {
+        let options = self.outbox.options;
+        loop {
+            let Depth { messages, bytes } = self.log.live();
+            if messages <= 1 || (messages <= options.messages as u64 && bytes <= options.bytes as u64) {
+                return;
+            }
+            if !self.outbox.drop_oldest() {
+                match self.next() {
+                    Some(Some((message, packet_id, bytes))) => {
+                        let entry = message.into_entry(packet_id, bytes);
+                        let topic = entry.topic();
+                        self.outbox.report(Removed(vec![(entry, Err(Error::Dropped { topic }))]));
+                    }
+                    Some(None) => {}
+                    // All of them were sent.
+                    None => return,
+                }
+            }
+            let removed = self.spool.take_removed();
+            self.settle(removed);
+        }
+    }
+
+    fn commit(&mut self) {
+        if let Err(error) = self.log.commit() {
+            return self.fail("be written to", error);
+        }
+        for answer in self.uncommitted.drain(..).flatten() {
+            // Whoever published it may have stopped waiting.
+            let _ = answer.send(Ok(()));
+        }
+        (self.waiting_since, self.unsaved, self.unsaved_since) = (None, 0, None);
+    }
+
+    /// The next message of the log; `None` within where something else was there.
+    fn next(&mut self) -> Option<Option<(StoredMessage, Option<u16>, u64)>> {
+        match self.log.next() {
+            Ok(Some(Loaded::Message(message, packet_id, bytes))) => Some(Some((message, packet_id, bytes))),
+            Ok(Some(Loaded::Damaged { segment, from, to })) => {
+                warn!(%segment, from, to, "damaged bytes of the durable outbox were set aside");
+                self.outbox.counters.set_aside.add(1);
+                Some(None)
+            }
+            Ok(None) => None,
+            Err(error) => {
+                if self.failure.is_none() {
+                    self.fail("be read", error);
+                }
+                None
+            }
+        }
+    }
+
+    fn commit_is_due(&self, now: Instant) -> bool {
+        let full = match self.spool.options.commit {
+            Commit::Each => !self.uncommitted.is_empty(),
+            Commit::Batched { messages, .. } => self.uncommitted.len() >= messages.max(1),
+        };
+        full || self.unsaved >= UNSAVED || self.commit_deadline().is_some_and(|deadline| deadline <= now)
+    }
+
+    /// When what was written has to be synced.
+    fn commit_deadline(&self) -> Option<Instant> {
+        let delay = match self.spool.options.commit {
+            Commit::Each => Duration::ZERO,
+            Commit::Batched { delay, .. } => delay,
+        };
+        let waiting = self.waiting_since.filter(|_| !self.uncommitted.is_empty());
+        let waiting = waiting.and_then(|since| since.checked_add(delay));
+        let unsaved = self.unsaved_since.and_then(|since| since.checked_add(delay.max(UNSAVED_TIME)));
+        waiting.into_iter().chain(unsaved).min()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let write = match &self.failure {
+            Some(failure) => Some(failure.retry),
+            None => self.commit_deadline(),
+        };
+        write.into_iter().chain(self.outbox.next_expiry(Moment::now())).min()
+    }
+
+    fn tell(&self) {
+        let loaded = usize::try_from(self.log.loaded_depth().messages).unwrap_or(usize::MAX);
+        self.spool.tell(self.log.live(), loaded, self.failure.as_ref().map(|failure| &failure.error));
+        let written = self.log.totals().written_bytes.saturating_sub(self.written_before);
+        self.outbox.counters.stored_bytes.set(usize::try_from(written).unwrap_or(usize::MAX));
+    }
+}
+
+impl<F: Files, M> Drop for Worker<F, M> {
+    fn drop(&mut self) {
+        // The lock first: whoever waits for the end may open the store again.
+        drop(self.lock.take());
+        self.spool.end();
+    }
+}
+
+/// As the session takes it. A message that was accepted before the clock was set has the age that this process knows of.
+fn entry(message: StoredMessage, packet_id: Option<u16>, bytes: u64, now: SystemTime) -> Entry {
+    let mut entry = message.into_entry(packet_id, bytes);
+    let is_set = SystemTime::UNIX_EPOCH + CLOCK_IS_SET;
+    if entry.accepted < is_set && is_set <= now {
+        let life = entry.expires.map(|expires| expires.duration_since(entry.accepted).unwrap_or_default());
+        entry.expires = life.and_then(|life| now.checked_add(life));
+        entry.accepted = now;
+    }
+    entry
+}

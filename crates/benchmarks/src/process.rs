@@ -1,0 +1,91 @@
+//! One child process, measured as a whole.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context as _, ensure};
+use wait4::Wait4 as _;
+
+/// What a process has used.
+#[derive(Debug, Clone)]
+pub(crate) struct Used {
+    pub(crate) seconds: f64,
+    pub(crate) cpu_seconds: f64,
+    /// Largest resident memory, in bytes.
+    pub(crate) peak: u64,
+    /// Its standard output.
+    pub(crate) output: String,
+}
+
+/// Runs it to its end, with nothing on standard input.
+pub(crate) fn run(command: &mut Command) -> anyhow::Result<Used> {
+    let started = Instant::now();
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("{command:?}"))?;
+    let mut output = String::new();
+    child.stdout.take().context("standard output")?.read_to_string(&mut output)?;
+    let ended = child.wait4()?;
+    ensure!(ended.status.success(), "{command:?}: {}", ended.status);
+    Ok(Used {
+        seconds: started.elapsed().as_secs_f64(),
+        cpu_seconds: (ended.rusage.utime + ended.rusage.stime).as_secs_f64(),
+        peak: ended.rusage.maxrss,
+        output,
+    })
+}
+
+/// A process that prints lines and works until its standard input closes.
+pub(crate) struct Running {
+    child: Child,
+    lines: BufReader<std::process::ChildStdout>,
+}
+
+impl Running {
+    pub(crate) fn start(command: &mut Command) -> anyhow::Result<Self> {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("{command:?}"))?;
+        let lines = BufReader::new(child.stdout.take().context("standard output")?);
+        Ok(Self { child, lines })
+    }
+
+    /// The next line that it prints.
+    pub(crate) fn line(&mut self) -> anyhow::Result<String> {
+        let mut line = String::new();
+        ensure!(self.lines.read_line(&mut line)? > 0, "the process has ended");
+        Ok(line.trim_end().to_owned())
+    }
+
+    /// Its resident memory now, in bytes (VmRSS in /proc).
+    pub(crate) fn memory(&self) -> anyhow::Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        let kib: u64 = kib.trim().trim_end_matches(" kB").parse()?;
+        Ok(kib * 1024)
+    }
+
+    /// Closes its standard input, and reads what it still prints.
+    pub(crate) fn finish(mut self) -> anyhow::Result<String> {
+        if let Some(mut input) = self.child.stdin.take() {
+            input.flush()?;
+        }
+        let mut rest = String::new();
+        self.lines.read_to_string(&mut rest)?;
+        self.child.wait()?;
+        Ok(rest)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail only when it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,138 @@
+//! Messages a second, and what each costs.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::Context as _;
+use benchmarks::Timing;
+use test_peers::TlsVersion;
+
+use crate::peers::{Broker, Client, Programs};
+use crate::plot::{self, Bars};
+use crate::process::{self, Used};
+use crate::rounds::{Figure, Spread, in_turn};
+use crate::table::Table;
+
+const CLIENTS: [Client; 3] = [Client::Ours, Client::AwsSdk, Client::Rumqttc];
+
+struct Case {
+    name: &'static str,
+    task: &'static str,
+    qos: u8,
+    bytes: usize,
+    in_flight: u16,
+    messages: usize,
+}
+
+const fn case(name: &'static str, qos: u8, bytes: usize, in_flight: u16, messages: usize) -> Case {
+    Case { name, task: "publish", qos, bytes, in_flight, messages }
+}
+
+const CASES: [Case; 9] = [
+    case("QoS 1, 256 B, 1 in flight", 1, 256, 1, 4_000),
+    case("QoS 1, 256 B, 20 in flight", 1, 256, 20, 20_000),
+    case("QoS 1, 256 B, 100 in flight", 1, 256, 100, 20_000),
+    case("QoS 1, 256 B, all at once", 1, 256, 9_999, 9_999),
+    case("QoS 0, 256 B", 0, 256, 100, 40_000),
+    case("QoS 1, 16 KiB, 1 in flight", 1, 16 * 1024, 1, 2_000),
+    case("QoS 1, 16 KiB, 20 in flight", 1, 16 * 1024, 20, 5_000),
+    case("QoS 0, 16 KiB", 0, 16 * 1024, 100, 10_000),
+    Case { task: "echo", ..case("QoS 1, 256 B, echoed to itself, 20 in flight", 1, 256, 20, 10_000) },
+];
+
+/// Each case with each client; mosquitto's C client where its fixed window of 20 allows it.
+pub(crate) fn publishing(programs: &Programs, rounds: usize, report: Option<&Path>) -> anyhow::Result<Table> {
+    let mut table = Table::new(
+        "Publishing",
+        "Over TLS 1.3 to mosquitto on loopback, one connection. Messages a second; in brackets, CPU of the client for each message in \
+         us, and its largest memory in MiB. The SDK's pacing for AWS IoT Core (100 messages a second) is off, ours too. The C client is \
+         `mosquitto_pub -l`, whose window is 20.\n\n![Messages a second](benchmarks.svg)",
+        &["case", "ours", "AWS SDK", "bare rumqttc", "C client", "ours / SDK", "ours / rumqttc"],
+    );
+    let broker = Broker::start(TlsVersion::Any)?;
+    let mut bars = Vec::new();
+    for case in &CASES {
+        let runs = in_turn(rounds, CLIENTS.len(), |index| {
+            let client = *CLIENTS.get(index).context("a client")?;
+            measure(programs, &broker, client, case)
+        })?;
+        let [ours, sdk, bare] = runs.as_slice() else { continue };
+        let speed = |runs: &[Run]| {
+            Spread::of(runs.iter().map(|run| case.messages as f64 / run.timing.seconds)).median
+        };
+        let ratio = |of: &[Run]| format!("{} x", Figure(speed(ours) / speed(of)));
+        bars.push(Bars { case: case.name.to_owned(), speeds: vec![speed(ours), speed(sdk), speed(bare)] });
+        let with_c = case.task == "publish" && (case.qos == 0 || case.in_flight == 20);
+        let c = if with_c { c_client(&broker, case, rounds)? } else { "–".to_owned() };
+        let shown = |runs: &[Run]| show(case, runs);
+        table.row([case.name.to_owned(), shown(ours), shown(sdk), shown(bare), c, ratio(sdk), ratio(bare)]);
+    }
+    if let Some(report) = report {
+        plot::speeds(&report.with_extension("svg"), &["ours", "AWS SDK", "bare rumqttc"], &bars)?;
+    }
+    Ok(table)
+}
+
+struct Run {
+    timing: Timing,
+    used: Used,
+}
+
+fn measure(programs: &Programs, broker: &Broker, client: Client, case: &Case) -> anyhow::Result<Run> {
+    let mut command = programs.client(client, broker);
+    command.args([case.task, "--qos", &case.qos.to_string(), "--bytes", &case.bytes.to_string()]);
+    command.args(["--in-flight", &case.in_flight.to_string(), "--messages", &case.messages.to_string()]);
+    let used = process::run(&mut command)?;
+    let timing = serde_json::from_str(&used.output)
+        .with_context(|| format!("{client:?} printed {:?}", used.output))?;
+    Ok(Run { timing, used })
+}
+
+fn show(case: &Case, runs: &[Run]) -> String {
+    let messages = case.messages as f64;
+    let speed = Spread::of(runs.iter().map(|run| messages / run.timing.seconds));
+    let cpu = Spread::of(runs.iter().map(|run| run.timing.cpu_seconds * 1e6 / messages));
+    let peak = Spread::of(runs.iter().map(|run| run.used.peak as f64 / 1024.0 / 1024.0));
+    format!("{}/s [{} us, {} MiB]", Figure(speed.median), Figure(cpu.median), Figure(peak.median))
+}
+
+/// Each run less one that sends a single message: what is left is the sending.
+fn c_client(broker: &Broker, case: &Case, rounds: usize) -> anyhow::Result<String> {
+    let mut speeds = Vec::new();
+    let mut costs = Vec::new();
+    for _ in 0..rounds {
+        let one = publish_lines(broker, case, 1)?;
+        let all = publish_lines(broker, case, case.messages)?;
+        let messages = case.messages as f64;
+        speeds.push(messages / (all.seconds - one.seconds));
+        costs.push((all.cpu_seconds - one.cpu_seconds) * 1e6 / messages);
+    }
+    let median = |values: Vec<f64>| Figure(Spread::of(values.into_iter()).median);
+    Ok(format!("{}/s [{} us]", median(speeds), median(costs)))
+}
+
+fn publish_lines(broker: &Broker, case: &Case, messages: usize) -> anyhow::Result<Used> {
+    let mut command = Command::new("mosquitto_pub");
+    command.args(["-V", "5", "-h", "localhost", "-p", &broker.mosquitto.port().to_string(), "-l"]);
+    command.args(["-t", "bench/throughput", "-q", &case.qos.to_string()]);
+    for (flag, file) in [("--cafile", "ca"), ("--cert", "cert"), ("--key", "key")] {
+        command.arg(flag).arg(broker.file(file));
+    }
+    let started = std::time::Instant::now();
+    let mut child = command.stdin(Stdio::piped()).spawn().context("mosquitto_pub")?;
+    let mut input = child.stdin.take().context("standard input")?;
+    let line = [vec![b'x'; case.bytes], vec![b'\n']].concat();
+    for _ in 0..messages {
+        input.write_all(&line)?;
+    }
+    drop(input);
+    let ended = wait4::Wait4::wait4(&mut child)?;
+    let cpu = ended.rusage.utime + ended.rusage.stime;
+    Ok(Used {
+        seconds: started.elapsed().as_secs_f64(),
+        cpu_seconds: cpu.as_secs_f64(),
+        peak: ended.rusage.maxrss,
+        output: String::new(),
+    })
+}

@@ -1,0 +1,23 @@
+//! Whether the application goes on while the chip signs.
+
+use test_peers::TlsVersion;
+
+use crate::peers::{Broker, Client, Programs};
+use crate::process;
+use crate::table::Table;
+
+pub(crate) fn stall(programs: &Programs) -> anyhow::Result<Table> {
+    let mut table = Table::new(
+        "The application during a signature",
+        "A key that takes 2 s for a signature; ticks of a 10 ms timer on the application's runtime that were missed while the client \
+         connected (of some 200).",
+        &["", "ours", "bare rumqttc with a signer"],
+    );
+    let broker = Broker::start(TlsVersion::Any)?;
+    let mut missed = vec!["missed ticks".to_owned()];
+    for client in [Client::Ours, Client::Rumqttc] {
+        missed.push(process::run(programs.client(client, &broker).arg("stall"))?.output.trim().to_owned());
+    }
+    table.row(missed);
+    Ok(table)
+}
