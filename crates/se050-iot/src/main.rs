@@ -5,7 +5,6 @@ use std::fs::File;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
 #[cfg(feature = "provision")]
@@ -203,7 +202,7 @@ fn run(command: Command, verbose: bool, out: &mut Escaping<File>) -> anyhow::Res
         Command::Sub(args) => subscribe::run(&args, out),
         Command::Enroll(args) => identity::export(args, out).map(|()| Exit::Good),
         Command::Outbox(command) => outbox::run(command, out).map(|()| Exit::Good),
-        Command::Serve(args) => serve::run(&args, out).map(|()| Exit::Good),
+        Command::Serve(args) => serve::run(&args, verbose, out).map(|()| Exit::Good),
         #[cfg(feature = "provision")]
         Command::Up(args) => up::run(&args, out),
         #[cfg(feature = "provision")]
