@@ -79,16 +79,20 @@ impl DeviceArgs {
         self.options().open()
     }
 
-    /// The device configuration: the one that was given, else the environment's.
-    pub fn config_file(&self) -> Option<PathBuf> {
-        config_file(self.config.as_ref())
+    /// The TLS version as it was given, and as the device configuration has it.
+    pub fn tls_version_name(&self) -> Option<&'static str> {
+        Some(match self.tls_version? {
+            TlsVersions::Tls12 => "1.2",
+            TlsVersions::Tls13 => "1.3",
+            _ => "auto",
+        })
     }
 
     /// The arguments as options.
     pub fn options(&self) -> DeviceOptions {
         let args = self.clone();
         DeviceOptions {
-            config: args.config_file(),
+            config: args.config,
             endpoint: args.endpoint,
             port: args.port,
             client_id: args.client_id,
@@ -102,13 +106,6 @@ impl DeviceArgs {
             keep_alive: args.keep_alive.map(Duration::from_secs),
         }
     }
-}
-
-/// The device configuration: the one that was given, else the environment's.
-pub fn config_file(given: Option<&PathBuf>) -> Option<PathBuf> {
-    let environment =
-        || std::env::var_os("SE050_CONFIG").filter(|value| !value.is_empty()).map(PathBuf::from);
-    given.cloned().or_else(environment)
 }
 
 /// Takes a TLS version by its number.
@@ -181,8 +178,7 @@ mod tests {
             assert!(help.contains(&format!("[env: {variable}")), "{help}");
             let readme = include_str!("../README.md");
             assert!(readme.contains(&format!("`{variable}`")), "README.md does not name {variable}");
-            let source =
-                [include_str!("options.rs"), include_str!("token.rs"), include_str!("args.rs")].concat();
+            let source = [include_str!("options.rs"), include_str!("token.rs")].concat();
             assert!(
                 name == "PROXY" || source.contains(&format!("\"{variable}\"")),
                 "nobody reads {variable}"

@@ -12,7 +12,7 @@ mod stop;
 mod token;
 
 #[cfg(feature = "clap")]
-pub use args::{DeviceArgs, config_file};
+pub use args::DeviceArgs;
 pub use device::{Device, DeviceSettings};
 pub use exit::{chain, exit, exit_status, failure_log, module_log, verdict};
 #[cfg(feature = "clap")]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use se050_device::{DeviceOptions, KeyAndCertificate, TokenArgs, config_file};
+use se050_device::{DeviceOptions, KeyAndCertificate, TokenArgs};
 use se050_key::{Certificate, Key, Selector, TokenInfo};
 
 /// NXP's RSA key for cloud connection 0: what is meant where no key is named.
@@ -18,6 +18,9 @@ pub(crate) struct Pair {
     pub(crate) key: Key,
     pub(crate) certificate: Certificate,
     pub(crate) token: TokenInfo,
+    /// How the token was named, and where its PIN is.
+    pub(crate) token_label: Option<String>,
+    pub(crate) pin_file: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -39,7 +42,7 @@ pub(crate) struct ChipArgs {
 impl ChipArgs {
     pub(crate) fn open(&self) -> anyhow::Result<Pair> {
         let options = DeviceOptions {
-            config: config_file(self.config.as_ref()),
+            config: self.config.clone(),
             key: self.key_label.clone(),
             certificate: self.cert_label.clone(),
             token: self.token.clone(),
@@ -51,6 +54,7 @@ impl ChipArgs {
         let hint = "name the certificate's object: --cert-label LABEL";
         let KeyAndCertificate { key, certificate, token, .. } =
             settings.token.open(&key_label, cert_label.as_ref(), None, hint)?;
-        Ok(Pair { key_label, cert_label, key, certificate, token })
+        let TokenArgs { token_label, pin_file, .. } = settings.token;
+        Ok(Pair { key_label, cert_label, key, certificate, token, token_label, pin_file })
     }
 }
