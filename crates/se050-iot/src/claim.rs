@@ -94,7 +94,10 @@ pub(crate) fn run(args: &ClaimArgs) -> anyhow::Result<Exit> {
                 // Any number of devices share the claim: each needs a client id of its own.
                 let id = settings.client_id.clone().or_else(|| target.thing.clone());
                 let id = id.unwrap_or_else(|| format!("claim-{}", std::process::id()));
-                let builder = Client::builder(&endpoint, &id, tls).port(settings.port).proxy_from_environment();
+                let mut builder = Client::builder(&endpoint, &id, tls).port(settings.port);
+                if let Some(proxy) = settings.proxy()? {
+                    builder = builder.proxy(proxy);
+                }
                 builder.connect().await.context("cannot connect with the claim certificate")?
             }
             None => {
