@@ -13,14 +13,19 @@ mod account;
 mod aws_args;
 mod cert;
 mod chip;
+mod claim;
+mod commands;
 #[cfg(feature = "completions")]
 mod completions;
 mod connection;
+mod credentials;
 mod doctor;
 mod duration;
 mod exit;
 mod files;
+mod handler;
 mod identity;
+mod jobs;
 mod json;
 mod objects;
 mod outbox;
@@ -36,6 +41,8 @@ mod publish;
 #[cfg(feature = "provision")]
 mod remove;
 mod serve;
+mod service;
+mod shadow;
 mod shell;
 #[cfg(feature = "provision")]
 mod status;
@@ -88,6 +95,19 @@ enum Command {
     Pub(Box<publish::PubArgs>),
     /// Subscribes with the chip's key and prints what comes, as mosquitto_sub does.
     Sub(Box<subscribe::SubArgs>),
+    /// Shows and changes the thing's device shadow: its desired and its reported state, which AWS IoT keeps.
+    #[command(subcommand)]
+    Shadow(shadow::ShadowCommand),
+    /// Runs the thing's jobs, one after another.
+    #[command(subcommand)]
+    Jobs(jobs::JobsCommand),
+    /// Runs the commands that operators send to the thing, each once.
+    #[command(subcommand)]
+    Commands(commands::CommandsCommand),
+    /// Prints temporary AWS credentials for the device, as the AWS CLI and SDKs read them (credential_process).
+    Credentials(Box<credentials::CredentialsArgs>),
+    /// Gets a certificate from AWS IoT for the key in the chip, with a claim certificate; or a new one before it expires.
+    Claim(Box<claim::ClaimArgs>),
     /// The old name of `identity export`.
     #[command(hide = true)]
     Enroll(identity::ExportArgs),
@@ -200,6 +220,11 @@ fn run(command: Command, verbose: bool, out: &mut Escaping<File>) -> anyhow::Res
         Command::Identity(command) => identity::run(command, out),
         Command::Pub(args) => publish::run(&args, verbose),
         Command::Sub(args) => subscribe::run(&args, out),
+        Command::Shadow(command) => shadow::run(&command, verbose, out),
+        Command::Jobs(command) => jobs::run(&command, verbose, out),
+        Command::Commands(command) => commands::run(&command, verbose),
+        Command::Credentials(args) => credentials::run(&args, out).map(|()| Exit::Good),
+        Command::Claim(args) => claim::run(&args),
         Command::Enroll(args) => identity::export(args, out).map(|()| Exit::Good),
         Command::Outbox(command) => outbox::run(command, out).map(|()| Exit::Good),
         Command::Serve(args) => serve::run(&args, verbose, out).map(|()| Exit::Good),

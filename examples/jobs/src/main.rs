@@ -38,8 +38,7 @@ fn run(args: &Args) -> anyhow::Result<()> {
 async fn serve(device: &Device, mut out: impl Write) -> anyhow::Result<()> {
     let mut stop = Stop::new()?;
     let client = device.client().start()?;
-    // `se050-iot provision` gives the client the thing's name.
-    let mut jobs = Jobs::new(&client, device.client_id())?;
+    let mut jobs = Jobs::new(&client, device.thing())?;
     loop {
         let job = tokio::select! {
             job = jobs.next() => match job? {

@@ -58,8 +58,7 @@ fn run(args: &Args) -> anyhow::Result<()> {
 async fn follow(args: &Args, device: &Device, mut out: impl Write) -> anyhow::Result<()> {
     let mut stop = Stop::new()?;
     let client = device.client().start()?;
-    // `se050-iot provision` gives the client the thing's name.
-    let thing = device.client_id();
+    let thing = device.thing();
     let shadow = match &args.name {
         Some(name) => Shadow::named(&client, thing, name)?,
         None => Shadow::classic(&client, thing)?,
