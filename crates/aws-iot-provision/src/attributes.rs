@@ -52,7 +52,7 @@ pub(crate) fn wanted(
     };
     if all(&wanted) > most {
         return Err(refused(format!(
-            "with se050-iot's own (`{ATTRIBUTE}`) they would be {}, and AWS allows {most}{}",
+            "there would be {} with se050-iot's own (`{ATTRIBUTE}`), and AWS allows {most}{}",
             all(&wanted),
             if has_type { "" } else { " for a thing without a type; give things a type (--thing-type)" },
         )));

@@ -13,7 +13,7 @@ pub enum InputError {
         max: usize,
     },
     /// Not the id of a certificate.
-    #[error("{id:?} is no certificate id; 64 hexadecimal digits are wanted")]
+    #[error("{id:?} is no certificate id, which has 64 hexadecimal digits")]
     CertificateId { id: String },
     /// A policy that is not JSON.
     #[error("policy document: not valid JSON; correct the file")]

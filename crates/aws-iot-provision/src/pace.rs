@@ -1,6 +1,7 @@
 //! How fast calls are made before AWS throttles anything: so many a second for each operation, since AWS limits each by
-//! itself. After a throttling the SDK's own (adaptive) limit comes on top; that one knows only all operations together,
-//! and begins only when others who use the account have been throttled too.
+//! itself. After a throttling the SDK's own (adaptive) limit comes on top. That one alone is not enough: it knows only all
+//! operations together, and begins only when others who use the account have been throttled too. Measured in `docs/fleet.md`: with
+//! it alone, a fleet takes 1.7 times as long at AWS's usual quotas.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

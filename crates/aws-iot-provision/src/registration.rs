@@ -5,12 +5,10 @@ use std::collections::BTreeMap;
 use crate::attributes;
 use crate::calls::{AttachedThing, FoundCertificate, FoundThing};
 use crate::certificate::CertificateId;
-use crate::device::{Attachment, Device, OtherCertificates, Rights, Status};
+use crate::device::{Attachment, Device, OtherCertificates, Status};
 use crate::error::Error;
 use crate::marker::Marker;
-use crate::name::PolicyName;
 use crate::plan::{Plan, Purpose};
-use crate::policy::PolicyDocument;
 use crate::provisioner::Provisioner;
 use crate::step::{Kind, Step};
 
@@ -176,121 +174,6 @@ impl Provisioner {
         }
         Ok(groups)
     }
-
-    /// A policy is made where there is none of that name, and never changed: others may have it.
-    async fn plan_policy(&self, device: &Device, plan: &mut Plan) -> Result<(), Error> {
-        let policy = &device.settings.policy;
-        let wanted = device.settings.rights.document(&plan.scope)?;
-        let Some(found) = self.aws.get_shared_policy(policy).await? else {
-            let document = wanted.as_str().to_owned();
-            plan.warnings.extend(wide(policy.as_str(), &document));
-            plan.steps.push(Step::CreatePolicy { policy: policy.clone(), document });
-            return Ok(());
-        };
-        plan.warnings.extend(wide(policy.as_str(), &found.document));
-        let mut note = "";
-        if !wanted.is_same_as(&found.document) {
-            note = "though it says something else than is asked for";
-            plan.warnings.push(format!(
-                "policy {policy} exists and says something else than is asked for; it is used as it is, since other devices may \
-                 have it. `{}` shows the difference and changes it, another --policy-name makes a new one",
-                apply_command(policy, &device.settings.rights)
-            ));
-        }
-        plan.steps.push(Step::keep(Kind::Policy, policy, note));
-        Ok(())
-    }
-
-    /// The device's policy on its certificate; and the others on it, which are in force as well.
-    async fn plan_policies_on(
-        &self,
-        device: &Device,
-        id: &CertificateId,
-        policies: &[String],
-        plan: &mut Plan,
-    ) -> Result<(), Error> {
-        let own = device.settings.policy.as_str();
-        if policies.iter().any(|policy| policy == own) {
-            plan.steps.push(Step::keep(Kind::PolicyAttachment, own, ""));
-        } else {
-            plan.steps.push(Step::AttachPolicy { policy: own.to_owned(), certificate: id.clone() });
-        }
-        for other in policies.iter().filter(|policy| *policy != own) {
-            if device.settings.detach_other_policies {
-                plan.steps.push(Step::DetachPolicy { policy: other.clone(), certificate: id.clone() });
-                continue;
-            }
-            plan.steps.push(Step::keep(Kind::PolicyAttachment, other, "in force beside the device's own"));
-            plan.warnings.push(format!(
-                "policy {other} is on the certificate of {} too: what it allows is allowed whatever {own} says; \
-                 --detach-other-policies takes it off",
-                device.thing
-            ));
-            self.warn_of_wide(other, plan).await?;
-        }
-        Ok(())
-    }
-
-    /// Policies that a device has through its groups (AWS IoT developer guide, "Attaching a policy to a thing group"). They are
-    /// others' too, so that they are only told.
-    async fn plan_group_policies(
-        &self,
-        device: &Device,
-        groups: Vec<String>,
-        plan: &mut Plan,
-    ) -> Result<(), Error> {
-        let own = device.settings.policy.as_str();
-        for group in groups {
-            for policy in self.aws.policies_of_group(&group).await? {
-                plan.steps.push(Step::keep(
-                    Kind::GroupPolicy,
-                    &policy,
-                    format!("in force through the thing group {group}"),
-                ));
-                if policy == own {
-                    continue;
-                }
-                plan.warnings.push(format!(
-                    "policy {policy} is on the thing group {group}: for the things in it, what it allows is allowed whatever {own} \
-                     says; `aws iot detach-policy --policy-name {policy} --target {}` takes it off the whole group",
-                    plan.scope.arn(&format!("thinggroup/{group}"))
-                ));
-                self.warn_of_wide(&policy, plan).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn warn_of_wide(&self, policy: &str, plan: &mut Plan) -> Result<(), Error> {
-        let Ok(name) = policy.parse() else { return Ok(()) };
-        if let Some(found) = self.aws.get_shared_policy(&name).await? {
-            plan.warnings.extend(wide(policy, &found.document));
-        }
-        Ok(())
-    }
-}
-
-/// The command that gives the policy these rights.
-fn apply_command(policy: &PolicyName, rights: &Rights) -> String {
-    let rights = match rights {
-        Rights::Least(grants) => grants.options(),
-        Rights::Document(_) => " --policy-file FILE".to_owned(),
-    };
-    format!("se050-iot policy apply --policy-name {policy}{rights}")
-}
-
-/// `Resource: "*"` is what keeps devices apart least.
-fn wide(policy: &str, document: &str) -> Option<String> {
-    let document = PolicyDocument::from_json(document).ok()?;
-    let what = if document.allows_everything() {
-        "iot:* on *: whoever holds this device can connect as any device, read and write every topic and shadow, and take part \
-         in every job"
-    } else if document.allows_any_resource() {
-        "actions on any resource (\"Resource\": \"*\"): its devices are not kept apart"
-    } else {
-        return None;
-    };
-    Some(format!("policy {policy} allows {what}"))
 }
 
 fn thing_step(device: &Device, found: Option<&FoundThing>, wanted: BTreeMap<String, String>) -> Step {

@@ -39,6 +39,12 @@ pub struct Objects {
     /// The PKCS#11 module, where it is not NXP's in its usual place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pkcs11_lib: Option<String>,
+    /// The token, where it was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_label: Option<String>,
+    /// Where the file with the PIN is on the device, where one was named. The PIN itself never leaves the device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pin_file: Option<String>,
 }
 
 /// What the chip's PKCS#11 module says of itself. It is not signed: information, no evidence.
@@ -66,15 +72,17 @@ impl Chip {
 impl Objects {
     /// A key whose certificate follows from it, behind NXP's module.
     pub fn of_key(label: &str) -> Self {
-        Self { key: label.to_owned(), certificate: None, pkcs11_lib: None }
+        Self { key: label.to_owned(), certificate: None, pkcs11_lib: None, token_label: None, pin_file: None }
     }
 
     /// Each text with its place in the file.
-    fn texts(&self) -> [(&'static str, &str); 3] {
+    fn texts(&self) -> [(&'static str, &str); 5] {
         [
             ("objects.key", self.key.as_str()),
             ("objects.certificate", self.certificate.as_deref().unwrap_or_default()),
             ("objects.pkcs11_lib", self.pkcs11_lib.as_deref().unwrap_or_default()),
+            ("objects.token_label", self.token_label.as_deref().unwrap_or_default()),
+            ("objects.pin_file", self.pin_file.as_deref().unwrap_or_default()),
         ]
     }
 }

@@ -103,8 +103,8 @@ impl Identity {
     /// The key in the chip, if it is known.
     pub fn key(&self) -> Option<KeyConfig> {
         let Self::Bundle(bundle) = self else { return None };
-        let Objects { key, certificate, pkcs11_lib } = bundle.objects.clone();
-        Some(KeyConfig { certificate, pkcs11_lib, ..KeyConfig::from(key.as_str()) })
+        let Objects { key, certificate, pkcs11_lib, token_label, pin_file } = bundle.objects.clone();
+        Some(KeyConfig { certificate, pkcs11_lib, token_label, pin_file, ..KeyConfig::from(key.as_str()) })
     }
 
     /// Checks what has to hold before the device is registered: proof, validity, key, signature, issuer.

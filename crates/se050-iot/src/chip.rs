@@ -18,6 +18,9 @@ pub(crate) struct Pair {
     pub(crate) key: Key,
     pub(crate) certificate: Certificate,
     pub(crate) token: TokenInfo,
+    /// How the token was named, and where its PIN is.
+    pub(crate) token_label: Option<String>,
+    pub(crate) pin_file: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -51,6 +54,7 @@ impl ChipArgs {
         let hint = "name the certificate's object: --cert-label LABEL";
         let KeyAndCertificate { key, certificate, token, .. } =
             settings.token.open(&key_label, cert_label.as_ref(), None, hint)?;
-        Ok(Pair { key_label, cert_label, key, certificate, token })
+        let TokenArgs { token_label, pin_file, .. } = settings.token;
+        Ok(Pair { key_label, cert_label, key, certificate, token, token_label, pin_file })
     }
 }

@@ -106,7 +106,7 @@ enum Command {
     /// Shows what AWS IoT Core has of a device, or of a fleet.
     #[cfg(feature = "provision")]
     Status(status::StatusArgs),
-    /// Takes a registration back: certificate, thing, and the policy when nothing else has it.
+    /// Removes a device from AWS IoT Core: certificate, thing, and the policy when nothing else has it.
     #[cfg(feature = "provision")]
     #[command(alias = "deprovision")]
     Remove(remove::RemoveArgs),

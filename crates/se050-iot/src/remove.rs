@@ -1,4 +1,4 @@
-//! `se050-iot remove`: takes registrations back.
+//! `se050-iot remove`: removes devices from AWS IoT Core.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -25,16 +25,16 @@ pub(crate) struct RemoveArgs {
     /// Many devices: the directory or list with which they were registered
     #[arg(long, value_name = "PATH")]
     fleet: Option<PathBuf>,
-    /// The policy that was made for it; it goes when it is as this program makes it, and nothing else has it
+    /// The policy that was made for it; it is removed when it is as this program makes it, and nothing else has it
     #[arg(long, value_name = "NAME", default_value = DEFAULT_POLICY)]
     policy_name: PolicyName,
-    /// Leave the policy in any case
+    /// Keep the policy in any case
     #[arg(long)]
     keep_policy: bool,
-    /// Take away also what this program did not make
+    /// Remove also what this program did not make
     #[arg(long)]
     force: bool,
-    /// Only show what would be taken away
+    /// Only show what would be removed
     #[arg(long, conflicts_with = "yes")]
     dry_run: bool,
     /// Do not ask
@@ -78,7 +78,7 @@ async fn one(args: &RemoveArgs, thing: ThingName, out: &mut impl Write) -> anyho
     if apply {
         if !args.yes {
             plan.steps.iter().for_each(|step| say!("{step}"));
-            if !agreed("Take this away?")? {
+            if !agreed("Remove all of this?")? {
                 return Ok(Exit::Declined);
             }
         }
@@ -93,8 +93,8 @@ async fn one(args: &RemoveArgs, thing: ThingName, out: &mut impl Write) -> anyho
     }
     steps.iter().try_for_each(|step| writeln!(out, "{step}"))?;
     let summary = match (plan.changes_anything(), apply) {
-        (false, _) => "nothing of it is there",
-        (true, true) => "taken back",
+        (false, _) => "there is nothing to remove",
+        (true, true) => "removed",
         (true, false) => "nothing was changed",
     };
     writeln!(out, "thing {thing}: {summary}")?;
@@ -150,7 +150,7 @@ async fn many(
     .await?;
     file.finish()?;
     if !args.json {
-        writeln!(out, "{count} devices to take away, {bad} left out")?;
+        writeln!(out, "{count} devices to remove, {bad} left out")?;
     }
     let left_out = if bad == 0 { Exit::Good } else { Exit::Incomplete };
     if count == 0 || args.dry_run {
@@ -159,7 +159,7 @@ async fn many(
         }
         return Ok(left_out);
     }
-    if !args.yes && !agreed(&format!("Take these {count} devices away from account {}?", account.id))? {
+    if !args.yes && !agreed(&format!("Remove these {count} devices from account {}?", account.id))? {
         return Ok(Exit::Declined);
     }
     let (stop, mut counts, bar) = (Stop::default(), Counts::default(), Bar::new(count));

@@ -174,13 +174,15 @@ async fn many(
             Err(error) => say!("{source}: {error:#}"),
             Ok((name, None)) => writeln!(out, "{name}: not registered")?,
             Ok((name, Some(state))) => {
-                let certificates: Vec<String> = state.certificates.iter().map(in_words).collect();
-                let told = if certificates.is_empty() {
-                    "no certificate".to_owned()
-                } else {
-                    certificates.join("; ")
-                };
-                writeln!(out, "{name}: {told}")?;
+                let mut told: Vec<String> = state.certificates.iter().map(in_words).collect();
+                if told.is_empty() {
+                    told.push("no certificate".to_owned());
+                }
+                let groups = state.group_policies.iter();
+                told.extend(
+                    groups.map(|(group, policies)| format!("group {group}, policy {}", policies.join(", "))),
+                );
+                writeln!(out, "{name}: {}", told.join("; "))?;
             }
         }
         Ok(())

@@ -3,7 +3,7 @@ use device_identity::{Checked, KeyConfig};
 use super::conflict::Conflicts;
 use super::error::EntryError;
 use super::intake::Intake;
-use super::manifest::Entry;
+use super::manifest::{Entry, Manifest};
 use crate::device::Device;
 
 /// A device that may be registered, or why it must not be.
@@ -21,11 +21,11 @@ pub struct Candidate {
     pub result: Result<(Device, Checked), EntryError>,
 }
 
-/// The devices of a list, in its order. Only the list itself, names and fingerprints are kept in memory.
-#[derive(Debug)]
+/// The devices of a list, in its order.
 pub struct Candidates<'a> {
     intake: &'a Intake,
-    entries: std::vec::IntoIter<Entry>,
+    manifest: &'a Manifest,
+    entries: Box<dyn Iterator<Item = Entry> + 'a>,
     /// Place of the next entry in the list.
     next: usize,
     conflicts: Conflicts,
@@ -46,15 +46,16 @@ impl Candidate {
 
 impl<'a> Candidates<'a> {
     /// Reads each device once, to find those that contradict each other.
-    pub(super) fn of(intake: &'a Intake, entries: Vec<Entry>) -> Self {
-        let mut conflicts = Conflicts::default();
-        for entry in &entries {
-            let (read, candidate) = intake.read(entry);
-            conflicts.add(read.as_ref(), &candidate);
+    pub(super) fn of(intake: &'a Intake, manifest: &'a Manifest) -> Self {
+        let (mut conflicts, expected) = (Conflicts::default(), intake.expectations.as_ref());
+        for entry in manifest.entries() {
+            let (read, candidate) = intake.read(&entry);
+            conflicts.add(read.as_ref(), &candidate, expected.is_some());
         }
-        let expected = intake.expectations.as_ref();
-        let never_came = expected.map(|expected| expected.without(conflicts.came())).unwrap_or_default();
-        Self { intake, entries: entries.into_iter(), next: 0, conflicts, never_came }
+        conflicts.compare();
+        let never_came = expected.map(|expected| expected.without(|name| conflicts.has_come(name)));
+        let (entries, never_came) = (manifest.entries(), never_came.unwrap_or_default());
+        Self { intake, manifest, entries, next: 0, conflicts, never_came }
     }
 
     /// The devices of the list of expectations that are not in this list, each by its names.
@@ -70,7 +71,7 @@ impl Iterator for Candidates<'_> {
         let entry = self.entries.next()?;
         let mut candidate = self.intake.take(&entry);
         if candidate.result.is_ok()
-            && let Some(error) = self.conflicts.error(self.next)
+            && let Some(error) = self.conflicts.error(self.next, &candidate, self.manifest)
         {
             candidate.result = Err(error);
         }
@@ -79,7 +80,8 @@ impl Iterator for Candidates<'_> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        self.entries.size_hint()
+        let left = self.manifest.len().saturating_sub(self.next);
+        (left, Some(left))
     }
 }
 

@@ -1,29 +1,30 @@
 //! Devices of one list that contradict each other, and certificates of authorities among those of devices.
 
+use std::collections::hash_map::DefaultHasher;
 use std::collections::{HashMap, HashSet};
+use std::hash::{Hash as _, Hasher as _};
 
 use device_identity::{DeviceCertificate, Identity};
 
 use super::candidate::Candidate;
 use super::error::EntryError;
 use super::intake::Read;
+use super::manifest::Manifest;
 
 /// How many other places an error names. A list may have thousands that claim the same.
 const NAMED_PLACES: usize = 3;
 
-/// What the devices of a list claim, and which claims contradict each other.
+/// What the devices of a list claim, and which claims contradict each other. Of each device about 70 bytes are kept: names and
+/// fingerprints as hashes. That two of a million are the same by chance is less likely than one in ten million.
 #[derive(Debug, Default)]
 pub(super) struct Conflicts {
-    /// Where each device stands, by its place in the list.
-    sources: Vec<String>,
-    /// What each device claims, if it is usable.
+    /// What each device claims, by its place in the list, if it is usable.
     claims: Vec<Option<Claim>>,
-    by_certificate: HashMap<String, Vec<usize>>,
-    by_thing: HashMap<String, Vec<usize>>,
-    /// How many devices make the same claim.
-    same: HashMap<Claim, usize>,
-    /// Names and fingerprints of all devices that could be read.
-    came: HashSet<String>,
+    /// The claims in the order of their certificates, and of their things.
+    by_certificate: Index,
+    by_thing: Index,
+    /// Names and fingerprints of all devices that could be read, where somebody expects devices.
+    came: HashSet<u64>,
     /// Bare certificates that say that they are authorities.
     authorities: HashMap<usize, DeviceCertificate>,
     /// The subjects' names under which other certificates were issued.
@@ -32,23 +33,23 @@ pub(super) struct Conflicts {
     has_leaf: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Claim {
-    thing: String,
-    certificate: String,
+    thing: u64,
+    certificate: u64,
 }
 
 impl Conflicts {
-    /// Takes in the next device of the list.
-    pub(super) fn add(&mut self, read: Option<&Read>, candidate: &Candidate) {
+    /// Takes in the next device of the list. `expected`: whether it is asked later who came.
+    pub(super) fn add(&mut self, read: Option<&Read>, candidate: &Candidate, expected: bool) {
         let place = self.claims.len();
-        self.sources.push(candidate.source.clone());
         self.claims.push(None);
         let Some(read) = read else { return };
         let certificate = read.identity.certificate();
-        self.came.extend(read.serial.clone());
-        self.came.extend(candidate.thing.clone());
-        self.came.extend(candidate.certificate.clone());
+        if expected {
+            let names = [&read.serial, &candidate.thing, &candidate.certificate];
+            self.came.extend(names.into_iter().flatten().map(|name| hash(name)));
+        }
         // A device that proved that it has the key is a device, whatever its certificate says.
         if !certificate.is_authority() {
             self.has_leaf = true;
@@ -59,39 +60,56 @@ impl Conflicts {
             self.issuers.insert(certificate.issuer());
         }
         let Ok((device, _)) = &candidate.result else { return };
-        let claim = Claim { thing: device.thing.to_string(), certificate: device.certificate.fingerprint() };
-        self.by_certificate.entry(claim.certificate.clone()).or_default().push(place);
-        self.by_thing.entry(claim.thing.clone()).or_default().push(place);
-        *self.same.entry(claim.clone()).or_default() += 1;
+        let claim = Claim {
+            thing: hash(device.thing.as_str()),
+            certificate: hash(&device.certificate.fingerprint()),
+        };
+        self.by_certificate.add(claim.certificate, claim.thing, place);
+        self.by_thing.add(claim.thing, claim.certificate, place);
         if let Some(own) = self.claims.last_mut() {
             *own = Some(claim);
         }
     }
 
-    pub(super) fn came(&self) -> &HashSet<String> {
-        &self.came
+    /// All devices are in: they can be compared.
+    pub(super) fn compare(&mut self) {
+        self.by_certificate.sort();
+        self.by_thing.sort();
+    }
+
+    /// Whether a device of that name or fingerprint could be read.
+    pub(super) fn has_come(&self, name: &str) -> bool {
+        self.came.contains(&hash(name))
     }
 
     /// Why the device at this place must not be registered, although nothing is wrong with it alone.
-    pub(super) fn error(&self, place: usize) -> Option<EntryError> {
-        let claim = self.claims.get(place)?.as_ref()?;
+    pub(super) fn error(
+        &self,
+        place: usize,
+        candidate: &Candidate,
+        manifest: &Manifest,
+    ) -> Option<EntryError> {
+        let claim = self.claims.get(place).copied().flatten()?;
         if let Some(error) = self.authority(place) {
             return Some(error);
         }
-        let same_certificate = self.by_certificate.get(&claim.certificate)?;
-        let same_thing = self.by_thing.get(&claim.thing)?;
-        let same = self.same.get(claim).copied().unwrap_or(1);
         // Of two that claim the same, the first is as likely wrong as the second: none is taken.
-        for (what, claimed, places) in
-            [("certificate", &claim.certificate, same_certificate), ("thing", &claim.thing, same_thing)]
-        {
-            if places.len() > same {
-                let others = self.named(claim, places, places.len() - same);
-                return Some(EntryError::Conflict { what: format!("{what} {claimed}"), others });
+        for (what, claimed, others) in [
+            (
+                "certificate",
+                &candidate.certificate,
+                self.by_certificate.others(claim.certificate, claim.thing),
+            ),
+            ("thing", &candidate.thing, self.by_thing.others(claim.thing, claim.certificate)),
+        ] {
+            if others.count > 0 {
+                let what = format!("{what} {}", claimed.as_deref().unwrap_or_default());
+                return Some(EntryError::Conflict { what, others: others.named(manifest) });
             }
         }
-        let first = same_certificate.first().filter(|&&first| first != place)?;
-        Some(EntryError::Duplicate { first: self.sources.get(*first)?.clone() })
+        let first =
+            self.by_certificate.first(claim.certificate, claim.thing).filter(|&first| first != place)?;
+        Some(EntryError::Duplicate { first: manifest.source(first) })
     }
 
     /// Self-signed certificates of devices may say by mistake that they are authorities (`openssl req -x509` makes them so).
@@ -107,17 +125,62 @@ impl Conflicts {
         };
         Some(EntryError::Authority { id: certificate.fingerprint(), subject: certificate.subject(), reason })
     }
+}
 
-    /// The places whose claim is another one, `count` in all.
-    fn named(&self, claim: &Claim, places: &[usize], count: usize) -> String {
-        let is_other =
-            |place: &&usize| self.claims.get(**place).is_some_and(|other| other.as_ref() != Some(claim));
-        let first = places.iter().filter(is_other).take(NAMED_PLACES);
-        let named: Vec<&str> =
-            first.filter_map(|place| self.sources.get(*place)).map(String::as_str).collect();
-        match count.saturating_sub(NAMED_PLACES) {
+/// Which places of a list claim a key, sorted by key, by the other half of the claim, and by place.
+#[derive(Debug, Default)]
+struct Index(Vec<(u64, u64, u32)>);
+
+/// The places that claim the same key with another half.
+struct Others {
+    count: usize,
+    first: Vec<usize>,
+}
+
+impl Index {
+    fn add(&mut self, key: u64, other_half: u64, place: usize) {
+        // A list has 256 MiB at most.
+        self.0.push((key, other_half, u32::try_from(place).unwrap_or(u32::MAX)));
+    }
+
+    fn sort(&mut self) {
+        self.0.sort_unstable();
+    }
+
+    /// The places that claim exactly this, as a range of the index.
+    fn same(&self, key: u64, other_half: u64) -> std::ops::Range<usize> {
+        let begin = self.0.partition_point(|&(k, o, _)| (k, o) < (key, other_half));
+        let end = self.0.partition_point(|&(k, o, _)| (k, o) <= (key, other_half));
+        begin..end
+    }
+
+    fn first(&self, key: u64, other_half: u64) -> Option<usize> {
+        let (_, _, place) = self.0.get(self.same(key, other_half).start)?;
+        Some(*place as usize)
+    }
+
+    fn others(&self, key: u64, other_half: u64) -> Others {
+        let begin = self.0.partition_point(|&(k, _, _)| k < key);
+        let end = self.0.partition_point(|&(k, _, _)| k <= key);
+        let same = self.same(key, other_half);
+        let others = (begin..same.start).chain(same.end..end);
+        let first = others.take(NAMED_PLACES).filter_map(|index| Some(self.0.get(index)?.2 as usize));
+        Others { first: first.collect(), count: end - begin - same.len() }
+    }
+}
+
+impl Others {
+    fn named(&self, manifest: &Manifest) -> String {
+        let named: Vec<String> = self.first.iter().map(|place| manifest.source(*place)).collect();
+        match self.count - named.len() {
             0 => named.join(", "),
             more => format!("{} and {more} more places", named.join(", ")),
         }
     }
+}
+
+fn hash(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }

@@ -1,13 +1,12 @@
-use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use device_identity::{Checked, Identity, Requirements, Subject};
 
 use super::candidate::{Candidate, Candidates};
-use super::error::{EntryError, FleetError};
+use super::error::EntryError;
 use super::expectation::Expectations;
-use super::manifest::{Entry, read_manifest};
+use super::manifest::{Entry, Manifest};
 use super::template::NameTemplate;
 use crate::device::{Device, Settings};
 use crate::name::ThingName;
@@ -39,11 +38,8 @@ impl Intake {
 
     /// The devices of a directory or list, each of them read and checked when its turn comes. Those that contradict each
     /// other are refused.
-    ///
-    /// # Errors
-    /// As [`read_manifest`].
-    pub fn candidates(&self, list: &Path) -> Result<Candidates<'_>, FleetError> {
-        Ok(Candidates::of(self, read_manifest(list)?))
+    pub fn candidates<'a>(&'a self, manifest: &'a Manifest) -> Candidates<'a> {
+        Candidates::of(self, manifest)
     }
 
     /// The device, and what was read of it as far as it can be read.

@@ -53,7 +53,7 @@ impl Entry {
     }
 
     fn of_row(list: &Path, row: Row) -> Self {
-        let source = format!("{}:{}", list.display(), row.line);
+        let source = at_line(list, row.line);
         match row.cells.and_then(|mut cells| Ok((file(&mut cells)?, cells))) {
             Ok((file, mut cells)) => Self {
                 source,
@@ -71,29 +71,76 @@ impl Entry {
     }
 }
 
-/// The devices of a directory (its `*.json`, `*.pem`, `*.crt`, `*.cer` and `*.der`), or of a list: CSV with a header, a
-/// JSON array or JSON lines, with `file` (relative to the list), and `thing_name` or `serial` if wanted. A line that
-/// makes no sense is an entry that cannot be used: it does not stop the others.
-///
-/// # Errors
-/// When the list cannot be read, its header makes no sense, or it is empty.
-pub fn read_manifest(path: &Path) -> Result<Vec<Entry>, FleetError> {
-    let entries: Vec<Entry> = if path.is_dir() {
-        let failed =
-            |source| FleetError::Io { doing: "list", path: path.to_owned(), source: IoError(source) };
-        Identity::files_in(path).map_err(failed)?.iter().map(|file| Entry::of_file(file, None)).collect()
-    } else {
+/// The devices of a directory or of a list.
+#[derive(Debug)]
+pub struct Manifest(Source);
+
+#[derive(Debug)]
+enum Source {
+    Files(Vec<PathBuf>),
+    List(PathBuf, Table),
+}
+
+impl Manifest {
+    /// A directory (its `*.json`, `*.pem`, `*.crt`, `*.cer` and `*.der`), or a list: CSV with a header, a JSON array or JSON
+    /// lines, with `file` (relative to the list), and `thing_name` or `serial` if wanted. A line that makes no sense is an entry
+    /// that cannot be used: it does not stop the others.
+    ///
+    /// # Errors
+    /// When the list cannot be read, its header makes no sense, or it is empty.
+    pub fn read(path: &Path) -> Result<Self, FleetError> {
+        if path.is_dir() {
+            let failed =
+                |source| FleetError::Io { doing: "list", path: path.to_owned(), source: IoError(source) };
+            let files = Identity::files_in(path).map_err(failed)?;
+            let empty = files.is_empty();
+            return if empty {
+                Err(FleetError::Empty { path: path.to_owned() })
+            } else {
+                Ok(Self(Source::Files(files)))
+            };
+        }
         let table = Table::read(path, is_known, WANTED)?;
         // Otherwise each line of the list would be told as a mistake of its own.
-        if let Some((line, header)) = table.header
+        if let Some((line, header)) = table.header()
             && !header.iter().any(|name| FILE_COLUMNS.contains(&name.as_str()))
         {
             let reason = format!("no column file; {WANTED}");
             return Err(FleetError::Line { path: path.to_owned(), line, reason });
         }
-        table.rows.into_iter().map(|row| Entry::of_row(path, row)).collect()
-    };
-    if entries.is_empty() { Err(FleetError::Empty { path: path.to_owned() }) } else { Ok(entries) }
+        Ok(Self(Source::List(path.to_owned(), table)))
+    }
+
+    /// How many devices there are.
+    pub(super) fn len(&self) -> usize {
+        match &self.0 {
+            Source::Files(files) => files.len(),
+            Source::List(_, table) => table.lines().len(),
+        }
+    }
+
+    /// Each device when its turn comes.
+    pub(super) fn entries(&self) -> Box<dyn Iterator<Item = Entry> + '_> {
+        match &self.0 {
+            Source::Files(files) => Box::new(files.iter().map(|file| Entry::of_file(file, None))),
+            Source::List(path, table) => {
+                Box::new(table.rows().map_while(Result::ok).map(|row| Entry::of_row(path, row)))
+            }
+        }
+    }
+
+    /// Where the device at that place stands.
+    pub(super) fn source(&self, place: usize) -> String {
+        match &self.0 {
+            Source::Files(files) => files.get(place).map(|file| file.display().to_string()),
+            Source::List(path, table) => table.lines().get(place).map(|line| at_line(path, *line)),
+        }
+        .unwrap_or_default()
+    }
+}
+
+fn at_line(list: &Path, line: impl std::fmt::Display) -> String {
+    format!("{}:{line}", list.display())
 }
 
 fn is_known(column: &str) -> bool {

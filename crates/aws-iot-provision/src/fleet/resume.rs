@@ -6,7 +6,8 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::error::{FleetError, IoError};
-use super::report::{Origin, RowResult};
+use super::report::Origin;
+use super::row::RowResult;
 
 /// Devices that a results file says are registered, for a run that shall not ask AWS about them again.
 #[derive(Debug, Clone, Default)]

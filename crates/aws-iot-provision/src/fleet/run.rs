@@ -5,8 +5,8 @@ use futures_util::stream;
 
 use super::candidate::Candidate;
 use super::error::{EntryError, one_line};
-use super::report::{Row, RowResult};
 use super::resume::DoneBefore;
+use super::row::{Row, RowResult};
 use crate::error::Error;
 use crate::plan::{Plan, Purpose};
 use crate::provisioner::{Applied, Progress, Provisioner};

@@ -11,50 +11,95 @@ use super::text;
 /// What CSV may be separated by: Excel writes a semicolon where the comma is the decimal sign.
 const SEPARATORS: [u8; 3] = [b',', b';', b'\t'];
 
-/// The rows of a list, in its order.
+/// A list. Its text is kept, and each row is read when its turn comes: a list may have a million.
+#[derive(Debug)]
 pub(super) struct Table {
-    pub(super) rows: Vec<Row>,
-    /// The columns of a CSV file, with the line where they are named.
-    pub(super) header: Option<(usize, Vec<String>)>,
+    text: String,
+    format: Format,
+    is_known: fn(&str) -> bool,
+    /// Where each row begins, counted from 1 as an editor does: blank lines and comments count.
+    lines: Vec<u32>,
+}
+
+#[derive(Debug)]
+enum Format {
+    CommaSeparated(Header),
+    JsonArray,
+    JsonLines,
+}
+
+/// The columns of a CSV file.
+#[derive(Debug)]
+struct Header {
+    /// Where they are named.
+    line: usize,
+    names: Vec<String>,
+    separator: u8,
 }
 
 /// One row, or what is wrong with it.
 pub(super) struct Row {
-    /// Where it begins, counted from 1 as an editor does: blank lines and comments count.
     pub(super) line: usize,
     /// The values that are not empty, by column.
     pub(super) cells: Result<HashMap<String, String>, String>,
 }
 
+/// A list that cannot be, with the line that is wrong.
+type Wrong = (usize, String);
+
 impl Table {
     /// Reads a list. `is_known` tells whether a column means something; `wanted` says in words which do.
-    pub(super) fn read(
-        path: &Path,
-        is_known: impl Fn(&str) -> bool,
-        wanted: &str,
-    ) -> Result<Self, FleetError> {
+    pub(super) fn read(path: &Path, is_known: fn(&str) -> bool, wanted: &str) -> Result<Self, FleetError> {
         let text = text::read(path)?;
-        let wrong = |line, reason: String| FleetError::Line {
+        if let Some(found) = other_file(&text) {
+            return Err(FleetError::NotAList { path: path.to_owned(), found });
+        }
+        let wrong = |(line, reason): Wrong| FleetError::Line {
             path: path.to_owned(),
             line,
             reason: format!("{reason}; {wanted}"),
         };
-        if let Some(found) = other_file(&text) {
-            return Err(FleetError::NotAList { path: path.to_owned(), found });
-        }
-        let table = match text.trim_start().chars().next() {
-            Some('[') => json_array(&text).map(|rows| Self { rows, header: None }),
-            Some('{') => Ok(Self { rows: json_lines(&text), header: None }),
-            _ => comma_separated(&text, &is_known),
+        let format = match text.trim_start().chars().next() {
+            Some('[') => Format::JsonArray,
+            Some('{') => Format::JsonLines,
+            _ => Format::CommaSeparated(Header::of(&text, is_known).map_err(wrong)?),
         };
-        let mut table = table.map_err(|(line, reason)| wrong(line, reason))?;
-        for row in &mut table.rows {
-            let unknown = row.cells.as_ref().ok().and_then(|cells| cells.keys().find(|name| !is_known(name)));
-            if let Some(unknown) = unknown {
-                row.cells = Err(format!("unknown member {unknown:?}"));
-            }
+        let mut table = Self { text, format, is_known, lines: Vec::new() };
+        let lines = table.rows().map(|row| row.map(|row| u32::try_from(row.line).unwrap_or(u32::MAX)));
+        table.lines = lines.collect::<Result<_, _>>().map_err(wrong)?;
+        if table.lines.is_empty() { Err(FleetError::Empty { path: path.to_owned() }) } else { Ok(table) }
+    }
+
+    /// The columns of a CSV file, with the line where they are named.
+    pub(super) fn header(&self) -> Option<(usize, &[String])> {
+        match &self.format {
+            Format::CommaSeparated(header) => Some((header.line, &header.names)),
+            _ => None,
         }
-        if table.rows.is_empty() { Err(FleetError::Empty { path: path.to_owned() }) } else { Ok(table) }
+    }
+
+    /// Where each row begins.
+    pub(super) fn lines(&self) -> &[u32] {
+        &self.lines
+    }
+
+    /// The rows in their order. An error ends the list; there is none once [`Self::read`] has been through it.
+    pub(super) fn rows(&self) -> impl Iterator<Item = Result<Row, Wrong>> {
+        let rows: Box<dyn Iterator<Item = Result<Row, Wrong>>> = match &self.format {
+            Format::CommaSeparated(header) => Box::new(comma_separated(&self.text, header).map(Ok)),
+            Format::JsonArray => Box::new(JsonArray::new(&self.text)),
+            Format::JsonLines => Box::new(json_lines(&self.text).map(Ok)),
+        };
+        rows.map(|row| row.map(|row| self.with_known_columns(row)))
+    }
+
+    fn with_known_columns(&self, mut row: Row) -> Row {
+        let unknown =
+            row.cells.as_ref().ok().and_then(|cells| cells.keys().find(|name| !(self.is_known)(name)));
+        if let Some(unknown) = unknown {
+            row.cells = Err(format!("unknown member {unknown:?}"));
+        }
+        row
     }
 }
 
@@ -68,62 +113,65 @@ fn other_file(text: &str) -> Option<&'static str> {
     object.get("format").and(object.get("certificates")).map(|_| "one identity bundle")
 }
 
-/// The records of a CSV file. The csv crate reads each of them; which lines a record has is found here, because its
+impl Header {
+    fn of(text: &str, is_known: fn(&str) -> bool) -> Result<Self, Wrong> {
+        let mut separator = None;
+        for (line, record) in records(text) {
+            // The line with which Excel is told the separator.
+            if let (None, [b's', b'e', b'p', b'=', byte]) = (separator, record.as_bytes()) {
+                separator = Some(*byte);
+                continue;
+            }
+            let separator = separator.unwrap_or_else(|| separator_of(&record));
+            let mut names = fields(&record, separator).map_err(|reason| (line, reason))?;
+            while names.last().is_some_and(String::is_empty) {
+                names.pop();
+            }
+            let names: Vec<String> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
+            for (index, name) in names.iter().enumerate() {
+                if !is_known(name) {
+                    return Err((line, format!("unknown column {name:?}")));
+                }
+                if names.iter().take(index).any(|other| other == name) {
+                    return Err((line, format!("the column {name:?} is there twice")));
+                }
+            }
+            return Ok(Self { line, names, separator });
+        }
+        Ok(Self { line: 0, names: Vec::new(), separator: b',' })
+    }
+}
+
+/// The rows of a CSV file. The csv crate reads each record; which lines a record has is found here, because its
 /// `Position::line` is wrong after CRLF, blank lines and comments (rust-csv issues 208 and 395).
-fn comma_separated(text: &str, is_known: &impl Fn(&str) -> bool) -> Result<Table, (usize, String)> {
-    let mut records = records(text).into_iter().peekable();
-    let mut separator = None;
-    // The line with which Excel is told the separator.
-    if let Some((_, first)) = records.peek()
-        && let [b's', b'e', b'p', b'=', byte] = first.as_bytes()
-    {
-        separator = Some(*byte);
-        records.next();
-    }
-    let Some((header_line, header)) = records.next() else {
-        return Ok(Table { rows: Vec::new(), header: None });
-    };
-    let separator = separator.unwrap_or_else(|| separator_of(&header));
-    let mut header = fields(&header, separator).map_err(|reason| (header_line, reason))?;
-    while header.last().is_some_and(String::is_empty) {
-        header.pop();
-    }
-    let header: Vec<String> = header.iter().map(|name| name.to_ascii_lowercase()).collect();
-    for (index, name) in header.iter().enumerate() {
-        if !is_known(name) {
-            return Err((header_line, format!("unknown column {name:?}")));
-        }
-        if header.iter().take(index).any(|other| other == name) {
-            return Err((header_line, format!("the column {name:?} stands there twice")));
-        }
-    }
-    let rows = records.filter_map(|(line, record)| {
-        let cells = fields(&record, separator).and_then(|fields| named(&header, fields));
+fn comma_separated(text: &str, header: &Header) -> impl Iterator<Item = Row> {
+    let behind_header = records(text).skip_while(|(line, _)| *line <= header.line);
+    behind_header.filter_map(|(line, record)| {
+        let cells = fields(&record, header.separator).and_then(|fields| named(&header.names, fields));
         // A row without a value is what Excel writes below the last one.
         if cells.as_ref().is_ok_and(HashMap::is_empty) { None } else { Some(Row { line, cells }) }
-    });
-    let rows = rows.collect();
-    Ok(Table { rows, header: Some((header_line, header)) })
+    })
 }
 
 /// The records with the lines where they begin. A line end within quotes does not end a record.
-fn records(text: &str) -> Vec<(usize, String)> {
-    let mut records = Vec::new();
-    let mut open: Option<(usize, String)> = None;
-    for (line, number) in text.lines().zip(1..) {
-        let (begin, record) = match open.take() {
-            Some((begin, before)) => (begin, before + "\n" + line),
-            None if line.trim().is_empty() || line.starts_with('#') => continue,
-            None => (number, line.to_owned()),
-        };
-        if record.matches('"').count() % 2 == 1 {
-            open = Some((begin, record));
-        } else {
-            records.push((begin, record));
+fn records(text: &str) -> impl Iterator<Item = (usize, String)> {
+    let mut lines = text.lines().zip(1..);
+    std::iter::from_fn(move || {
+        let (first, number) =
+            lines.by_ref().find(|(line, _)| !line.trim().is_empty() && !line.starts_with('#'))?;
+        let mut record = first.to_owned();
+        while is_open(&record) {
+            let Some((line, _)) = lines.next() else { break };
+            record.push('\n');
+            record.push_str(line);
         }
-    }
-    records.extend(open);
-    records
+        Some((number, record))
+    })
+}
+
+/// Whether a quotation mark is opened and not closed.
+fn is_open(record: &str) -> bool {
+    record.bytes().filter(|&byte| byte == b'"').count() % 2 == 1
 }
 
 fn separator_of(header: &str) -> u8 {
@@ -133,7 +181,7 @@ fn separator_of(header: &str) -> u8 {
 }
 
 fn fields(record: &str, separator: u8) -> Result<Vec<String>, String> {
-    if record.matches('"').count() % 2 == 1 {
+    if is_open(record) {
         return Err("a quotation mark is opened and not closed".to_owned());
     }
     let mut reader = csv::ReaderBuilder::new()
@@ -184,49 +232,83 @@ fn is_whole(column: &str, value: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Element by element, so that each of them has its line.
-fn json_array(text: &str) -> Result<Vec<Row>, (usize, String)> {
-    let line_at = |offset: usize| 1 + text.get(..offset).map_or(0, |before| before.matches('\n').count());
-    // Behind the bracket; white space and the commas between the elements are skipped below.
-    let mut offset = text.find('[').map_or(0, |bracket| bracket + 1);
-    let mut rows = Vec::new();
-    let (mut line, mut counted) = (1, 0);
-    loop {
-        let rest = text.get(offset..).unwrap_or_default();
-        let element = rest.trim_start();
-        offset += rest.len() - element.len();
-        line += text.get(counted..offset).map_or(0, |between| between.matches('\n').count());
-        counted = offset;
-        if element.starts_with(']') && rows.is_empty() {
-            return Ok(rows);
+/// The elements of an array, one by one, so that each of them has its line.
+struct JsonArray<'a> {
+    rest: &'a str,
+    line: usize,
+    /// What may come next: an element, or a comma or the end.
+    state: ArrayState,
+}
+
+#[derive(PartialEq)]
+enum ArrayState {
+    First,
+    Behind,
+    Ended,
+}
+
+impl<'a> JsonArray<'a> {
+    fn new(text: &'a str) -> Self {
+        let mut array = Self { rest: text, line: 1, state: ArrayState::First };
+        array.skip_space();
+        array.advance(1);
+        array
+    }
+
+    fn advance(&mut self, bytes: usize) {
+        let (passed, rest) = self.rest.split_at_checked(bytes).unwrap_or((self.rest, ""));
+        self.line += passed.bytes().filter(|&byte| byte == b'\n').count();
+        self.rest = rest;
+    }
+
+    fn skip_space(&mut self) {
+        self.advance(self.rest.len() - self.rest.trim_start().len());
+    }
+
+    /// The next element, or `None` behind the last.
+    fn element(&mut self) -> Result<Option<Row>, Wrong> {
+        self.skip_space();
+        match (&self.state, self.rest.bytes().next()) {
+            (_, Some(b']')) => return Ok(None),
+            (ArrayState::Behind, Some(b',')) => {
+                self.advance(1);
+                self.skip_space();
+            }
+            (ArrayState::First, _) => {}
+            _ => return Err((self.line, "a comma or the end of the array is missing".to_owned())),
         }
-        let mut elements = serde_json::Deserializer::from_str(element).into_iter::<Value>();
-        match elements.next() {
-            Some(Ok(value)) => rows.push(Row { line, cells: members(value) }),
+        self.state = ArrayState::Behind;
+        let mut elements = serde_json::Deserializer::from_str(self.rest).into_iter::<Value>();
+        let line = self.line;
+        let value = match elements.next() {
+            Some(Ok(value)) => value,
             Some(Err(error)) => return Err((line + error.line() - 1, error.to_string())),
             None => return Err((line, "the array has no end".to_owned())),
-        }
-        offset += elements.byte_offset();
-        let rest = text.get(offset..).unwrap_or_default();
-        let next = rest.trim_start();
-        offset += rest.len() - next.len() + 1;
-        match next.chars().next() {
-            Some(',') => {}
-            Some(']') => return Ok(rows),
-            _ => {
-                return Err((
-                    line_at(offset.saturating_sub(1)),
-                    "a comma or the end of the array is missing".to_owned(),
-                ));
-            }
-        }
+        };
+        self.advance(elements.byte_offset());
+        Ok(Some(Row { line, cells: members(value) }))
     }
 }
 
-fn json_lines(text: &str) -> Vec<Row> {
+impl Iterator for JsonArray<'_> {
+    type Item = Result<Row, Wrong>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.state == ArrayState::Ended {
+            return None;
+        }
+        let element = self.element().transpose();
+        if !matches!(element, Some(Ok(_))) {
+            self.state = ArrayState::Ended;
+        }
+        element
+    }
+}
+
+fn json_lines(text: &str) -> impl Iterator<Item = Row> {
     let lines = text.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty());
     let cells = |text| serde_json::from_str(text).map_err(|error| error.to_string()).and_then(members);
-    lines.map(|(text, line)| Row { line, cells: cells(text) }).collect()
+    lines.map(move |(text, line)| Row { line, cells: cells(text) })
 }
 
 fn members(object: Value) -> Result<HashMap<String, String>, String> {
@@ -236,7 +318,7 @@ fn members(object: Value) -> Result<HashMap<String, String>, String> {
             Value::Null => return None,
             Value::String(text) => text.trim().to_owned(),
             Value::Number(number) => number.to_string(),
-            other => return Some(Err(format!("{name} is {other} where a text is wanted"))),
+            other => return Some(Err(format!("{name} is {other}, and has to be a text"))),
         };
         (!value.is_empty()).then_some(Ok((name.to_ascii_lowercase(), value)))
     });
@@ -259,7 +341,7 @@ mod tests {
                 row.cells.unwrap_or_else(|reason| HashMap::from([("a".to_owned(), format!("! {reason}"))]));
             (row.line, cells.get("a").cloned().unwrap_or_default())
         };
-        Ok(table.rows.into_iter().map(row).collect())
+        Ok(table.rows().map(|found| row(found.unwrap())).collect())
     }
 
     #[test]
@@ -292,7 +374,7 @@ mod tests {
     fn a_list_that_cannot_be_is_told_by_its_line() {
         for (name, content, says) in [
             ("column", "\r\na,c\r\nx,1\r\n", "list.txt, line 2: unknown column \"c\"; wanted are a and b"),
-            ("column twice", "a,a\nx,1\n", "line 1: the column \"a\" stands there twice"),
+            ("column twice", "a,a\nx,1\n", "line 1: the column \"a\" is there twice"),
             ("broken array", "[\n{\"a\": \"x\"},\n{\"a\" \"y\"}]", "line 3: "),
             ("empty", "", "names no device"),
             ("header alone", "a,b\n", "names no device"),
@@ -312,7 +394,7 @@ mod tests {
             ("rounded", "a,b\n1.23457E+11,1\ny,2\n", "rounded"),
             ("unknown member", "{\"c\": 1}\n{\"a\": \"y\"}\n", "unknown member \"c\""),
             ("broken", "{\"a\": \n{\"a\": \"y\"}\n", "EOF"),
-            ("no text", "{\"a\": []}\n{\"a\": \"y\"}\n", "where a text is wanted"),
+            ("no text", "{\"a\": []}\n{\"a\": \"y\"}\n", "has to be a text"),
         ] {
             let rows = read(content.as_bytes()).unwrap();
             assert!(rows[0].1.starts_with("! ") && rows[0].1.contains(says), "{name}: {rows:?}");

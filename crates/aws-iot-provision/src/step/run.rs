@@ -143,7 +143,7 @@ impl Run<'_> {
                         sent => return sent.map(|_| step.clone()),
                     }
                     if !aws.targets_of(policy).await?.is_empty() {
-                        return Ok(Step::keep(Kind::Policy, policy, "another device has it"));
+                        return Ok(Step::keep(Kind::Policy, policy, "another device still has it"));
                     }
                     tokio::time::sleep(pause).await;
                 }

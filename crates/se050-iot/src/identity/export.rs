@@ -9,7 +9,7 @@ use clap::Args;
 use device_identity::{
     Chip, DeviceCertificate, IdentityBundle, Objects, Proof, ProofScheme, Statement, Subject,
 };
-use se050_key::{NXP_MODULE, Scheme, Selector};
+use se050_key::{NXP_MODULE, Scheme};
 use serde_json::{Value, json};
 
 use super::bundle_file;
@@ -130,8 +130,9 @@ fn make(
     output: Option<&Path>,
 ) -> anyhow::Result<(IdentityBundle, String)> {
     let statement = Statement::new(subject.clone(), args.nonce.clone(), SystemTime::now())?;
-    let Pair { key_label, cert_label, key, certificate, token } = args.chip.open()?;
-    let certificate = DeviceCertificate::from_der(certificate.as_der())?;
+    let pair = args.chip.open()?;
+    let (key, token) = (&pair.key, &pair.token);
+    let certificate = DeviceCertificate::from_der(pair.certificate.as_der())?;
     let (scheme, proof_scheme) = match ProofScheme::for_key(certificate.key_kind()) {
         Some(scheme @ ProofScheme::RsaPkcs1Sha256) => (Scheme::RsaPkcs1Sha256, scheme),
         Some(scheme @ ProofScheme::EcdsaP256Sha256) => (Scheme::EcdsaP256Sha256, scheme),
@@ -145,8 +146,7 @@ fn make(
     };
     let signature = key.sign(scheme, &statement.to_bytes(&certificate))?;
     let proof = Proof::new(statement, proof_scheme, signature);
-    let mut bundle =
-        IdentityBundle::new(certificate, objects(&key_label, cert_label.as_ref(), &token.module)?, proof);
+    let mut bundle = IdentityBundle::new(certificate, objects(&pair)?, proof);
     if let Some(path) = &args.issuers {
         let pem = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         bundle.issuers = DeviceCertificate::all_from_pem(&pem).with_context(|| path.display().to_string())?;
@@ -165,14 +165,20 @@ fn make(
 }
 
 /// What the device's programs have to be told to find key and certificate.
-fn objects(key: &Selector, certificate: Option<&Selector>, module: &Path) -> anyhow::Result<Objects> {
-    let mut objects = Objects::of_key(key.as_str());
-    objects.certificate = certificate.map(|label| label.as_str().to_owned());
-    if module != Path::new(NXP_MODULE) {
-        // The programs may run in another directory.
-        let module = std::path::absolute(module).context("cannot tell where the PKCS#11 module is")?;
-        objects.pkcs11_lib = Some(module.display().to_string());
+fn objects(pair: &Pair) -> anyhow::Result<Objects> {
+    // The programs may run in another directory.
+    let absolute = |path: &Path| {
+        let path =
+            std::path::absolute(path).with_context(|| format!("cannot tell where {} is", path.display()))?;
+        anyhow::Ok(path.display().to_string())
+    };
+    let mut objects = Objects::of_key(pair.key_label.as_str());
+    objects.certificate = pair.cert_label.as_ref().map(|label| label.as_str().to_owned());
+    if pair.token.module != Path::new(NXP_MODULE) {
+        objects.pkcs11_lib = Some(absolute(&pair.token.module)?);
     }
+    objects.token_label.clone_from(&pair.token_label);
+    objects.pin_file = pair.pin_file.as_deref().map(absolute).transpose()?;
     Ok(objects)
 }
 

@@ -119,16 +119,16 @@ pub(super) struct ConfigArgs {
 }
 
 fn rate(text: &str) -> Result<f64, String> {
-    let rate = text.parse().map_err(|_| "a number is wanted".to_owned())?;
+    let rate = text.parse().map_err(|_| "it has to be a number".to_owned())?;
     if (0.1..=10_000.0).contains(&rate) {
         Ok(rate)
     } else {
-        Err("0.1 to 10000 calls a second are possible".to_owned())
+        Err("it has to be 0.1 to 10000 calls a second".to_owned())
     }
 }
 
 fn name_and_value(text: &str) -> Result<(String, String), String> {
     let pair = text.split_once('=').filter(|(name, value)| !name.is_empty() && !value.is_empty());
     pair.map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .ok_or_else(|| "NAME=VALUE is wanted".to_owned())
+        .ok_or_else(|| "it has to be NAME=VALUE".to_owned())
 }

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aws_iot_provision::fleet::{
-    self, Candidate, Counts, DoneBefore, EntryError, Intake, NameTemplate, Origin, Report, Row, Stop,
+    self, Candidate, Counts, DoneBefore, EntryError, Intake, Manifest, NameTemplate, Origin, Report, Row,
+    Stop,
 };
 use aws_iot_provision::{Device, Progress, Purpose, Settings, ThingName};
 use device_identity::Requirements;
@@ -26,16 +27,17 @@ use crate::terminal::say;
 fn devices<'a>(
     args: &'a DeviceArgs,
     intake: &'a Intake,
+    manifest: &'a Manifest,
     list: &Path,
-) -> anyhow::Result<(impl ExactSizeIterator<Item = Candidate> + 'a, bool)> {
-    let candidates = intake.candidates(list)?;
+) -> (impl ExactSizeIterator<Item = Candidate> + 'a, bool) {
+    let candidates = intake.candidates(manifest);
     let never_came = candidates.never_came();
     for device in never_came {
         say!("{device} is expected, and is not in {}", list.display());
     }
     let missing = !never_came.is_empty();
     let named = args.config.device_config.is_some();
-    Ok((candidates.map(move |candidate| if named { with_key(candidate) } else { candidate }), missing))
+    (candidates.map(move |candidate| if named { with_key(candidate) } else { candidate }), missing)
 }
 
 /// The configuration names the key: where none is known, the device is refused before anything is registered.
@@ -56,7 +58,8 @@ pub(crate) fn names(
 ) -> anyhow::Result<Vec<(String, anyhow::Result<ThingName>)>> {
     let settings = Arc::new(Settings::new(DEFAULT_POLICY.parse()?));
     let intake = Intake { requirements: Requirements::default(), expectations: None, template, settings };
-    let names = intake.candidates(list)?.map(|candidate| {
+    let manifest = Manifest::read(list)?;
+    let names = intake.candidates(&manifest).map(|candidate| {
         let name = match (candidate.result, &candidate.thing) {
             (Ok((device, _)), _) => Ok(device.thing),
             // Such as an expired certificate: its thing may be known all the same.
@@ -70,7 +73,8 @@ pub(crate) fn names(
 
 pub(super) fn apply(args: &DeviceArgs, list: &Path, out: &mut impl Write) -> anyhow::Result<Exit> {
     let intake = intake(args)?;
-    let (candidates, missing) = devices(args, &intake, list)?;
+    let manifest = Manifest::read(list)?;
+    let (candidates, missing) = devices(args, &intake, &manifest, list);
     config::check(&args.config, true)?;
     let base = args.fleet_args.report.clone().unwrap_or_else(|| beside(list, "report"));
     runtime()?.block_on(async {
@@ -149,7 +153,7 @@ pub(super) fn end(counts: &Counts, args: &DeviceArgs, out: &mut impl Write) -> a
             )?;
         }
         if !complete {
-            writeln!(out, "for the others: mend what is reported, and run the same command again")?;
+            writeln!(out, "for the others: correct what is reported, and run the same command again")?;
         }
     }
     out.flush()?;
@@ -169,7 +173,8 @@ pub(super) fn plan(
     out: &mut impl Write,
 ) -> anyhow::Result<(Exit, bool)> {
     let intake = intake(args)?;
-    let (candidates, missing) = devices(args, &intake, list)?;
+    let manifest = Manifest::read(list)?;
+    let (candidates, missing) = devices(args, &intake, &manifest, list);
     let mut file = keep.map(plan_file::Writer::create).transpose()?;
     runtime()?.block_on(async {
         let account = Account::connect_paced(&args.aws, args.fleet_args.pace.rate).await?;

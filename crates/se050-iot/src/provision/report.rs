@@ -114,10 +114,17 @@ fn commands_on_the_device(args: &DeviceArgs, device: &Device, endpoint: &str) ->
     }
     let mut command = format!("pubsub --endpoint {endpoint} --client-id {}", device.thing);
     match config::key_of(device.key.as_ref(), &device.certificate) {
-        Ok(KeyConfig { label, pkcs11_lib, .. }) => {
-            command.push_str(&format!(" --key-label {}", quoted(&label)));
-            if let Some(module) = pkcs11_lib {
-                command.push_str(&format!(" --pkcs11-lib {}", quoted(&module)));
+        Ok(KeyConfig { label, certificate, pkcs11_lib, token_label, pin_file, .. }) => {
+            for (option, value) in [
+                ("--key-label", Some(label)),
+                ("--cert-label", certificate),
+                ("--pkcs11-lib", pkcs11_lib),
+                ("--token-label", token_label),
+                ("--pin-file", pin_file),
+            ] {
+                if let Some(value) = value {
+                    command.push_str(&format!(" {option} {}", quoted(&value)));
+                }
             }
         }
         Err(_) => command.push_str(" --key-label LABEL"),

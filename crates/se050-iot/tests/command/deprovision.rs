@@ -33,8 +33,8 @@ fn only_yes_at_a_terminal_or_beforehand_takes_a_device_away() {
 
     let output = at_a_terminal(&mut operator.command(&DEPROVISION), "YES\n");
     assert!(output.status.success(), "{}", text(&output.stderr));
-    assert!(text(&output.stdout).contains("thing dev1: taken back"), "{}", text(&output.stdout));
-    assert!(operator.good(&DEPROVISION).contains("nothing of it is there"));
+    assert!(text(&output.stdout).contains("thing dev1: removed"), "{}", text(&output.stdout));
+    assert!(operator.good(&DEPROVISION).contains("there is nothing to remove"));
 }
 
 /// AWS IoT API reference, DetachPolicy and DetachThingPrincipal: both take a while. Here each deletion is refused once.
@@ -51,8 +51,8 @@ fn what_is_detached_is_deleted_once_it_counts_as_detached() {
     operator.write("device.json", Device::new().bundle("1"));
     operator.good(&["provision", "--certificate", "device.json", "--thing-name", "dev1"]);
     let taken = operator.good(&[&DEPROVISION[..], &["--yes"]].concat());
-    for line in ["- certificate on the thing dev1", "- thing dev1", "- policy se050-device\n", "taken back"] {
+    for line in ["- certificate on the thing dev1", "- thing dev1", "- policy se050-device\n", "removed"] {
         assert!(taken.contains(line), "{line:?} not in {taken}");
     }
-    assert!(operator.good(&DEPROVISION).contains("nothing of it is there"));
+    assert!(operator.good(&DEPROVISION).contains("there is nothing to remove"));
 }

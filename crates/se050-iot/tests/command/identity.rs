@@ -2,7 +2,12 @@
 
 use std::fs;
 
+#[cfg(feature = "provision")]
+use std::os::unix::fs::PermissionsExt as _;
+
 use se050_sim::Chip;
+#[cfg(feature = "provision")]
+use test_peers::{KeyKind, Pki, PrivateKeyFile, SoftHsm, TOKEN_LABEL, USER_PIN};
 
 #[cfg(feature = "provision")]
 use crate::support::printed::{commands_in, run_in_shell};
@@ -172,4 +177,43 @@ fn the_device_configuration_names_key_certificate_and_module() {
     let said = text(&output.stderr);
     assert!(!output.status.success() && said.contains("identity export"), "{said}");
     assert!(!text(&output.stdout).contains("+ thing"), "nothing was registered: {}", text(&output.stdout));
+}
+
+/// Fault: what `identity export` was told of token and PIN was dropped on the way to the device's programs.
+#[cfg(feature = "provision")]
+#[test]
+fn each_selector_of_export_arrives_at_the_devices_programs() {
+    let Some(token) = SoftHsm::new() else { return };
+    let sim = aws_iot_sim::AwsIotSim::start().unwrap();
+    let mut environment = sim.environment();
+    let (variable, value) = token.environment();
+    environment.push((variable.to_owned(), value.display().to_string()));
+    let operator = Operator::new(environment);
+    let Some(key) = PrivateKeyFile::generate(&operator.path(""), "key", KeyKind::EcP256) else { return };
+    token.import_key(key.path(), "my key", "05");
+    token.import_certificate(&Pki::new().certify(&key.public_key(), "dev1"), "its certificate", "06");
+    operator.write("pin", USER_PIN);
+    fs::set_permissions(operator.path("pin"), fs::Permissions::from_mode(0o600)).unwrap();
+
+    let module = token.module().display().to_string();
+    let selectors = ["--key-label", "my key", "--cert-label", "its certificate", "--pkcs11-lib", &module];
+    let of_token = ["--token-label", TOKEN_LABEL, "--pin-file", "pin"];
+    let export = ["identity", "export", "--thing-name", "dev1", "-o", "1.json"];
+    operator.good(&[&export[..], &selectors, &of_token].concat());
+    operator.good(&["provision", "--certificate", "1.json", "--device-config", "device.toml"]);
+    let toml = fs::read_to_string(operator.path("device.toml")).unwrap();
+    let pin = operator.path("pin").display().to_string();
+    for (name, wanted) in [
+        ("label", "my key"),
+        ("certificate", "its certificate"),
+        ("pkcs11_lib", &module),
+        ("token_label", TOKEN_LABEL),
+        ("pin_file", &pin),
+    ] {
+        assert_eq!(member(&toml, name).as_deref(), Some(wanted), "{toml}");
+    }
+    assert!(operator.good(&["cert", "show", "--config", "device.toml"]).contains("my key"));
+    let said = operator.good(&["provision", "--certificate", "1.json"]);
+    let on_the_command_line = format!("--token-label {TOKEN_LABEL} --pin-file {pin}\n");
+    assert!(said.contains(&on_the_command_line), "{said}");
 }

@@ -244,7 +244,7 @@ fn taken_back_in_spite_of_each_fault_at_each_call(core: &Core) {
     // Without a fault, to count the calls.
     let (proxy, through) = core.with_fault(Fault::None, 0);
     register(&Operator::new(core.environment.clone()), "whole");
-    assert!(remove(&through, "whole", None).contains("thing whole: taken back"));
+    assert!(remove(&through, "whole", None).contains("thing whole: removed"));
     four_at_a_time(jobs(&proxy), |(fault, call)| {
         let (proxy, through) = core.with_fault(fault, call);
         let (direct, thing) = (Operator::new(core.environment.clone()), format!("{fault:?}-{call}"));

@@ -129,7 +129,7 @@ fn a_fleets_plan_is_kept_and_applied_and_its_registration_taken_back() {
     let shown = operator.fails(5, &remove);
     assert!(shown.contains("--yes"), "{shown}");
     let dry = operator.good(&[&remove[..], &["--dry-run"]].concat());
-    assert!(dry.contains("- thing gw-a") && dry.contains("3 devices to take away"), "{dry}");
+    assert!(dry.contains("- thing gw-a") && dry.contains("3 devices to remove"), "{dry}");
     let removed = operator.good(&[&remove[..], &["--yes"]].concat());
     assert!(removed.contains("3 removed") && removed.contains("- policy se050-device"), "{removed}");
     let output = operator.run(&[&["status"], &list[..]].concat());

@@ -1,0 +1,153 @@
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::candidate::Candidate;
+
+/// What came of one device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Row {
+    /// Where it stands in the list.
+    pub source: String,
+    /// The thing's name; empty where it is not known.
+    pub thing: String,
+    /// The certificate's id; empty where it is not known.
+    pub certificate: String,
+    /// The host name where the device connects, if it is registered.
+    pub endpoint: Option<String>,
+    /// Whether it is registered.
+    pub result: RowResult,
+    /// What was found to hold of its identity.
+    pub identity: String,
+    /// What was done, line by line as a plan writes it.
+    pub done: Vec<String>,
+    /// What should be known of it.
+    pub warnings: Vec<String>,
+    /// Why it is not registered.
+    pub error: Option<String>,
+}
+
+/// Whether a device is registered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum RowResult {
+    /// It is, by this run.
+    Registered,
+    /// It was before.
+    Unchanged,
+    /// Its registration was taken back.
+    Removed,
+    /// A results file says that it was registered by an earlier run; AWS was not asked.
+    DoneBefore,
+    /// It must not be: its identity or its entry is wrong. Nothing was asked of AWS.
+    Refused,
+    /// AWS did not do it.
+    Failed,
+    /// Its turn did not come.
+    NotTried,
+}
+
+/// How many devices have which result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts([usize; 7]);
+
+impl Row {
+    /// A row with nothing done yet.
+    pub(crate) fn of(candidate: &Candidate, result: RowResult) -> Self {
+        Self {
+            source: candidate.source.clone(),
+            thing: candidate.thing.clone().unwrap_or_default(),
+            certificate: candidate.certificate.clone().unwrap_or_default(),
+            endpoint: None,
+            result,
+            identity: candidate.result.as_ref().map(|(_, checked)| checked.summary()).unwrap_or_default(),
+            done: Vec::new(),
+            warnings: Vec::new(),
+            error: None,
+        }
+    }
+
+    /// The row in JSON.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "source": self.source, "thingName": self.thing, "certificateId": self.certificate,
+            "endpoint": self.endpoint, "result": self.result.name(), "identity": self.identity, "done": self.done,
+            "warnings": self.warnings, "error": self.error,
+        })
+    }
+}
+
+impl RowResult {
+    const ALL: [Self; 7] = [
+        Self::Registered,
+        Self::Unchanged,
+        Self::Removed,
+        Self::DoneBefore,
+        Self::Refused,
+        Self::Failed,
+        Self::NotTried,
+    ];
+
+    /// For people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::DoneBefore => "done before",
+            Self::NotTried => "not tried",
+            other => other.name(),
+        }
+    }
+
+    /// Its name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Registered => "registered",
+            Self::Unchanged => "unchanged",
+            Self::Removed => "removed",
+            Self::DoneBefore => "doneBefore",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+            Self::NotTried => "notTried",
+        }
+    }
+
+    /// Whether the device is as it was asked for.
+    pub fn is_good(self) -> bool {
+        matches!(self, Self::Registered | Self::Unchanged | Self::Removed | Self::DoneBefore)
+    }
+}
+
+impl Counts {
+    /// Counts one more.
+    pub fn add(&mut self, result: RowResult) {
+        for (count, each) in self.0.iter_mut().zip(RowResult::ALL) {
+            *count += usize::from(each == result);
+        }
+    }
+
+    /// How many have that result.
+    pub fn of(&self, result: RowResult) -> usize {
+        self.0.iter().zip(RowResult::ALL).find(|(_, each)| *each == result).map_or(0, |(count, _)| *count)
+    }
+
+    /// How many there are.
+    pub fn total(&self) -> usize {
+        self.0.iter().sum()
+    }
+
+    /// How many are not registered.
+    pub fn bad(&self) -> usize {
+        RowResult::ALL.into_iter().filter(|result| !result.is_good()).map(|result| self.of(result)).sum()
+    }
+
+    /// One line in plain words.
+    pub fn summary(&self) -> String {
+        let told = RowResult::ALL.into_iter().filter(|result| {
+            // Of a registration, nothing is ever removed.
+            *result != RowResult::Removed || self.of(*result) > 0
+        });
+        let counts: Vec<String> =
+            told.map(|result| format!("{} {}", self.of(result), result.words())).collect();
+        format!("{} devices: {}", self.total(), counts.join(", "))
+    }
+}
