@@ -9,13 +9,17 @@ use se050_key::Selector;
 
 fn names(criterion: &mut Criterion) {
     let uri = "pkcs11:token=throwaway;object=device%20key;id=%10%01%00%F0;type=private?module-path=/usr/lib/libsofthsm2.so";
-    for (name, text) in [("label sss:100100F0", "sss:100100F0"), ("object id", "0xF0000110"), ("PKCS#11 URI", uri)] {
-        criterion.bench_function(name, |bencher| bencher.iter(|| black_box(text).parse::<Selector>().unwrap()));
+    for (name, text) in
+        [("label sss:100100F0", "sss:100100F0"), ("object id", "0xF0000110"), ("PKCS#11 URI", uri)]
+    {
+        criterion
+            .bench_function(name, |bencher| bencher.iter(|| black_box(text).parse::<Selector>().unwrap()));
     }
     let topic = "$aws/things/armadillo-0123456789/shadow/name/network/update";
     criterion.bench_function("topic", |bencher| bencher.iter(|| black_box(topic).parse::<Topic>().unwrap()));
     let filter = "$aws/things/armadillo-0123456789/jobs/+/update/#";
-    criterion.bench_function("filter", |bencher| bencher.iter(|| black_box(filter).parse::<Filter>().unwrap()));
+    criterion
+        .bench_function("filter", |bencher| bencher.iter(|| black_box(filter).parse::<Filter>().unwrap()));
 }
 
 /// A message goes into the outbox, and pushes the oldest one out.
