@@ -22,7 +22,20 @@ pub(crate) struct AdvisorOptions {
 pub(crate) fn run(options: &AdvisorOptions) -> anyhow::Result<ExitCode> {
     let mut build = cargo();
     build.args(["build", "--locked", "-p", "device-advisor", "--bins", "--examples"]);
-    build.args(["-p", "telemetry", "-p", "subscriber", "-p", "se050-sim", "-p", "se050-iot"]);
+    build.args([
+        "-p",
+        "telemetry",
+        "-p",
+        "subscriber",
+        "-p",
+        "shadow",
+        "-p",
+        "jobs",
+        "-p",
+        "se050-sim",
+        "-p",
+        "se050-iot",
+    ]);
     ensure!(
         build.status().context("cargo does not start")?.success(),
         "cargo build failed; what it says is above"

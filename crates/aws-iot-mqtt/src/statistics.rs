@@ -18,7 +18,7 @@ pub struct Statistics {
     pub failed_attempts: u64,
     /// PUBLISH packets written to the connection, repetitions included.
     pub publishes: u64,
-    /// Those of them that were sent again after a reconnect.
+    /// Those of them that repeat a message, after a reconnect or after a refusal for now (quota exceeded).
     pub repetitions: u64,
     /// QoS 1 messages that the server has acknowledged.
     pub acknowledged: u64,

@@ -25,7 +25,8 @@ pub fn operator_iam_policy(scope: &ArnScope) -> String {
             allow("DescribeGroups", &["DescribeThingGroup"], &["thinggroup"]),
             allow("DescribeTypes", &["DescribeThingType"], &["thingtype"]),
             allow("Policies", &["GetPolicy", "CreatePolicy", "CreatePolicyVersion", "ListPolicyVersions", "DeletePolicyVersion", "DeletePolicy", "ListTargetsForPolicy"], &["policy"]),
-            allow("Certificates", &["DescribeCertificate", "UpdateCertificate", "DeleteCertificate", "ListPrincipalThings", "ListPrincipalThingsV2"], &["cert"]),
+            allow("Certificates", &["DescribeCertificate", "UpdateCertificate", "DeleteCertificate", "ListPrincipalThings", "ListPrincipalThingsV2", "TestAuthorization"], &["cert"]),
+            allow("Connections", &["GetConnection"], &["client"]),
             allow("Attachments", &["AttachPolicy", "DetachPolicy", "AttachThingPrincipal", "DetachThingPrincipal"], &["cert"]),
             allow("ActionsWithoutResource", &["RegisterCertificateWithoutCA", "ListAttachedPolicies", "DescribeEndpoint"], &["*"]),
         ],
@@ -38,7 +39,7 @@ mod tests {
     use super::*;
 
     /// The kinds of resources of each action that has any, from the Service Authorization Reference.
-    const RESOURCES: [(&[&str], &[&str]); 6] = [
+    const RESOURCES: [(&[&str], &[&str]); 7] = [
         (
             &[
                 "DescribeThing",
@@ -72,6 +73,7 @@ mod tests {
                 "DeleteCertificate",
                 "ListPrincipalThings",
                 "ListPrincipalThingsV2",
+                "TestAuthorization",
                 "AttachPolicy",
                 "DetachPolicy",
                 "AttachThingPrincipal",
@@ -79,6 +81,7 @@ mod tests {
             ],
             &["cert"],
         ),
+        (&["GetConnection"], &["client"]),
     ];
 
     #[test]
@@ -101,7 +104,8 @@ mod tests {
     /// The calls name their actions themselves, for the error when one is missing.
     #[test]
     fn what_is_called_is_granted_and_nothing_else() {
-        const SOURCES: [&str; 6] = [
+        const SOURCES: [&str; 7] = [
+            include_str!("calls/access.rs"),
             include_str!("calls/attachments.rs"),
             include_str!("calls/certificates.rs"),
             include_str!("calls/mod.rs"),

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod access;
 mod account;
 mod arn;
 mod attributes;
@@ -28,6 +29,7 @@ mod removal;
 mod status;
 mod step;
 
+pub use access::{Access, Authorization, ConnectionState, DeviceAction};
 pub use arn::ArnScope;
 pub use certificate::CertificateId;
 pub use client::{ClientOptions, aws_client_config};

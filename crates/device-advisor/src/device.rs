@@ -15,6 +15,10 @@ pub(crate) enum Role {
     Publisher,
     /// Subscribes to its topic at QoS 1 with a persistent session, and acknowledges what comes.
     Subscriber,
+    /// Follows its device shadow: reports its state, takes what is desired.
+    Shadow,
+    /// Runs jobs.
+    Jobs,
 }
 
 /// A device: how its programs are started.
@@ -26,6 +30,10 @@ pub struct Device {
     pub publisher: Vec<String>,
     /// The subscriber's.
     pub subscriber: Vec<String>,
+    /// The program that follows the device shadow, where there is one.
+    pub shadow: Option<Vec<String>>,
+    /// The program that runs jobs, where there is one.
+    pub jobs: Option<Vec<String>>,
     /// The command that prints the policy which the device gets, where there is one.
     pub policy: Option<Vec<String>>,
     /// A device configuration (`device.toml`) for our own programs: the text, in which the same is replaced.
@@ -76,15 +84,22 @@ impl Device {
         }
     }
 
+    /// The command line of the program of that role, where there is one.
+    pub(crate) fn command(&self, role: Role) -> Option<&[String]> {
+        match role {
+            Role::Publisher => Some(&self.publisher),
+            Role::Subscriber => Some(&self.subscriber),
+            Role::Shadow => self.shadow.as_deref(),
+            Role::Jobs => self.jobs.as_deref(),
+        }
+    }
+
     /// Starts the program of that role.
     ///
     /// # Errors
     /// It does not start.
     pub(crate) fn start(&self, role: Role, place: &Place<'_>) -> anyhow::Result<Running> {
-        let command = match role {
-            Role::Publisher => &self.publisher,
-            Role::Subscriber => &self.subscriber,
-        };
+        let command = self.command(role).context("the device has no such program")?;
         let (program, arguments) = command.split_first().context("the device has no command")?;
         let log = place.directory.join("device.log");
         let output = File::options().create(true).append(true).open(&log)?;

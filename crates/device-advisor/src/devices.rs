@@ -11,7 +11,8 @@ use crate::device::Device;
 const ARGUMENTS: &str = "{host} {port} {ca} {cert} {key} {client_id} {topic}";
 
 /// Makes the policy of this project's devices, with all that they may ask for.
-const POLICY: &str = "policy device --shadow --jobs --account 123456789012 --region us-east-1";
+const POLICY: &str =
+    "policy device --shadow --jobs --commands --provisioning --account 123456789012 --region us-east-1";
 
 /// This project's device configuration; the key is the simulated chip's EC key for cloud connection 0 (object 0xF0000100).
 const CONFIG: &str = r#"version = 1
@@ -41,6 +42,8 @@ pub fn ours(programs: &Path, scratch: &Path) -> anyhow::Result<Device> {
         name: "this project".into(),
         publisher: words(&format!("{} --retain", program("telemetry"))),
         subscriber: words(&program("subscriber")),
+        shadow: Some(words(&program("shadow"))),
+        jobs: Some(words(&program("jobs"))),
         policy: Some(words(&format!("{} {POLICY}", programs.join("se050-iot").display()))),
         config: Some(CONFIG.to_owned()),
         chip: Some(chip),
@@ -73,6 +76,8 @@ impl Device {
             name: name.to_owned(),
             publisher: command.clone(),
             subscriber: command,
+            shadow: None,
+            jobs: None,
             policy: None,
             config: None,
             chip: None,

@@ -72,6 +72,11 @@ impl<'a> Judge<'a> {
         })
     }
 
+    /// Whether the device has a program of that role.
+    pub(crate) fn has(&self, role: Role) -> bool {
+        self.device.command(role).is_some()
+    }
+
     /// The command that prints the device's policy.
     pub(crate) fn policy_command(&self) -> Option<&[String]> {
         self.device.policy.as_deref()

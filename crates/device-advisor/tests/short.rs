@@ -13,7 +13,7 @@ fn programs() -> PathBuf {
 #[test]
 fn this_projects_examples_pass_the_short_cases() {
     let programs = programs();
-    for program in ["telemetry", "subscriber", "se050-sim", "se050-iot"] {
+    for program in ["telemetry", "subscriber", "shadow", "jobs", "se050-sim", "se050-iot"] {
         if !programs.join(program).is_file() {
             return test_peers::skip(&format!("{program} was not built (cargo build --workspace)"));
         }

@@ -79,6 +79,15 @@ impl DeviceArgs {
         self.options().open()
     }
 
+    /// The TLS version as it was given, and as the device configuration has it.
+    pub fn tls_version_name(&self) -> Option<&'static str> {
+        Some(match self.tls_version? {
+            TlsVersions::Tls12 => "1.2",
+            TlsVersions::Tls13 => "1.3",
+            _ => "auto",
+        })
+    }
+
     /// The arguments as options.
     pub fn options(&self) -> DeviceOptions {
         let args = self.clone();

@@ -169,6 +169,11 @@ impl DeviceSettings {
         Ok(file.map_or_else(|| Ok(aws_iot_mqtt::roots::amazon()), roots_from_pem_file)?)
     }
 
+    /// The MQTT client id with that certificate: the one that was given, or one that is made from the certificate.
+    pub fn client_id_of(&self, certificate: &Certificate) -> String {
+        self.client_id.clone().unwrap_or_else(|| format!("se050-{:.16}", certificate.fingerprint()))
+    }
+
     /// The device with that key and its certificate.
     ///
     /// # Errors
@@ -178,7 +183,7 @@ impl DeviceSettings {
         let tls =
             ClientConfigBuilder::new(&identity, self.roots()?).tls_versions(self.tls_versions).build()?;
         let (endpoint, proxy) = (self.endpoint()?.to_owned(), self.proxy()?);
-        let client_id = self.client_id.unwrap_or_else(|| format!("se050-{:.16}", certificate.fingerprint()));
+        let client_id = self.client_id_of(&certificate);
         Ok(Device {
             endpoint,
             port: self.port,

@@ -19,6 +19,9 @@ use crate::{Device, DeviceSettings, KeyAndCertificate, TokenArgs};
 /// MQTT over TLS (AWS IoT Core developer guide, "Device communication protocols").
 const MQTT_PORT: u16 = 8883;
 
+/// Names the device configuration.
+const CONFIG_VARIABLE: &str = "SE050_CONFIG";
+
 /// What a program says of a device's connection. What it leaves out comes from the environment (`SE050_ENDPOINT` and so on, see
 /// the crate's README), then from the device configuration.
 #[derive(Debug, Clone, Default)]
@@ -87,6 +90,15 @@ impl DeviceOptions {
         self.completed_by(|variable| std::env::var_os(variable))
     }
 
+    /// As [`Self::settings`], without any device configuration: for the program that is about to write one.
+    ///
+    /// # Errors
+    /// A variable cannot be read or used.
+    pub fn settings_without_config(self) -> anyhow::Result<DeviceSettings> {
+        let others = |variable: &str| std::env::var_os(variable).filter(|_| variable != CONFIG_VARIABLE);
+        Self { config: None, ..self }.completed_by(others)
+    }
+
     fn completed_by(self, variable: impl Fn(&str) -> Option<OsString>) -> anyhow::Result<DeviceSettings> {
         let pin_is_given = variable("SE050_PIN").is_some();
         let given = self.or(Self::from_environment(variable)?);
@@ -151,7 +163,7 @@ impl DeviceOptions {
     fn from_environment(variable: impl Fn(&str) -> Option<OsString>) -> anyhow::Result<Self> {
         let path = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         Ok(Self {
-            config: path("SE050_CONFIG"),
+            config: path(CONFIG_VARIABLE),
             endpoint: parsed(&variable, "SE050_ENDPOINT")?,
             port: parsed(&variable, "SE050_PORT")?,
             client_id: parsed(&variable, "SE050_CLIENT_ID")?,

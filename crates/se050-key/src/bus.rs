@@ -1,4 +1,4 @@
-//! The I2C bus on which the chip is, as far as it can be looked at without the module.
+//! The chip's bus, as far as it can be checked without the PKCS#11 module.
 
 use std::fmt;
 use std::fs::OpenOptions;
@@ -20,13 +20,13 @@ const PORT: &str = "EX_SSS_BOOT_SSS_PORT";
 const DEFAULT_NODE: &str = "/dev/i2c-1";
 /// The SE050's address, where the variable has none (NXP AN12413).
 const DEFAULT_ADDRESS: u16 = 0x48;
-/// The manufacturer by which NXP's module is told from its simulator, which has no bus.
+/// The token's manufacturer. NXP's module says this; its simulator, which has no bus, does not.
 const NXP: &str = "NXP";
 
-/// How often a silent address is asked: a chip that wakes up may miss the first.
+/// How often a silent address is tried: a chip that is waking up may miss the first try.
 const TRIES: u32 = 3;
 
-/// How long a connection is waited for: the socket is on this machine or near.
+/// The limit for connecting to the socket, which is on this machine or near it.
 const CONNECT: Duration = Duration::from_millis(500);
 
 /// Where the chip is.
@@ -64,7 +64,7 @@ impl Bus {
         Self::I2c { node: node.into(), address }
     }
 
-    /// Whether the device node is there, before an opening that would fail is spent on it.
+    /// Checks that the device node can be opened. Without it, opening a session would fail and use up one attempt.
     pub(crate) fn check_node(&self) -> Result<(), (PathBuf, io::Error)> {
         let Self::I2c { node, .. } = self else { return Ok(()) };
         match OpenOptions::new().read(true).write(true).open(node) {
@@ -73,7 +73,7 @@ impl Bus {
         }
     }
 
-    /// Whether something acknowledges the chip's address. Only where no session is in the middle of a command.
+    /// Whether something acknowledges the chip's address. Call it only while no command is running on the bus.
     pub(crate) fn sign_of_life(&self) -> SignOfLife {
         let (node, address) = match self {
             Self::I2c { node, address } => (node, address),
@@ -117,7 +117,7 @@ fn ask(node: &Path, address: u16) -> SignOfLife {
         .map_or_else(|error| of_transfer(errno(&error)), |()| SignOfLife::Acknowledged)
 }
 
-/// Who refuses a connection has no chip. Who accepts one may have a chip or not.
+/// A refused connection means that no chip can be reached. An accepted one says nothing about the chip.
 fn of_connect(connected: io::Result<TcpStream>) -> SignOfLife {
     match connected {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => SignOfLife::NoBus,
@@ -129,7 +129,7 @@ fn of_connect(connected: io::Result<TcpStream>) -> SignOfLife {
 fn of_opening(errno: Option<Errno>) -> SignOfLife {
     match errno {
         Some(Errno::NOENT | Errno::NODEV | Errno::NXIO) => SignOfLife::NoBus,
-        // A driver of the kernel has the address (EBUSY), or this process may not look.
+        // EBUSY: a kernel driver uses the address. EACCES: this process may not open the node.
         _ => SignOfLife::Unknown,
     }
 }

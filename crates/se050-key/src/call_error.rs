@@ -29,16 +29,16 @@ impl CallError {
 
     /// Whether a new session may help, when the chip was found to answer.
     ///
-    /// By code and function, never by text. NXP's module maps nearly every failure to the same few codes:
-    /// - any failure of C_Sign leaves the session of 3.3 to 4.3 unable to sign, and CKR_SESSION_HANDLE_INVALID from C_SignInit
-    ///   says that it is so already; closing and opening cures it every time;
+    /// Decided by code and function, never by text. NXP's module maps nearly every failure to the same few codes:
+    /// - after any failure of C_Sign, the session of 3.3 to 4.3 cannot sign any more: C_SignInit returns
+    ///   CKR_SESSION_HANDLE_INVALID. Closing and opening the session cures it every time;
     /// - CKR_KEY_HANDLE_INVALID means "the chip did not answer" as often as "no such key";
-    /// - CKR_FUNCTION_FAILED and CKR_DEVICE_ERROR from anything else mean what was asked for, once the chip answers.
+    /// - CKR_FUNCTION_FAILED and CKR_DEVICE_ERROR from any other function concern the request itself, if the chip answers.
     pub(crate) fn is_cured_by_a_new_session(&self) -> bool {
         !self.is_permanent() && (self.is_of_signing() || self.loses_the_session())
     }
 
-    /// The session can sign no more on NXP's module up to 4.3, with whatever key.
+    /// On NXP's module up to 4.3, the session cannot sign any more after this, with any key.
     pub(crate) fn is_of_signing(&self) -> bool {
         matches!(self.function, "C_SignInit" | "C_Sign")
     }
@@ -56,8 +56,7 @@ impl CallError {
         )
     }
 
-    /// Whether the same call will fail again, whatever becomes of session and chip: what is asked for is not possible with
-    /// this key, or not allowed.
+    /// Whether the same call will fail again in any session: the request is not possible with this key, or not allowed.
     pub(crate) fn is_permanent(&self) -> bool {
         matches!(
             self.ckr,
@@ -90,7 +89,7 @@ impl CallError {
         )
     }
 
-    /// How NXP's module says, in one version or another, that there is no such object.
+    /// Some versions of NXP's module say in this way that there is no such object.
     pub(crate) fn may_mean_no_such_object(&self) -> bool {
         self.function == "C_FindObjects" && self.ckr == CKR_FUNCTION_FAILED
     }
@@ -100,12 +99,12 @@ impl CallError {
         self.function == "C_OpenSession"
     }
 
-    /// CKR_DEVICE_MEMORY of C_OpenSession: all three sessions of NXP's module leaked away.
+    /// CKR_DEVICE_MEMORY of C_OpenSession: all three sessions of NXP's module have leaked.
     pub(crate) fn says_no_session_is_left(&self) -> bool {
         self.is_of_an_opening() && self.ckr == CKR_DEVICE_MEMORY
     }
 
-    /// C_Login refuses this PIN, for now or for good: to try it again may lock the token.
+    /// C_Login refuses this PIN. Trying it again may lock the token.
     pub(crate) fn refuses_the_pin(&self) -> bool {
         self.function == "C_Login"
             && matches!(
@@ -135,7 +134,7 @@ macro_rules! names {
     ($($name:ident)*) => { &[$(($name, stringify!($name))),*] };
 }
 
-/// The return values by PKCS#11's names, without those that no call of ours can return.
+/// The names of the return values that our calls can have.
 #[rustfmt::skip]
 const NAMES: &[(CK_RV, &str)] = names! {
     CKR_CANCEL CKR_HOST_MEMORY CKR_SLOT_ID_INVALID CKR_GENERAL_ERROR CKR_FUNCTION_FAILED CKR_ARGUMENTS_BAD

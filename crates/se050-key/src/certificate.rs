@@ -12,9 +12,9 @@ use x509_cert::time::Time;
 use crate::public_key::{hex, to_pem};
 use crate::{Error, PublicKey, Selector, StoredCertificate};
 
-/// An X.509 certificate of any version, as the chip or a file keeps it, with the intermediate certificates behind it.
+/// An X.509 certificate of any version, with the intermediate certificates that followed it in its file.
 ///
-/// Only what is needed of it is looked at: whether it will do is for the server to say.
+/// Validity and extensions are not checked: the server decides whether it accepts the certificate.
 #[derive(Clone)]
 pub struct Certificate {
     der: Vec<u8>,
@@ -51,7 +51,7 @@ impl Certificate {
             |reason: &str| Error::NotACertificate { object: object.to_owned(), reason: reason.into() };
         let mut all = stored.into_iter().map(|certificate| certificate.der);
         let der = all.next().ok_or_else(|| wrong("it is empty"))?;
-        // What the parser says would be of ASN.1 tags. The raw profile takes serial numbers of any length and sign.
+        // The parser's own words would be about ASN.1 tags. The raw profile takes serial numbers of any length and sign.
         let not_x509 = |_| wrong("what it holds is something else (PKCS#7, PKCS#12?), or damaged");
         let parsed = CertificateInner::<Raw>::from_der(&der).map_err(not_x509)?;
         let tbs = parsed.tbs_certificate();
@@ -138,7 +138,7 @@ impl Certificate {
     }
 }
 
-/// Two certificates are one when their DER is, wherever and with whatever they are stored.
+/// Two certificates are equal when their DER is equal.
 impl PartialEq for Certificate {
     fn eq(&self, other: &Self) -> bool {
         self.der == other.der

@@ -1,4 +1,4 @@
-//! The certificates that a file or a chip holds, before anything but their encoding is looked at.
+//! Finding the certificates in a file or in what the chip stores: PEM or DER.
 
 use std::fmt;
 use std::path::Path;
@@ -124,7 +124,7 @@ fn outer_sequence(bytes: &[u8]) -> Result<&[u8], String> {
         let header = <Header as der::Decode>::decode(&mut reader)?;
         usize::try_from((header.encoded_len()? + header.length())?)
     };
-    // The words are ours: the parser's speak of ASN.1 tags.
+    // The parser's own words would be about ASN.1 tags.
     let length = length().ok().filter(|_| bytes.first() == Some(&SEQUENCE)).ok_or("it is no certificate")?;
     bytes.get(..length).ok_or_else(|| format!("it is cut short: {} of {length} bytes are there", bytes.len()))
 }

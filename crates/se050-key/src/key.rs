@@ -9,8 +9,8 @@ use crate::{Certificate, Error, PublicKey, Scheme, Selector, TokenInfo};
 
 /// A private key in the token. Cheap to clone.
 ///
-/// It holds no handle of the token's: that is looked up in each session of the worker thread once, so a key outlives
-/// the chip's outages.
+/// It holds no PKCS#11 handle, so it stays usable after the session was replaced: the worker thread looks the handle up once in
+/// each session.
 #[derive(Clone)]
 pub struct Key {
     worker: Arc<Worker>,
@@ -45,8 +45,8 @@ impl Key {
 
     /// Signs the message: hashed here, signed once in the chip, verified here. ECDSA signatures are DER (RFC 3279).
     ///
-    /// Blocks until the chip has answered; its silence is borne for the token's deadline. A session that broke is
-    /// replaced, and the signature tried once more.
+    /// Blocks until the chip has answered, or has been silent for the token's deadline. A broken session is replaced, and the
+    /// signature is tried once more.
     ///
     /// # Errors
     /// [`Error::SchemeDoesNotFit`]; [`Error::Call`] when the chip answers, but not with a signature; [`Error::ChipUnreachable`] when it
@@ -58,8 +58,7 @@ impl Key {
             return Err(Error::SchemeDoesNotFit { key: self.selector().to_string(), kind, scheme });
         }
         let started = Instant::now();
-        // Not the way to the worker thread: a request that holds it could be the last to hold it, and the thread would
-        // wait for itself.
+        // The request must not hold the worker: if it held the last reference, the worker thread would wait for itself.
         let (named, message) = (Arc::clone(&self.named), message.to_vec());
         let result = self.worker.call("signing", move |recovery| {
             recovery.sign(named.selector.as_str(), |session| {

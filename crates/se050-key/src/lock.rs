@@ -19,7 +19,7 @@ use crate::public_key::hex;
 
 /// The environment variable that names another lock file.
 const VARIABLE: &str = "SE050_LOCK_FILE";
-/// Everybody who may use the bus may lock it, whoever made the file. It holds a process id and nothing else.
+/// Every user of the bus must be able to lock the file, whoever created it. It holds nothing but a process id.
 const MODE: u32 = 0o666;
 
 /// The chip's lock, held by this process until this value is dropped, or the process ends.
@@ -29,7 +29,7 @@ pub struct ChipLock {
     path: PathBuf,
     /// Kept open: the lock is on the open file.
     _file: File,
-    /// A file that nobody else put there.
+    /// The file was created by this library, so it is removed with the lock.
     ours_to_remove: bool,
 }
 
@@ -75,7 +75,7 @@ impl LockFile {
         });
         let directory =
             ["/run/lock", "/tmp"].into_iter().find(|path| Path::new(path).is_dir()).unwrap_or("/tmp");
-        // A simulated chip's goes with it; a bus stays.
+        // Simulated chips come and go, and their lock files with them; a bus stays.
         Self { path: format!("{directory}/se050-{name}.lock").into(), removed: bus.name().is_none() }
     }
 
@@ -88,8 +88,7 @@ impl LockFile {
                 // Its last holder may have removed it between our opening and our lock.
                 Ok(()) if !self.is_still(&file) => {}
                 Ok(()) => {
-                    // Only a help for who finds the lock taken: a full disk, or a file that we may not write, is no reason to
-                    // leave the chip alone.
+                    // The process id is only information. A full disk or a read-only file is no reason not to use the chip.
                     if let Err(error) = write_holder(&mut file) {
                         tracing::debug!(path = %self.path.display(), %error, "the lock file does not say who holds it");
                     }
@@ -115,8 +114,8 @@ impl LockFile {
         }
     }
 
-    /// The file as it is, else a new one. In a directory like /tmp, even root may not open another's file as if to
-    /// make it (sysctl fs.protected_regular). For a lock, reading is enough.
+    /// Opens the file, or creates it. O_CREAT is not used on an existing file: in /tmp, even root may not use it on another
+    /// user's file (sysctl fs.protected_regular). Read access is enough for a lock.
     fn open(&self) -> io::Result<File> {
         let no_link = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0);
         let mut options = OpenOptions::new();
@@ -132,8 +131,8 @@ impl LockFile {
             }
             opened => opened,
         }?;
-        // The umask took some of the mode away, or an older version made the file. Only its owner can, and needs to; a file that
-        // holds more than a process id is not ours to open to everybody.
+        // The umask removed bits from the mode, or an older version created the file. Only the owner can change it. A file that
+        // holds more than a process id is not a lock file of ours, and keeps its mode.
         let metadata = file.metadata()?;
         if metadata.permissions().mode() & MODE != MODE && metadata.len() <= 16 {
             let _ = file.set_permissions(Permissions::from_mode(MODE));
@@ -151,13 +150,13 @@ impl LockFile {
 impl Drop for ChipLock {
     fn drop(&mut self) {
         if self.ours_to_remove {
-            // While it is still locked: whoever opened it before looks again.
+            // It is still locked: a process that opened it before notices that it is gone (`is_still`).
             let _ = std::fs::remove_file(&self.path);
         }
     }
 }
 
-/// The process that wrote itself into the file. A number under which nothing runs was left there by an earlier holder.
+/// The process whose id is in the file. An id without a running process was left by an earlier holder.
 fn holder(file: &mut File) -> Holder {
     let mut text = String::new();
     let read = file.rewind().and_then(|()| file.take(32).read_to_string(&mut text));

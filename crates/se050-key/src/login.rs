@@ -1,4 +1,4 @@
-//! Logging in to a token that asks for it, without ever trying a wrong PIN twice.
+//! Logging in to a token that requires it. A PIN that was refused is not tried again.
 
 use std::collections::HashSet;
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -16,7 +16,7 @@ static REFUSED: LazyLock<Mutex<HashSet<Vec<u8>>>> = LazyLock::new(Mutex::default
 
 static SALT: LazyLock<[u8; 32]> = LazyLock::new(|| {
     let mut salt = [0; 32];
-    // Without it the hashes are worth no less for their purpose.
+    // Without random numbers the salt is zero, which is enough here.
     let _ = SystemRandom::new().fill(&mut salt);
     salt
 });
@@ -37,7 +37,7 @@ pub(crate) fn log_in(session: &RawSession, token: &TokenInfo, pin: Option<&Pin>)
     }
     let pin = pin.ok_or_else(|| Error::PinMissing { label: label() })?;
     let attempt = hashed(token, pin);
-    // Not held while the token thinks: another module's login must not wait for it.
+    // The lock is not held during C_Login, so that another module's login does not wait for this one.
     let refused = || REFUSED.lock().unwrap_or_else(PoisonError::into_inner);
     if refused().contains(&attempt) {
         return Err(Error::PinRefused { label: label() });
@@ -56,7 +56,7 @@ pub(crate) fn log_in(session: &RawSession, token: &TokenInfo, pin: Option<&Pin>)
     })
 }
 
-/// This PIN at this token, so that it can be compared later without being kept.
+/// A hash of the PIN and the token, to compare PINs without keeping them.
 pub(crate) fn hashed(token: &TokenInfo, pin: &Pin) -> Vec<u8> {
     let mut context = digest::Context::new(&digest::SHA256);
     let module = canonical(&token.module);

@@ -13,7 +13,7 @@ use crate::session::{ChipSession, Fault};
 use crate::{ByteOrder, Error, ObjectId, ObjectType, Selector};
 
 impl ChipSession {
-    /// The object's handle. On NXP's module it may be that of an object which is not there: that shows when it is used.
+    /// The object's handle. On NXP's module, the object may be missing: using the handle shows that.
     pub(crate) fn handle(
         &mut self,
         class: ObjectType,
@@ -54,8 +54,7 @@ impl ChipSession {
         self.single(class, selector, self.search(class, selector.as_str(), &template)?)
     }
 
-    /// Of the ids that the text may mean, the one that exists. Whether the likeliest exists is not asked when no other does:
-    /// that shows when it is used.
+    /// The one of these ids that exists. If no other exists, the first is taken without a check: using it shows whether it exists.
     fn one_of(
         &self,
         class: ObjectType,
@@ -86,8 +85,7 @@ impl ChipSession {
         }
     }
 
-    /// The fault of using an object of NXP's module, unless the object is not there. A search tells: it finds nothing, and
-    /// the chip answers.
+    /// `fault`, or [`Fault::NoSuchObject`] if a search finds that the object of NXP's module does not exist and the chip answers.
     pub(crate) fn unless_missing(&mut self, class: ObjectType, selector: &Selector, fault: Fault) -> Fault {
         let Fault::Ckr { .. } = fault else { return fault };
         let handle = self.handles.get(&(class, selector.as_str().to_owned())).copied();

@@ -35,8 +35,8 @@ impl Module {
         canonical(&self.path).file_name().is_some_and(|name| name == REMOTE)
     }
 
-    /// A new connection, where the module is a client of another process: it answers CKR_DEVICE_ERROR to everything once
-    /// that process has ended.
+    /// Connects again to the process that has the module. After that process has ended, the client returns CKR_DEVICE_ERROR to
+    /// every call.
     pub(crate) fn reconnect(&self) -> Result<(), CallError> {
         self.raw.reinitialize()
     }
@@ -161,7 +161,7 @@ impl ModuleFile {
     }
 }
 
-/// Two ways to write one file are one file. A bare name is left to the loader.
+/// The file's canonical path, so that two paths to one file are equal. A bare name is left to the loader.
 pub(crate) fn canonical(path: &Path) -> PathBuf {
     std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }

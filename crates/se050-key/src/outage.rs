@@ -1,9 +1,9 @@
-//! What to do about a chip that does not answer: decided here, without a chip and without a clock.
+//! Decides what to do about a chip that does not answer. There is no I/O and no clock here.
 //!
-//! A C_OpenSession that fails leaks one of the three sessions of NXP's module 4.x, for the process's whole life: after
-//! the third it answers CKR_DEVICE_MEMORY for good, even when the chip is back. So an outage is not waited out by opening. The
-//! old session is kept and probed, and given up for a new one when there is reason to believe that it will open, or when
-//! nothing else is left to try. Every state has an end: the chip answers, or a new process is asked for.
+//! On NXP's module 4.x, each C_OpenSession that fails leaks one of three sessions until the process ends. After the third, it
+//! returns CKR_DEVICE_MEMORY for ever, even when the chip is back. So sessions are not opened again and again. The old session
+//! is kept and probed. It is replaced when opening a new one will probably succeed, or when nothing else is left to try. Every
+//! state has an end: the chip answers, or [`Step::Restart`].
 //!
 //! All times are multiples of one unit, [`TokenBuilder::back_off`](crate::TokenBuilder::back_off), 0.5 s by default.
 
@@ -15,16 +15,16 @@ pub(crate) const MOST_FAILURES: u32 = 2;
 /// The longest pause between two looks, in units: 2 s.
 const LONGEST_PAUSE: u32 = 4;
 /// A call that took longer to fail means that the chip acknowledges its address and does not answer: NXP's modules wait 3.5 s
-/// or 145 s for it. That nothing acknowledges, they notice within 0.3 s.
+/// or 145 s for the answer. If nothing acknowledges, they fail within 0.3 s.
 const SLOW: u32 = 4;
 /// How long a process that begins waits for a chip that is silent: 1.5 s. An SE050 starts within 0.1 s.
 const START: u32 = 3;
-/// When a session is opened without any sign of the chip, after its loss: 4 s. So a chip that was lost for up to 4 s is found
-/// within 4 s of its return.
+/// How long after the loss of the chip a session is opened without a sign of it: 4 s. A chip that is away for up to 4 s is so
+/// found within 4 s of its return.
 const BLIND: u32 = 8;
 /// The same for a chip that acknowledges and does not answer: 20 s. If it recovers before, the old session answers again.
 const MUTE: u32 = 40;
-/// The same for a chip that acknowledged its address before and does so no more: 60 s. An opening will probably fail.
+/// The same for a chip that acknowledged its address before, and now does not: 60 s. An opening will probably fail.
 const SILENT: u32 = 120;
 /// How long after a failed opening the last one follows: 30 s. Until then the application can save what it has.
 const LAST: u32 = 60;
@@ -38,7 +38,7 @@ pub(crate) enum SignOfLife {
     Acknowledged,
     /// Nothing does, and something did when the session was opened.
     Silent,
-    /// The bus cannot be looked at, or not in this way.
+    /// The bus cannot be checked, or not in this way.
     Unknown,
     /// The bus is not there, so no session can be opened.
     NoBus,
@@ -59,7 +59,7 @@ pub(crate) enum Step {
     Resume,
     /// Close the old session and open another.
     Open,
-    /// Nothing until then; look again meanwhile.
+    /// Do nothing until then, but look again at [`Outage::next_look`].
     WaitUntil(Instant),
     /// No session can be opened any more in this process.
     Restart,
@@ -186,7 +186,7 @@ impl Outage {
             _ => {}
         }
         let earliest = after(self.since, self.unit, wait);
-        // What failed before the chip came back says nothing about the chip that is back.
+        // Openings that failed before the chip came back do not count.
         let came_back = match look.bus {
             SignOfLife::Acknowledged => {
                 self.opened_silent || self.silent.max(self.no_bus) > budget.last_failure
@@ -203,14 +203,14 @@ impl Outage {
         Step::Open
     }
 
-    /// Only the old session is left to hope for, or the bus to come back: for so long.
+    /// Waits that long for the old session or the bus to come back, then asks for a restart.
     fn until_restart(&self, now: Instant, units: u32) -> Step {
         let end = after(self.since, self.unit, units);
         if end <= now { Step::Restart } else { Step::WaitUntil(end) }
     }
 }
 
-/// So many units after; a moment that the clock cannot say is one that does not come.
+/// `moment` plus that many units, at most 100 years.
 fn after(moment: Instant, unit: Duration, units: u32) -> Instant {
     let far = Duration::from_secs(100 * 365 * 86_400);
     moment.checked_add(unit.saturating_mul(units).min(far)).unwrap_or(moment)

@@ -16,8 +16,8 @@ use crate::Error;
 /// Longer than any token's longest PIN.
 const LONGEST: usize = 1024;
 
-/// A user PIN, never empty: a token counts the attempt with an empty PIN as a wrong one. It is zeroised when dropped, and
-/// never printed.
+/// A user PIN. It is never empty, since a token counts an empty PIN as a wrong one. It is zeroised when dropped, and never
+/// printed.
 #[derive(Clone)]
 pub struct Pin {
     text: SecretString,
@@ -42,7 +42,7 @@ impl Pin {
         let mut file = File::open(path).map_err(failed)?;
         let metadata = file.metadata().map_err(failed)?;
         let mode = metadata.permissions().mode();
-        // A pipe or terminal has a mode, too, but nobody can come back to it later.
+        // The mode of a pipe or a terminal does not matter: its content cannot be read a second time.
         if metadata.is_file() && mode & 0o077 != 0 {
             let text = format!("its mode {:03o} lets others than its owner use it (chmod 600)", mode & 0o777);
             return Err(failed(io::Error::new(io::ErrorKind::PermissionDenied, text)));
@@ -144,7 +144,7 @@ impl fmt::Debug for Pin {
     }
 }
 
-/// The first line, read into a buffer that is zeroised and never grows: a buffer that moves leaves what it held behind.
+/// The first line. The buffer is zeroised and never grows: growing would leave a copy of the PIN in memory.
 fn read_line(reader: &mut impl Read) -> io::Result<Zeroizing<String>> {
     let invalid = |text| io::Error::new(io::ErrorKind::InvalidData, text);
     let mut buffer = Zeroizing::new([0_u8; LONGEST]);
@@ -156,7 +156,7 @@ fn read_line(reader: &mut impl Read) -> io::Result<Zeroizing<String>> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
-        // A terminal or a pipe that stays open gives a line and no end.
+        // A terminal or an open pipe has no end of file.
         if buffer.iter().take(length).any(|byte| *byte == b'\n') {
             break;
         }

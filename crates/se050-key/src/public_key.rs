@@ -57,8 +57,8 @@ impl PublicKey {
         Self::from_spki(spki(RSA_ENCRYPTION, Any::from(Null), &key.map_err(|error| error.to_string())?)?)
     }
 
-    /// From CKA_EC_POINT: the uncompressed point in a DER OCTET STRING, or bare, as some tokens have it against PKCS#11. Its
-    /// length tells the curve: CKA_EC_PARAMS is not readable in every version of NXP's module.
+    /// From CKA_EC_POINT: the uncompressed point in a DER OCTET STRING, or bare, as some tokens return it. The length tells the
+    /// curve, since CKA_EC_PARAMS is not readable in every version of NXP's module.
     pub(crate) fn from_ec_point(ec_point: &[u8]) -> Result<Self, String> {
         let point = match ec_point {
             // The first byte of an uncompressed point is 4, and so is the tag of an OCTET STRING.
@@ -117,7 +117,7 @@ impl PublicKey {
     }
 }
 
-/// Two keys are one when their numbers are: an RSA key's algorithm may be written with and without its empty parameters.
+/// Compares the numbers only: the algorithm of an RSA key may be written with or without its NULL parameters.
 impl PartialEq for PublicKey {
     fn eq(&self, other: &Self) -> bool {
         (self.kind, &self.bits) == (other.kind, &other.bits)

@@ -1,9 +1,7 @@
-//! The C interface: every call of a PKCS#11 module that this crate makes.
+//! The C interface: every PKCS#11 call that this crate makes.
 //!
-//! All of them go through one function list, the one that was initialised: a module may give out a new and uninitialised
-//! list with each C_GetFunctionList (p11-kit's client does). And none of them asks for a length first, with a NULL buffer:
-//! NXP's module answers that question by doing the work, a second private-key operation for C_Sign, a second reading of
-//! the object for C_GetAttributeValue.
+//! All calls use the function list that was initialised, since C_GetFunctionList may return a new, uninitialised list each time
+//! (p11-kit's client does). No call asks for a length with a NULL buffer: NXP's module would sign, or read the object, twice.
 
 use std::path::Path;
 use std::ptr;
@@ -25,8 +23,7 @@ const SIGNATURE_BYTES: usize = 512;
 const ATTRIBUTE_BYTES: usize = 8192;
 /// How many handles a C_FindObjects asks for: NXP's 4.3 refuses less than 200 in an enumeration, its successor more.
 const HANDLES_A_CALL: usize = 200;
-/// How many objects a search collects. More are of no use to an error message, and a module that never ends must not
-/// keep us.
+/// The most objects that a search collects. An error message needs no more, and a faulty module may return objects without end.
 const MOST_HANDLES: usize = 1000;
 /// More slots than any module has.
 const MOST_SLOTS: usize = 256;
@@ -47,7 +44,7 @@ macro_rules! call {
 /// A loaded and initialised module. It belongs to the thread that loaded it (hence `Rc`): NXP's does no locking of its own.
 pub(crate) struct RawModule {
     functions: CK_FUNCTION_LIST,
-    /// Somebody else in the process had initialised it: then finalising is theirs, too.
+    /// Another part of the process had initialised it, and will finalise it.
     shared: bool,
     /// Keeps the module loaded while `functions` points into it.
     _library: Library,
@@ -114,7 +111,7 @@ impl RawModule {
         Ok(info)
     }
 
-    /// A read-only session. Nothing is closed on failure: the handle that NXP's module leaves then must not be.
+    /// Opens a read-only session. After a failure, the handle that NXP's module returns must not be closed.
     pub(crate) fn open_session(self: &Rc<Self>, slot: CK_SLOT_ID) -> Result<RawSession, CallError> {
         let mut handle: CK_SESSION_HANDLE = 0;
         // SAFETY: no callback, and the handle outlives the call.
@@ -138,7 +135,7 @@ impl Drop for RawModule {
     }
 }
 
-/// An open session, closed once with this value: 3.3's handles are pointers, and a second close frees them again.
+/// An open session. It is closed once, when this is dropped: handles of 3.3 are pointers, and a second close is a double free.
 pub(crate) struct RawSession {
     module: Rc<RawModule>,
     handle: CK_SESSION_HANDLE,
@@ -156,14 +153,14 @@ impl RawSession {
         unsafe { call!(self.module, C_Login(self.handle, user, bytes, pin.len() as CK_ULONG)) }
     }
 
-    /// C_GetSessionInfo: what a token without a random generator can be asked for a sign of life.
+    /// C_GetSessionInfo, to probe a token without a random generator.
     pub(crate) fn session_info(&self) -> Result<(), CallError> {
         let mut info = CK_SESSION_INFO::default();
         // SAFETY: the structure outlives the call.
         unsafe { call!(self.module, C_GetSessionInfo(self.handle, &raw mut info)) }
     }
 
-    /// C_GenerateRandom of some bytes that nobody needs.
+    /// C_GenerateRandom, as the cheapest command that the chip answers.
     pub(crate) fn random(&self) -> Result<(), CallError> {
         let mut bytes = [0_u8; 8];
         // SAFETY: the buffer is as long as said, and outlives the call.
@@ -172,10 +169,9 @@ impl RawSession {
         }
     }
 
-    /// The objects with those attributes. The search is ended whatever comes of it: NXP's module takes what is left of
-    /// one into the next.
+    /// The objects with those attributes. The search is ended in any case: NXP's module would continue it in the next one.
     pub(crate) fn find(&self, wanted: &[Wanted]) -> Result<Vec<CK_OBJECT_HANDLE>, CallError> {
-        // NXP's module reads a label up to a NUL, whatever length it is told: there is one behind each value.
+        // NXP's module ignores a label's length and reads up to a NUL, so one is appended to each value.
         let mut values: Vec<Vec<u8>> = wanted.iter().map(|(_, value)| [value, &[0][..]].concat()).collect();
         let mut template: Vec<CK_ATTRIBUTE> = wanted
             .iter()
@@ -239,7 +235,7 @@ impl RawSession {
         };
         // SAFETY: the template has one entry, whose buffer is as long as said; both outlive the call.
         unsafe { call!(self.module, C_GetAttributeValue(self.handle, object, &raw mut template, 1)) }?;
-        // CK_UNAVAILABLE_INFORMATION, the largest number, is as good as nothing.
+        // CK_UNAVAILABLE_INFORMATION is the largest number.
         value.truncate(
             usize::try_from(template.ulValueLen).ok().filter(|bytes| *bytes <= ATTRIBUTE_BYTES).unwrap_or(0),
         );

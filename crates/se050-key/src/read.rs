@@ -1,7 +1,6 @@
 //! Reading public keys and certificates from the token.
 //!
-//! A transfer on the bus may be disturbed without anybody noticing: what is read is read once more before it is called
-//! wrong.
+//! A disturbed transfer on the bus may go unnoticed. So a value that looks wrong is read once more before it is refused.
 
 use cryptoki_sys::{
     CK_KEY_TYPE, CK_OBJECT_HANDLE, CKA_EC_POINT, CKA_ID, CKA_KEY_TYPE, CKA_LABEL, CKA_MODULUS,
@@ -42,8 +41,7 @@ impl ChipSession {
 
     /// Checks that the certificate was issued for the key, by one attribute: the modulus, or the point.
     ///
-    /// Not by a signature on trial: that could not say which key it was made with, and costs the chip an operation
-    /// of the private key. Only where another token gives no point, nothing else is left.
+    /// A trial signature would cost the chip a private-key operation. It is made only on other tokens that do not give the point.
     pub(crate) fn check_against(
         &mut self,
         selector: &Selector,
@@ -65,8 +63,7 @@ impl ChipSession {
         Ok(public_key.clone())
     }
 
-    /// The key's public half, where it is of the kind that is expected; else whatever it is. `None` where the token does
-    /// not give it.
+    /// The key's public half, read as the expected kind of key if it is one. `None` if the token does not give it.
     fn own_key(&mut self, selector: &Selector, expected: &PublicKey) -> Result<Option<PublicKey>, Fault> {
         let key = self.handle(ObjectType::Private, selector)?;
         let read = match expected.kind() {
@@ -84,12 +81,12 @@ impl ChipSession {
         match read {
             Ok(Some(own)) => Ok(Some(own)),
             Err(fault @ (Fault::Silent { .. } | Fault::NoSuchObject { .. })) => Err(fault),
-            // Keys of two kinds: the attribute that one has is an error on the other. Then the key is read as what it is.
+            // The key may be of another kind, which does not have this attribute.
             _ => self.public_key(selector).map(Some),
         }
     }
 
-    /// Signs something that is no message of anybody's, and verifies it with the certificate's key.
+    /// Signs a fixed text, and verifies the signature with the certificate's key.
     fn check_by_signing(&mut self, selector: &Selector, certificate: &Certificate) -> Result<(), Fault> {
         let scheme = match certificate.public_key().kind() {
             KeyKind::Rsa { .. } => Scheme::RsaPkcs1Sha256,
@@ -142,7 +139,7 @@ impl ChipSession {
         let read = |session: &mut Self| match certificate {
             Some(selector) => session.certificate(selector),
             None if session.token.is_se050 && !key.names_factory_key() => {
-                // A key that is not there is the first thing to say.
+                // If the key is missing, that is the error to report.
                 session.public_key(key)?;
                 Err(Fault::Wrong(Error::NoCertificateKnown { key: key.to_string() }))
             }
@@ -167,8 +164,7 @@ impl ChipSession {
         Ok(again)
     }
 
-    /// NXP's module gives the point of the key pair; a token that keeps the halves apart gives it on the public key, if it
-    /// has one.
+    /// CKA_EC_POINT of the key pair (NXP's module), or of the public-key object that belongs to it (other tokens).
     fn ec_point(&self, key: CK_OBJECT_HANDLE, selector: &Selector) -> Result<Option<Vec<u8>>, Fault> {
         let on_the_key = self.attribute(key, CKA_EC_POINT, "public point", selector);
         if self.token.is_se050 {
@@ -190,7 +186,7 @@ impl ChipSession {
     }
 }
 
-/// Refuses an RSA key by its size when it is opened, and not as a signature that does not verify.
+/// Refuses an RSA key of an unsupported size. Otherwise its signatures would later fail to verify.
 fn check_size(key: &Selector, public_key: &PublicKey) -> Result<(), Error> {
     match public_key.kind() {
         KeyKind::Rsa { bits } if !RSA_BITS.contains(&bits) => {

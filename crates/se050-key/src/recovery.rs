@@ -15,6 +15,9 @@ use crate::{CallError, Error, TokenBuilder, TokenInfo};
 
 /// How long a request waits for an opening that is due soon. Otherwise the caller would only fail and ask again.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a process that begins without its chip takes to say so. Container engines start it again at once, for as long as the
+/// chip is away.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
 /// The first pause after which a key that fails on a new session is tried again, doubled up to [`LONGEST_REST`].
 const FIRST_REST: Duration = Duration::from_secs(1);
 /// The longest such pause.
@@ -208,7 +211,11 @@ impl Recovery {
                 Step::Open | Step::Resume => break,
             }
         }
-        self.open_session()
+        let opened = self.open_session();
+        if let Err(Error::ChipUnreachable { .. }) = opened {
+            std::thread::sleep(unit.saturating_mul(2).min(RESTART_PAUSE));
+        }
+        opened
     }
 
     fn open_session(&mut self) -> Result<(), Error> {

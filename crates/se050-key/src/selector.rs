@@ -69,7 +69,7 @@ impl Selector {
     ) -> Result<Se050Object<'_>, Error> {
         let (label, id) = self.label_and_id(token, object_type)?;
         match (self.ids.as_slice(), label, id) {
-            // Every object of the module has a label made of its id, and an id of four bytes.
+            // On NXP's module, labels and CKA_IDs are made from the four-byte object id, so no other CKA_ID exists.
             ([], _, Some(_)) => Err(self.not_this("id")),
             ([], Some(label), None) if label.len() > LONGEST_SE050_LABEL => {
                 let reason = "NXP's module takes no label of more than 31 bytes; try sss:100100F0".to_owned();

@@ -16,10 +16,10 @@ use crate::{CallError, Error, ObjectType, Pin, PublicKey, Scheme, Selector, Toke
 const WRONG_LENGTHS: usize = 4;
 /// How often a signature that does not verify is made: once more, since one transfer on the bus may be disturbed.
 const WRONG_SIGNATURES: usize = 2;
-/// A call that takes longer to fail is asked about before the next one is made.
+/// After a call that took longer than this to fail, the chip is probed before the next call.
 const LONG: Duration = Duration::from_secs(1);
 
-/// Why a piece of work failed. What the user is told of it is made in `recovery.rs`.
+/// Why a piece of work failed. `recovery.rs` makes the public error from it.
 #[derive(Debug)]
 pub(crate) enum Fault {
     /// A call failed, and the chip answers.
@@ -40,9 +40,9 @@ pub(crate) struct ChipSession {
     raw: RawSession,
     pub(crate) token: TokenInfo,
     pin: Option<Pin>,
-    /// What was looked up. On NXP's module it outlives the session, since a handle is an object's id.
+    /// Handles that were looked up. NXP's stay valid in later sessions, since a handle is the object's id.
     pub(crate) handles: Handles,
-    /// A signature failed. NXP's module up to 4.3 can sign no more in this session, with whatever key.
+    /// A signature failed, so the session is replaced: on NXP's module up to 4.3 it cannot sign any more, with any key.
     pub(crate) spent: bool,
     watchdog: Arc<Watchdog>,
 }
@@ -60,14 +60,14 @@ impl ChipSession {
         Ok(Self { raw, token, pin, handles, spent: false, watchdog })
     }
 
-    /// Whether the chip answers: the cheapest command there is, which works in a session that can sign no more, too.
+    /// Whether the chip answers. The command costs one APDU, and works even in a session that cannot sign any more.
     pub(crate) fn answers(&self) -> bool {
         let asked = if self.token.has_random { self.raw.random() } else { self.raw.session_info() };
         asked.inspect(|()| self.watchdog.answered()).is_ok()
     }
 
-    /// Makes one call of the module. Where it fails, the chip is asked for a sign of life: NXP's module gives the same few
-    /// codes for everything.
+    /// Makes one call of the module. If it fails, the chip is probed, since NXP's module returns the same few codes for
+    /// everything.
     pub(crate) fn call<T>(
         &self,
         doing: impl FnOnce() -> String,
@@ -159,7 +159,7 @@ impl ChipSession {
         self.call(|| format!("reading the {what} of {selector}"), |raw| raw.attribute(object, attribute))
     }
 
-    /// Whether the attribute can be read. A call that takes long to fail is not followed by another without asking why.
+    /// Whether the attribute can be read. If the call took long to fail, the chip is probed.
     pub(crate) fn has(&self, object: CK_OBJECT_HANDLE, attribute: CK_ATTRIBUTE_TYPE) -> Result<bool, Fault> {
         let asked = Instant::now();
         match self.raw.attribute(object, attribute) {

@@ -32,7 +32,7 @@ pub struct TokenInfo {
     pub module: PathBuf,
     /// Whether this is NXP's module (or its simulator), whose labels are object ids.
     pub is_se050: bool,
-    /// What became of wrong PINs.
+    /// How many tries of the user PIN are left, as far as the token says so.
     pub(crate) pin: PinState,
 }
 
@@ -88,9 +88,8 @@ impl TokenInfo {
         self.is_se050.then_some(order)
     }
 
-    /// Whether a signature with RSASSA-PSS, which TLS 1.3 wants of RSA keys, wears the chip: NXP's module up to 4.2 hashes
-    /// each piece of its mask in the chip, 50 APDUs with RSA-2048 and 90 with RSA-4096 instead of 7, and writes two objects to
-    /// its memory.
+    /// Whether an RSASSA-PSS signature, which TLS 1.3 requires of RSA keys, wears the chip. NXP's module up to 4.2 computes the
+    /// mask on the chip: 50 APDUs with RSA-2048 and 90 with RSA-4096 instead of 7, and two writes to its memory.
     pub fn rsa_pss_is_costly(&self) -> bool {
         self.is_se050 && self.firmware_version <= (4, 2)
     }

@@ -21,8 +21,8 @@ const OF_THE_TOKEN: [&str; 6] = ["module-path", "token", "manufacturer", "model"
 ///
 /// Known are the attributes that `p11tool` and `pkcs11-tool` print: `token`, `manufacturer`, `model`, `serial`, `slot-id`,
 /// `object`, `id`, `type`, and after the question mark `module-path` and `pin-source`. Each of them has to fit.
-/// Any other attribute is an error: to leave one out would select something else than was asked for. `pin-value` is
-/// refused, because a URI is no place for a secret.
+/// Any other attribute is an error: ignoring it could select another object. `pin-value` is refused, since a URI is not
+/// secret.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Pkcs11Uri {
     texts: BTreeMap<&'static str, String>,
@@ -256,8 +256,8 @@ fn without_nul(text: String) -> Result<String, String> {
     if text.contains('\0') { Err("a value holds a NUL character".into()) } else { Ok(text) }
 }
 
-/// What may stand as it is in a path and in a query value (RFC 7512, section 2.3: pk11-res-avail, unreserved and the
-/// ampersand; a slash only in the query, but it does no harm in a path).
+/// The characters that need no percent-encoding (RFC 7512, section 2.3: pk11-res-avail, unreserved and the ampersand; a slash is
+/// allowed only in the query, but does no harm in the path).
 fn stands_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~:[]@!$'()*+,=/|&".contains(&byte)
 }

@@ -13,7 +13,7 @@ struct Watch {
     ended: bool,
     /// When the chip answered last, or the thread began to wait for it; `None` while nothing is to do.
     ///
-    /// A call that fails is no answer, and neither is the next request: only a success starts the time anew.
+    /// Only a successful call restarts the time: neither a failed call nor the next request does.
     waiting_since: Option<Instant>,
     /// When the chip answered last.
     last_answer: Instant,
@@ -74,7 +74,7 @@ impl Watchdog {
         self.lock().waiting_since.is_some_and(|since| since.elapsed() >= deadline)
     }
 
-    /// A thread that panicked left the values as they were: none of them is half written.
+    /// A thread that panicked left consistent values: each is written in one step.
     fn lock(&self) -> MutexGuard<'_, Watch> {
         self.watch.lock().unwrap_or_else(PoisonError::into_inner)
     }

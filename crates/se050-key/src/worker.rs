@@ -1,9 +1,8 @@
 //! The thread that makes every call of the module, one for each module and process.
 //!
-//! The chip serves one command at a time, NXP's module does no locking that can be relied on, and a hung I2C
-//! transfer blocks the call for seconds to minutes: so one thread makes every call, and whoever wants something of
-//! it waits no longer than a bound. The bound is on the chip's silence, not on the place in the queue: two hundred
-//! requests that are answered take as long as they take.
+//! The chip serves one command at a time, NXP's module has no reliable locking, and a hung I2C transfer blocks a call for
+//! seconds to minutes. So one thread makes every call, and callers wait for it with a limit. The limit is on the chip's silence,
+//! not on the time in the queue: two hundred requests may take as long as they need, while the chip answers.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -18,7 +17,7 @@ use crate::recovery::Recovery;
 use crate::watchdog::Watchdog;
 use crate::{Error, TokenBuilder, TokenInfo};
 
-/// How long the last handle waits for the session to be closed: about a chip's hang (3.5 s on NXP's 4.x).
+/// How long dropping the last handle waits for the session to be closed: a little longer than a hung call (3.5 s on NXP's 4.x).
 const CLOSING: Duration = Duration::from_secs(4);
 const OPENING: &str = "opening the token";
 
@@ -42,10 +41,10 @@ struct Last {
     process: u32,
 }
 
-/// The way to the worker thread. The thread ends with the last of it.
+/// Sends requests to the worker thread. The thread ends when the last `Arc` of this value is dropped.
 pub(crate) struct Worker {
-    /// `None` only while this value is dropped. Behind a lock only because a `Sender` is not meant to be shared.
-    jobs: Option<Mutex<Sender<Job>>>,
+    /// `None` only while this value is dropped.
+    jobs: Option<Sender<Job>>,
     watchdog: Arc<Watchdog>,
     info: TokenInfo,
     /// The PIN with which the token was opened, hashed.
@@ -73,7 +72,7 @@ impl Worker {
                     Some(what) => Err(Error::AlreadyOpen { module: options.module, what }),
                 };
             }
-            // Still closing its session, or hanging in an opening that was given up on.
+            // The thread is still closing its session, or hangs in an opening whose caller gave up.
             if last.watchdog.is_hanging(last.options.deadline)
                 || !last.watchdog.wait_for_end(options.deadline)
             {
@@ -96,12 +95,12 @@ impl Worker {
         let (opened_sender, opened) = mpsc::channel();
         let thread_watchdog = Arc::clone(&watchdog);
         let thread = std::thread::Builder::new().name("se050-key".into()).spawn(move || {
-            // Dropped last, whatever happens here.
+            // Dropped last, also after a panic.
             let ending = Ending(thread_watchdog);
             let mut recovery = match Recovery::open(options, Arc::clone(&ending.0)) {
                 Ok(recovery) => recovery,
                 Err(error) => {
-                    // Nobody may wait for it any more.
+                    // The caller may have given up.
                     let _ = opened_sender.send(Err(error));
                     return;
                 }
@@ -119,7 +118,7 @@ impl Worker {
         let info = wait(&opened, &watchdog, deadline, OPENING)??;
         let pin = pin.filter(|_| info.login_required).map(|pin| login::hashed(&info, &pin));
         let process = std::process::id();
-        Ok(Self { jobs: Some(Mutex::new(jobs)), watchdog, info, pin, deadline, process })
+        Ok(Self { jobs: Some(jobs), watchdog, info, pin, deadline, process })
     }
 
     pub(crate) fn info(&self) -> &TokenInfo {
@@ -155,14 +154,13 @@ impl Worker {
         let wanted = Wanted(Arc::new(AtomicBool::new(true)));
         let still_wanted = Arc::clone(&wanted.0);
         let job: Job = Box::new(move |recovery| {
-            // Who has given up shall not cost the chip a signature later.
+            // A request whose caller has given up is not begun.
             if still_wanted.load(Ordering::Acquire) {
                 let _ = reply.send(work(recovery));
             }
         });
-        let jobs = self.jobs.as_ref().and_then(|jobs| jobs.lock().ok()).ok_or(Error::WorkerGone { doing })?;
-        jobs.send(job).map_err(|_| Error::WorkerGone { doing })?;
-        drop(jobs);
+        let sent = self.jobs.as_ref().and_then(|jobs| jobs.send(job).ok());
+        sent.ok_or(Error::WorkerGone { doing })?;
         wait(&answer, &self.watchdog, self.deadline, doing)?
     }
 }
@@ -170,14 +168,14 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         self.jobs = None;
-        // The chip is to be released before the process ends, if it answers. A forked child has no such thread.
+        // Wait until the session is closed, so that the process does not end before. A forked child has no such thread.
         if self.process == std::process::id() {
             self.watchdog.wait_for_end(CLOSING);
         }
     }
 }
 
-/// Does what is asked for, and looks for a chip that does not answer meanwhile.
+/// Serves requests. Between them, it looks for a chip that does not answer.
 fn serve(queue: &Receiver<Job>, recovery: &mut Recovery, watchdog: &Watchdog) {
     loop {
         let job = match queue.try_recv() {
@@ -200,7 +198,7 @@ fn serve(queue: &Receiver<Job>, recovery: &mut Recovery, watchdog: &Watchdog) {
     }
 }
 
-/// Waits for the answer as long as the chip answers somebody.
+/// Waits for the answer. The time limit starts anew whenever the chip answers any request.
 fn wait<T>(
     answer: &Receiver<T>,
     watchdog: &Watchdog,
@@ -228,7 +226,7 @@ impl Drop for Ending {
     }
 }
 
-/// The caller still waits.
+/// Set while the caller waits for the answer.
 struct Wanted(Arc<AtomicBool>);
 
 impl Drop for Wanted {

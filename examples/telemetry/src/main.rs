@@ -67,7 +67,7 @@ async fn telemetry(args: &Args, device: &Device, mut out: impl Write) -> anyhow:
                     Ok(receipt) => drop(receipt),
                     // An event has told it. No reason to stop measuring: somebody may make room on the disk.
                     Err(Error::OutboxStore { .. }) => refused += 1,
-                    Err(error) => return Err(error.into()),
+                    Err(error) => return Err(error).with_context(|| left_over(args, number, &client)),
                 }
             }
             _ = status.tick() => writeln!(out, "{}", summary(&client.statistics()))?,
@@ -75,7 +75,7 @@ async fn telemetry(args: &Args, device: &Device, mut out: impl Write) -> anyhow:
                 Some(event) => show(&event, &mut out)?,
                 None => {
                     let ended = client.closed().await;
-                    return ended.with_context(|| lost(number, &client.statistics()));
+                    return ended.with_context(|| left_over(args, number, &client));
                 }
             },
             _ = stop.asked() => break,
@@ -137,10 +137,16 @@ fn summary(statistics: &Statistics) -> String {
     )
 }
 
-/// What the program's end costs, of that many readings.
-fn lost(readings: u64, statistics: &Statistics) -> String {
+/// What becomes of the readings that were not acknowledged when the client ended.
+fn left_over(args: &Args, readings: u64, client: &Client) -> String {
+    let statistics = client.statistics();
     let done = statistics.acknowledged + statistics.refused + statistics.dropped;
-    format!("{} readings did not get through", readings.saturating_sub(done))
+    match &args.durable {
+        Some(directory) => {
+            format!("what was not acknowledged waits in {} for the next start", directory.display())
+        }
+        None => format!("{} readings did not get through", readings.saturating_sub(done)),
+    }
 }
 
 /// Sends what waits, and disconnects. A second signal ends the program at once.

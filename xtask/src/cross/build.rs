@@ -1,4 +1,5 @@
-//! What is built for the device: `se050-iot` without the operator's half, and every example of the workspace.
+//! What is built for the device: `se050-iot` without the operator's half, and every example of the workspace. And `se050-iot` with that
+//! half, as a program of its own name, for `up` on the device itself.
 
 use std::path::PathBuf;
 
@@ -13,15 +14,28 @@ use crate::step::Step;
 /// Small first; see the root's Cargo.toml.
 const PROFILE: &str = "dist";
 
+/// The name of `se050-iot` with the operator's half.
+pub(crate) const OPERATOR: &str = "se050-iot-operator";
+
+/// Which programs are built.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Programs {
+    /// What belongs on a device: no AWS SDK.
+    OfTheDevice,
+    /// These, and [`OPERATOR`].
+    All,
+}
+
 /// A package, and cargo's arguments for its device build.
 pub(crate) struct Package {
     pub(crate) name: String,
-    pub(crate) programs: Vec<String>,
+    /// The names that cargo gives the programs, and their names here.
+    pub(crate) programs: Vec<(String, String)>,
     pub(crate) arguments: Vec<&'static str>,
 }
 
-/// Everything that goes onto the device.
-pub(crate) fn packages() -> anyhow::Result<Vec<Package>> {
+/// What is built, each in a run of cargo of its own.
+pub(crate) fn packages(which: Programs) -> anyhow::Result<Vec<Package>> {
     let metadata = output_of(cargo().args(["metadata", "--no-deps", "--locked", "--format-version", "1"]))?;
     let metadata: Value = serde_json::from_str(&metadata).context("cargo metadata")?;
     let all =
@@ -32,18 +46,24 @@ pub(crate) fn packages() -> anyhow::Result<Vec<Package>> {
         let is_example = text("manifest_path").starts_with(&*root().join("examples").to_string_lossy());
         if is_example || text("name") == "se050-iot" {
             let arguments = if is_example { vec![] } else { vec!["--no-default-features"] };
-            packages.push(Package { name: text("name").to_owned(), programs: programs(package), arguments });
+            let programs = programs(package).into_iter().map(|name| (name.clone(), name)).collect();
+            packages.push(Package { name: text("name").to_owned(), programs, arguments });
         }
     }
     packages.sort_by(|one, other| one.name.cmp(&other.name));
+    if which == Programs::All {
+        let programs = vec![("se050-iot".to_owned(), OPERATOR.to_owned())];
+        packages.push(Package { name: "se050-iot".to_owned(), programs, arguments: vec![] });
+    }
     Ok(packages)
 }
 
-/// Builds a package and returns where its programs are.
+/// Builds a package and returns where its programs are, with the names that they get.
 ///
 /// One cargo run each: built together, the packages would get each other's features.
-pub(crate) fn build(toolchain: &Toolchain, package: &Package) -> anyhow::Result<Vec<PathBuf>> {
-    let step = Step::begin(&package.name, "building");
+pub(crate) fn build(toolchain: &Toolchain, package: &Package) -> anyhow::Result<Vec<(PathBuf, String)>> {
+    let names: Vec<&str> = package.programs.iter().map(|(_, name)| name.as_str()).collect();
+    let step = Step::begin(&names.join(", "), "building");
     let mut command = toolchain.cargo();
     command
         .args([
@@ -60,7 +80,8 @@ pub(crate) fn build(toolchain: &Toolchain, package: &Package) -> anyhow::Result<
         .args(&package.arguments);
     run_shown(&mut command)?;
     step.done();
-    Ok(package.programs.iter().map(|program| built(toolchain).join(program)).collect())
+    let built = built(toolchain);
+    Ok(package.programs.iter().map(|(program, name)| (built.join(program), name.clone())).collect())
 }
 
 /// Builds the simulated chip's module for the device and returns where it is.

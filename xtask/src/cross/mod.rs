@@ -23,7 +23,7 @@ mod toolchain;
 mod zig;
 
 pub(crate) use artifacts::{Artifact, artifacts_directory, sha256};
-pub(crate) use build::packages;
+pub(crate) use build::{Programs, packages};
 use device::workshop;
 pub(crate) use device::{ARMADILLO_G4, Device, DeviceName};
 pub(crate) use emulator::Emulator;
@@ -55,7 +55,7 @@ pub(crate) fn run(options: &ToolchainOptions, smoke: bool) -> anyhow::Result<Exi
             code = ExitCode::FAILURE;
         }
     } else {
-        build(options)?;
+        artifacts::make(&prepare(options)?, Programs::All).context("building for the device")?;
     }
     println!(
         "{:.1} s in all; everything is in {}",
@@ -65,19 +65,21 @@ pub(crate) fn run(options: &ToolchainOptions, smoke: bool) -> anyhow::Result<Exi
     Ok(code)
 }
 
-/// Builds and checks everything that goes onto the device.
+/// Builds and checks everything that belongs on a device.
 pub(crate) fn build(options: &ToolchainOptions) -> anyhow::Result<Vec<Artifact>> {
-    artifacts::make(&prepare(options)?).context("building for the device")
+    artifacts::make(&prepare(options)?, Programs::OfTheDevice).context("building for the device")
 }
 
-/// The same, and runs it under an emulator, with the tests of the crates next to the chip.
+/// The same and `se050-iot` with the operator's half, and runs all of it under an emulator, with the tests of the crates next to the
+/// chip. Returns what belongs on a device.
 pub(crate) fn build_and_test(
     options: &ToolchainOptions,
     this_pc: ThisPc,
 ) -> anyhow::Result<(Vec<Artifact>, Counts)> {
     let toolchain = prepare(options)?;
-    let artifacts = artifacts::make(&toolchain).context("building for the device")?;
+    let mut artifacts = artifacts::make(&toolchain, Programs::All).context("building for the device")?;
     let counts = smoke::run(&toolchain, &artifacts, this_pc).context("running the device's programs")?;
+    artifacts.retain(|artifact| artifact.name != build::OPERATOR);
     Ok((artifacts, counts))
 }
 

@@ -39,6 +39,7 @@ pub(crate) fn run(toolchain: &Toolchain, artifacts: &[Artifact], this_pc: ThisPc
     counts.check("from the chip to the cloud and back, signatures made in the device's module", || {
         smoke.chip_to_cloud()
     });
+    counts.check("up: from the simulated chip to the first message, with the operator's half", || smoke.up());
     counts.check("a module for glibc is refused, and the error says so", || smoke.glibc_module());
     counts.add(smoke.tests_on_the_device(toolchain)?);
     Ok(counts)
@@ -129,6 +130,35 @@ impl<'a> Smoke<'a> {
         );
         let made = self.signatures(&chip)? - before;
         ensure!(made == 1, "a connection takes one signature of the chip, the device's module made {made}");
+        Ok(())
+    }
+
+    /// A chip and an account of its own, and one command.
+    fn up(&self) -> anyhow::Result<()> {
+        let chip = self.directory.join("chip-up");
+        self.host("se050-sim").arg("new").path(&chip).run()?;
+        let module = chip.join("libsss_pkcs11.so");
+        fs::copy(&self.module, &module).context("putting the device's module into the chip")?;
+        let cloud = Cloud::start(&self.host("aws-iot-sim"), &self.directory.join("aws-up"))?;
+        let up = || {
+            let program = self.device(build::OPERATOR)?.args(["up", "--thing", THING, "--config"]);
+            program
+                .path(&self.directory.join("device.toml"))
+                .args(["--key-label", KEY_LABEL, "--pkcs11-lib"])
+                .path(&module)
+                .args(["--port", &cloud.port().to_string(), "--ca-file"])
+                .path(cloud.ca_file())
+                .environment(cloud.aws_environment())
+                .run()
+        };
+        for (run, expected) in [("first", "+ thing"), ("second", "Nothing was changed")] {
+            let output = up()?;
+            ensure!(
+                output.contains(expected) && output.contains("sent and received"),
+                "the {run} `up` did not say {expected:?} and that the message came back; aws-iot-sim's log is {}",
+                cloud.log_file().display()
+            );
+        }
         Ok(())
     }
 

@@ -62,7 +62,7 @@ fn document(artifacts: &[Artifact], description: &Description, device: &Device) 
 fn libraries(device: &Device) -> anyhow::Result<Vec<Value>> {
     let checksums = checksums(&fs::read_to_string(root().join("Cargo.lock")).context("Cargo.lock")?);
     let mut lines = BTreeSet::new();
-    for package in cross::packages()? {
+    for package in cross::packages(cross::Programs::OfTheDevice)? {
         let mut tree = cargo();
         tree.args(["tree", "--locked", "--package", &package.name]).args(&package.arguments);
         tree.args(["--target", device.triple, "--edges", "normal", "--prefix", "none", "--no-dedupe"]);

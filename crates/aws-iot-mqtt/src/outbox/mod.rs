@@ -6,6 +6,7 @@
 pub mod durable;
 mod entry;
 mod options;
+mod slots;
 mod state;
 mod store;
 #[cfg(test)]
@@ -132,12 +133,25 @@ impl Outbox {
 
     /// The messages are done with.
     pub(crate) fn complete(&self, results: impl IntoIterator<Item = (Key, Result<(), Error>)>) {
-        let mut removed = Removed::default();
+        let (mut removed, mut acknowledged) = (Removed::default(), Vec::new());
         let mut state = self.state();
         for (key, result) in results {
-            state.remove(key, result, &mut removed);
+            let Some(entry) = state.take(key) else { continue };
+            // As nearly always: there is nothing else to tell.
+            if result.is_ok() && entry.stored.is_none() {
+                acknowledged.extend(entry.answer);
+            } else {
+                removed.0.push((entry, result));
+            }
         }
         drop(state);
+        if !acknowledged.is_empty() {
+            self.room.notify_waiters();
+        }
+        for answer in acknowledged {
+            // Whoever published it may have stopped waiting.
+            let _ = answer.send(Ok(()));
+        }
         self.report(removed);
     }
 

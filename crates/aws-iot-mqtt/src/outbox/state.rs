@@ -46,12 +46,16 @@ impl State {
     }
 
     pub(super) fn remove(&mut self, key: Key, result: Result<(), Error>, removed: &mut Removed) {
-        let Some(entry) = self.store.remove(key) else { return };
+        removed.0.extend(self.take(key).map(|entry| (entry, result)));
+    }
+
+    pub(super) fn take(&mut self, key: Key) -> Option<Entry> {
+        let entry = self.store.remove(key)?;
         self.waiting.of(entry.qos).remove(&key);
         if entry.refused.is_some() {
             self.paused.retain(|(_, paused)| *paused != key);
         }
-        removed.0.push((entry, result));
+        Some(entry)
     }
 
     pub(super) fn resume(&mut self, now: Instant) {
@@ -147,10 +151,15 @@ impl Keys {
     }
 
     pub(super) fn remove(&mut self, key: &Key) {
-        if self.0.front() == Some(key) {
-            self.0.pop_front();
-        } else if let Ok(index) = self.0.binary_search(key) {
-            self.0.remove(index);
+        match self.0.front() {
+            Some(first) if first == key => drop(self.0.pop_front()),
+            // A message that was sent is older than those that wait, as a rule.
+            Some(first) if first < key => {
+                if let Ok(index) = self.0.binary_search(key) {
+                    self.0.remove(index);
+                }
+            }
+            _ => {}
         }
     }
 }

@@ -2,11 +2,12 @@
 //!
 //! With a durable outbox, messages of QoS 1 go to a [`Spool`] first, which loads a few at a time into this store.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use super::OutboxOptions;
 use super::entry::Entry;
+use super::slots::Slots;
 use super::state::CLOCK_IS_SET;
 use crate::Error;
 
@@ -30,6 +31,7 @@ pub(super) trait Spool: Send + Sync {
 }
 
 /// What became of a message that was offered to a [`Spool`].
+#[cfg_attr(not(feature = "durable"), expect(dead_code, reason = "without a disk, nothing is offered to it"))]
 pub(super) enum Offer {
     Accepted,
     NoRoom(Entry),
@@ -39,8 +41,7 @@ pub(super) enum Offer {
 
 #[derive(Default)]
 pub(super) struct Store {
-    /// Boxed: a tree moves its values about.
-    entries: BTreeMap<Key, Box<Entry>>,
+    entries: Slots<Entry>,
     /// The messages that expire unless they are sent before, the next one first.
     expiries: BTreeSet<(SystemTime, Key)>,
     bytes: usize,
@@ -52,25 +53,25 @@ impl Store {
         self.last_key += 1;
         self.bytes += entry.bytes();
         self.expiries.extend(entry.expires.map(|expires| (expires, self.last_key)));
-        self.entries.insert(self.last_key, Box::new(entry));
+        self.entries.push(self.last_key, entry);
         self.last_key
     }
 
     pub(super) fn get(&self, key: Key) -> Option<&Entry> {
-        self.entries.get(&key).map(Box::as_ref)
+        self.entries.get(key)
     }
 
     pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut Entry> {
-        self.entries.get_mut(&key).map(Box::as_mut)
+        self.entries.get_mut(key)
     }
 
     pub(super) fn remove(&mut self, key: Key) -> Option<Entry> {
-        let entry = self.entries.remove(&key)?;
+        let entry = self.entries.remove(key)?;
         self.bytes -= entry.bytes();
         if let Some(expires) = entry.expires {
             self.expiries.remove(&(expires, key));
         }
-        Some(*entry)
+        Some(entry)
     }
 
     /// A message that is in flight does not expire: its acknowledgement is awaited.
@@ -78,7 +79,7 @@ impl Store {
         if !expiring && self.expiries.is_empty() {
             return;
         }
-        let Some(expires) = self.entries.get(&key).and_then(|entry| entry.expires) else { return };
+        let Some(expires) = self.entries.get(key).and_then(|entry| entry.expires) else { return };
         if expiring {
             self.expiries.insert((expires, key));
         } else {
@@ -93,7 +94,7 @@ impl Store {
         for entry in self.entries.values_mut().filter(|entry| entry.accepted < is_set) {
             (entry.accepted, entry.expires) = (later(entry.accepted), entry.expires.map(later));
         }
-        let expires = |key: Key| self.entries.get(&key).and_then(|entry| entry.expires);
+        let expires = |key: Key| self.entries.get(key).and_then(|entry| entry.expires);
         self.expiries = self.expiries.iter().filter_map(|(_, key)| Some((expires(*key)?, *key))).collect();
     }
 
@@ -103,11 +104,11 @@ impl Store {
     }
 
     pub(super) fn keys(&self) -> Vec<Key> {
-        self.entries.keys().copied().collect()
+        self.entries.iter().map(|(key, _)| key).collect()
     }
 
     pub(super) fn oldest(&self) -> Option<&Entry> {
-        self.entries.first_key_value().map(|(_, entry)| entry.as_ref())
+        self.entries.iter().next().map(|(_, entry)| entry)
     }
 
     pub(super) fn len(&self) -> usize {

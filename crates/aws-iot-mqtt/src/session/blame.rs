@@ -3,10 +3,12 @@
 //! AWS IoT Core may close the connection in answer to a PUBLISH or SUBSCRIBE that the policy denies. Sent again first on
 //! each new connection, such a request would be met with the same answer for ever, and everything behind it would wait.
 //!
-//! But a front end that accepts CONNECT and then fails hangs up on every request, and none of them is to blame. So after
-//! three hang-ups a message is set aside while the others go on. It is given up if they pass and it does not. Where there is
-//! nothing to compare it with, it is given up after a minute; and if that was in vain, since nothing else passes either, the
-//! next one has twice as long. An outage of an hour so costs six messages at most, and one of a minute none.
+//! But a front end that accepts CONNECT and then fails hangs up on every request, and none of them is to blame. Therefore:
+//! - Where the server gives a reason that names the request, the request is given up after three hang-ups.
+//! - Otherwise, a message is set aside after three hang-ups, and the others go on. If they pass and it still does not, it is
+//!   given up.
+//! - If no other message passes, it is given up after a minute. The next one then gets two minutes, and so on. So an outage
+//!   of a minute costs no message, and one of an hour six at most.
 
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
@@ -59,7 +61,7 @@ struct Suspect {
 
 /// What becomes of the request that the connection ended with.
 #[derive(Debug, PartialEq, Eq)]
-enum Sentence {
+enum Decision {
     SetAside(Key),
     GiveUp {
         item: Item,
@@ -108,15 +110,15 @@ impl Blame {
         self.suspect = None;
     }
 
-    /// The connection ended at `now` with `oldest` unanswered. `harmless`: its caller is told if it is given up, and nothing is
-    /// lost by that.
+    /// The connection ended at `now` with `oldest` unanswered. `harmless`: nothing is lost if it is given up, since its caller
+    /// waits and is told.
     fn lost(
         &mut self,
         oldest: Option<Item>,
         harmless: bool,
         error: &Error,
         now: Instant,
-    ) -> Option<Sentence> {
+    ) -> Option<Decision> {
         // A server that acknowledges nothing at all is overloaded, or throttles: no request is to blame.
         let timed_out = matches!(error, Error::OperationTimeout { .. }) && self.progress;
         let alone = hung_up(error);
@@ -131,11 +133,11 @@ impl Blame {
             let span = SPAN.saturating_mul(1 << self.given_up.min(DOUBLINGS));
             if is_sure || now.saturating_duration_since(suspect.first) >= span {
                 self.given_up += u32::from(!is_sure);
-                return Some(Sentence::GiveUp { item: suspect.item, losses: suspect.losses });
+                return Some(Decision::GiveUp { item: suspect.item, losses: suspect.losses });
             }
             if let Item::Publish(key) = suspect.item {
                 self.aside.push(suspect);
-                return Some(Sentence::SetAside(key));
+                return Some(Decision::SetAside(key));
             }
         }
         self.suspect = Some(suspect);
@@ -192,8 +194,8 @@ impl Session {
         let harmless =
             matches!(&oldest, Some(Item::Filter(filter)) if self.subscriptions.is_only_awaited(filter));
         match self.blame.lost(oldest, harmless, error, now) {
-            Some(Sentence::GiveUp { item, losses }) => self.give_up(&item, losses, error),
-            Some(Sentence::SetAside(key)) => {
+            Some(Decision::GiveUp { item, losses }) => self.give_up(&item, losses, error),
+            Some(Decision::SetAside(key)) => {
                 let message = self.in_words(&Item::Publish(key));
                 warn!(message, "the server hangs up on it again and again: others are sent first");
                 self.outbox.set_aside(key);

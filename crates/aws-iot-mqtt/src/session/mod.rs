@@ -91,7 +91,7 @@ pub(crate) enum Written {
     /// A message of QoS 1, by its packet id.
     Publish {
         id: u16,
-        /// It was written before, on an earlier connection.
+        /// It was written before.
         again: bool,
     },
     /// A SUBSCRIBE or UNSUBSCRIBE, by its packet id.

@@ -1,6 +1,7 @@
 //! What is asked of AWS, one function a question. Nothing here writes: the calls that do stand in `step/run.rs`. Retry and
 //! pages are the SDK's.
 
+mod access;
 mod attachments;
 mod certificates;
 mod policies;

@@ -45,6 +45,21 @@ pub(super) enum CloseReason {
     Closed(String),
 }
 
+impl CloseReason {
+    /// The `disconnectReason` (AWS IoT developer guide, "Lifecycle events").
+    fn in_aws_words(&self) -> &'static str {
+        match self {
+            Self::ByClient { .. } => "CLIENT_INITIATED_DISCONNECT",
+            Self::Lost(_) => "CONNECTION_LOST",
+            Self::ByBroker(Reason::SessionTakenOver, _) => "DUPLICATE_CLIENTID",
+            Self::ByBroker(Reason::KeepAliveTimeout, _) => "MQTT_KEEP_ALIVE_TIMEOUT",
+            Self::ByBroker(Reason::ProtocolError, _) => "CLIENT_ERROR",
+            Self::ByBroker(Reason::NotAuthorized, _) | Self::Closed(_) => "FORBIDDEN_ACCESS",
+            Self::ByBroker(..) => "SERVER_INITIATED_DISCONNECT",
+        }
+    }
+}
+
 impl Connection {
     pub(super) fn new(
         broker: Broker,
@@ -71,6 +86,7 @@ impl Connection {
             Err(close_reason) => close_reason,
         };
         let client_id = &self.client.client_id;
+        self.session.hub.note_disconnect(client_id, close_reason.in_aws_words());
         let (reason, publish_will) = match close_reason {
             CloseReason::ByClient { publish_will } => {
                 tracing::info!(client_id, publish_will, "disconnected by the client");

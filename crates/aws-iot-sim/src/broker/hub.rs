@@ -35,6 +35,8 @@ pub(super) struct State {
     /// When each client id was last seen in a CONNECT.
     last_connects: HashMap<String, Instant>,
     last_connection: u64,
+    /// Why the last connection of each client id ended, in AWS's words.
+    disconnect_reasons: HashMap<String, &'static str>,
 }
 
 impl Hub {
@@ -49,6 +51,20 @@ impl Hub {
         let mut ids: Vec<String> = connected.map(|(id, _)| id.clone()).collect();
         ids.sort();
         ids
+    }
+
+    /// Whether a client is connected: `Some(None)`; or why it was disconnected last. `None`: it has not connected.
+    pub(crate) fn connection(&self, client_id: &str) -> Option<Option<&'static str>> {
+        let state = self.state();
+        if state.sessions.get(client_id).is_some_and(Session::is_connected) {
+            return Some(None);
+        }
+        state.disconnect_reasons.get(client_id).map(|reason| Some(*reason))
+    }
+
+    /// Notes why a connection ended.
+    pub(super) fn note_disconnect(&self, client_id: &str, reason: &'static str) {
+        self.state().disconnect_reasons.insert(client_id.to_owned(), reason);
     }
 
     /// Ends the connection of a client, as an operator of the broker would. Returns whether it was connected.

@@ -1,4 +1,5 @@
-//! The two operations of the data plane that reach devices: Publish and SendDirectMessage (`aws iot-data`).
+//! The operations of the data plane that reach devices, Publish and SendDirectMessage, and the one that tells whether a device is
+//! connected, GetConnection (`aws iot-data`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,6 +84,18 @@ pub(super) async fn send_direct_message(
         }
     }
     Ok(Json(json!({ "message": "OK" })))
+}
+
+pub(super) async fn get_connection(State(hub): State<Arc<Hub>>, Path(client_id): Path<String>) -> Answer {
+    let Some(reason) = hub.connection(&client_id) else {
+        let message = format!("client {client_id:?} has not connected");
+        return Err(ApiError::new(ApiErrorKind::ResourceNotFound, message).into());
+    };
+    Ok(Json(json!({
+        "clientId": client_id,
+        "connected": reason.is_none(),
+        "disconnectReason": reason,
+    })))
 }
 
 fn properties(content_type: Option<String>, response_topic: Option<String>) -> Properties {

@@ -16,6 +16,7 @@ mod role_aliases;
 mod services;
 mod sts;
 mod templates;
+mod test_authorization;
 mod thing_groups;
 mod thing_types;
 mod things;
@@ -33,7 +34,9 @@ pub(crate) fn router(services: Services) -> Router {
         .merge(policies())
         .merge(certificates())
         .route("/topics/{*topic}", post(data_plane::publish))
+        .route("/connections/{id}", get(data_plane::get_connection))
         .route("/connections/{id}/messages", post(data_plane::send_direct_message))
+        .route("/test-authorization", post(test_authorization::test))
         .route("/commands/{id}", put(commands::create))
         .route("/command-executions", post(commands::start))
         .route("/command-executions/{id}", get(commands::execution))

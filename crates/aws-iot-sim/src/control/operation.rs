@@ -60,6 +60,8 @@ impl Operation {
             ("POST", "/provisioning-templates") => ("CreateProvisioningTemplate", ""),
             ("GET", "/endpoint") => ("DescribeEndpoint", ""),
             ("POST", "/topics/{*topic}") => ("Publish", "topic"),
+            ("POST", "/test-authorization") => ("TestAuthorization", ""),
+            ("GET", "/connections/{id}") => ("GetConnection", "client"),
             ("POST", "/connections/{id}/messages") => ("SendDirectMessage", "client"),
             _ => return None,
         };

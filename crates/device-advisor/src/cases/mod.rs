@@ -15,6 +15,7 @@ mod long_duration;
 mod persistent;
 mod policies;
 mod publishing;
+mod services;
 mod subscribing;
 mod tls;
 
@@ -94,6 +95,9 @@ pub const CASES: &[Case] = &[
     short("MQTT_Persistent_Session_Happy_Case", persistent::happy),
     short("MQTT_Persistent_Session_Happy_Case (program restarted)", persistent::restarted),
     short("MQTT_Expired_Persistent_Session", persistent::expired),
+    short("Shadow_Publish_Reported_State", services::publish_reported),
+    short("Shadow_Update_Reported_State", services::update_reported),
+    short("Job_Execution", services::job_execution),
     short("Security_Device_Policies", policies::device_policies),
     long("Long duration: INTERMITTENT_CONNECTIVITY", long_duration::intermittent_connectivity),
     long("Long duration: LONG_SERVER_DISCONNECT", long_duration::long_server_disconnect),

@@ -1,5 +1,6 @@
 //! The cloud half, from the clock to CONNECT.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -8,13 +9,19 @@ use se050_device::{Device, DeviceSettings};
 
 use super::checklist::{Checklist, Problem, sentence};
 use super::chip::Identity;
-use super::messages::{self, MESSAGES, Session};
+use super::messages::{Text, device as words, text};
 use super::server::Recorder;
-use super::{clock, network};
+use super::topics::{self, MESSAGES, Session};
+use super::{clock, network, server_time};
 
 /// How long a connection and an answer may take.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// AWS IoT Core's ports ("Device communication protocols" in its developer guide).
+const MQTT_PORT: u16 = 8883;
+const HTTPS_PORT: u16 = 443;
+
+const SERVER_TIME: &str = "server-time";
 const CONNECTION: [&str; 3] = ["tls", "device-certificate", "connect"];
 
 /// Makes all checks of the connection. `identity` is `None` where the device has no usable key and certificate.
@@ -29,29 +36,35 @@ pub(super) fn check(
     let proxied = match settings.proxy() {
         Ok(proxy) => proxy.is_some(),
         Err(error) => {
-            let next = "correct the environment variable, or leave it out: HTTPS_PROXY=http://HOST:PORT";
-            list.add("proxy", Duration::ZERO, Err(Problem::new(error.report().to_string(), next)));
-            skip(list, &["name", "tcp"], "the proxy's address is wrong");
-            skip(list, &[&CONNECTION[..], &MESSAGES[..]].concat(), "the proxy's address is wrong");
+            let cause = text!(words::PROXY_WRONG, error = error.report());
+            list.add("proxy", Duration::ZERO, Err(Problem::new(cause, text!(words::CORRECT_PROXY))));
+            let later = [&["name", "tcp"][..], &CONNECTION[..], &MESSAGES[..]].concat();
+            skip(list, &later, &text!(words::PROXY_ADDRESS_WRONG));
             return Ok(());
         }
     };
     let way = if proxied {
-        skip_good(list, "the proxy finds the endpoint");
+        // With a proxy, name and port are its business.
+        for name in ["name", "tcp"] {
+            list.add(name, Duration::ZERO, Ok(text!(words::PROXY_FINDS)));
+        }
+        list.leave_out(SERVER_TIME, text!(words::PROXY_IN_BETWEEN));
         Some(())
     } else {
-        list.add("proxy", Duration::ZERO, Ok("none in the environment".to_owned()));
-        way_to(list, &endpoint, settings.port)
+        list.add("proxy", Duration::ZERO, Ok(text!(words::PROXY_NONE)));
+        way_to(list, &settings, &endpoint)
     };
-    let because = match (way, clock, &identity) {
-        (None, ..) => "the endpoint is not reached",
-        (_, None, _) => "the clock is wrong, by which certificates are checked",
-        (.., None) => "the device has no usable key and certificate",
-        (Some(()), Some(()), Some(_)) => "",
-    };
-    let Some((key, certificate)) = identity.filter(|_| because.is_empty()) else {
-        skip(list, &[&CONNECTION[..], &MESSAGES[..]].concat(), because);
-        return Ok(());
+    let (key, certificate) = match (way, clock, identity) {
+        (Some(()), Some(()), Some(identity)) => identity,
+        (way, clock, _) => {
+            let because = match (way, clock) {
+                (None, _) => text!(words::NOT_REACHED),
+                (_, None) => text!(words::CLOCK_IS_WRONG),
+                _ => text!(words::NO_IDENTITY),
+            };
+            skip(list, &[&CONNECTION[..], &MESSAGES[..]].concat(), &because);
+            return Ok(());
+        }
     };
     let prepared = settings.roots().and_then(|roots| {
         let device = settings.device(key, certificate)?;
@@ -62,12 +75,9 @@ pub(super) fn check(
         Ok(prepared) => prepared,
         Err(error) => {
             let [tls, later @ ..] = CONNECTION;
-            let problem = Problem::new(
-                sentence(error.as_ref()),
-                "name a file with CA certificates in PEM: --ca-file FILE",
-            );
-            list.add(tls, Duration::ZERO, Err(problem));
-            skip(list, &[&later[..], &MESSAGES[..]].concat(), "TLS cannot be set up");
+            let cause = text!(words::TLS_UNUSABLE, error = sentence(error.as_ref()));
+            list.add(tls, Duration::ZERO, Err(Problem::new(cause, text!(words::NAME_CA_FILE))));
+            skip(list, &[&later[..], &MESSAGES[..]].concat(), &text!(words::NO_TLS));
             return Ok(());
         }
     };
@@ -85,32 +95,49 @@ pub(super) fn check(
         let connected = builder.clone().connect().await;
         tell_connection(list, &device, &recorder, proxied, started, connected.as_ref().err());
         match connected {
-            Ok(client) => messages::check(list, &device, Session::new(builder, client), &topic).await,
-            Err(_) => skip(list, &MESSAGES, "there is no connection"),
+            Ok(client) => topics::check(list, &device, Session::new(builder, client), &topic).await,
+            Err(_) => skip(list, &MESSAGES, &text!(words::NO_CONNECTION)),
         }
     });
     Ok(())
 }
 
-/// Name and port.
-fn way_to(list: &mut Checklist<'_>, endpoint: &str, port: u16) -> Option<()> {
+/// Name and port; and the server's own time, where it tells it.
+fn way_to(list: &mut Checklist<'_>, settings: &DeviceSettings, endpoint: &str) -> Option<()> {
     let Some(addresses) = list.run("name", || network::resolve(endpoint)) else {
-        list.skip("tcp", "the endpoint has no address");
+        list.skip("tcp", text!(words::ENDPOINT_HAS_NO_ADDRESS));
         return None;
     };
+    let way = ports(list, &addresses, settings.port);
+    // HTTPS is on 443; a server of the user's own may have all on one port.
+    let port = if settings.port == MQTT_PORT { HTTPS_PORT } else { settings.port };
+    let started = Instant::now();
+    let asked = settings.roots().map_err(|error| sentence(error.as_ref()));
+    match asked.and_then(|roots| server_time::ask(endpoint, &addresses, port, roots)) {
+        Ok(server) => list.add(SERVER_TIME, started.elapsed(), clock::compare(server, SystemTime::now())),
+        Err(reason) => {
+            list.leave_out(SERVER_TIME, text!(words::SERVER_TELLS_NO_TIME, port = port, reason = reason));
+        }
+    }
+    way
+}
+
+fn ports(list: &mut Checklist<'_>, addresses: &[IpAddr], port: u16) -> Option<()> {
     let way =
-        list.run(format!("tcp-{port}"), || network::connect(&addresses, port).map(|finding| ((), finding)));
+        list.run(format!("tcp-{port}"), || network::connect(addresses, port).map(|finding| ((), finding)));
     // The port that the device could use instead.
     let other = match port {
-        8883 => 443,
-        443 => 8883,
+        MQTT_PORT => HTTPS_PORT,
+        HTTPS_PORT => MQTT_PORT,
         _ => return way,
     };
-    list.run(format!("tcp-{other}"), || match (network::connect(&addresses, other), way) {
+    list.run(format!("tcp-{other}"), || match (network::connect(addresses, other), way) {
         (Ok(finding), Some(())) => Ok(((), finding)),
-        (Ok(finding), None) => Ok(((), format!("{finding}: use this port, with --port {other}"))),
+        (Ok(finding), None) => {
+            Ok(((), text!(words::USE_OTHER_PORT, port = other).with_text("finding", finding)))
+        }
         (Err(problem), Some(())) => {
-            let next = format!("nothing, as long as port {port} is reached");
+            let next = text!(words::OTHER_PORT_NOT_NEEDED, port = port);
             Err(Problem::new(problem.cause, next).into_warning())
         }
         (Err(problem), None) => Err(problem.into_warning()),
@@ -159,73 +186,61 @@ fn tell_connection(
 ) {
     let total = started.elapsed();
     let shown = recorder.shown();
-    let problem = |error: &Error, next: String| {
-        // With what the refusal has to do with this device's certificate.
-        let explained = device.explained(error.clone());
-        Problem::new(sentence(explained.as_ref()), next)
-    };
+    // With what the refusal has to do with this device's certificate.
+    let cause = |error: &Error| sentence(device.explained(error.clone()).as_ref());
     let failed = error.map(|error| (failed_at(error), error));
     if let Some((FailedAt::Network, error)) = failed {
-        let next = "check HTTPS_PROXY and the proxy's rules: it has to open tunnels to the endpoint's port (often 443 only: --port 443)";
-        list.add(if proxied { "proxy" } else { "connection" }, total, Err(problem(error, next.into())));
-        skip(list, &CONNECTION, "the endpoint is not reached");
+        let cause = text!(words::CONNECTION_FAILED, error = cause(error));
+        let problem = Problem::new(cause, text!(words::PROXY_RULES));
+        list.add(if proxied { "proxy" } else { "connection" }, total, Err(problem));
+        skip(list, &CONNECTION, &text!(words::NOT_REACHED));
         return;
     }
     if proxied {
-        list.add("proxy", total, Ok("it makes connections to the endpoint".to_owned()));
+        list.add("proxy", total, Ok(text!(words::PROXY_WORKS)));
     }
     let issuer = shown.as_ref().map(|shown| shown.issuer.clone());
     let until_verified = shown.map_or(total, |shown| shown.at.saturating_duration_since(started));
     let good = [
-        format!("the server's certificate is signed by {}", issuer.clone().unwrap_or_default()),
-        format!("accepted: {}", device.certificate().fingerprint()),
-        format!("accepted as client id {}", device.client_id()),
+        text!(words::TLS_GOOD, issuer = issuer.as_deref().unwrap_or_default()),
+        text!(words::CERTIFICATE_ACCEPTED, id = device.certificate().fingerprint()),
+        text!(words::CONNECT_ACCEPTED, client_id = device.client_id()),
     ];
     let steps = [FailedAt::Tls, FailedAt::Certificate, FailedAt::Mqtt];
     for ((name, step), finding) in CONNECTION.into_iter().zip(steps).zip(good) {
         let time = if step == FailedAt::Tls { until_verified } else { total };
         match failed {
-            Some((at, _)) if at < step => list.skip(name, "the step before failed"),
+            Some((at, _)) if at < step => list.skip(name, text!(words::STEP_BEFORE_FAILED)),
             Some((at, error)) if at == step => {
-                let mut problem = problem(error, next_of(error, device));
-                if let (FailedAt::Tls, Some(issuer)) = (step, &issuer) {
-                    problem.cause.push_str(&format!(" (its certificate is signed by {issuer})"));
-                }
-                list.add(name, total, Err(problem));
+                let cause = match (step, &issuer) {
+                    (FailedAt::Tls, Some(issuer)) => {
+                        text!(words::CONNECTION_FAILED_ISSUER, error = cause(error), issuer = issuer)
+                    }
+                    _ => text!(words::CONNECTION_FAILED, error = cause(error)),
+                };
+                list.add(name, total, Err(Problem::new(cause, next_of(error, device))));
             }
             _ => list.add(name, time, Ok(finding)),
         }
     }
 }
 
-fn next_of(error: &Error, device: &Device) -> String {
+fn next_of(error: &Error, device: &Device) -> Text {
     let (certificate, client_id) = (device.certificate().fingerprint(), device.client_id());
     match error {
-        Error::Clock { .. } | Error::ClockOrCertificate { .. } => "check the clock: date -u".to_owned(),
-        Error::ServerNotTrusted { .. } => {
-            "if a firewall decrypts TLS, exempt the endpoint from it; for a server of your own, name its CA: --ca-file FILE".to_owned()
+        Error::Clock { .. } | Error::ClockOrCertificate { .. } => text!(words::CHECK_CLOCK),
+        Error::ServerNotTrusted { .. } => text!(words::EXEMPT_ENDPOINT),
+        Error::CertificateRefused { .. } => text!(words::CHECK_REGISTRATION, id = certificate),
+        Error::Signer { .. } => text!(words::CHECK_CHIP),
+        Error::ClosedAfterConnect { .. } | Error::ConnectRefused { .. } => {
+            text!(words::CHECK_CONNECT_POLICY, client_id = client_id)
         }
-        Error::CertificateRefused { .. } => format!(
-            "aws iot describe-certificate --certificate-id {certificate} tells whether it is registered and ACTIVE in this account and \
-             region; se050-iot provision registers it"
-        ),
-        Error::Signer { .. } => "se050-iot doctor --chip".to_owned(),
-        Error::ClosedAfterConnect { .. } | Error::ConnectRefused { .. } => format!(
-            "aws iot list-attached-policies --target CERTIFICATE_ARN; the policy has to allow iot:Connect on client/{client_id} (--client-id)"
-        ),
-        _ => "check --endpoint and --port, and run this again".to_owned(),
+        _ => text!(words::CHECK_ENDPOINT),
     }
 }
 
-fn skip(list: &mut Checklist<'_>, names: &[&'static str], because: &str) {
+fn skip(list: &mut Checklist<'_>, names: &[&'static str], because: &Text) {
     for name in names {
-        list.skip(*name, because);
-    }
-}
-
-/// With a proxy, name and port are its business.
-fn skip_good(list: &mut Checklist<'_>, because: &str) {
-    for name in ["name", "tcp"] {
-        list.add(name, Duration::ZERO, Ok(because.to_owned()));
+        list.skip(*name, because.clone());
     }
 }

@@ -6,7 +6,11 @@ mod clock;
 mod cloud;
 mod messages;
 mod network;
+#[cfg(feature = "provision")]
+mod operator;
 mod server;
+mod server_time;
+mod topics;
 
 use std::fs::File;
 use std::time::SystemTime;
@@ -17,9 +21,12 @@ use clap::Args;
 use se050_device::DeviceArgs;
 use se050_key::Selector;
 
+#[cfg(feature = "provision")]
+use crate::aws_args::AwsArgs;
 use crate::exit::Exit;
 use crate::terminal::{Escaping, say};
 use checklist::{Checklist, Problem};
+use messages::{device as words, text};
 
 /// What `se050-iot doctor` is told.
 #[derive(Args)]
@@ -31,7 +38,12 @@ pub(crate) struct DoctorArgs {
     /// is connected under the same client id out of its connection
     #[arg(long)]
     cloud: bool,
-    /// Print one JSON object
+    /// Check the account, with the operator's AWS credentials: certificate, thing, policies, last connection. Without a --chip, --cloud
+    /// or --operator, it is checked where credentials are configured. Alone, it needs no chip: --cert FILE
+    #[cfg(feature = "provision")]
+    #[arg(long)]
+    operator: bool,
+    /// Print one JSON object, in English
     #[arg(long)]
     json: bool,
     /// The topic to publish and subscribe to [default: PREFIX/doctor, with the configuration's topic prefix or the client id]
@@ -39,39 +51,66 @@ pub(crate) struct DoctorArgs {
     topic: Option<Topic>,
     #[command(flatten)]
     device: DeviceArgs,
+    #[cfg(feature = "provision")]
+    #[command(flatten)]
+    aws: AwsArgs,
 }
 
-/// Without `--chip` and `--cloud`, the chip is checked, and the cloud where an endpoint is known.
+impl DoctorArgs {
+    /// Whether the account is asked for.
+    fn operator(&self) -> bool {
+        #[cfg(feature = "provision")]
+        return self.operator;
+        #[cfg(not(feature = "provision"))]
+        false
+    }
+}
+
+/// Where no half is named, the chip is checked, and account and cloud where an endpoint is known.
 pub(crate) fn run(args: &DoctorArgs, out: &mut Escaping<File>) -> anyhow::Result<Exit> {
     let mut list = Checklist::new(out, args.json);
     let mut chip_failed = false;
     let settings = list.run("configuration", || {
-        let settings = args.device.options().settings();
-        let settings = settings.map_err(|error| {
-            Problem::new(format!("{error:#}"), "correct the file, or name another: --config FILE")
+        let settings = args.device.options().settings().map_err(|error| {
+            let cause = text!(words::CONFIGURATION_UNUSABLE, error = format!("{error:#}"));
+            Problem::new(cause, text!(words::CORRECT_CONFIGURATION))
         })?;
-        let wants_cloud = args.cloud && settings.endpoint.is_none();
-        if wants_cloud {
-            return Err(Problem::new("no endpoint is given", "--config device.toml, or --endpoint HOST"));
-        }
-        let endpoint = settings.endpoint.clone().unwrap_or_else(|| "no endpoint: the chip alone".to_owned());
-        Ok((settings, endpoint))
+        let finding = match &settings.endpoint {
+            Some(endpoint) => text!(words::ENDPOINT, endpoint = endpoint),
+            None if args.cloud => {
+                return Err(Problem::new(text!(words::NO_ENDPOINT), text!(words::GIVE_ENDPOINT)));
+            }
+            None => text!(words::NO_ENDPOINT_ALONE),
+        };
+        Ok((settings, finding))
     });
     if let Some(settings) = settings {
+        let all = !(args.chip || args.cloud || args.operator());
+        let cloud = args.cloud || (all && settings.endpoint.is_some());
         let key =
             settings.key.clone().map_or_else(|| crate::chip::FIRST_FACTORY_KEY.parse::<Selector>(), Ok)?;
-        let chip = args.chip || !args.cloud;
-        let identity = if chip {
+        let identity = if args.chip || all {
             chip::check(&mut list, &settings, &key)
-        } else {
+        } else if args.cloud || settings.certificate_file.is_none() {
             let identity = list.run("key", || chip::identity(&settings, &key));
             if let Some((_, certificate)) = &identity {
                 clock::check_dates(&mut list, "certificate-dates", certificate, SystemTime::now());
             }
             identity
+        } else {
+            // The account alone: the operator may have the certificate, and not the chip.
+            None
         };
-        chip_failed = identity.is_none();
-        if args.cloud || (!args.chip && settings.endpoint.is_some()) {
+        chip_failed = identity.is_none() && (args.chip || all || args.cloud);
+        #[cfg(feature = "provision")]
+        operator::check(
+            &mut list,
+            args,
+            &settings,
+            identity.as_ref().map(|(_, certificate)| certificate),
+            all && cloud,
+        )?;
+        if cloud {
             cloud::check(&mut list, settings, identity, args.topic.as_ref())?;
         }
     }

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::checklist::Problem;
+use super::messages::{Text, device as words, text};
 
 /// A resolver asks several servers, 5 s each (resolv.conf(5), `timeout`).
 const RESOLVING: Duration = Duration::from_secs(15);
@@ -16,14 +17,12 @@ const CONNECTING: Duration = Duration::from_secs(5);
 const MOST: usize = 2;
 
 /// The endpoint's addresses.
-pub(super) fn resolve(endpoint: &str) -> Result<(Vec<IpAddr>, String), Problem> {
-    let failed = |reason: String| {
-        let next = format!(
-            "nslookup {endpoint}; check the spelling against `aws iot describe-endpoint --endpoint-type iot:Data-ATS`, and the DNS \
-             server in /etc/resolv.conf"
-        );
-        Problem::new(format!("the name {endpoint} cannot be resolved: {reason}"), next)
+pub(super) fn resolve(endpoint: &str) -> Result<(Vec<IpAddr>, Text), Problem> {
+    let failed = |reason: Text| {
+        let cause = text!(words::NAME_UNKNOWN, endpoint = endpoint).with_text("reason", reason);
+        Problem::new(cause, text!(words::CHECK_NAME, endpoint = endpoint))
     };
+    let of_system = |error: std::io::Error| failed(text!(words::SYSTEM_ERROR, error = error));
     let (sender, receiver) = mpsc::channel();
     let name = endpoint.to_owned();
     // The resolver cannot be interrupted. Its thread ends with the process at the latest.
@@ -32,50 +31,89 @@ pub(super) fn resolve(endpoint: &str) -> Result<(Vec<IpAddr>, String), Problem> 
         // Nobody may wait for it any more.
         let _ = sender.send(found);
     });
-    started.map_err(|error| failed(error.to_string()))?;
+    started.map_err(of_system)?;
     let found = receiver.recv_timeout(RESOLVING);
-    let found = found.map_err(|_| failed(format!("no answer within {} s", RESOLVING.as_secs())))?;
-    let mut addresses: Vec<IpAddr> =
-        found.map_err(|error| failed(error.to_string()))?.iter().map(SocketAddr::ip).collect();
+    let found = found.map_err(|_| failed(text!(words::NO_ANSWER_WITHIN, seconds = RESOLVING.as_secs())))?;
+    let mut addresses: Vec<IpAddr> = found.map_err(of_system)?.iter().map(SocketAddr::ip).collect();
     addresses.dedup();
-    let of_family = |v6: bool| -> String {
-        let all: Vec<_> =
-            addresses.iter().filter(|address| address.is_ipv6() == v6).map(ToString::to_string).collect();
-        if all.is_empty() { "none".to_owned() } else { all.join(" ") }
-    };
-    let finding = format!("IPv4 {}; IPv6 {}", of_family(false), of_family(true));
-    if addresses.is_empty() { Err(failed("it has no address".to_owned())) } else { Ok((addresses, finding)) }
+    if addresses.is_empty() {
+        return Err(failed(text!(words::NO_ADDRESS)));
+    }
+    let finding =
+        by_family(|v6| of_family(&addresses, v6).map(ToString::to_string).collect::<Vec<_>>().join(" "));
+    Ok((addresses, finding))
 }
 
-/// Whether that port takes a connection, at one of the addresses.
-pub(super) fn connect(addresses: &[IpAddr], port: u16) -> Result<String, Problem> {
-    let family = |v6: bool| addresses.iter().filter(move |address| address.is_ipv6() == v6).take(MOST);
+/// Whether that port takes a connection, by IPv4 and by IPv6. One of them is enough: many networks have no IPv6.
+pub(super) fn connect(addresses: &[IpAddr], port: u16) -> Result<Text, Problem> {
+    let mut connected = false;
     let mut answers = Vec::new();
     let mut kind = ErrorKind::Other;
-    for address in family(false).chain(family(true)) {
-        match TcpStream::connect_timeout(&SocketAddr::new(*address, port), CONNECTING) {
-            Ok(_) => return Ok(format!("connected to {address}")),
-            Err(error) => {
-                answers.push(format!("{address}: {error}"));
-                kind = error.kind();
+    let finding = by_family(|v6| {
+        let mut of_this_family = Vec::new();
+        for address in of_family(addresses, v6).take(MOST) {
+            match TcpStream::connect_timeout(&SocketAddr::new(*address, port), CONNECTING) {
+                Ok(_) => {
+                    connected = true;
+                    return format!("{address}");
+                }
+                Err(error) => {
+                    of_this_family.push(format!("{address}: {error}"));
+                    kind = error.kind();
+                }
             }
         }
+        answers.extend(of_this_family.clone());
+        of_this_family.join(", ")
+    });
+    if connected {
+        return Ok(finding);
     }
     let answers = answers.join("; ");
     Err(match kind {
         ErrorKind::TimedOut | ErrorKind::WouldBlock => Problem::new(
-            format!("no answer on port {port} ({answers}); probably a firewall drops the packets"),
-            "open outgoing TCP 8883 or 443 in the firewall; --port 443 uses the other one; HTTPS_PROXY names a proxy",
+            text!(words::PORT_SILENT, port = port, answers = answers),
+            text!(words::OPEN_FIREWALL),
         ),
-        ErrorKind::ConnectionRefused => Problem::new(
-            format!(
-                "port {port} is closed ({answers}): probably a wrong endpoint or port, or a firewall refuses"
-            ),
-            "check --endpoint and --port; --port 443 uses the port that most firewalls let through",
-        ),
+        ErrorKind::ConnectionRefused => {
+            Problem::new(text!(words::PORT_CLOSED, port = port, answers = answers), text!(words::CHECK_PORT))
+        }
         _ => Problem::new(
-            format!("no connection to port {port} ({answers})"),
-            "check that the device's network is up, with a default route: ip addr; ip route",
+            text!(words::PORT_UNREACHABLE, port = port, answers = answers),
+            text!(words::CHECK_NETWORK),
         ),
     })
+}
+
+fn of_family(addresses: &[IpAddr], v6: bool) -> impl Iterator<Item = &IpAddr> {
+    addresses.iter().filter(move |address| address.is_ipv6() == v6)
+}
+
+/// What is to be said of each family.
+fn by_family(mut say: impl FnMut(bool) -> String) -> Text {
+    let mut said = |v6| Some(say(v6)).filter(|said| !said.is_empty()).unwrap_or_else(|| "-".to_owned());
+    text!(words::BY_FAMILY, v4 = said(false), v6 = said(true))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
+
+    use super::super::messages::Language;
+    use super::*;
+
+    #[test]
+    fn each_family_is_told_and_one_is_enough() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let both = [IpAddr::from(Ipv6Addr::LOCALHOST), IpAddr::from(Ipv4Addr::LOCALHOST)];
+        let told = connect(&both, port).unwrap().in_language(Language::English);
+        // What IPv6 answers is the system's business.
+        assert!(told.starts_with("IPv4 127.0.0.1; IPv6 ::1: "), "{told}");
+        let told = connect(&both[1..], port).unwrap().in_language(Language::English);
+        assert_eq!(told, "IPv4 127.0.0.1; IPv6 -");
+        drop(listener);
+        let told = connect(&both, port).unwrap_err().cause.in_language(Language::English);
+        assert!(told.contains("127.0.0.1: ") && told.contains("::1: "), "{told}");
+    }
 }

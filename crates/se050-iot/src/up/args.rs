@@ -2,7 +2,6 @@ use std::path::{Path, PathBuf};
 
 use aws_iot_provision::ThingName;
 use clap::Args;
-use clap::builder::Resettable;
 use se050_device::DeviceArgs;
 
 use crate::aws_args::AwsArgs;
@@ -25,11 +24,15 @@ Example:
 /// What `se050-iot up` is told.
 #[derive(Args)]
 #[command(after_help = AFTER_HELP)]
-#[command(mut_arg("endpoint", |arg| arg.required_unless_present(Resettable::Reset)
-    .help("The data endpoint, where it is not the one that AWS IoT names for the account")))]
-#[command(mut_arg("key_label", |arg| arg.required_unless_present(Resettable::Reset)))]
-#[command(mut_arg("config", |arg| arg.alias("device-config")
-    .help("The device configuration to write; one of the same thing is read first, and what it says need not be said again [default: device.toml]")))]
+#[command(mut_arg("endpoint", |arg| {
+    arg.help("The data endpoint, where it is not the one that AWS IoT names for the account [env: SE050_ENDPOINT]")
+}))]
+#[command(mut_arg("config", |arg| {
+    arg.alias("device-config").help(
+        "The device configuration to write; one of the same thing is read first, and what it says need not be said again [env: \
+         SE050_CONFIG] [default: device.toml]",
+    )
+}))]
 #[command(mut_arg("inactive", |arg| arg.hide(true)))]
 pub(crate) struct UpArgs {
     /// The device's name in AWS IoT, which is also its MQTT client id
@@ -55,6 +58,16 @@ pub(crate) struct UpArgs {
 impl UpArgs {
     /// Where the device configuration is written.
     pub(super) fn file(&self) -> PathBuf {
-        self.device.config.clone().unwrap_or_else(|| Path::new(CONFIG).to_owned())
+        let named = self.device.config.clone().or_else(|| environment("SE050_CONFIG").map(PathBuf::from));
+        named.unwrap_or_else(|| Path::new(CONFIG).to_owned())
     }
+
+    /// The endpoint that was named in the place of the account's own.
+    pub(super) fn endpoint(&self) -> Option<String> {
+        self.device.endpoint.clone().or_else(|| environment("SE050_ENDPOINT"))
+    }
+}
+
+fn environment(variable: &str) -> Option<String> {
+    std::env::var(variable).ok().filter(|value| !value.is_empty())
 }

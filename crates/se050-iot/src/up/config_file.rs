@@ -67,14 +67,10 @@ impl ConfigFile {
         &self.path
     }
 
-    /// Whether it is this thing's configuration.
-    pub(super) fn own(&self) -> bool {
-        matches!(self.content, Content::Own(_))
-    }
-
-    pub(super) fn topic_prefix(&self) -> Option<String> {
+    /// This thing's configuration, where the file has it.
+    pub(super) fn own(&self) -> Option<&DeviceConfig> {
         match &self.content {
-            Content::Own(config) => Some(config.topic_prefix.clone()),
+            Content::Own(config) => Some(config),
             _ => None,
         }
     }
@@ -139,8 +135,8 @@ mod tests {
         assert!(read().is_of_another(&elsewhere).unwrap().contains("here"));
         let another = DeviceConfig::new("here", "gw-2", "sss:100100F0");
         std::fs::write(&path, another.to_toml().unwrap()).unwrap();
-        assert!(!read().own() && read().is_of_another(&config).unwrap().contains("gw-2"));
+        assert!(read().own().is_none() && read().is_of_another(&config).unwrap().contains("gw-2"));
         std::fs::write(&path, "no TOML").unwrap();
-        assert!(!read().own() && read().is_of_another(&config).is_some());
+        assert!(read().own().is_none() && read().is_of_another(&config).is_some());
     }
 }

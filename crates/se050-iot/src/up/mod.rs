@@ -139,8 +139,12 @@ fn read_chip(
     file: &ConfigFile,
 ) -> anyhow::Result<Result<(Connection, Device), anyhow::Error>> {
     let mut options = args.device.options();
-    options.config = file.own().then(|| file.path().to_owned());
-    let connection_settings = options.settings()?;
+    let connection_settings = if file.own().is_some() {
+        options.config = Some(file.path().to_owned());
+        options.settings()?
+    } else {
+        options.settings_without_config()?
+    };
     let key = match &connection_settings.key {
         Some(key) => key.clone(),
         None => FIRST_FACTORY_KEY.parse()?,
@@ -172,13 +176,20 @@ fn key_config(
 ) -> anyhow::Result<KeyConfig> {
     let mut config = KeyConfig::from(key.as_str());
     config.certificate = settings.certificate.as_ref().map(|label| label.as_str().to_owned());
+    config.certificate_file = settings.certificate_file.as_deref().map(absolute).transpose()?;
     if pair.token.module != Path::new(NXP_MODULE) {
-        // The programs may run in another directory.
-        let module =
-            std::path::absolute(&pair.token.module).context("cannot tell where the PKCS#11 module is")?;
-        config.pkcs11_lib = Some(module.display().to_string());
+        config.pkcs11_lib = Some(absolute(&pair.token.module)?);
     }
+    config.token_label.clone_from(&settings.token.token_label);
+    config.pin_file = settings.token.pin_file.as_deref().map(absolute).transpose()?;
     Ok(config)
+}
+
+/// The device's programs may run in another directory.
+fn absolute(file: &Path) -> anyhow::Result<String> {
+    let path =
+        std::path::absolute(file).with_context(|| format!("cannot tell where {} is", file.display()))?;
+    Ok(path.display().to_string())
 }
 
 /// The device configuration: what was said on the command line counts before what stands in the device's own file.
@@ -190,22 +201,31 @@ fn configuration(
     plan: &Plan,
 ) -> anyhow::Result<DeviceConfig> {
     let settings = &connection.settings;
-    let endpoint = args.device.endpoint.as_ref().or(plan.endpoint.as_ref());
+    let endpoint = args.endpoint().or_else(|| plan.endpoint.clone());
     let endpoint = endpoint.context("AWS IoT names no endpoint; give it with --endpoint HOST")?;
     let thing = device.thing.as_str();
     let key = device.key.clone().unwrap_or_else(|| connection.key.as_str().into());
-    let mut config = DeviceConfig::new(endpoint, thing, key);
-    config.port = settings.port;
-    config.client_id = args.device.client_id.clone().unwrap_or_else(|| thing.to_owned());
-    if let Some(ca_file) = &settings.ca_file {
-        let ca_file = std::path::absolute(ca_file).context("cannot tell where the CA file is")?;
-        config.ca_file = Some(ca_file.display().to_string());
-    }
-    let asked = match &device.settings.rights {
-        Rights::Least(grants) => grants.topic_prefix_of(thing),
-        _ => thing.to_owned(),
+    let mut config = match file.own() {
+        Some(own) => own.clone(),
+        None => DeviceConfig::new(&endpoint, thing, key.clone()),
     };
+    (config.endpoint, config.key, config.port) = (endpoint, key, settings.port);
+    config.client_id = settings.client_id.clone().unwrap_or_else(|| thing.to_owned());
+    config.ca_file = settings.ca_file.as_deref().map(absolute).transpose()?;
+    if let Some(version) = args.device.tls_version_name() {
+        config.tls_version = Some(version.to_owned());
+    }
+    if let Some(seconds) = args.device.keep_alive {
+        config.keep_alive = Some(seconds);
+    }
+    if let Some(proxy) = &args.device.proxy {
+        config.proxy = Some(format!("http://{proxy}"));
+    }
     // Without --topic-prefix, the one of an earlier run is kept.
-    config.topic_prefix = if asked == thing { file.topic_prefix().unwrap_or(asked) } else { asked };
+    if let Rights::Least(grants) = &device.settings.rights
+        && grants.topic_prefix_of(thing) != thing
+    {
+        config.topic_prefix = grants.topic_prefix_of(thing);
+    }
     Ok(config)
 }

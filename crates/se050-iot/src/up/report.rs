@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use aws_iot_provision::{Applied, Device, Plan, Step};
 use device_identity::DeviceConfig;
+use se050_device::KeyAndCertificate;
 use se050_key::Selector;
 use serde_json::{Value, json};
 
@@ -11,7 +12,6 @@ use super::config_file::{Change, ConfigFile};
 use crate::account::{Account, step_json};
 use crate::json;
 use crate::shell::quoted;
-use se050_device::KeyAndCertificate;
 
 /// The chip in words.
 pub(super) struct Chip {
@@ -80,8 +80,8 @@ impl<'a, W: Write> Report<'a, W> {
         let changes = plan.steps.iter().filter(|step| step.is_change()).count()
             + usize::from(change != Change::Unchanged);
         if self.as_json {
-            let mut object = self.object(&plan.steps, &plan.warnings, file, change);
-            object["changes"] = json!(changes > 0);
+            let id = self.device.certificate.fingerprint();
+            let object = self.object(&plan.steps, &plan.warnings, file, change, &id, false);
             return json::print(self.out, &self.account.json(object));
         }
         for step in &plan.steps {
@@ -116,9 +116,8 @@ impl<'a, W: Write> Report<'a, W> {
         topic: &str,
     ) -> io::Result<()> {
         if self.as_json {
-            let mut object = self.object(&applied.steps, &applied.plan.warnings, file, change);
-            object["certificateId"] = json!(applied.certificate_id.as_ref().map(|id| id.as_str()));
-            object["messageReceived"] = json!(true);
+            let id = applied.certificate_id.as_ref().map_or("", |id| id.as_str());
+            let object = self.object(&applied.steps, &applied.plan.warnings, file, change, id, true);
             return json::print(self.out, &self.account.json(object));
         }
         let DeviceConfig { endpoint, port, client_id, thing, .. } = self.config;
@@ -141,22 +140,32 @@ impl<'a, W: Write> Report<'a, W> {
         self.out.flush()
     }
 
-    fn object(&self, steps: &[Step], warnings: &[String], file: &ConfigFile, change: Change) -> Value {
+    fn object(
+        &self,
+        steps: &[Step],
+        warnings: &[String],
+        file: &ConfigFile,
+        change: Change,
+        certificate_id: &str,
+        received: bool,
+    ) -> Value {
         let DeviceConfig { endpoint, port, client_id, topic_prefix, thing, key, .. } = self.config;
+        let changes = change != Change::Unchanged || steps.iter().any(Step::is_change);
         let steps: Vec<Value> = steps.iter().map(step_json).collect();
         json!({
             "thingName": thing,
-            "certificateId": self.device.certificate.fingerprint(),
+            "certificateId": certificate_id,
             "keyLabel": key.label,
             "policyName": self.device.settings.policy.as_str(),
             "endpoint": endpoint,
             "port": port,
             "clientId": client_id,
             "topic": format!("{topic_prefix}/{}", super::TOPIC),
+            "changes": changes,
             "steps": steps,
             "warnings": warnings,
             "configuration": { "file": file.path().display().to_string(), "outcome": change.name() },
-            "messageReceived": false,
+            "messageReceived": received,
         })
     }
 }

@@ -19,7 +19,7 @@ use crate::support::{Device, Operator, text};
 /// The factory's EC key: its signature is the cheapest.
 const KEY: u32 = 0xF000_0100;
 const CERTIFICATE: u32 = 0xF000_0101;
-const THING: &str = "gw-1";
+pub(crate) const THING: &str = "gw-1";
 
 const CHIP_CHECKS: [&str; 11] = [
     "configuration",
@@ -36,10 +36,10 @@ const CHIP_CHECKS: [&str; 11] = [
 ];
 
 /// A device with its chip, and an AWS account that knows it.
-struct Bench {
+pub(crate) struct Bench {
     device: Operator,
     chip: Chip,
-    cloud: AwsIotSim,
+    pub(crate) cloud: AwsIotSim,
     module: PathBuf,
     key: &'static str,
     port: u16,
@@ -50,7 +50,7 @@ struct Bench {
 }
 
 /// What the policy of the device allows, of the four actions that it needs.
-fn policy(actions: &[&str]) -> String {
+pub(crate) fn policy(actions: &[&str]) -> String {
     let actions: Vec<String> = actions.iter().map(|action| format!("\"iot:{action}\"")).collect();
     format!(
         r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":[{}],"Resource":"*"}}]}}"#,
@@ -59,14 +59,14 @@ fn policy(actions: &[&str]) -> String {
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let bench = Self::stranger();
         bench.admit(&["Connect", "Publish", "Subscribe", "Receive"]);
         bench
     }
 
     /// AWS does not know the certificate.
-    fn stranger() -> Self {
+    pub(crate) fn stranger() -> Self {
         let device = Operator::new(Vec::new());
         let chip = Chip::create(&device.path("chip")).unwrap();
         let cloud = AwsIotSim::start().unwrap();
@@ -84,13 +84,24 @@ impl Bench {
         }
     }
 
-    fn admit(&self, actions: &[&str]) {
-        let der = self.chip.certificate(CERTIFICATE).unwrap();
-        let pem = Certificate::from_bytes(&der, "chip").unwrap().to_pem();
-        self.cloud.admit(&pem, THING, &policy(actions)).unwrap();
+    pub(crate) fn admit(&self, actions: &[&str]) {
+        self.admit_with(&policy(actions));
     }
 
-    fn command(&self, halves: &[&str]) -> Command {
+    pub(crate) fn admit_with(&self, policy: &str) {
+        self.cloud.admit(&self.certificate().to_pem(), THING, policy).unwrap();
+    }
+
+    fn certificate(&self) -> Certificate {
+        let der = self.chip.certificate(CERTIFICATE).unwrap();
+        Certificate::from_bytes(&der, "chip").unwrap()
+    }
+
+    pub(crate) fn certificate_id(&self) -> String {
+        self.certificate().fingerprint()
+    }
+
+    pub(crate) fn command(&self, halves: &[&str]) -> Command {
         let mut command = self.device.command(&["doctor"]);
         command.args(halves).args(["--key-label", self.key]).arg("--pkcs11-lib").arg(&self.module);
         command.env("SE050_LOCK_FILE", self.device.path("lock"));
@@ -144,10 +155,16 @@ fn a_device_that_works_is_well_and_leaves_nothing_behind() {
     let names: Vec<&str> = checks.iter().map(|check| check["name"].as_str().unwrap()).collect();
     assert_eq!(names[..11], CHIP_CHECKS);
     let tcp = format!("tcp-{}", bench.port);
-    let cloud = ["clock", "proxy", "name", &tcp, "tls", "device-certificate", "connect"];
-    assert_eq!(names[11..18], cloud);
-    assert_eq!(names[18..], ["subscribe", "publish", "receive", "client-id"]);
-    assert!(checks.iter().all(|check| check["result"] == "good"), "{checks:#?}");
+    // A device build has no operator's half; and here are no credentials.
+    let account = &["account"][..usize::from(cfg!(feature = "provision"))];
+    let cloud = ["clock", "proxy", "name", &tcp, "server-time", "tls", "device-certificate", "connect"];
+    let messages = ["subscribe", "publish", "receive", "client-id"];
+    assert_eq!(names[11..], [account, &cloud, &messages].concat());
+    for check in &checks {
+        // aws-iot-sim speaks no HTTPS.
+        let asked = check["name"] != "account" && check["name"] != "server-time";
+        assert_eq!(check["result"], if asked { "good" } else { "notAsked" }, "{check:#}");
+    }
     let of = |name: &str| checks.iter().find(|check| check["name"] == name).unwrap()["finding"].to_string();
     assert!(of("module").contains("labels"), "{}", of("module"));
     assert!(of("tls").contains("CN="), "{}", of("tls"));
@@ -315,6 +332,80 @@ fn a_node_that_may_not_be_opened_is_told_with_its_group() {
     bench.fails(&["--chip"], "i2c", "Permission denied", "node's group");
 }
 
+/// The first variable that is set decides (POSIX). JSON is for programs, and stays English.
+#[test]
+fn a_japanese_engineer_gets_japanese() {
+    let mut bench = Bench::new();
+    bench.environment = vec![("LANG", "ja_JP.UTF-8".to_owned())];
+    let output = bench.command(&[]).output().unwrap();
+    let printed = text(&output.stdout);
+    assert!(output.status.success() && printed.ends_with("すべて正常です。\n"), "{printed}");
+    let has_japanese =
+        |line: &str| line.chars().any(|c| matches!(c, '\u{3040}'..='\u{30ff}' | '\u{4e00}'..='\u{9fff}'));
+    assert!(printed.lines().filter(|line| has_japanese(line)).count() > 12, "{printed}");
+    bench.chip.set_fault(Fault::Absent).unwrap();
+    let output = bench.command(&["--chip"]).output().unwrap();
+    let printed = text(&output.stdout);
+    assert!(
+        printed.contains("対処: チップの電源") && printed.contains("未確認: チップを開けていないため"),
+        "{printed}"
+    );
+    bench.environment.push(("LC_ALL", "C.UTF-8".to_owned()));
+    let output = bench.command(&["--chip"]).output().unwrap();
+    assert!(text(&output.stdout).contains("next: check the chip's power"), "{}", text(&output.stdout));
+    bench.environment.pop();
+    bench.fails(&["--chip"], "chip", "", "check the chip's power");
+}
+
+/// A server that tells its time over HTTPS, as AWS IoT Core does: Python's, with a date of its own.
+#[test]
+fn a_clock_is_compared_with_the_servers_own_time_whatever_the_clock_says() {
+    const SERVER: &str = "import http.server, ssl, sys\n\
+        class Handler(http.server.BaseHTTPRequestHandler):\n\
+        \x20   def date_time_string(self, timestamp=None): return sys.argv[1]\n\
+        \x20   def do_HEAD(self): self.send_response(403); self.end_headers()\n\
+        server = http.server.HTTPServer(('127.0.0.1', 0), Handler)\n\
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)\n\
+        context.load_cert_chain('server.pem', 'server.key')\n\
+        server.socket = context.wrap_socket(server.socket, server_side=True)\n\
+        print(server.server_address[1], flush=True)\n\
+        server.serve_forever()\n";
+    let Some(python) = test_peers::program("python3") else { return };
+    let mut bench = Bench::new();
+    let pki = Pki::new();
+    let issued = pki.server("localhost");
+    bench.device.write("server.pem", issued.certificate_pem);
+    bench.device.write("server.key", issued.key_pem);
+    bench.device.write("ca.pem", pki.ca_pem());
+    bench.ca_file = bench.device.path("ca.pem");
+    let Some(shim) = ClockShim::build(&bench.device.path("")) else { return };
+    // date -u -d '2027-01-15 12:00:00' +%s
+    let server_time = 1_800_014_400_i64;
+    let mut command = Command::new(python);
+    command.args(["-c", SERVER, "Fri, 15 Jan 2027 12:00:00 GMT"]).current_dir(bench.device.path(""));
+    let mut server = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut port = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(server.stdout.take().unwrap()), &mut port)
+        .unwrap();
+    bench.port = port.trim().parse().unwrap();
+    for (clock, result, words) in [
+        (server_time + 2, "good", "2027-01-15 12:00:00 UTC"),
+        (server_time - 7200, "warning", "7200 s away"),
+        // A clock that was lost: the server's certificate seems not to be valid yet, and its time is told all the same.
+        (0, "failed", "2027-01-15 12:00:00 UTC"),
+        (-3600, "failed", "2027-01-15 12:00:00 UTC"),
+    ] {
+        bench.environment = shim.environment(clock);
+        let (checks, _) = bench.checks(&["--cloud"]);
+        let found = checks.iter().find(|check| check["name"] == "server-time").unwrap();
+        assert_eq!(found["result"], result, "{clock}: {checks:#?}");
+        let said = found["finding"].as_str().or(found["cause"].as_str()).unwrap();
+        assert!(said.contains(words), "{clock}: {said}");
+    }
+    server.kill().unwrap();
+    server.wait().unwrap();
+}
+
 /// The clock is the process's own, given by a preloaded library.
 #[test]
 fn a_clock_that_is_wrong_is_told_before_tls_fails_over_it() {
@@ -412,9 +503,7 @@ fn each_failure_of_the_cloud_half_is_found() {
             r#""Resource":"*""#,
             r#""Resource":["arn:aws:iot:*:*:client/gw-1","arn:aws:iot:*:*:topic/*","arn:aws:iot:*:*:topicfilter/*"]"#,
         );
-        let der = bench.chip.certificate(CERTIFICATE).unwrap();
-        let pem = Certificate::from_bytes(&der, "chip").unwrap().to_pem();
-        bench.cloud.admit(&pem, THING, &connect).unwrap();
+        bench.admit_with(&connect);
         cause(&mut bench);
         eprintln!("case: {name}");
         bench.fails(&["--cloud"], check, words, next);
@@ -453,9 +542,7 @@ fn a_port_that_is_closed_is_told() {
 #[test]
 fn a_certificate_that_is_not_registered_is_told_with_its_id() {
     let bench = Bench::stranger();
-    let der = bench.chip.certificate(CERTIFICATE).unwrap();
-    let id = Certificate::from_bytes(&der, "chip").unwrap().fingerprint();
-    bench.fails(&["--cloud"], "device-certificate", "not registered", &id);
+    bench.fails(&["--cloud"], "device-certificate", "not registered", &bench.certificate_id());
 }
 
 /// Each of the four actions is left out of the policy.
@@ -551,10 +638,8 @@ fn a_configuration_says_it_all_and_a_wrong_one_is_told() {
 }
 
 impl Bench {
-    fn set_status(&self, status: &str) {
-        let der = self.chip.certificate(CERTIFICATE).unwrap();
-        let id = Certificate::from_bytes(&der, "chip").unwrap().fingerprint();
-        crate::support::update_certificate(self.cloud.control_plane_url(), &id, status);
+    pub(crate) fn set_status(&self, status: &str) {
+        crate::support::update_certificate(self.cloud.control_plane_url(), &self.certificate_id(), status);
     }
 }
 

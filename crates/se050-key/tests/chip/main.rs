@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod bench;
+mod bus;
 mod certificate_requests;
 mod certificates;
 mod costs;
+mod every_answer;
 mod hanging;
-mod i2c;
+
 mod matrix;
 mod modules;
 mod outage;

@@ -30,7 +30,7 @@ fn killed_on(kind: &str) {
     let place = Place::offline(&store, disk.beside());
     let random = Random::new(7);
     let (mut stored, mut all) = (Vec::new(), 0);
-    let rounds = scale(60, 5000);
+    let rounds = scale(250, 5000);
     for round in 0..rounds {
         let delay = Duration::from_millis(random.below(2) * 3);
         let publisher = place.start(round * ROUND, ROUND, delay);

@@ -6,6 +6,7 @@ use aws_iot_mqtt::{Builder, Client, DisconnectReason, Error, QoS, ReasonCode, Su
 use se050_device::Device;
 
 use super::checklist::{Checklist, Problem};
+use super::messages::{Text, device as words, text};
 
 /// How long a message may take that was sent to ourselves.
 const ROUND_TRIP: Duration = Duration::from_secs(10);
@@ -57,7 +58,7 @@ pub(super) async fn check(list: &mut Checklist<'_>, device: &Device, mut session
         Ok(client) => client.subscribe(topic.to_owned(), QoS::AtLeastOnce).await,
         Err(error) => Err(error),
     };
-    let result = subscribed.as_ref().map(|_| format!("allowed: {topic}")).map_err(|error| {
+    let result = subscribed.as_ref().map(|_| text!(words::ALLOWED, topic = topic)).map_err(|error| {
         note(error);
         refused(error, "iot:Subscribe", &format!("topicfilter/{topic}"))
     });
@@ -68,7 +69,7 @@ pub(super) async fn check(list: &mut Checklist<'_>, device: &Device, mut session
         Ok(client) => client.publish(topic.to_owned(), QoS::AtLeastOnce, payload.clone()).await,
         Err(error) => Err(error),
     };
-    let result = published.as_ref().map(|()| format!("allowed: {topic}")).map_err(|error| {
+    let result = published.as_ref().map(|()| text!(words::ALLOWED, topic = topic)).map_err(|error| {
         note(error);
         refused(error, "iot:Publish", &format!("topic/{topic}"))
     });
@@ -87,19 +88,16 @@ pub(super) async fn check(list: &mut Checklist<'_>, device: &Device, mut session
                 false
             };
             let result = match tokio::time::timeout(ROUND_TRIP, ours).await {
-                Ok(true) => Ok("the message came back".to_owned()),
-                Ok(false) => Err(Problem::new("the subscription ended", "run this again")),
+                Ok(true) => Ok(text!(words::CAME_BACK)),
+                Ok(false) => Err(Problem::new(text!(words::SUBSCRIPTION_ENDED), text!(words::RUN_AGAIN))),
                 Err(_) => Err(Problem::new(
-                    format!(
-                        "the message did not come back within {} s: most likely the policy does not allow iot:Receive",
-                        ROUND_TRIP.as_secs()
-                    ),
+                    text!(words::NOT_BACK, seconds = ROUND_TRIP.as_secs()),
                     allow("iot:Receive", &format!("topic/{topic}")),
                 )),
             };
             list.add(receive, started.elapsed(), result);
         }
-        _ => list.skip(receive, "subscribe or publish failed"),
+        _ => list.skip(receive, text!(words::NOTHING_TO_RECEIVE)),
     }
     watch(list, client_id, device, &mut session, taken).await;
     // The checks are done; what the server says to the end changes nothing.
@@ -124,15 +122,14 @@ async fn watch(
         },
     };
     let result = match ended {
-        None => Ok(format!("nobody else connected as {id}, for {} s", WATCHED.as_secs())),
+        None => Ok(text!(words::ALONE, client_id = id, seconds = WATCHED.as_secs())),
         Some(error) if is_taken_over(&error) => Err(Problem::new(
-            format!("another client connected as {id}: {}", error.report()),
-            "stop the other program that uses this client id, or give this device its own: --client-id",
+            text!(words::TAKEN, client_id = id, error = error.report()),
+            text!(words::STOP_TWIN),
         )),
-        Some(error) => Err(Problem::new(
-            format!("the connection did not last: {}", error.report()),
-            "run this again; if it stays, check the line",
-        )),
+        Some(error) => {
+            Err(Problem::new(text!(words::NOT_LASTING, error = error.report()), text!(words::CHECK_LINE)))
+        }
     };
     list.add(name, started.elapsed(), result);
 }
@@ -149,14 +146,11 @@ fn refused(error: &Error, action: &str, resource: &str) -> Problem {
         | Error::Unanswerable { .. }
         | Error::Disconnected { .. }
         | Error::Lost { .. } => allow(action, resource),
-        _ => "run this again; if it stays, the connection or the account's limits are the likeliest reasons"
-            .to_owned(),
+        _ => text!(words::CHECK_LIMITS),
     };
-    Problem::new(error.report().to_string(), next)
+    Problem::new(text!(words::REFUSED, error = error.report()), next)
 }
 
-fn allow(action: &str, resource: &str) -> String {
-    format!(
-        "allow {action} on {resource} in the policy of the certificate, or try a topic that is allowed: --topic TOPIC"
-    )
+fn allow(action: &str, resource: &str) -> Text {
+    text!(words::ALLOW, action = action, resource = resource)
 }

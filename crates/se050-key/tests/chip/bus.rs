@@ -1,7 +1,8 @@
-//! A chip on an I2C bus that can be looked at, as far as a fake device node shows one: the client is a process of its own.
+//! A chip on a bus that can be looked at: a fake I2C device node, or a TCP socket. The client is a process of its own.
 
 use std::io::{BufRead as _, BufReader, Lines, Write as _};
-use std::process::{Child, ChildStdout};
+use std::net::TcpListener;
+use std::process::{Child, ChildStdout, Command};
 
 use rustix::io::Errno;
 use se050_key::{Scheme, Token};
@@ -37,11 +38,15 @@ impl Client {
         let shim = I2cShim::build(directory.path()).unwrap();
         let mut command = child(test, chip.module().to_str().unwrap());
         command.env("SE050_LOCK_FILE", directory.path().join("lock"));
-        let mut child = shim.apply(&mut command, chip).spawn().unwrap();
+        Some(Self::spawn(shim.apply(&mut command, chip)))
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut client = Self { child, lines };
         assert_eq!(client.answer(), "ready");
-        Some(client)
+        client
     }
 
     fn answer(&mut self) -> String {
@@ -68,13 +73,13 @@ fn a_chip_without_power_is_waited_for_and_found_when_it_is_back() {
     if let Some(module) = child_argument() {
         return sign_on_demand(&module);
     }
-    let test = "i2c::a_chip_without_power_is_waited_for_and_found_when_it_is_back";
+    let test = "bus::a_chip_without_power_is_waited_for_and_found_when_it_is_back";
     let (chip, directory) = new_chip();
     let Some(mut client) = Client::start(test, &chip, &directory) else { return };
     chip.set_fault(Fault::Absent).unwrap();
     chip.power_cycle().unwrap();
     // Longer than an opening without a sign of the chip would wait.
-    for _ in 0..3 {
+    for _ in 0..5 {
         assert!(client.sign().contains("ChipUnreachable"));
         std::thread::sleep(std::time::Duration::from_secs(1));
     }
@@ -85,11 +90,37 @@ fn a_chip_without_power_is_waited_for_and_found_when_it_is_back() {
 }
 
 #[test]
+fn a_socket_that_refuses_connections_costs_no_opening() {
+    if let Some(module) = child_argument() {
+        return sign_on_demand(&module);
+    }
+    let test = "bus::a_socket_that_refuses_connections_costs_no_opening";
+    let (chip, _directory) = new_chip();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut command = child(test, chip.module().to_str().unwrap());
+    let mut client = Client::spawn(command.env("EX_SSS_BOOT_SSS_PORT", address.to_string()));
+    drop(listener);
+    chip.set_fault(Fault::Absent).unwrap();
+    chip.power_cycle().unwrap();
+    // Longer than an opening without a sign of the chip would wait.
+    for _ in 0..5 {
+        assert!(client.sign().contains("ChipUnreachable"));
+        std::thread::sleep(std::time::Duration::from_secs(1));
+    }
+    assert_eq!(calls(&chip, "C_OpenSession"), 1, "no opening is spent on a socket that is not there");
+    let _listener = TcpListener::bind(address).unwrap();
+    chip.set_fault(Fault::None).unwrap();
+    eventually(|| (client.sign() == "signed").then_some(()));
+    assert_eq!(calls(&chip, "C_OpenSession"), 2);
+}
+
+#[test]
 fn whatever_else_the_bus_says_a_power_cycled_chip_is_opened_again() {
     if let Some(module) = child_argument() {
         return sign_on_demand(&module);
     }
-    let test = "i2c::whatever_else_the_bus_says_a_power_cycled_chip_is_opened_again";
+    let test = "bus::whatever_else_the_bus_says_a_power_cycled_chip_is_opened_again";
     for errno in [None, Some(Errno::TIMEDOUT), Some(Errno::OPNOTSUPP), Some(Errno::IO), Some(Errno::BUSY)] {
         let (chip, directory) = new_chip();
         let Some(mut client) = Client::start(test, &chip, &directory) else { return };
@@ -105,7 +136,7 @@ fn a_chip_that_never_acknowledges_its_bare_address_is_used_all_the_same() {
     if let Some(module) = child_argument() {
         return sign_on_demand(&module);
     }
-    let test = "i2c::a_chip_that_never_acknowledges_its_bare_address_is_used_all_the_same";
+    let test = "bus::a_chip_that_never_acknowledges_its_bare_address_is_used_all_the_same";
     let (chip, directory) = new_chip();
     // What a real SE050 answers to an SMBus quick write was never seen.
     chip.set_i2c_errno(Some(Errno::NXIO.raw_os_error())).unwrap();
