@@ -59,6 +59,34 @@ impl Account {
     }
 }
 
+/// The JSON object of a command for many devices. It is written as the devices come, and no part of it is kept.
+#[derive(Default)]
+pub(crate) struct DeviceList {
+    devices: usize,
+}
+
+impl DeviceList {
+    /// Begins the object.
+    pub(crate) fn begin(account: &Account, out: &mut impl Write) -> io::Result<Self> {
+        write!(out, "{{\"account\":\"{}\",\"region\":\"{}\",\"devices\":[", account.id, account.region)?;
+        Ok(Self::default())
+    }
+
+    /// Adds a device.
+    pub(crate) fn add(&mut self, device: &Value, out: &mut impl Write) -> io::Result<()> {
+        write!(out, "{}{device}", if self.devices == 0 { "" } else { "," })?;
+        self.devices += 1;
+        out.flush()
+    }
+
+    /// Ends the object, with these members.
+    pub(crate) fn end(&self, members: &[(&str, Value)], out: &mut impl Write) -> io::Result<()> {
+        let members: String = members.iter().map(|(name, value)| format!(",\"{name}\":{value}")).collect();
+        writeln!(out, "]{members}}}")?;
+        out.flush()
+    }
+}
+
 /// Each step of a plan as the machine-readable outputs have it.
 pub(crate) fn step_json(step: &aws_iot_provision::Step) -> Value {
     let described = step.describe();

@@ -10,7 +10,7 @@ use aws_iot_provision::{
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::account::{Account, runtime, step_json};
+use crate::account::{Account, DeviceList, runtime, step_json};
 use crate::aws_args::AwsArgs;
 use crate::exit::Exit;
 use crate::json;
@@ -143,8 +143,9 @@ async fn many(
     let template: Option<NameTemplate> = template.map(str::parse).transpose()?;
     let names = names(list, template)?;
     let account = Account::connect_paced(&args.aws, args.pace.rate).await?;
+    let mut list = None;
     if args.json {
-        write!(out, "{{\"account\":\"{}\",\"region\":\"{}\",\"devices\":[", account.id, account.region)?;
+        list = Some(DeviceList::begin(&account, out)?);
     } else {
         account.print(out)?;
     }
@@ -162,12 +163,12 @@ async fn many(
     fleet::in_order(names, args.pace.concurrency.into(), ask, |(source, state)| {
         total += 1;
         good += usize::from(state.as_ref().is_ok_and(|(_, state)| exit_of(state.as_ref()) == Exit::Good));
-        if args.json {
+        if let Some(list) = &mut list {
             let object = match &state {
                 Ok((name, state)) => state_json(name, state.as_ref())?,
                 Err(error) => json!({"source": source, "error": format!("{error:#}")}),
             };
-            write!(out, "{}{object}", if total == 1 { "" } else { "," })?;
+            list.add(&object, out)?;
             return anyhow::Ok(());
         }
         match state {
@@ -188,8 +189,8 @@ async fn many(
         Ok(())
     })
     .await?;
-    if args.json {
-        writeln!(out, "],\"complete\":{}}}", good == total)?;
+    if let Some(list) = list {
+        list.end(&[("complete", json!(good == total))], out)?;
     } else {
         writeln!(out, "{total} devices: {good} can connect, {} cannot", total - good)?;
     }

@@ -84,10 +84,8 @@ impl Report {
     /// # Errors
     /// When it cannot be written.
     pub fn row(&mut self, row: &Row) -> Result<(), FleetError> {
-        let mut line = row.to_json();
-        if let (Some(line), Ok(Value::Object(origin))) =
-            (line.as_object_mut(), serde_json::to_value(&self.origin))
-        {
+        let mut line = json!(row);
+        if let (Some(line), Value::Object(origin)) = (line.as_object_mut(), json!(self.origin)) {
             line.extend(origin);
         }
         let failed = |source| FleetError::Io {

@@ -1,17 +1,21 @@
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use super::candidate::Candidate;
 
 /// What came of one device.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Row {
     /// Where it stands in the list.
     pub source: String,
     /// The thing's name; empty where it is not known.
+    #[serde(rename = "thingName")]
     pub thing: String,
     /// The certificate's id; empty where it is not known.
+    #[serde(rename = "certificateId")]
     pub certificate: String,
     /// The host name where the device connects, if it is registered.
     pub endpoint: Option<String>,
@@ -28,7 +32,7 @@ pub struct Row {
 }
 
 /// Whether a device is registered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum RowResult {
@@ -49,8 +53,8 @@ pub enum RowResult {
 }
 
 /// How many devices have which result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counts([usize; 7]);
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Counts(BTreeMap<RowResult, usize>);
 
 impl Row {
     /// A row with nothing done yet.
@@ -66,15 +70,6 @@ impl Row {
             warnings: Vec::new(),
             error: None,
         }
-    }
-
-    /// The row in JSON.
-    pub fn to_json(&self) -> Value {
-        json!({
-            "source": self.source, "thingName": self.thing, "certificateId": self.certificate,
-            "endpoint": self.endpoint, "result": self.result.name(), "identity": self.identity, "done": self.done,
-            "warnings": self.warnings, "error": self.error,
-        })
     }
 }
 
@@ -120,24 +115,22 @@ impl RowResult {
 impl Counts {
     /// Counts one more.
     pub fn add(&mut self, result: RowResult) {
-        for (count, each) in self.0.iter_mut().zip(RowResult::ALL) {
-            *count += usize::from(each == result);
-        }
+        *self.0.entry(result).or_default() += 1;
     }
 
     /// How many have that result.
     pub fn of(&self, result: RowResult) -> usize {
-        self.0.iter().zip(RowResult::ALL).find(|(_, each)| *each == result).map_or(0, |(count, _)| *count)
+        self.0.get(&result).copied().unwrap_or_default()
     }
 
     /// How many there are.
     pub fn total(&self) -> usize {
-        self.0.iter().sum()
+        self.0.values().sum()
     }
 
     /// How many are not registered.
     pub fn bad(&self) -> usize {
-        RowResult::ALL.into_iter().filter(|result| !result.is_good()).map(|result| self.of(result)).sum()
+        self.0.iter().filter(|(result, _)| !result.is_good()).map(|(_, count)| count).sum()
     }
 
     /// One line in plain words.

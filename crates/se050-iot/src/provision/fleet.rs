@@ -18,7 +18,7 @@ use serde_json::json;
 use super::args::{DEFAULT_POLICY, DeviceArgs};
 use super::intake::intake;
 use super::{config, plan_file, report};
-use crate::account::{Account, runtime};
+use crate::account::{Account, DeviceList, runtime};
 use crate::exit::Exit;
 use crate::files::beside;
 use crate::terminal::say;
@@ -85,7 +85,7 @@ pub(super) fn apply(args: &DeviceArgs, list: &Path, out: &mut impl Write) -> any
             Some(path) => DoneBefore::read(path, &origin)?,
             None => DoneBefore::default(),
         };
-        begin(&account, args.json, out)?;
+        let mut list = begin(&account, args.json, out)?;
         let report = RefCell::new(Report::create(&base, origin)?);
         let (stop, mut counts, bar) = (Stop::default(), Counts::default(), Bar::new(candidates.len()));
         let work = async |candidate: Candidate| {
@@ -109,40 +109,49 @@ pub(super) fn apply(args: &DeviceArgs, list: &Path, out: &mut impl Write) -> any
             counts.add(row.result);
             bar.show(&row, &counts);
             report.borrow_mut().row(&row)?;
-            print_row(&row, counts.total() == 1, args.json, out)
+            print_row(&row, &mut list, out)
         })
         .await?;
         bar.end();
         if !args.json {
             writeln!(out, "report: {0}.csv, results: {0}.jsonl", base.display())?;
         }
-        let exit = end(&counts, args, out)?;
+        let exit = end(&counts, args, list, out)?;
         Ok(if missing { Exit::Incomplete } else { exit })
     })
 }
 
 /// What comes before the devices.
-pub(super) fn begin(account: &Account, as_json: bool, out: &mut impl Write) -> anyhow::Result<()> {
-    if !as_json {
-        return Ok(account.print(out)?);
+pub(super) fn begin(
+    account: &Account,
+    as_json: bool,
+    out: &mut impl Write,
+) -> anyhow::Result<Option<DeviceList>> {
+    if as_json {
+        return Ok(Some(DeviceList::begin(account, out)?));
     }
-    // One object, of which no part is kept: its list of devices may be long.
-    Ok(write!(out, "{{\"account\":\"{}\",\"region\":\"{}\",\"devices\":[", account.id, account.region)?)
+    account.print(out)?;
+    Ok(None)
 }
 
-pub(super) fn print_row(row: &Row, first: bool, as_json: bool, out: &mut impl Write) -> anyhow::Result<()> {
-    if as_json {
-        write!(out, "{}{}", if first { "" } else { "," }, row.to_json())?;
-        out.flush()?;
-    }
-    Ok(())
+pub(super) fn print_row(
+    row: &Row,
+    list: &mut Option<DeviceList>,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    Ok(list.as_mut().map_or(Ok(()), |list| list.add(&json!(row), out))?)
 }
 
 /// What comes after the devices.
-pub(super) fn end(counts: &Counts, args: &DeviceArgs, out: &mut impl Write) -> anyhow::Result<Exit> {
+pub(super) fn end(
+    counts: &Counts,
+    args: &DeviceArgs,
+    list: Option<DeviceList>,
+    out: &mut impl Write,
+) -> anyhow::Result<Exit> {
     let complete = counts.bad() == 0;
-    if args.json {
-        writeln!(out, "],\"summary\":{},\"complete\":{complete}}}", json!(counts.summary()))?;
+    if let Some(list) = list {
+        list.end(&[("summary", json!(counts.summary())), ("complete", json!(complete))], out)?;
     } else {
         writeln!(out, "{}", counts.summary())?;
         if let Some(directory) = &args.config.device_config {
@@ -178,7 +187,7 @@ pub(super) fn plan(
     let mut file = keep.map(plan_file::Writer::create).transpose()?;
     runtime()?.block_on(async {
         let account = Account::connect_paced(&args.aws, args.fleet_args.pace.rate).await?;
-        begin(&account, args.json, out)?;
+        let mut list = begin(&account, args.json, out)?;
         let (mut total, mut changed, mut bad) = (0, 0, 0);
         let mut warned = HashSet::new();
         let work = async |candidate: Candidate| {
@@ -215,8 +224,8 @@ pub(super) fn plan(
                     json!({"source": candidate.source, "error": error})
                 }
             };
-            if args.json {
-                write!(out, "{}{object}", if total == 1 { "" } else { "," })?;
+            if let Some(list) = &mut list {
+                list.add(&object, out)?;
             }
             anyhow::Ok(())
         })
@@ -224,8 +233,8 @@ pub(super) fn plan(
         if let Some(file) = file {
             file.finish()?;
         }
-        if args.json {
-            writeln!(out, "],\"changes\":{}}}", changed > 0)?;
+        if let Some(list) = list {
+            list.end(&[("changes", json!(changed > 0))], out)?;
         } else {
             let unchanged = total - changed - bad;
             writeln!(

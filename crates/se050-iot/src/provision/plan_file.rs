@@ -125,7 +125,7 @@ async fn many(
     out: &mut impl Write,
 ) -> anyhow::Result<Exit> {
     let (stop, mut counts, bar) = (Stop::default(), Counts::default(), Bar::new(count));
-    super::fleet::begin(account, args.json, out)?;
+    let mut list = super::fleet::begin(account, args.json, out)?;
     let work = async |plan: anyhow::Result<(usize, Plan)>| {
         let (number, plan) = plan?;
         let source = format!("{}:{number}", file.display());
@@ -139,9 +139,9 @@ async fn many(
         let row = row?;
         counts.add(row.result);
         bar.show(&row, &counts);
-        print_row(&row, counts.total() == 1, args.json, out)
+        print_row(&row, &mut list, out)
     })
     .await?;
     bar.end();
-    end(&counts, args, out)
+    end(&counts, args, list, out)
 }

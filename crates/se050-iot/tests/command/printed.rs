@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use aws_iot_sim::AwsIotSim;
 use se050_sim::Chip;
-use test_peers::{aws_cli, output_of, skip};
+use test_peers::{Moto, aws_cli, output_of, skip};
 
 use crate::support::printed::{commands_in, run_in_shell, shell};
 use crate::support::{Device, Operator, aws, text};
@@ -113,6 +113,32 @@ fn what_the_account_lacks_or_has_too_much_is_mended_by_the_printed_command_of_th
     assert!(said.contains("policy all allows iot:* on *"), "{said}");
     run_in_shell(&operator, &printed(&said, "aws iot detach-policy"));
     assert!(!text(&output_and_error(&operator, &register)).contains("warning:"));
+}
+
+/// ministack has no role aliases, and moto no provisioning templates.
+#[test]
+fn the_commands_that_set_up_temporary_credentials_run() {
+    let Some(moto) = Moto::start() else { return };
+    let Some(cli) = aws_cli(moto.environment()) else { return };
+    let operator = Operator::new(moto.environment());
+    let of = [
+        "policy",
+        "device",
+        "--account",
+        "123456789012",
+        "--region",
+        "us-east-1",
+        "--credentials",
+        "uploads",
+    ];
+    let said = text(&output_and_error(&operator, &of));
+    let commands = commands_in(&said);
+    assert_eq!(commands.len(), 2, "{said}");
+    for command in &commands {
+        run_in_shell(&operator, command);
+    }
+    let alias = aws(&cli, &["describe-role-alias", "--role-alias", "uploads"]);
+    assert_eq!(alias["roleAliasDescription"]["roleArn"], "arn:aws:iam::123456789012:role/uploads");
 }
 
 /// A profile that asks for a code is told with the command that gets temporary credentials.
@@ -266,7 +292,7 @@ fn sources() -> Vec<PathBuf> {
             let path = entry.path();
             if path.is_dir() {
                 collect(&path, files);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
+            } else if path.extension().is_some_and(|extension| extension == "rs") && is_compiled(&path) {
                 files.push(path);
             }
         }
@@ -282,6 +308,19 @@ fn sources() -> Vec<PathBuf> {
         }
     }
     files
+}
+
+/// Whether the file is a part of its crate, as far as the files beside it tell.
+fn is_compiled(path: &Path) -> bool {
+    let name = path.file_stem().unwrap().to_str().unwrap();
+    let mut roots = ["main.rs", "lib.rs"]
+        .map(|root| fs::read_to_string(path.with_file_name(root)).ok())
+        .into_iter()
+        .flatten()
+        .peekable();
+    roots.peek().is_none()
+        || ["main", "lib"].contains(&name)
+        || roots.any(|root| root.contains(&format!("mod {name};")))
 }
 
 fn output_and_error(operator: &Operator, arguments: &[&str]) -> Vec<u8> {
