@@ -1,19 +1,21 @@
 //! `se050-iot outbox`: the messages that a program keeps on its disk until the server has them.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
+use aws_iot_mqtt::PayloadFormat;
 use aws_iot_mqtt::durable::{self, SetAsideContent, Status, StoredMessage};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use clap::{Args, Subcommand};
 use der::DateTime;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::json;
 use crate::terminal::say;
+use crate::{files, json};
 
 /// Most characters of a payload in a line.
 const PREVIEW: usize = 60;
@@ -101,6 +103,7 @@ fn status(args: &StatusArgs, out: &mut impl Write) -> anyhow::Result<()> {
         let object = json!({
             "directory": args.store.directory().display().to_string(),
             "owner": status.owner,
+            "volatile": status.volatile,
             "messages": status.messages,
             "payloadBytes": status.payload_bytes,
             "oldest": status.oldest.map(shown),
@@ -156,6 +159,9 @@ fn lines(status: &Status) -> Vec<(&'static str, String)> {
         ),
         ("files", format!("{} bytes", status.file_bytes)),
     ];
+    if let Some(why) = status.volatile {
+        lines.push(("not durable", why.to_owned()));
+    }
     if status.damaged > 0 {
         lines.push((
             "damaged",
@@ -171,7 +177,7 @@ fn show(args: &ShowArgs, out: &mut impl Write) -> anyhow::Result<()> {
         let items = durable::set_aside(&directory)?;
         items.iter().try_for_each(|item| {
             if args.json {
-                return writeln!(out, "{}", set_aside_json(item));
+                return writeln!(out, "{}", Value::Object(set_aside_json(item)));
             }
             let what = match &item.what {
                 SetAsideContent::Message(message) => line(message),
@@ -184,7 +190,7 @@ fn show(args: &ShowArgs, out: &mut impl Write) -> anyhow::Result<()> {
         })
     } else {
         durable::messages(&directory)?.try_for_each(|message| match args.json {
-            true => writeln!(out, "{}", message_json(&message)),
+            true => writeln!(out, "{}", Value::Object(message_json(&message))),
             false => writeln!(out, "{}", line(&message)),
         })
     };
@@ -192,26 +198,41 @@ fn show(args: &ShowArgs, out: &mut impl Write) -> anyhow::Result<()> {
 }
 
 fn export(args: &ExportArgs, out: &mut impl Write) -> anyhow::Result<()> {
+    let Some(file) = args.output.as_ref().filter(|file| file.as_os_str() != "-") else {
+        write_all(args, out)?.context("cannot write to standard output")?;
+        return Ok(());
+    };
+    // Under its name only when it is whole.
+    let partial = files::with_ending(file, "partial");
+    let cannot = || format!("cannot write {}", file.display());
+    let mut writer = BufWriter::new(File::create(&partial).with_context(cannot)?);
+    let written = write_all(args, &mut writer).and_then(|written| {
+        let count = written.and_then(|count| writer.get_ref().sync_all().map(|()| count));
+        let count = count.and_then(|count| std::fs::rename(&partial, file).map(|()| count));
+        count.with_context(cannot)
+    });
+    if written.is_err() {
+        // The error to tell is the one before.
+        let _ = std::fs::remove_file(&partial);
+    }
+    say!("{} messages written to {}", written?, file.display());
+    Ok(())
+}
+
+/// Writes one message after the other: the store may be larger than the memory.
+fn write_all(args: &ExportArgs, out: &mut impl Write) -> anyhow::Result<std::io::Result<u64>> {
     let directory = args.store.directory();
-    let mut text = String::new();
-    let mut push = |value: Value| text.push_str(&format!("{value}\n"));
-    if args.set_aside {
-        durable::set_aside(&directory)?.iter().map(set_aside_json).for_each(&mut push);
+    let mut count = 0;
+    let mut write = |object| {
+        count += 1;
+        writeln!(out, "{}", Value::Object(object))
+    };
+    let written = if args.set_aside {
+        durable::set_aside(&directory)?.iter().map(set_aside_json).try_for_each(&mut write)
     } else {
-        durable::messages(&directory)?.map(|message| message_json(&message)).for_each(&mut push);
-    }
-    let count = text.lines().count();
-    match args.output.as_ref().filter(|file| file.as_os_str() != "-") {
-        Some(file) => {
-            crate::files::write(file, text.as_bytes())?;
-            say!("{count} messages written to {}", file.display());
-            Ok(())
-        }
-        None => out
-            .write_all(text.as_bytes())
-            .and_then(|()| out.flush())
-            .context("cannot write to standard output"),
-    }
+        durable::messages(&directory)?.map(|message| message_json(&message)).try_for_each(&mut write)
+    };
+    Ok(written.and_then(|()| out.flush()).map(|()| count))
 }
 
 fn clear(args: &ClearArgs, out: &mut impl Write) -> anyhow::Result<()> {
@@ -249,42 +270,48 @@ fn line(message: &StoredMessage) -> String {
     format!("{key}  {}  {topic}  {} bytes  {preview}", shown(*accepted), payload.len())
 }
 
-fn message_json(message: &StoredMessage) -> Value {
-    let mut object = json!({
-        "key": message.key,
-        "topic": message.topic.as_str(),
-        "qos": 1,
-        "retain": message.retain,
-        "accepted": shown(message.accepted),
-        "expires": message.expires.map(shown),
-    });
-    let (name, payload) = match std::str::from_utf8(&message.payload) {
-        Ok(text) => ("payload", text.to_owned()),
-        Err(_) => ("payloadBase64", BASE64_STANDARD.encode(&message.payload)),
-    };
-    object[name] = payload.into();
+fn message_json(message: &StoredMessage) -> Map<String, Value> {
+    let mut object = Map::new();
+    let mut put = |name: &str, value: Value| drop(object.insert(name.to_owned(), value));
+    put("key", message.key.into());
+    put("topic", message.topic.as_str().into());
+    put("qos", 1.into());
+    put("retain", message.retain.into());
+    put("accepted", shown(message.accepted).into());
+    put("expires", message.expires.map(shown).into());
+    match std::str::from_utf8(&message.payload) {
+        Ok(text) => put("payload", text.into()),
+        Err(_) => put("payloadBase64", BASE64_STANDARD.encode(&message.payload).into()),
+    }
     if let Some(properties) = &message.properties {
-        object["contentType"] = properties.content_type.clone().into();
-        object["responseTopic"] = properties.response_topic.as_ref().map(|topic| topic.as_str()).into();
-        object["correlationDataBase64"] =
-            properties.correlation_data.as_ref().map(|data| BASE64_STANDARD.encode(data)).into();
-        object["userProperties"] = json!(properties.user_properties);
+        let correlation_data = properties.correlation_data.as_ref().map(|data| BASE64_STANDARD.encode(data));
+        let format = properties.payload_format.map(|format| match format {
+            PayloadFormat::Bytes => "bytes",
+            PayloadFormat::Utf8 => "utf8",
+        });
+        put("payloadFormat", format.into());
+        let interval = properties.message_expiry_interval.map(|interval| interval.as_secs());
+        put("messageExpiryIntervalSeconds", interval.into());
+        put("contentType", properties.content_type.clone().into());
+        put("responseTopic", properties.response_topic.as_ref().map(|topic| topic.as_str()).into());
+        put("correlationDataBase64", correlation_data.into());
+        put("userProperties", json!(properties.user_properties));
     }
     object
 }
 
-fn set_aside_json(item: &durable::SetAsideItem) -> Value {
+fn set_aside_json(item: &durable::SetAsideItem) -> Map<String, Value> {
     let mut object = match &item.what {
         SetAsideContent::Message(message) => message_json(message),
-        SetAsideContent::Bytes { segment, offset, bytes } => json!({
-            "file": format!("{segment:016x}"),
-            "offset": offset,
-            "bytesBase64": BASE64_STANDARD.encode(bytes),
-        }),
-        _ => json!({}),
+        SetAsideContent::Bytes { segment, offset, bytes } => Map::from_iter([
+            ("file".to_owned(), format!("{segment:016x}").into()),
+            ("offset".to_owned(), (*offset).into()),
+            ("bytesBase64".to_owned(), BASE64_STANDARD.encode(bytes).into()),
+        ]),
+        _ => Map::new(),
     };
-    object["setAside"] = shown(item.at).into();
-    object["reason"] = item.reason.clone().into();
+    object.insert("setAside".to_owned(), shown(item.at).into());
+    object.insert("reason".to_owned(), item.reason.clone().into());
     object
 }
 

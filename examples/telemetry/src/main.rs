@@ -11,13 +11,15 @@ mod args;
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use args::Args;
 use aws_iot_mqtt::{
-    Client, DisconnectReason, Error, Event, Events, OutboxOptions, Publication, QoS, Statistics, Topic,
-    WhenFull,
+    Client, DisconnectReason, Error, Event, Events, OutboxOptions, Publication, QoS, Receipt, Statistics,
+    Topic, WhenFull,
 };
 use clap::Parser as _;
 use se050_device::{Device, Stop};
@@ -57,16 +59,15 @@ async fn telemetry(args: &Args, device: &Device, mut out: impl Write) -> anyhow:
     let mut ticks = interval(args.interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut status = interval_at(Instant::now() + STATUS_INTERVAL, STATUS_INTERVAL);
-    let (mut number, mut refused) = (0, 0);
+    let (mut number, refused) = (0, Arc::<AtomicU64>::default());
     while args.count.is_none_or(|count| number < count) {
         tokio::select! {
             _ = ticks.tick() => {
                 number += 1;
-                // The receipt is for whoever wants to know: what the outbox has accepted will be delivered.
                 match client.try_publish(reading(&topic, number)?.retain(args.retain)) {
-                    Ok(receipt) => drop(receipt),
+                    Ok(receipt) => count_refused(receipt, &refused),
                     // An event has told it. No reason to stop measuring: somebody may make room on the disk.
-                    Err(Error::OutboxStore { .. }) => refused += 1,
+                    Err(Error::OutboxStore { .. }) => drop(refused.fetch_add(1, Ordering::Relaxed)),
                     Err(error) => return Err(error).with_context(|| left_over(args, number, &client)),
                 }
             }
@@ -82,8 +83,19 @@ async fn telemetry(args: &Args, device: &Device, mut out: impl Write) -> anyhow:
         }
     }
     finish(&client, events, stop, args, &mut out).await?;
-    anyhow::ensure!(refused == 0, "{refused} readings were lost: the disk did not take them");
+    let refused = refused.load(Ordering::Relaxed);
+    anyhow::ensure!(refused == 0, "{refused} readings are lost: the disk did not take them");
     Ok(())
+}
+
+/// What the outbox has accepted will be delivered, unless the disk does not take it.
+fn count_refused(receipt: Receipt, refused: &Arc<AtomicU64>) {
+    let refused = Arc::clone(refused);
+    tokio::spawn(async move {
+        if matches!(receipt.await, Err(Error::OutboxStore { .. })) {
+            refused.fetch_add(1, Ordering::Relaxed);
+        }
+    });
 }
 
 /// Connects in the background, for as long as it takes.
@@ -161,7 +173,10 @@ async fn finish(
         ended = client.disconnect(DisconnectReason::Normal) => ended,
         _ = stop.asked() => {
             let waiting = client.statistics().outbox_messages;
-            anyhow::bail!("stopped by a second signal: {waiting} readings did not get through");
+            let fate = args.durable.as_ref().map_or("did not get through".to_owned(), |directory| {
+                format!("wait in {} for the next start", directory.display())
+            });
+            anyhow::bail!("stopped by a second signal: {waiting} readings {fate}");
         }
     };
     let statistics = client.statistics();

@@ -98,7 +98,7 @@ impl Outbox {
 
     /// Hands messages to `send` in their order until it stops: QoS 0, and at most `window` of QoS 1.
     ///
-    /// A message that was sent stays here until [`Self::complete`].
+    /// A message that was sent stays here until [`Self::succeeded`] or [`Self::complete`].
     pub(crate) fn send(
         &self,
         mut window: usize,
@@ -131,27 +131,35 @@ impl Outbox {
         self.report(removed);
     }
 
-    /// The messages are done with.
-    pub(crate) fn complete(&self, results: impl IntoIterator<Item = (Key, Result<(), Error>)>) {
-        let (mut removed, mut acknowledged) = (Removed::default(), Vec::new());
+    /// The server has acknowledged the messages (QoS 1), or they were written (QoS 0). As [`Self::complete`], but cheaper.
+    pub(crate) fn succeeded(&self, keys: impl IntoIterator<Item = Key>) {
+        let (mut removed, mut answers) = (Removed::default(), Vec::new());
         let mut state = self.state();
-        for (key, result) in results {
+        for key in keys {
             let Some(entry) = state.take(key) else { continue };
-            // As nearly always: there is nothing else to tell.
-            if result.is_ok() && entry.stored.is_none() {
-                acknowledged.extend(entry.answer);
+            if entry.stored.is_some() {
+                removed.0.push((entry, Ok(())));
             } else {
-                removed.0.push((entry, result));
+                answers.extend(entry.answer);
             }
         }
         drop(state);
-        if !acknowledged.is_empty() {
-            self.room.notify_waiters();
-        }
-        for answer in acknowledged {
+        self.room.notify_waiters();
+        for answer in answers {
             // Whoever published it may have stopped waiting.
             let _ = answer.send(Ok(()));
         }
+        self.report(removed);
+    }
+
+    /// The messages are done with, one way or the other.
+    pub(crate) fn complete(&self, results: impl IntoIterator<Item = (Key, Result<(), Error>)>) {
+        let mut removed = Removed::default();
+        let mut state = self.state();
+        for (key, result) in results {
+            state.remove(key, result, &mut removed);
+        }
+        drop(state);
         self.report(removed);
     }
 
@@ -340,24 +348,22 @@ impl Outbox {
             return Err(Error::Offline { topic: entry.topic() });
         }
         let entry = match self.spool.get().filter(|_| entry.qos == QoS::AtLeastOnce) {
-            Some(spool) => match spool.offer(entry, &self.options)? {
-                Offer::Accepted => return Ok(Offered::Accepted),
-                Offer::NoRoom(entry) if self.options.when_full == WhenFull::Wait => {
-                    return Ok(Offered::NoRoom(entry));
-                }
-                Offer::NoRoom(entry) if self.options.when_full == WhenFull::Refuse => {
-                    return Ok(Offered::NoRoom(entry));
-                }
-                Offer::NoRoom(entry) => {
-                    drop(state);
-                    let topic = entry.topic();
-                    removed.0.push((entry, Err(Error::Dropped { topic })));
-                    self.report(removed);
-                    return Ok(Offered::Accepted);
-                }
-                Offer::Memory(entry) => entry,
-            },
             None => entry,
+            Some(spool) => {
+                // It reads the whole message: not under the lock that the session's thread takes.
+                drop(state);
+                match spool.offer(entry, &self.options)? {
+                    Offer::Accepted => return Ok(Offered::Accepted),
+                    Offer::NoRoom(entry) => return Ok(self.no_room(entry)),
+                    Offer::Memory(entry) => {
+                        state = self.state();
+                        if let Some(ended) = &state.ended {
+                            return Err(ended.clone());
+                        }
+                        entry
+                    }
+                }
+            }
         };
         let bytes = entry.bytes();
         if !state.has_room(&self.options, bytes) {
@@ -366,24 +372,29 @@ impl Outbox {
         if self.options.when_full == WhenFull::DropOldest {
             state.make_room(&self.options, bytes, &mut removed);
         }
-        let offered = if state.has_room(&self.options, bytes) {
+        if state.has_room(&self.options, bytes) {
             let qos = entry.qos;
             let key = state.store.insert(entry);
             state.waiting.of(qos).insert(key);
-            Offered::Accepted
-        } else if matches!(self.options.when_full, WhenFull::Wait | WhenFull::Refuse) {
-            Offered::NoRoom(entry)
         } else {
-            let topic = entry.topic();
-            removed.0.push((entry, Err(Error::Dropped { topic })));
-            Offered::Accepted
-        };
-        drop(state);
-        if matches!(offered, Offered::Accepted) {
-            self.accepted.notify_one();
+            drop(state);
+            self.report(removed);
+            return Ok(self.no_room(entry));
         }
+        drop(state);
+        self.accepted.notify_one();
         self.report(removed);
-        Ok(offered)
+        Ok(Offered::Accepted)
+    }
+
+    /// What becomes of a message for which there is no room.
+    fn no_room(&self, entry: Entry) -> Offered {
+        if matches!(self.options.when_full, WhenFull::Wait | WhenFull::Refuse) {
+            return Offered::NoRoom(entry);
+        }
+        let topic = entry.topic();
+        self.report(Removed(vec![(entry, Err(Error::Dropped { topic }))]));
+        Offered::Accepted
     }
 
     /// Takes messages that come from the disk, in their order.

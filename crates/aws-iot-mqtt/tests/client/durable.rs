@@ -116,6 +116,23 @@ fn a_full_disk_and_a_read_only_one_are_told_and_work_again_when_they_can_be_writ
     assert!(durable::status(&store).unwrap().messages >= 2, "it can be looked into");
 }
 
+#[test]
+fn a_store_in_memory_is_told() {
+    // A directory in memory, on nearly every Linux.
+    let Ok(memory) = tempfile::tempdir_in("/dev/shm") else {
+        return test_peers::skip("there is no /dev/shm");
+    };
+    let client = offline(DurableOptions::new(memory.path())).unwrap();
+    let volatile = durable::status(memory.path()).unwrap().volatile.unwrap();
+    assert!(volatile.contains("tmpfs"), "{volatile}");
+    drop(client);
+    if let Some(disk) = Mounted::new("ext4", 16 * 1024 * 1024) {
+        let client = offline(DurableOptions::new(disk.path().join("outbox"))).unwrap();
+        assert_eq!(durable::status(&disk.path().join("outbox")).unwrap().volatile, None);
+        let _ = block_on(client.disconnect(DisconnectReason::Normal));
+    }
+}
+
 fn fill(path: &Path) {
     let mut filler = fs::File::create(path.join("filler")).unwrap();
     for size in [65_536, 512] {

@@ -82,9 +82,8 @@ fn damaged_records_are_told_and_shown_once_they_are_set_aside() {
     let store = device.path("outbox");
     let directory = store.display().to_string();
     publish(&store, &[("t/1", b"one"), ("t/2", b"two"), ("t/3", b"three")], || {});
-    let segment = std::fs::read_dir(&store).unwrap().map(|entry| entry.unwrap().path());
-    let segment =
-        segment.filter(|path| path.extension().is_some_and(|ending| ending == "mqo1")).next().unwrap();
+    let mut segment = std::fs::read_dir(&store).unwrap().map(|entry| entry.unwrap().path());
+    let segment = segment.find(|path| path.extension().is_some_and(|ending| ending == "mqo1")).unwrap();
     let mut bytes = std::fs::read(&segment).unwrap();
     let at = bytes.windows(3).position(|three| three == b"two").unwrap();
     bytes[at] ^= 1;

@@ -61,8 +61,15 @@ impl Files for Directory {
     type File = File;
 
     fn list(&self) -> io::Result<Vec<String>> {
-        let names = fs::read_dir(&self.0)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
-        names.collect()
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.0)? {
+            let entry = entry?;
+            // A directory of such a name is nothing of ours.
+            if entry.file_type()?.is_file() {
+                names.push(entry.file_name().to_string_lossy().into_owned());
+            }
+        }
+        Ok(names)
     }
 
     fn open(&self, name: &str) -> io::Result<File> {
@@ -111,4 +118,24 @@ impl Files for Directory {
 /// A new file's name is on stable storage only after this.
 pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
+}
+
+/// Why what is in the directory probably does not survive a power failure; `None` where nothing speaks against it.
+pub(super) fn volatile(directory: &Path) -> Option<&'static str> {
+    // Linux, include/uapi/linux/magic.h.
+    const TMPFS: u32 = 0x0102_1994;
+    const RAMFS: u32 = 0x8584_58F6;
+    const OVERLAYFS: u32 = 0x794C_7630;
+    let kind = rustix::fs::statfs(directory).ok()?.f_type;
+    // A signed number on some processors.
+    match kind as u32 {
+        TMPFS | RAMFS => {
+            Some("the directory is in memory (tmpfs): what is in it is lost at the next power failure")
+        }
+        OVERLAYFS => Some(
+            "the directory is part of the container or of a system in memory (overlay): what is in it is probably lost \
+             with the container or at the next power failure; use a volume",
+        ),
+        _ => None,
+    }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use super::failed;
-use super::files::{Directory, Files as _};
+use super::files::{Directory, Files as _, volatile};
 use super::lock::Lock;
 use super::log::{name, segment_ids};
 use super::message::StoredMessage;
@@ -21,6 +21,8 @@ use crate::Error;
 pub struct Status {
     /// Which process has it.
     pub owner: Option<String>,
+    /// Why it probably does not survive a power failure: the kind of file system that it is on.
+    pub volatile: Option<&'static str>,
     /// Messages that the server has not acknowledged.
     pub messages: u64,
     /// Bytes of their payloads.
@@ -66,6 +68,7 @@ pub fn status(directory: &Path) -> Result<Status, Error> {
     }
     Ok(Status {
         owner: Lock::owner(directory),
+        volatile: volatile(directory),
         messages: count,
         payload_bytes,
         oldest,

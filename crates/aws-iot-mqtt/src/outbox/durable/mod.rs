@@ -26,9 +26,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
-use tracing::{dispatcher, info};
+use tracing::{dispatcher, info, warn};
 
-use self::files::{Directory, sync_directory};
+use self::files::{Directory, sync_directory, volatile};
 pub use self::inspect::{Status, StoredMessages, clear, messages, set_aside, status};
 use self::lock::Lock;
 use self::log::Log;
@@ -51,6 +51,9 @@ pub(crate) fn open(
     let directory = &options.directory;
     let failed = |error| failed(directory, "be opened", error);
     make_directory(directory).map_err(failed)?;
+    if let Some(why) = volatile(directory) {
+        warn!(directory = %directory.display(), why, "the durable outbox is probably not durable");
+    }
     let lock = Lock::take(directory)?;
     let place = directory.clone();
     let files = move || Directory(place.clone());

@@ -3,7 +3,7 @@
 use super::super::options::Commit;
 use super::super::set_aside::SetAside;
 use super::device::{Device, device};
-use super::disk::Disk;
+use super::disk::{Disk, Random};
 use crate::outbox::OutboxOptions;
 
 const MESSAGES: u64 = 6;
@@ -51,7 +51,7 @@ fn every_byte_altered_costs_at_most_the_message_that_it_is_in() {
     let all: Vec<u64> = (1..=MESSAGES).collect();
     let (mut lost_one, mut lost_none) = (0, 0);
     for at in 0..store.length_of(&name) {
-        for bits in [0x01, 0x80, 0xFF] {
+        for bits in [0x01, 0xFF] {
             let disk = store.copy();
             disk.change(&name, |bytes| bytes[at] ^= bits);
             let case = format!("byte {at}, bits {bits:#x}");
@@ -62,7 +62,7 @@ fn every_byte_altered_costs_at_most_the_message_that_it_is_in() {
             if missing == 1 { lost_one += 1 } else { lost_none += 1 }
         }
     }
-    assert!(lost_one > 3000 && lost_none > 300, "{lost_one} {lost_none}");
+    assert!(lost_one > 2000 && lost_none > 200, "{lost_one} {lost_none}");
 }
 
 #[test]
@@ -133,5 +133,54 @@ fn whole_files_may_be_missing_or_be_nothing_of_ours() {
             let numbers = open(&disk).drain();
             assert!(numbers.is_sorted() && numbers.len() >= 40, "{name}: {numbers:?}");
         }
+    }
+}
+
+/// Bytes altered, removed, inserted and moved, in several files at once. `cargo xtask abuse` does it for longer.
+#[test]
+fn whatever_is_done_to_the_files_it_starts_and_nothing_altered_is_sent() {
+    let disk = Disk::new(1);
+    let mut device = open(&disk);
+    for number in 1..=30 {
+        device.publish(number).unwrap();
+    }
+    device.step();
+    let sent = device.send(4);
+    device.acknowledge(&sent[..2]);
+    device.close();
+    let store = disk.copy();
+    let names = store.names();
+    for seed in 0..if std::env::var_os("ABUSE").is_some() { 100_000 } else { 400 } {
+        let disk = store.copy();
+        let mut random = Random(seed);
+        for _ in 0..=random.below(6) {
+            let name = &names[random.below(names.len() as u64) as usize];
+            disk.change(name, |bytes| alter(bytes, &mut random));
+        }
+        // `drain` looks at the content of each message.
+        let mut device = open(&disk);
+        let numbers = device.drain();
+        assert!(numbers.is_sorted(), "{seed}: {numbers:?}");
+        device.publish(100).unwrap();
+        device.step();
+        assert_eq!(device.receipts().0, [100], "{seed}");
+        assert_eq!(device.drain(), [100], "{seed}");
+    }
+}
+
+fn alter(bytes: &mut Vec<u8>, random: &mut Random) {
+    let at = random.below(bytes.len() as u64 + 1) as usize;
+    let end = (at + random.below(200) as usize).min(bytes.len());
+    match random.below(6) {
+        0 => bytes[at..end].iter_mut().for_each(|byte| *byte = random.below(256) as u8),
+        1 => drop(bytes.drain(at..end)),
+        2 => bytes.truncate(at),
+        3 => {
+            let copied = bytes[at..end].to_vec();
+            let to = random.below(bytes.len() as u64 + 1) as usize;
+            bytes.splice(to..to, copied);
+        }
+        4 => bytes[at..end].fill(0),
+        _ => bytes.extend((0..random.below(300)).map(|byte| byte as u8)),
     }
 }
