@@ -112,8 +112,7 @@ impl Demo {
              device, write its configuration, connect with the chip's key, send and receive one message",
         );
         println!(
-            "      (where the control plane is, and the credentials, stands in {}; the coloured lines are the module's own log: NXP's \
-             prints the like)",
+            "      (where the control plane is, and the credentials, stands in {})",
             shown(cloud.description_file())
         );
         self.program("se050-iot")

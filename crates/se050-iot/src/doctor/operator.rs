@@ -8,9 +8,9 @@ use aws_iot_provision::{
 use se050_device::DeviceSettings;
 use se050_key::Certificate;
 
-use super::DoctorArgs;
 use super::checklist::{Checklist, Problem, sentence};
-use super::messages::{Text, operator as words, text};
+use super::messages::{Text, device, operator as words, text};
+use super::{DoctorArgs, chip};
 use crate::account::{Account, runtime};
 
 const ACCOUNT: &str = "account";
@@ -80,7 +80,11 @@ pub(super) fn check(
             Ok(text!(words::ACCOUNT, account = account.id, region = account.region)),
         );
         let from_file = match (certificate, &settings.certificate_file) {
-            (None, Some(file)) => Certificate::from_file(file).ok(),
+            (None, Some(file)) => list.run("certificate-file", || {
+                let certificate = Certificate::from_file(file).map_err(|error| chip::problem(&error))?;
+                let (subject, id) = (certificate.subject().to_owned(), certificate.fingerprint());
+                Ok((certificate, text!(device::CERTIFICATE, subject = subject, id = id)))
+            }),
             _ => None,
         };
         let Some(certificate) = certificate.or(from_file.as_ref()) else {

@@ -210,6 +210,11 @@ fn the_certificate_alone_is_enough_and_a_connection_that_stands_is_told() {
         check(answer["checks"].as_array().unwrap(), "last-connection")["finding"].as_str().unwrap().to_owned()
     };
     assert!(last().contains("no connection"), "{}", last());
+    let missing =
+        operator.run(&["doctor", "--operator", "--cert", "none.pem", "--client-id", "gw-2", "--json"]);
+    let answer: Value = serde_json::from_slice(&missing.stdout).unwrap();
+    let file = check(answer["checks"].as_array().unwrap(), "certificate-file");
+    assert!(file["cause"].as_str().unwrap().contains("none.pem"), "{file}");
     let mut command = Command::new(mosquitto_sub);
     command.args([
         "-h",
