@@ -63,7 +63,7 @@ pub(crate) fn packages(which: Programs) -> anyhow::Result<Vec<Package>> {
 /// One cargo run each: built together, the packages would get each other's features.
 pub(crate) fn build(toolchain: &Toolchain, package: &Package) -> anyhow::Result<Vec<(PathBuf, String)>> {
     let names: Vec<&str> = package.programs.iter().map(|(_, name)| name.as_str()).collect();
-    let step = Step::begin(&names.join(", "), "building");
+    let step = Step::begin(names.join(", "), "building");
     let mut command = toolchain.cargo();
     command
         .args([

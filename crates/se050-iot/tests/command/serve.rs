@@ -236,7 +236,7 @@ fn the_chip_is_locked_for_programs_with_a_module_of_their_own() {
     let directory = TempDir::new().unwrap();
     let chip = new_chip(&directory);
     let lock = ("SE050_LOCK_FILE", directory.path().join("lock"));
-    let Some(server) = Server::start(&chip.module(), &[], &[lock.clone()]) else { return };
+    let Some(server) = Server::start(&chip.module(), &[], std::slice::from_ref(&lock)) else { return };
     let own = || {
         let mut command = Command::new(env!("CARGO_BIN_EXE_se050-iot"));
         command.args(["cert", "export", "--key-label", EC_KEY, "--pkcs11-lib"]).arg(chip.module());
