@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Crates that exist for development and tests only.
-const DEVELOPMENT: [&str; 5] = ["se050-sim", "aws-iot-sim", "device-advisor", "test-peers", "xtask"];
+const DEVELOPMENT: [&str; 6] =
+    ["se050-sim", "aws-iot-sim", "benchmarks", "device-advisor", "test-peers", "xtask"];
 
 #[test]
 fn nothing_shipped_depends_on_a_development_crate() {

@@ -24,6 +24,7 @@ pub struct Device {
     endpoint: String,
     port: u16,
     client_id: String,
+    thing: String,
     topic_prefix: String,
     certificate: Certificate,
     identity: ClientIdentity,
@@ -93,6 +94,11 @@ impl Device {
         &self.client_id
     }
 
+    /// The device's name on AWS IoT: the client id, where the configuration says nothing else.
+    pub fn thing(&self) -> &str {
+        &self.thing
+    }
+
     /// What the device's own topics begin with, without a slash at the end: the client id, where the configuration says
     /// nothing else.
     pub fn topic_prefix(&self) -> &str {
@@ -114,6 +120,8 @@ pub struct DeviceSettings {
     pub port: u16,
     /// The MQTT client id; `None`: one is made from the certificate.
     pub client_id: Option<String>,
+    /// The device's name on AWS IoT; `None`: the client id.
+    pub thing: Option<String>,
     /// What the device's own topics begin with, without a slash at the end; `None`: the client id.
     pub topic_prefix: Option<String>,
     /// The private key.
@@ -187,6 +195,7 @@ impl DeviceSettings {
         Ok(Device {
             endpoint,
             port: self.port,
+            thing: self.thing.unwrap_or_else(|| client_id.clone()),
             topic_prefix: self.topic_prefix.unwrap_or_else(|| client_id.clone()),
             client_id,
             certificate,

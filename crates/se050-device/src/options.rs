@@ -104,6 +104,7 @@ impl DeviceOptions {
         let given = self.or(Self::from_environment(variable)?);
         let proxy = given.proxy.clone();
         let config = given.config.as_deref().map(read).transpose()?;
+        let thing = config.as_ref().map(|config| config.thing.clone());
         let topic_prefix = config.as_ref().map(|config| config.topic_prefix.clone());
         let (all, config_proxy) = match (config, given.config.clone()) {
             (Some(config), Some(file)) => {
@@ -121,6 +122,7 @@ impl DeviceOptions {
             endpoint: all.endpoint,
             port: all.port.unwrap_or(MQTT_PORT),
             client_id: all.client_id,
+            thing,
             topic_prefix,
             key: all.key,
             certificate: all.certificate,

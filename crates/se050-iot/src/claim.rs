@@ -77,31 +77,41 @@ fn parameter(text: &str) -> Result<(String, String), String> {
 pub(crate) fn run(args: &ClaimArgs) -> anyhow::Result<Exit> {
     let settings = args.device.options().settings()?;
     let endpoint = settings.endpoint()?.to_owned();
-    let selector = settings.key.clone().context("the private key is missing: --key-label <LABEL>, or --config <FILE>")?;
+    let selector = settings
+        .key
+        .clone()
+        .context("the private key is missing: --key-label <LABEL>, or --config <FILE>")?;
     let target = args.target()?;
-    let key = settings.token.builder(&[&selector])?.open()?.key(&selector)?;
+    let (key, current) = if args.renew {
+        let (label, file) = (settings.certificate.as_ref(), settings.certificate_file.as_deref());
+        let opened =
+            settings.token.open(&selector, label, file, "the certificate that is in use is needed")?;
+        (opened.key, Some(opened.certificate))
+    } else {
+        (settings.token.builder(&[&selector])?.open()?.key(&selector, None)?, None)
+    };
     let parameters = args.parameters(&target);
     let common_name = target.thing.clone().unwrap_or_else(|| "se050".to_owned());
     let request = key.certificate_request(&common_name)?;
-    let claim = match (&args.claim_cert, &args.claim_key) {
-        (Some(certificate), Some(key)) => Some(claim_tls(&settings, certificate, key)?),
-        _ => None,
+    let builder = match (current, &args.claim_cert, &args.claim_key) {
+        (Some(certificate), ..) => settings.clone().device(key.clone(), certificate)?.client(),
+        (None, Some(certificate), Some(private)) => {
+            let tls = claim_tls(&settings, certificate, private)?;
+            // Any number of devices share the claim: each needs a client id of its own.
+            let id = settings.client_id.clone().or_else(|| target.thing.clone());
+            let id = id.unwrap_or_else(|| format!("claim-{:.16}", key.public_key().fingerprint()));
+            let builder = Client::builder(&endpoint, &id, tls).port(settings.port);
+            match settings.proxy()? {
+                Some(proxy) => builder.proxy(proxy),
+                None => builder,
+            }
+        }
+        _ => bail!("the claim certificate is missing: --claim-cert <FILE> and --claim-key <FILE>"),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let client = match claim {
-            Some(tls) => {
-                // Any number of devices share the claim: each needs a client id of its own.
-                let id = settings.client_id.clone().or_else(|| target.thing.clone());
-                let id = id.unwrap_or_else(|| format!("claim-{}", std::process::id()));
-                let builder = Client::builder(&endpoint, &id, tls).port(settings.port).proxy_from_environment();
-                builder.connect().await.context("cannot connect with the claim certificate")?
-            }
-            None => {
-                let device = args.device.open()?;
-                device.client().connect().await.map_err(|error| device.explained(error))?
-            }
-        };
+        let used = if args.renew { "the certificate that is in use" } else { "the claim certificate" };
+        let client = builder.connect().await.with_context(|| format!("cannot connect with {used}"))?;
         let mut provisioning = FleetProvisioning::new(&client, &args.template)?;
         let issued = provisioning.create_certificate_from_csr(&request).await?;
         say!("AWS IoT has issued certificate {}", issued.certificate_id);
@@ -123,11 +133,15 @@ pub(crate) fn run(args: &ClaimArgs) -> anyhow::Result<Exit> {
         target.put(&thing, &selector, &settings, &fresh)?;
         if let (Some(certificate), Some(key), false) = (&args.claim_cert, &args.claim_key, args.keep_claim) {
             for file in [key, certificate] {
-                std::fs::remove_file(file).with_context(|| format!("cannot remove the claim, {}", file.display()))?;
+                std::fs::remove_file(file)
+                    .with_context(|| format!("cannot remove the claim, {}", file.display()))?;
             }
             say!("the claim is removed");
         }
-        say!("next: se050-iot doctor --config {}", crate::shell::quoted(&target.config.display().to_string()));
+        say!(
+            "next: se050-iot doctor --config {}",
+            crate::shell::quoted(&target.config.display().to_string())
+        );
         Ok(Exit::Good)
     })
 }
@@ -149,7 +163,8 @@ impl ClaimArgs {
             _ => self.device_config.clone(),
         };
         // Programs read it from wherever they are started.
-        let config = std::path::absolute(&config).with_context(|| format!("cannot use {}", config.display()))?;
+        let config =
+            std::path::absolute(&config).with_context(|| format!("cannot use {}", config.display()))?;
         let certificate = config.with_extension("pem");
         if !self.renew && config.exists() {
             bail!("{} is there already: for a new certificate of this device, --renew", config.display());
@@ -167,18 +182,29 @@ impl ClaimArgs {
 
 impl Target {
     /// Puts the new certificate in its place, and names it in the device configuration. The old one is kept.
-    fn put(&self, thing: &str, key: &Selector, settings: &DeviceSettings, fresh: &Path) -> anyhow::Result<()> {
+    fn put(
+        &self,
+        thing: &str,
+        key: &Selector,
+        settings: &DeviceSettings,
+        fresh: &Path,
+    ) -> anyhow::Result<()> {
         if self.certificate.exists() {
             let old = files::with_ending(&self.certificate, "old");
-            std::fs::rename(&self.certificate, &old).with_context(|| format!("cannot write {}", old.display()))?;
-            say!("the old certificate is kept in {}; it is ACTIVE until an operator deactivates it", old.display());
+            std::fs::rename(&self.certificate, &old)
+                .with_context(|| format!("cannot write {}", old.display()))?;
+            say!(
+                "the old certificate is kept in {}; it is ACTIVE until an operator deactivates it",
+                old.display()
+            );
         }
         let renamed = std::fs::rename(fresh, &self.certificate);
         renamed.with_context(|| format!("cannot write {}", self.certificate.display()))?;
         let mut config = match &self.before {
             Some(before) => before.clone(),
             None => {
-                let mut config = DeviceConfig::new(settings.endpoint()?, thing, KeyConfig::from(key.to_string().as_str()));
+                let mut config =
+                    DeviceConfig::new(settings.endpoint()?, thing, KeyConfig::from(key.to_string().as_str()));
                 config.port = settings.port;
                 config.ca_file = absolute(settings.ca_file.as_deref())?;
                 config.key.pkcs11_lib = absolute(settings.token.pkcs11_lib.as_deref())?;
@@ -214,7 +240,12 @@ fn claim_tls(settings: &DeviceSettings, certificate: &Path, key: &Path) -> anyho
 }
 
 /// Connects once with the new certificate.
-async fn connect(mut settings: DeviceSettings, thing: &str, key: Key, certificate: Certificate) -> anyhow::Result<()> {
+async fn connect(
+    mut settings: DeviceSettings,
+    thing: &str,
+    key: Key,
+    certificate: Certificate,
+) -> anyhow::Result<()> {
     settings.client_id = Some(thing.to_owned());
     let device = settings.device(key, certificate)?;
     let until = Instant::now() + BECOMING_KNOWN;

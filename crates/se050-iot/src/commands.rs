@@ -52,9 +52,12 @@ pub(crate) struct RunArgs {
 pub(crate) fn run(command: &CommandsCommand, verbose: bool) -> anyhow::Result<Exit> {
     let CommandsCommand::Run(args) = command;
     let handler = Handler::new(&args.handler, args.handler_timeout)?;
-    let beside = args.service.device.config.as_deref().map(|config| config.with_file_name("commands.journal"));
+    let beside =
+        args.service.device.config.as_deref().map(|config| config.with_file_name("commands.journal"));
     let journal = args.journal.clone().or(beside);
-    let journal = journal.context("where the list of begun commands is kept is missing: --journal <FILE>, or --config <FILE>")?;
+    let journal = journal.context(
+        "where the list of begun commands is kept is missing: --journal <FILE>, or --config <FILE>",
+    )?;
     let prepare = |builder: Builder, thing: &str| {
         let builder = builder.persistent_session(args.session_expiry);
         Ok(Commands::subscriptions(thing)?.into_iter().fold(builder, Builder::subscribe))
@@ -72,7 +75,9 @@ async fn serve(service: &mut Service, handler: &Handler, journal: &Path) -> anyh
         if unreported {
             match service.or_stop(async { Ok(commands.report_unfinished().await) }).await? {
                 Ok(Ok(())) => unreported = false,
-                Ok(Err(error)) if error.is_transient() => say!("{}; once more after the next connection", report(&error)),
+                Ok(Err(error)) if error.is_transient() => {
+                    say!("{}; once more after the next connection", report(&error))
+                }
                 // AWS IoT no longer wants to know; the next ones may be told.
                 Ok(Err(error @ aws_iot_device::Error::CommandRejected { .. })) => {
                     say!("{}", report(&error));

@@ -105,7 +105,10 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
 /// The status with which the command ends because of this error.
 pub(crate) fn exit_status(error: &anyhow::Error) -> u8 {
     let status = se050_device::exit_status(error);
-    let mqtt = error.chain().find_map(|cause| cause.downcast_ref::<Error>());
+    let mqtt = error.chain().find_map(|cause| {
+        // aws-iot-device has it in a box.
+        cause.downcast_ref::<Error>().or_else(|| cause.downcast_ref::<Box<Error>>().map(|error| &**error))
+    });
     match mqtt {
         Some(mqtt) if status == 1 => of_connection(mqtt),
         _ => status,

@@ -38,7 +38,8 @@ pub(crate) struct CredentialsArgs {
 pub(crate) fn run(args: &CredentialsArgs, out: &mut Escaping<File>) -> anyhow::Result<()> {
     let device = args.service.device.open()?;
     let thing = args.service.thing(&device);
-    let provider = CredentialProvider::new(&args.credential_endpoint, &args.role_alias, device.tls().clone())?;
+    let provider =
+        CredentialProvider::new(&args.credential_endpoint, &args.role_alias, device.tls().clone())?;
     let mut provider = provider.port(args.credential_port).thing(&thing)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let credentials = runtime.block_on(provider.credentials())?;

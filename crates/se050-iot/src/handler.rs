@@ -90,7 +90,9 @@ impl Handler {
             while let Some(line) = next_line(&mut lines).await {
                 match line.split_once('=') {
                     // Nobody listens any more only when this future is about to be dropped.
-                    Some((name, value)) => drop(values.send((name.trim().to_owned(), value.trim().to_owned())).await),
+                    Some((name, value)) => {
+                        drop(values.send((name.trim().to_owned(), value.trim().to_owned())).await)
+                    }
                     None => say!("handler: {line}"),
                 }
             }
@@ -113,7 +115,10 @@ impl Handler {
         let Some((((), (), last), status)) = ended else {
             child.end().await;
             let limit = self.timeout.unwrap_or_default();
-            return End::Failed("HANDLER_TIMED_OUT", format!("the handler took longer than {} s", limit.as_secs()));
+            return End::Failed(
+                "HANDLER_TIMED_OUT",
+                format!("the handler took longer than {} s", limit.as_secs()),
+            );
         };
         match status {
             Ok(status) => judge(status, last),
@@ -126,11 +131,16 @@ fn judge(status: ExitStatus, last: String) -> End {
     let reason = |otherwise: String| if last.trim().is_empty() { otherwise } else { last.trim().to_owned() };
     match (status.code(), status.signal()) {
         (Some(0), _) => End::Done,
-        (Some(REJECTED), _) => End::Rejected(reason("the handler does not take it (exit status 65)".to_owned())),
-        (Some(code), _) => End::Failed("HANDLER_FAILED", reason(format!("the handler's exit status is {code}"))),
-        (None, Some(signal)) => {
-            End::Failed("HANDLER_CRASHED", format!("the handler was ended by signal {signal}: {}", reason(String::new())))
+        (Some(REJECTED), _) => {
+            End::Rejected(reason("the handler does not take it (exit status 65)".to_owned()))
         }
+        (Some(code), _) => {
+            End::Failed("HANDLER_FAILED", reason(format!("the handler's exit status is {code}")))
+        }
+        (None, Some(signal)) => End::Failed(
+            "HANDLER_CRASHED",
+            format!("the handler was ended by signal {signal}: {}", reason(String::new())),
+        ),
         (None, None) => End::Failed("HANDLER_CRASHED", "the handler has ended without a status".to_owned()),
     }
 }

@@ -171,8 +171,9 @@ fn put(details: &mut Vec<(String, String)>, (name, value): (String, String)) {
 }
 
 fn status_details(details: &[(String, String)], reason: Option<&String>) -> StatusDetails {
-    let details =
-        details.iter().fold(StatusDetails::new(), |details, (name, value)| details.with(name.as_str(), value.as_str()));
+    let details = details
+        .iter()
+        .fold(StatusDetails::new(), |details, (name, value)| details.with(name.as_str(), value.as_str()));
     match reason {
         Some(reason) => {
             let reason = reason.chars().map(|c| if c.is_control() { ' ' } else { c });

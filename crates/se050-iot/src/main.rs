@@ -5,7 +5,6 @@ use std::fs::File;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
 #[cfg(feature = "provision")]
@@ -14,14 +13,19 @@ mod account;
 mod aws_args;
 mod cert;
 mod chip;
+mod claim;
+mod commands;
 #[cfg(feature = "completions")]
 mod completions;
 mod connection;
+mod credentials;
 mod doctor;
 mod duration;
 mod exit;
 mod files;
+mod handler;
 mod identity;
+mod jobs;
 mod json;
 mod objects;
 mod outbox;
@@ -37,6 +41,8 @@ mod publish;
 #[cfg(feature = "provision")]
 mod remove;
 mod serve;
+mod service;
+mod shadow;
 mod shell;
 #[cfg(feature = "provision")]
 mod status;
@@ -60,7 +66,7 @@ With the operator's credentials on the device itself, all of this is one command
 
 Exit codes: 0 good; 1 not done, standard error says why; 2 wrong command line; 3 an identity or a policy was refused; 4 a device, or some of a
 fleet, are not registered; 5 the question was not answered with yes; 27 the time is over (pub, sub); 69 no connection to the server (pub,
-sub); 75 start this process again; 77 the server refused it (pub, sub); 130, 143 a signal ended it (pub, sub).";
+sub, up); 75 start this process again; 77 the server refused it (pub, sub, up); 130, 143 a signal ended it (pub, sub).";
 
 /// From the chip to AWS IoT Core: checks the device, reads its certificate from its SE050, and registers the device.
 #[derive(Parser)]
@@ -89,6 +95,19 @@ enum Command {
     Pub(Box<publish::PubArgs>),
     /// Subscribes with the chip's key and prints what comes, as mosquitto_sub does.
     Sub(Box<subscribe::SubArgs>),
+    /// Shows and changes the thing's device shadow: its desired and its reported state, which AWS IoT keeps.
+    #[command(subcommand)]
+    Shadow(shadow::ShadowCommand),
+    /// Runs the thing's jobs, one after another.
+    #[command(subcommand)]
+    Jobs(jobs::JobsCommand),
+    /// Runs the commands that operators send to the thing, each once.
+    #[command(subcommand)]
+    Commands(commands::CommandsCommand),
+    /// Prints temporary AWS credentials for the device, as the AWS CLI and SDKs read them (credential_process).
+    Credentials(Box<credentials::CredentialsArgs>),
+    /// Gets a certificate from AWS IoT for the key in the chip, with a claim certificate; or a new one before it expires.
+    Claim(Box<claim::ClaimArgs>),
     /// The old name of `identity export`.
     #[command(hide = true)]
     Enroll(identity::ExportArgs),
@@ -133,6 +152,14 @@ impl Command {
             _ => verbose,
         }
     }
+
+    /// What decides on the status after an error.
+    fn exit_status(&self) -> fn(&anyhow::Error) -> u8 {
+        match self {
+            Self::Pub(_) | Self::Sub(_) => connection::exit_status,
+            _ => se050_device::exit_status,
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -140,7 +167,7 @@ fn main() -> ExitCode {
     let mut out = match se050_key::stdout::set_aside() {
         Ok(out) => Escaping(out),
         Err(error) => {
-            return failed(&anyhow::Error::from(error).context("cannot use standard output"), false);
+            return failed(error, "cannot use standard output");
         }
     };
     let cli = match Cli::try_parse() {
@@ -148,35 +175,41 @@ fn main() -> ExitCode {
         // --help and --version are an answer, which has to arrive.
         Err(answer) if !answer.use_stderr() => {
             let written = out.write_all(answer.render().to_string().as_bytes());
-            return match written.context("cannot write to standard output") {
+            return match written {
                 Ok(()) => ExitCode::SUCCESS,
-                Err(error) => failed(&error, false),
+                Err(error) => failed(error, "cannot write to standard output"),
             };
         }
         Err(error) => error.exit(),
     };
     let verbose = cli.command.is_verbose(cli.verbose);
+    let status_of = cli.command.exit_status();
     if !verbose && let Err(error) = se050_key::module_log::keep() {
-        return failed(
-            &anyhow::Error::from(error).context("cannot keep the PKCS#11 module's log aside"),
-            false,
-        );
+        return failed(error, "cannot keep the PKCS#11 module's log aside");
     }
     match run(cli.command, verbose, &mut out) {
         Ok(exit) => exit.into(),
-        Err(error) => failed(&error, verbose),
+        Err(error) => {
+            tell(&error, verbose);
+            status_of(&error).into()
+        }
     }
 }
 
 /// Tells the error once, with its causes, and with the module's log where the chip failed.
-fn failed(error: &anyhow::Error, verbose: bool) -> ExitCode {
+fn tell(error: &anyhow::Error, verbose: bool) {
     if error.downcast_ref::<identity::Told>().is_none() {
         terminal::say!("Error: {}{}", se050_device::chain(error), se050_device::failure_log(error));
         if verbose && error.backtrace().status() == BacktraceStatus::Captured {
             terminal::say!("\n{}", error.backtrace());
         }
     }
-    ExitCode::from(connection::exit_status(error))
+}
+
+/// Without standard output, there is nothing that a command could do.
+fn failed(error: impl Into<anyhow::Error>, doing: &'static str) -> ExitCode {
+    tell(&error.into().context(doing), false);
+    ExitCode::FAILURE
 }
 
 fn run(command: Command, verbose: bool, out: &mut Escaping<File>) -> anyhow::Result<Exit> {
@@ -187,9 +220,14 @@ fn run(command: Command, verbose: bool, out: &mut Escaping<File>) -> anyhow::Res
         Command::Identity(command) => identity::run(command, out),
         Command::Pub(args) => publish::run(&args, verbose),
         Command::Sub(args) => subscribe::run(&args, out),
+        Command::Shadow(command) => shadow::run(&command, verbose, out),
+        Command::Jobs(command) => jobs::run(&command, verbose, out),
+        Command::Commands(command) => commands::run(&command, verbose),
+        Command::Credentials(args) => credentials::run(&args, out).map(|()| Exit::Good),
+        Command::Claim(args) => claim::run(&args),
         Command::Enroll(args) => identity::export(args, out).map(|()| Exit::Good),
         Command::Outbox(command) => outbox::run(command, out).map(|()| Exit::Good),
-        Command::Serve(args) => serve::run(&args, out).map(|()| Exit::Good),
+        Command::Serve(args) => serve::run(&args, verbose, out).map(|()| Exit::Good),
         #[cfg(feature = "provision")]
         Command::Up(args) => up::run(&args, out),
         #[cfg(feature = "provision")]

@@ -46,7 +46,7 @@ pub(crate) struct ServeArgs {
     worker: bool,
 }
 
-pub(crate) fn run(args: &ServeArgs, out: &mut impl Write) -> anyhow::Result<()> {
+pub(crate) fn run(args: &ServeArgs, verbose: bool, out: &mut impl Write) -> anyhow::Result<()> {
     if args.worker {
         return worker::run(&args.pkcs11_lib, Duration::from_secs(args.call_limit));
     }
@@ -64,6 +64,7 @@ pub(crate) fn run(args: &ServeArgs, out: &mut impl Write) -> anyhow::Result<()> 
             .arg(&args.socket)
             .arg("--pkcs11-lib")
             .arg(&args.pkcs11_lib)
+            .args(verbose.then_some("--verbose"))
             .stdin(Stdio::from(OwnedFd::from(listener)))
             .status()
             .context("cannot start the worker")?;

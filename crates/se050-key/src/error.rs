@@ -10,6 +10,9 @@ use crate::{CallError, Holder, KeyKind, Scheme};
 /// `EX_TEMPFAIL` of sysexits.h.
 pub const RESTART_EXIT_STATUS: u8 = 75;
 
+/// A call that has taken longer will not return: NXP's modules give up after 145 s at the latest.
+const HANGS_FOR_GOOD: Duration = Duration::from_secs(600);
+
 /// A failure of the key provider: who failed, doing what, to what, and what to try next.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -328,11 +331,14 @@ pub enum Error {
 
     /// An earlier request still hangs in the module.
     #[error(
-        "the chip still has not answered an earlier request, so {doing} was not begun: the I2C bus may hang"
+        "the chip still has not answered an earlier request, for {:.0} s now, so {doing} was not begun: the I2C bus may hang",
+        silent_for.as_secs_f32()
     )]
     Hanging {
         /// What was to be done.
         doing: &'static str,
+        /// How long the chip has been silent.
+        silent_for: Duration,
     },
 
     /// The thread that owns the module is gone.
@@ -355,6 +361,7 @@ impl Error {
     /// Whether the same request may succeed later, without anybody changing anything.
     pub fn is_transient(&self) -> bool {
         match self {
+            _ if self.needs_restart() => false,
             Self::ChipUnreachable { .. }
             | Self::NoServer
             | Self::Busy { .. }
@@ -366,9 +373,13 @@ impl Error {
         }
     }
 
-    /// Whether only a new process can open the chip again: see [`RESTART_EXIT_STATUS`].
+    /// Whether only a new process can use the chip again: see [`RESTART_EXIT_STATUS`].
     pub fn needs_restart(&self) -> bool {
-        matches!(self, Self::RestartNeeded { .. })
+        match self {
+            Self::RestartNeeded { .. } => true,
+            Self::Hanging { silent_for, .. } => *silent_for >= HANGS_FOR_GOOD,
+            _ => false,
+        }
     }
 
     /// The status with which a program ends because of this error, or of an error that this one caused:
@@ -411,6 +422,13 @@ mod tests {
         assert_eq!(Error::exit_status(&Wrapped(needed())), 75);
         assert_eq!(Error::exit_status(&Wrapped(Error::Forked)), 1);
         assert!(needed().needs_restart() && !needed().is_transient());
+        // A call that never returns is not waited for without end.
+        for (minutes, restart) in [(9, false), (10, true)] {
+            let silent_for = Duration::from_secs(minutes * 60);
+            let hanging = Error::Hanging { doing: "signing", silent_for };
+            assert_eq!((hanging.needs_restart(), hanging.is_transient()), (restart, !restart));
+            assert_eq!(Error::exit_status(&hanging), 75);
+        }
         let unreachable = |openings_left| Error::ChipUnreachable {
             token: "t".into(),
             silent_for: std::time::Duration::from_millis(999),

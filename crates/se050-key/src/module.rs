@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use cryptoki_sys::CKF_TOKEN_INITIALIZED;
-use object::elf::{self, FileHeader64};
+use object::elf::{self, FileHeader32, FileHeader64};
 use object::read::ReadCache;
-use object::read::elf::{Dyn as _, FileHeader as _, ProgramHeader as _};
+use object::read::elf::{Dyn as _, FileHeader, ProgramHeader as _};
 use object::{Endianness, FileKind};
 
 use crate::raw::{RawModule, RawSession};
@@ -116,15 +116,26 @@ impl ModuleFile {
         if !metadata.is_file() {
             return Err("it is a directory, or no regular file".to_owned());
         }
-        let length = metadata.len();
         let data = &ReadCache::new(File::open(path).map_err(|error| error.to_string())?);
-        let damaged = |error: object::Error| format!("it is no shared library, or cut short: {error}");
         match FileKind::parse(data) {
-            Ok(FileKind::Elf64) => {}
-            Ok(FileKind::Elf32) => return Err("it is built for a 32-bit processor".to_owned()),
-            _ => return Err("it is no shared library (no ELF file)".to_owned()),
+            Ok(FileKind::Elf64) if usize::BITS == 64 => {
+                Self::of::<FileHeader64<Endianness>>(data, metadata.len())
+            }
+            Ok(FileKind::Elf32) if usize::BITS == 32 => {
+                Self::of::<FileHeader32<Endianness>>(data, metadata.len())
+            }
+            Ok(FileKind::Elf64) => Err("it is built for a 64-bit processor".to_owned()),
+            Ok(FileKind::Elf32) => Err("it is built for a 32-bit processor".to_owned()),
+            _ => Err("it is no shared library (no ELF file)".to_owned()),
         }
-        let header = FileHeader64::<Endianness>::parse(data).map_err(damaged)?;
+    }
+
+    fn of<Header: FileHeader<Endian = Endianness>>(
+        data: &ReadCache<File>,
+        length: u64,
+    ) -> Result<Self, String> {
+        let damaged = |error: object::Error| format!("it is no shared library, or cut short: {error}");
+        let header = Header::parse(data).map_err(damaged)?;
         let endian = header.endian().map_err(damaged)?;
         let machine = header.e_machine(endian);
         if machine != this_machine() {
@@ -132,7 +143,9 @@ impl ModuleFile {
             return Err(format!("it is built for another processor ({theirs}; this one is {ours})"));
         }
         let whole = header.program_headers(endian, data).map_err(damaged)?.iter().all(|segment| {
-            let end = segment.p_offset(endian).checked_add(segment.p_filesz(endian));
+            let (offset, size): (u64, u64) =
+                (segment.p_offset(endian).into(), segment.p_filesz(endian).into());
+            let end = offset.checked_add(size);
             segment.p_type(endian) != elf::PT_LOAD || end.is_some_and(|end| end <= length)
         });
         if !whole {
@@ -167,15 +180,15 @@ pub(crate) fn canonical(path: &Path) -> PathBuf {
 }
 
 /// The entry of the dynamic section that names the C library.
-fn c_library(
-    header: &FileHeader64<Endianness>,
+fn c_library<Header: FileHeader<Endian = Endianness>>(
+    header: &Header,
     endian: Endianness,
     data: &ReadCache<File>,
 ) -> Option<String> {
     let sections = header.sections(endian, data).ok()?;
     let (entries, strings) = sections.dynamic(endian, data).ok()??;
     let strings = sections.strings(endian, data, strings).ok()?;
-    let needed = entries.iter().filter(|entry| entry.d_tag(endian) == elf::DT_NEEDED);
+    let needed = entries.iter().filter(|entry| entry.tag(endian) == elf::DT_NEEDED);
     let names = needed.filter_map(|entry| entry.string(endian, strings).ok());
     let mut names = names.map(|name| String::from_utf8_lossy(name).into_owned());
     names.find(|name| name.starts_with("libc."))
@@ -186,6 +199,8 @@ const fn this_machine() -> elf::Machine {
         elf::EM_X86_64
     } else if cfg!(target_arch = "aarch64") {
         elf::EM_AARCH64
+    } else if cfg!(target_arch = "arm") {
+        elf::EM_ARM
     } else {
         elf::EM_NONE
     }

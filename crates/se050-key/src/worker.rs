@@ -76,7 +76,8 @@ impl Worker {
             if last.watchdog.is_hanging(last.options.deadline)
                 || !last.watchdog.wait_for_end(options.deadline)
             {
-                return Err(Error::Hanging { doing: OPENING });
+                let silent_for = last.watchdog.silent_since().elapsed();
+                return Err(Error::Hanging { doing: OPENING, silent_for });
             }
         }
         let watchdog = Arc::new(Watchdog::new());
@@ -148,7 +149,7 @@ impl Worker {
             return Err(Error::Forked);
         }
         if self.watchdog.is_hanging(self.deadline) {
-            return Err(Error::Hanging { doing });
+            return Err(Error::Hanging { doing, silent_for: self.watchdog.silent_since().elapsed() });
         }
         let (reply, answer) = mpsc::channel();
         let wanted = Wanted(Arc::new(AtomicBool::new(true)));

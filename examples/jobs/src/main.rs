@@ -10,9 +10,7 @@ use std::process::ExitCode;
 use aws_iot_device::{Job, Jobs, StatusDetails};
 use aws_iot_mqtt::DisconnectReason;
 use clap::Parser;
-use se050_device::DeviceArgs;
-use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::filter::LevelFilter;
+use se050_device::{Device, DeviceArgs, LogArgs, Stop};
 
 /// Runs the jobs of this device.
 #[derive(Parser)]
@@ -20,34 +18,34 @@ use tracing_subscriber::filter::LevelFilter;
 struct Args {
     #[command(flatten)]
     device: DeviceArgs,
+    #[command(flatten)]
+    log: LogArgs,
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(LevelFilter::WARN).init();
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(args.log.level()).init();
     se050_device::exit(run(&args))
 }
 
 fn run(args: &Args) -> anyhow::Result<()> {
     // NXP's module prints its log to standard output; ours shall be readable.
-    let out = se050_key::stdout::set_aside()?;
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve(args, out))
+    let out = args.log.standard_output()?;
+    let device = args.device.open()?;
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve(&device, out))
 }
 
-async fn serve(args: &Args, mut out: impl Write) -> anyhow::Result<()> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let device = args.device.open()?;
+async fn serve(device: &Device, mut out: impl Write) -> anyhow::Result<()> {
+    let mut stop = Stop::new()?;
     let client = device.client().start()?;
-    // `se050-iot provision` gives the client the thing's name.
-    let mut jobs = Jobs::new(&client, device.client_id())?;
+    let mut jobs = Jobs::new(&client, device.thing())?;
     loop {
         let job = tokio::select! {
             job = jobs.next() => match job? {
                 Some(job) => job,
                 None => return Ok(client.closed().await?),
             },
-            _ = interrupt.recv() => break,
-            _ = terminate.recv() => break,
+            _ = stop.asked() => break,
         };
         writeln!(out, "job {} begins", job.id)?;
         work(&mut jobs, &job, &mut out).await?;

@@ -9,10 +9,8 @@ use std::process::ExitCode;
 use aws_iot_device::Shadow;
 use aws_iot_mqtt::DisconnectReason;
 use clap::Parser;
-use se050_device::DeviceArgs;
+use se050_device::{Device, DeviceArgs, LogArgs, Stop};
 use serde::{Deserialize, Serialize};
-use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::filter::LevelFilter;
 
 /// Follows the shadow of a lamp.
 #[derive(Parser)]
@@ -20,6 +18,8 @@ use tracing_subscriber::filter::LevelFilter;
 struct Args {
     #[command(flatten)]
     device: DeviceArgs,
+    #[command(flatten)]
+    log: LogArgs,
     /// The name of a named shadow; without it, the classic one
     #[arg(long)]
     name: Option<String>,
@@ -44,22 +44,21 @@ impl Lamp {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(LevelFilter::WARN).init();
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(args.log.level()).init();
     se050_device::exit(run(&args))
 }
 
 fn run(args: &Args) -> anyhow::Result<()> {
     // NXP's module prints its log to standard output; ours shall be readable.
-    let out = se050_key::stdout::set_aside()?;
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(follow(args, out))
+    let out = args.log.standard_output()?;
+    let device = args.device.open()?;
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(follow(args, &device, out))
 }
 
-async fn follow(args: &Args, mut out: impl Write) -> anyhow::Result<()> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let device = args.device.open()?;
+async fn follow(args: &Args, device: &Device, mut out: impl Write) -> anyhow::Result<()> {
+    let mut stop = Stop::new()?;
     let client = device.client().start()?;
-    // `se050-iot provision` gives the client the thing's name.
-    let thing = device.client_id();
+    let thing = device.thing();
     let shadow = match &args.name {
         Some(name) => Shadow::named(&client, thing, name)?,
         None => Shadow::classic(&client, thing)?,
@@ -80,8 +79,7 @@ async fn follow(args: &Args, mut out: impl Write) -> anyhow::Result<()> {
                 Err(error @ aws_iot_device::Error::State { .. }) => eprintln!("{error}"),
                 Err(error) => return Err(error.into()),
             },
-            _ = interrupt.recv() => break,
-            _ = terminate.recv() => break,
+            _ = stop.asked() => break,
         }
     }
     Ok(client.disconnect(DisconnectReason::Normal).await?)

@@ -141,7 +141,7 @@ pub(crate) fn matches(shown: &[String], output: &[String]) -> bool {
 }
 
 /// Whether the line has the parts between the `…`, in their order.
-pub(crate) fn line_matches(shown: &str, printed: &str) -> bool {
+fn line_matches(shown: &str, printed: &str) -> bool {
     let (shown, mut rest) = (shown.trim_end(), printed.trim_end());
     let parts: Vec<&str> = shown.split('…').collect();
     let [first, middle @ .., last] = parts.as_slice() else { return shown == rest };

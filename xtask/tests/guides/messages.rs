@@ -10,7 +10,7 @@ use crate::{read, root};
 
 const GUIDES: [&str; 2] = ["docs/troubleshooting.md", "docs/ja/troubleshooting.md"];
 /// What no user sees.
-const DEVELOPMENT: [&str; 4] = ["se050-sim", "aws-iot-sim", "device-advisor", "test-peers"];
+const DEVELOPMENT: [&str; 5] = ["se050-sim", "aws-iot-sim", "benchmarks", "device-advisor", "test-peers"];
 /// A shorter beginning would fit anything.
 const SHORTEST: usize = 8;
 

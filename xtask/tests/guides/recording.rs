@@ -16,7 +16,9 @@ const LETTER: usize = 783;
 const LINE: usize = 18;
 const MARGIN: usize = 14;
 /// Shorter ones are no certificate ids, checksums or the like.
-const LONG_HEXADECIMAL: usize = 40;
+const LONG_HEXADECIMAL: usize = 32;
+/// What a reader sees without scrolling.
+const COLUMNS: usize = 110;
 
 #[test]
 fn each_recording_shows_what_its_block_shows() {
@@ -65,7 +67,7 @@ fn record(block: &Block) -> Vec<String> {
     lines
 }
 
-/// The line with its certificate ids cut short.
+/// The line with its certificate ids cut short, and what is too long for the picture.
 fn shortened(line: &str) -> String {
     let mut short = String::new();
     for word in line.split_inclusive(|letter: char| !letter.is_ascii_hexdigit()) {
@@ -75,6 +77,9 @@ fn shortened(line: &str) -> String {
         } else {
             short.push_str(word);
         }
+    }
+    if short.chars().count() > COLUMNS {
+        short = short.chars().take(COLUMNS - 1).chain(['…']).collect();
     }
     short
 }

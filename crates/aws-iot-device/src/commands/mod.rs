@@ -29,6 +29,9 @@ const LEVELS: std::ops::RangeInclusive<usize> = 7..=8;
 /// Which commands have begun is kept in a file. So a command that AWS IoT delivers twice runs once, and one that was under way when
 /// the program or the device failed is reported as FAILED, and not run again.
 ///
+/// AWS IoT's answers to two reports of one execution look the same: a second copy of the answer to IN_PROGRESS that comes late can be
+/// taken for the answer to the result.
+///
 /// ```no_run
 /// # use std::{sync::Arc, time::Duration};
 /// # use aws_iot_mqtt::{Client, rustls::ClientConfig};

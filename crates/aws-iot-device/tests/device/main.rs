@@ -11,6 +11,7 @@
 )]
 
 mod answers;
+mod command_reports;
 mod commands;
 mod credentials;
 mod jobs;

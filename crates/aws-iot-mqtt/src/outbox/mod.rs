@@ -98,7 +98,7 @@ impl Outbox {
 
     /// Hands messages to `send` in their order until it stops: QoS 0, and at most `window` of QoS 1.
     ///
-    /// A message that was sent stays here until [`Self::complete`].
+    /// A message that was sent stays here until [`Self::succeeded`] or [`Self::complete`].
     pub(crate) fn send(
         &self,
         mut window: usize,
@@ -131,27 +131,35 @@ impl Outbox {
         self.report(removed);
     }
 
-    /// The messages are done with.
-    pub(crate) fn complete(&self, results: impl IntoIterator<Item = (Key, Result<(), Error>)>) {
-        let (mut removed, mut acknowledged) = (Removed::default(), Vec::new());
+    /// The server has acknowledged the messages (QoS 1), or they were written (QoS 0). As [`Self::complete`], but cheaper.
+    pub(crate) fn succeeded(&self, keys: impl IntoIterator<Item = Key>) {
+        let (mut removed, mut answers) = (Removed::default(), Vec::new());
         let mut state = self.state();
-        for (key, result) in results {
+        for key in keys {
             let Some(entry) = state.take(key) else { continue };
-            // As nearly always: there is nothing else to tell.
-            if result.is_ok() && entry.stored.is_none() {
-                acknowledged.extend(entry.answer);
+            if entry.stored.is_some() {
+                removed.0.push((entry, Ok(())));
             } else {
-                removed.0.push((entry, result));
+                answers.extend(entry.answer);
             }
         }
         drop(state);
-        if !acknowledged.is_empty() {
-            self.room.notify_waiters();
-        }
-        for answer in acknowledged {
+        self.room.notify_waiters();
+        for answer in answers {
             // Whoever published it may have stopped waiting.
             let _ = answer.send(Ok(()));
         }
+        self.report(removed);
+    }
+
+    /// The messages are done with, one way or the other.
+    pub(crate) fn complete(&self, results: impl IntoIterator<Item = (Key, Result<(), Error>)>) {
+        let mut removed = Removed::default();
+        let mut state = self.state();
+        for (key, result) in results {
+            state.remove(key, result, &mut removed);
+        }
+        drop(state);
         self.report(removed);
     }
 

@@ -3,6 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use rumqttc::v5::mqttbytes::v5::{Packet, PubAck, PubAckReason};
+
+use super::{Session, Written};
 use crate::Message;
 use crate::acknowledgement::{Acknowledgement, Arrival, SessionWaker};
 use crate::codec::ProtocolError;
@@ -34,7 +37,7 @@ struct Arrived {
 
 /// A PUBACK that is to be sent.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Ack {
+enum Ack {
     /// The message was taken.
     Taken(u16),
     /// It was not: there is no subscription for it.
@@ -86,7 +89,7 @@ impl Inbox {
     }
 
     /// The acknowledgements that may be sent now.
-    pub(super) fn due(&mut self) -> Vec<Ack> {
+    fn due(&mut self) -> Vec<Ack> {
         for Arrival { connection, number } in self.session.take() {
             let index = number.checked_sub(self.first).filter(|_| connection == self.connection);
             if let Some(arrived) = index.and_then(|i| self.arrived.get_mut(usize::try_from(i).ok()?)) {
@@ -100,6 +103,20 @@ impl Inbox {
             due.push(if arrived.refused { Ack::Refused(arrived.id) } else { Ack::Taken(arrived.id) });
         }
         due
+    }
+}
+
+impl Session {
+    /// Sends the acknowledgements that are due.
+    pub(super) fn acknowledge(&mut self) {
+        for ack in self.inbox.due() {
+            let (pkid, reason) = match ack {
+                Ack::Taken(id) => (id, PubAckReason::Success),
+                // "Valid, but the receiver is not willing to accept it" (MQTT 5, section 3.4.2.1).
+                Ack::Refused(id) => (id, PubAckReason::ImplementationSpecificError),
+            };
+            self.output.packet(&Packet::PubAck(PubAck { pkid, reason, properties: None }), Written::Other);
+        }
     }
 }
 

@@ -4,7 +4,6 @@ use bytes::BytesMut;
 use rumqttc::v5::mqttbytes::v5::{Packet, Publish};
 use tracing::{debug, warn};
 
-use super::subscriptions::Answered;
 use super::{Session, inbox};
 use crate::clock::Moment;
 use crate::codec::{ProtocolError, Reason as _, decode, message};
@@ -60,18 +59,6 @@ impl Session {
             _ => return Err(ProtocolError::new(0x82, "a packet that only a client sends").into()),
         }
         Ok(())
-    }
-
-    fn answered(&mut self, id: u16, answered: Option<Answered>) {
-        match answered {
-            Some((filters, outcomes)) => {
-                self.ids.release(id);
-                self.blame.granted(&filters);
-                self.report(outcomes);
-            }
-            // The second answer to a request that was sent twice, for example.
-            None => debug!(id, "the server answered a request that nobody waits for"),
-        }
     }
 
     fn publish(&mut self, publish: Publish) -> Result<(), Error> {

@@ -12,6 +12,7 @@ mod keep_alive;
 mod pace;
 mod packet_ids;
 mod publishing;
+mod requests;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
@@ -21,18 +22,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rumqttc::v5::mqttbytes::v5::{Packet, PubAck, PubAckReason};
-use tracing::{info, warn};
-
 use self::blame::Blame;
 pub(crate) use self::connect::{ConnectOptions, Negotiated};
-use self::inbox::{Ack, Inbox};
+use self::inbox::Inbox;
 use self::keep_alive::KeepAlive;
 use self::pace::Pace;
 use self::packet_ids::{PacketIds, Use};
 pub(crate) use self::subscriptions::SubscribeRequest;
-use self::subscriptions::{Outcome, Subscriptions};
-use crate::clock::{Moment, after};
+use self::subscriptions::Subscriptions;
+use crate::clock::Moment;
 use crate::codec::{Output, ProtocolError};
 use crate::connection::{Shared, died};
 use crate::event::Hub;
@@ -60,7 +58,7 @@ pub(crate) struct Session {
     /// Messages whose PUBLISH was written: packet id, key, and when. The oldest first; some may be acknowledged.
     unacknowledged: VecDeque<(u16, Key, Instant)>,
     /// Messages that are done with, to be told to the outbox together.
-    completed: Vec<(Key, Result<(), Error>)>,
+    completed: Vec<Key>,
     subscriptions: Subscriptions,
     inbox: Inbox,
     unrouted: QueueWriter,
@@ -187,32 +185,6 @@ impl Session {
         self.blame_oldest(oldest, error, now.instant);
     }
 
-    pub(crate) fn command(&mut self, command: Command, now: Moment) {
-        match command {
-            Command::Subscribe(requests) => {
-                for request in requests {
-                    let count = self.subscriptions.count_with(&request.options.filter);
-                    match (self.limits.check_subscriptions(count), request.answer) {
-                        (Ok(()), answer) => {
-                            self.subscriptions.subscribe(SubscribeRequest { answer, ..request }, now.instant);
-                        }
-                        (Err(error), Some(answer)) => drop(answer.send(Err(error))),
-                        // Those of the builder were counted there.
-                        (Err(_), None) => {}
-                    }
-                }
-            }
-            Command::Timer(time, answer) => {
-                self.timers.retain(|(_, answer)| !answer.is_closed());
-                return self.timers.push((after(now.instant, time), answer));
-            }
-            Command::Unsubscribe(filter, answer) => {
-                self.subscriptions.unsubscribe(&filter, answer, now.instant)
-            }
-        }
-        self.reconcile();
-    }
-
     /// The application has acknowledged or read a message, or dropped a subscription.
     pub(crate) fn woken(&mut self) {
         self.acknowledge();
@@ -230,7 +202,7 @@ impl Session {
         output.written(count, |written| match written {
             Written::Qos0(key) => {
                 counters.publishes.add(1);
-                completed.push((key, Ok(())));
+                completed.push(key);
             }
             Written::Publish { id, again } => {
                 counters.publishes.add(1);
@@ -256,15 +228,15 @@ impl Session {
     /// Tells the outbox what is done with.
     pub(crate) fn complete(&mut self) {
         if !self.completed.is_empty() {
-            self.outbox.complete(self.completed.drain(..));
+            self.outbox.succeeded(self.completed.drain(..));
         }
         self.trim_unacknowledged();
     }
 
-    /// Whether everything that was accepted is done with, acknowledgements of received messages and the ends of
-    /// subscriptions included.
+    /// Whether everything that was accepted is done with, acknowledgements of received messages included. The end of a
+    /// subscription that was dropped is sent, and not waited for.
     pub(crate) fn is_drained(&self) -> bool {
-        self.outbox.depth().0 == 0 && self.output.is_empty() && !self.subscriptions.has_requests()
+        self.outbox.depth().0 == 0 && self.output.is_empty() && !self.subscriptions.is_awaited()
     }
 
     /// Whether the server has acknowledged a message or granted a subscription on this connection.
@@ -293,62 +265,6 @@ impl Session {
         self.complete();
         self.subscriptions.fail_all(why);
         self.unrouted.end();
-    }
-
-    /// Sends the acknowledgements that are due.
-    fn acknowledge(&mut self) {
-        for ack in self.inbox.due() {
-            let (pkid, reason) = match ack {
-                Ack::Taken(id) => (id, PubAckReason::Success),
-                // "Valid, but the receiver is not willing to accept it" (MQTT 5, section 3.4.2.1).
-                Ack::Refused(id) => (id, PubAckReason::ImplementationSpecificError),
-            };
-            self.output.packet(&Packet::PubAck(PubAck { pkid, reason, properties: None }), Written::Other);
-        }
-    }
-
-    /// Asks the server for what it does not have, if there is a connection.
-    fn reconcile(&mut self) {
-        if self.connection.is_none() {
-            return;
-        }
-        let one_at_a_time = self.blame.one_at_a_time();
-        if one_at_a_time && self.ids.publishes() > 0 {
-            return;
-        }
-        let most = self.limits.filters_per_subscribe;
-        for id in self.subscriptions.reconcile(&mut self.ids, most, one_at_a_time) {
-            self.send_request(id);
-        }
-    }
-
-    fn send_request(&mut self, id: u16) {
-        if let Some(packet) = self.subscriptions.packet(id) {
-            self.output.packet(packet, Written::Request(id));
-        }
-    }
-
-    fn report(&mut self, outcomes: Vec<Outcome>) {
-        for outcome in outcomes {
-            match outcome {
-                Outcome::Subscribed(filter, qos) => {
-                    self.acknowledged = true;
-                    info!(%filter, ?qos, "subscribed");
-                }
-                Outcome::Lost(filter, error) => {
-                    warn!(error = %error.report(), "a subscription is lost");
-                    self.hub.tell(Event::SubscriptionLost { filter: filter.to_string(), error });
-                }
-            }
-        }
-        self.resumed_if_all_stand();
-    }
-
-    fn resumed_if_all_stand(&mut self) {
-        if self.resuming && !self.subscriptions.has_requests() {
-            self.resuming = false;
-            self.hub.tell(Event::Resumed);
-        }
     }
 }
 

@@ -136,7 +136,7 @@ impl Session {
         if matches!(ack.reason, PubAckReason::Success | PubAckReason::NoMatchingSubscribers) {
             self.acknowledged = true;
             self.counters.acknowledged.add(1);
-            self.completed.push((key, Ok(())));
+            self.completed.push(key);
             return;
         }
         let reason = ack.reason.reason();
@@ -149,7 +149,7 @@ impl Session {
             warn!(error = %error.report(), "the message is sent again after a pause");
             self.outbox.retry_later(key, error, self.operation_timeout, now);
         } else {
-            self.completed.push((key, Err(error)));
+            self.outbox.complete([(key, Err(error))]);
         }
     }
 }

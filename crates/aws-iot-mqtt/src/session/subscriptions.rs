@@ -197,6 +197,12 @@ impl Subscriptions {
         states.all(|state| state.subscribers.iter().all(|one| one.answer.is_some()))
     }
 
+    /// Whether somebody waits for an answer, or a request was not written yet.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.requests.values().any(|request| request.written.is_none())
+            || self.filters.iter().any(|state| state.waiting_since().next().is_some())
+    }
+
     pub(super) fn has_requests(&self) -> bool {
         !self.requests.is_empty()
     }

@@ -27,6 +27,9 @@ Example:
 #[command(mut_arg("endpoint", |arg| {
     arg.help("The data endpoint, where it is not the one that AWS IoT names for the account [env: SE050_ENDPOINT]")
 }))]
+#[command(mut_arg("client_id", |arg| {
+    arg.help("The MQTT client id, where it is not the thing's name [env: SE050_CLIENT_ID]")
+}))]
 #[command(mut_arg("config", |arg| {
     arg.alias("device-config").help(
         "The device configuration to write; one of the same thing is read first, and what it says need not be said again [env: \

@@ -31,6 +31,8 @@ mod credentials;
 #[cfg(feature = "provision")]
 mod deprovision;
 #[cfg(feature = "provision")]
+mod device_services;
+#[cfg(feature = "provision")]
 mod doctor_operator;
 #[cfg(feature = "provision")]
 mod fleet;

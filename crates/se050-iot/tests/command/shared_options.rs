@@ -13,7 +13,7 @@ enum Where {
 }
 use Where::{Absent, In};
 
-const OPTIONS: [(&str, &str, Where); 28] = [
+const OPTIONS: [(&str, &str, Where); 29] = [
     ("aws-iot-mqtt Builder", "port", In("sub", "--port")),
     ("aws-iot-mqtt Builder", "proxy", In("sub", "--proxy")),
     ("aws-iot-mqtt Builder", "proxy_from_environment", In("sub", "HTTPS_PROXY")),
@@ -33,6 +33,7 @@ const OPTIONS: [(&str, &str, Where); 28] = [
         "outbox",
         Absent("a program that ends at once keeps no backlog; examples/telemetry does"),
     ),
+    ("aws-iot-mqtt Builder", "durable", Absent("as with the outbox; examples/telemetry has --durable")),
     ("aws-iot-mqtt Builder", "reconnect", Absent("the default is for all devices")),
     ("aws-iot-mqtt Builder", "classify_signer_errors", Absent("se050-device always sets it")),
     ("se050-key TokenBuilder", "token_label", In("sub", "--token-label")),

@@ -35,9 +35,10 @@ fn what_is_no_module_for_this_machine_is_told_before_it_is_loaded() {
         bytes[at] = value;
         bytes
     };
+    let (other_class, bits) = if usize::BITS == 64 { (1, "32-bit") } else { (2, "64-bit") };
     for (name, bytes, says) in [
         ("another processor", with(18, 0xF3), "riscv"),
-        ("32 bits", with(4, 1), "32-bit"),
+        ("another width", with(4, other_class), bits),
         ("cut short", module[..module.len() / 10].to_vec(), "cut short"),
         ("only a header", module[..64].to_vec(), "cut short"),
         ("text", b"not a module".to_vec(), "no ELF file"),

@@ -10,9 +10,9 @@ use super::*;
 use crate::acknowledgement::SessionWaker;
 use crate::message_queue::{CAPACITY, WhenUnread, queue};
 use crate::outbox::Entry;
-use crate::session::Negotiated;
+use crate::session::{Negotiated, SubscribeRequest};
 use crate::subscription::Messages;
-use crate::{DisconnectReason, Limits, OutboxOptions, Publication, QoS, Receipt};
+use crate::{DisconnectReason, Limits, OutboxOptions, Publication, QoS, Receipt, SubscribeOptions};
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 const DRAIN: Duration = Duration::from_secs(10);
@@ -240,4 +240,29 @@ async fn whatever_the_server_breaks_is_told_to_it_by_its_reason_code() {
         assert!(matches!(lost(ended), Error::Protocol { .. }), "{case}");
         assert_eq!(packet(&mut server).await, (0xE0, vec![reason]), "{case}");
     }
+}
+
+/// Not even where the server never answers it, and where it is sent once more in the moment in which the time is over.
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_dropped_subscription_is_sent_and_not_waited_for() {
+    let (client, mut server) = duplex(1 << 20);
+    let mut bench = Bench::new();
+    let (writer, reader) = queue(Arc::clone(&bench.shared.waker), CAPACITY, WhenUnread::Wait);
+    let options = SubscribeOptions::new("t", QoS::AtLeastOnce).unwrap();
+    let request = SubscribeRequest { options, queue: writer, answer: None };
+    bench.session.command(Command::Subscribe(vec![request]), Moment::now());
+    let (close, begun) = (bench.close.clone(), TokioInstant::now());
+    let application = async move {
+        let (first, rest) = packet(&mut server).await;
+        assert_eq!(first, 0x82, "SUBSCRIBE");
+        server.write_all(&[0x90, 4, rest[0], rest[1], 0, 1]).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        drop(reader);
+        close.send_replace(Some(DisconnectReason::Normal));
+        assert_eq!(packet(&mut server).await.0, 0xA2, "UNSUBSCRIBE");
+        assert_eq!(packet(&mut server).await, (0xE0, vec![]));
+    };
+    let (ended, ()) = tokio::join!(bench.drive(client), application);
+    assert!(matches!(ended, Ended::Closed(Ok(()))));
+    assert_eq!(begun.elapsed().as_secs(), 1);
 }

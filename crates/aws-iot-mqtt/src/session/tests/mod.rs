@@ -16,7 +16,8 @@ use std::time::SystemTime;
 use bytes::{Bytes, BytesMut};
 use rumqttc::v5::mqttbytes::QoS as WireQoS;
 use rumqttc::v5::mqttbytes::v5::{
-    PubAckProperties, PubAckReason, Publish, SubAck, SubscribeReasonCode, UnsubAck, UnsubAckReason,
+    Packet, PubAck, PubAckProperties, PubAckReason, Publish, SubAck, SubscribeReasonCode, UnsubAck,
+    UnsubAckReason,
 };
 use tokio::sync::oneshot;
 

@@ -1,0 +1,168 @@
+//! Reports of commands, against a service that follows a script: mosquitto, with the test as AWS IoT behind it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_iot_device::{CommandResult, Commands, Error, RejectedErrorCode};
+use aws_iot_mqtt::{Builder, Client, Messages, QoS, Subscription};
+use serde_json::{Value, json};
+use test_peers::{Mosquitto, Pki, TlsVersion};
+
+use crate::support::{block_on, client, soon, tls};
+
+struct Bench {
+    broker: Mosquitto,
+    pki: Pki,
+    directory: tempfile::TempDir,
+}
+
+/// AWS IoT's end.
+struct Service {
+    client: Client,
+    reports: Subscription,
+}
+
+impl Bench {
+    fn new() -> Option<Self> {
+        let pki = Pki::new();
+        let broker = Mosquitto::start(&pki.ca_pem(), TlsVersion::Any)?;
+        Some(Self { broker, pki, directory: tempfile::tempdir().unwrap() })
+    }
+
+    fn client(&self, id: &str) -> Builder {
+        client(self.broker.port(), id, tls(&self.pki.client(id), self.broker.server_ca_pem()))
+    }
+
+    async fn service(&self) -> Service {
+        let client = self.client("aws").connect().await.unwrap();
+        let filter = "$aws/commands/things/device-1/executions/+/response/json";
+        let reports = client.subscribe(filter, QoS::AtLeastOnce).await.unwrap();
+        Service { client, reports }
+    }
+
+    async fn device(&self) -> (Client, Messages, Commands) {
+        let builder = Commands::subscriptions("device-1")
+            .unwrap()
+            .into_iter()
+            .fold(self.client("device-1"), Builder::subscribe);
+        let client = builder.connect().await.unwrap();
+        let messages = client.messages().unwrap();
+        let commands = Commands::open(&client, "device-1", self.directory.path().join("journal")).unwrap();
+        (client, messages, commands)
+    }
+}
+
+impl Service {
+    async fn start(&self, execution: &str) {
+        let topic = format!("$aws/commands/things/device-1/executions/{execution}/request/json");
+        self.client.publish(&topic, QoS::AtLeastOnce, "{}").await.unwrap();
+    }
+
+    /// The next report; the topic of its answers and its status.
+    async fn report(&mut self) -> (String, String) {
+        let message = soon(self.reports.next()).await.unwrap();
+        let report: Value = serde_json::from_slice(&message.payload).unwrap();
+        let answers = message.topic.as_str().strip_suffix("/json").unwrap().to_owned();
+        (answers, report["status"].as_str().unwrap().to_owned())
+    }
+
+    async fn accept(&self, answers: &str) {
+        self.client.publish(format!("{answers}/accepted/json"), QoS::AtLeastOnce, "{}").await.unwrap();
+    }
+
+    async fn reject(&self, answers: &str, code: &str) {
+        let payload = json!({"error": code, "errorMessage": "why"}).to_string();
+        self.client.publish(format!("{answers}/rejected/json"), QoS::AtLeastOnce, payload).await.unwrap();
+    }
+}
+
+#[test]
+fn a_report_that_meets_another_one_is_sent_again_and_a_doubled_answer_does_no_harm() {
+    let Some(bench) = Bench::new() else { return };
+    block_on(async {
+        let mut service = bench.service().await;
+        let (_client, mut messages, mut commands) = bench.device().await;
+        service.start("e-1").await;
+        let message = soon(messages.next()).await.unwrap();
+        let answers = async {
+            let mut counts = BTreeMap::new();
+            // "AWS IoT commands troubleshooting", DataConflict: for both, once.
+            for code in [Some("DataConflict"), None, Some("RequestThrottled"), None] {
+                let (answers, status) = service.report().await;
+                *counts.entry(status).or_insert(0) += 1;
+                match code {
+                    Some(code) => service.reject(&answers, code).await,
+                    None => service.accept(&answers).await,
+                }
+                if counts.values().sum::<u32>() == 4 {
+                    service.accept(&answers).await;
+                }
+            }
+            counts
+        };
+        let handled = commands.handle(&message, |_| async { CommandResult::succeeded() });
+        let (handled, counts) = tokio::join!(handled, answers);
+        assert!(handled.unwrap());
+        assert_eq!(counts, BTreeMap::from([("IN_PROGRESS".to_owned(), 2), ("SUCCEEDED".to_owned(), 2)]));
+        commands.report_unfinished().await.unwrap();
+    });
+}
+
+#[test]
+fn a_result_that_nobody_answers_is_kept_and_reported_later() {
+    let Some(bench) = Bench::new() else { return };
+    block_on(async {
+        let mut service = bench.service().await;
+        let (client, mut messages, commands) = bench.device().await;
+        let mut commands = commands.timeout(Duration::from_secs(1));
+        service.start("e-1").await;
+        let message = soon(messages.next()).await.unwrap();
+        let error = commands.handle(&message, |_| async { CommandResult::succeeded() }).await.unwrap_err();
+        assert!(matches!(error, Error::NoAnswer { .. }), "{error}");
+        assert_eq!(
+            (service.report().await.1, service.report().await.1),
+            ("IN_PROGRESS".to_owned(), "SUCCEEDED".to_owned())
+        );
+        client.disconnect(Default::default()).await.unwrap();
+        drop((messages, commands));
+
+        let (_client, _messages, mut commands) = bench.device().await;
+        let answer = async {
+            let (answers, status) = service.report().await;
+            service.accept(&answers).await;
+            status
+        };
+        let (reported, status) = tokio::join!(commands.report_unfinished(), answer);
+        reported.unwrap();
+        assert_eq!(status, "SUCCEEDED", "what it was, and not a failure");
+        commands.report_unfinished().await.unwrap();
+    });
+}
+
+#[test]
+fn each_code_of_a_refused_report_has_its_name() {
+    let Some(bench) = Bench::new() else { return };
+    block_on(async {
+        let mut service = bench.service().await;
+        let (_client, _messages, mut commands) = bench.device().await;
+        for (text, expected) in [
+            ("InvalidTopic", RejectedErrorCode::InvalidTopic),
+            ("InvalidJson", RejectedErrorCode::InvalidJson),
+            ("InvalidRequest", RejectedErrorCode::InvalidRequest),
+            ("InvalidStateTransition", RejectedErrorCode::InvalidStateTransition),
+            ("ResourceNotFound", RejectedErrorCode::ResourceNotFound),
+            ("VersionMismatch", RejectedErrorCode::VersionMismatch),
+            ("TerminalStateReached", RejectedErrorCode::TerminalStateReached),
+            ("SomethingNew", RejectedErrorCode::Other("SomethingNew".to_owned())),
+        ] {
+            let answer = async {
+                let (answers, _) = service.report().await;
+                service.reject(&answers, text).await;
+            };
+            let (error, ()) = tokio::join!(commands.finish(text, CommandResult::succeeded()), answer);
+            let error = error.unwrap_err();
+            let Error::CommandRejected { code, message, .. } = &error else { panic!("{error:?}") };
+            assert_eq!((code, message.as_str()), (&expected, "why"), "{error}");
+        }
+    });
+}
