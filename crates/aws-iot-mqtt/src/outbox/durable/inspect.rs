@@ -7,11 +7,11 @@ use std::time::SystemTime;
 use super::failed;
 use super::files::{Directory, Files as _, volatile};
 use super::lock::Lock;
-use super::log::{name, segment_ids};
 use super::message::StoredMessage;
 use super::progress::{Progress, Totals};
 use super::reader::{Damage, Item, Reader};
 use super::record::Record;
+use super::segment::{name, segment_ids};
 use super::set_aside::{NAMES, SetAside, SetAsideItem};
 use crate::Error;
 

@@ -1,8 +1,10 @@
 //! An outbox on a disk: messages of QoS 1 survive a power failure.
 //!
-//! The way of a message: [`DiskSpool::offer`] hands it to the [`Worker`]'s thread, which appends it to the [`Log`], syncs, and
-//! only then tells whoever published it. The worker loads a few messages at a time from the log into the memory that the
-//! session sends from, and writes down what became of them.
+//! See [`Builder::durable`](crate::Builder::durable). The functions here look into a store without a client.
+
+// The way of a message: `DiskSpool::offer` (spool.rs) hands it to the thread of `Worker` (worker.rs), which appends it to the `Log`
+// (log.rs), syncs, and only then tells whoever published it. The worker loads a few messages at a time from the log into the
+// memory that the session sends from, and writes down what became of them.
 
 mod files;
 mod inspect;
@@ -13,6 +15,7 @@ mod options;
 mod progress;
 mod reader;
 mod record;
+mod segment;
 mod set_aside;
 mod spool;
 #[cfg(test)]

@@ -1,0 +1,104 @@
+//! The files of messages: their names, and what is in them.
+
+use std::io;
+
+use super::files::Files;
+use super::log::Depth;
+use super::progress::Progress;
+use super::reader::{Damage, Item, Reader};
+use super::record::{self, HEADER, Header, Kind, Record, SEAL, Summary};
+
+/// How the names of segments end. A later format will have another ending, so that an older program leaves its files alone.
+const ENDING: &str = ".mqo1";
+/// What a segment holds.
+pub(super) struct Scan {
+    pub(super) summary: Summary,
+    pub(super) progress: Option<Progress>,
+    pub(super) sealed: bool,
+    /// Where a torn end begins, or the end of the file.
+    pub(super) end: u64,
+}
+
+/// The files of messages, the oldest first.
+pub(super) fn segment_ids<F: Files>(files: &F) -> io::Result<Vec<u64>> {
+    let id = |name: &String| {
+        let number = name.strip_suffix(ENDING)?;
+        u64::from_str_radix(number, 16).ok().filter(|id| *id > 0 && number.len() == 16)
+    };
+    let mut ids: Vec<u64> = files.list()?.iter().filter_map(id).collect();
+    ids.sort_unstable();
+    Ok(ids)
+}
+
+/// The name of a segment.
+pub(super) fn name(id: u64) -> String {
+    format!("{id:016x}{ENDING}")
+}
+
+/// Reads a whole segment, whatever state it is in.
+pub(super) fn scan<F: Files>(files: &F, file: F::File, id: u64, length: u64) -> Scan {
+    let mut reader = Reader::new(file, id);
+    let mut scan = Scan { summary: Summary::default(), progress: None, sealed: false, end: length };
+    while let Some(item) = reader.next(files, length) {
+        match item {
+            Item::Record(Record::Message(message), bytes) => scan.summary.add(message.key, bytes),
+            Item::Record(Record::Progress(progress), _) => scan.progress = Some(progress),
+            Item::Record(Record::Seal(_), _) => scan.sealed = reader.offset == length,
+            Item::Damaged { from, why: Damage::Torn, .. } => scan.end = from,
+            Item::Record(Record::SetAside(..), _) | Item::Damaged { .. } => {}
+        }
+    }
+    scan
+}
+
+/// The messages of a segment that are not done with.
+pub(super) fn count<F: Files>(files: &F, id: u64, length: u64, progress: &Progress) -> io::Result<Depth> {
+    let mut reader = Reader::new(files.open(&name(id))?, id);
+    let mut depth = Depth::default();
+    while let Some(item) = reader.next(files, length) {
+        if let Item::Record(Record::Message(message), bytes) = item
+            && !progress.done.contains(message.key)
+        {
+            depth.messages += 1;
+            depth.bytes += bytes;
+        }
+    }
+    Ok(depth)
+}
+
+/// What the segment's last record says it holds, if it is sealed.
+pub(super) fn read_seal<F: Files>(
+    files: &F,
+    file: &F::File,
+    id: u64,
+    length: u64,
+) -> io::Result<Option<Summary>> {
+    let Some(offset) = length.checked_sub(SEAL as u64) else { return Ok(None) };
+    let mut bytes = [0; SEAL];
+    let mut filled = 0;
+    while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match files.read_at(file, offset + filled as u64, rest) {
+            Ok(0) => return Ok(None),
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // The records before it may be readable.
+            Err(_) => return Ok(None),
+        }
+    }
+    let header = Header::parse(id, offset, &bytes);
+    let record = header.and_then(|header| header.record(bytes.get(HEADER..)?));
+    Ok(match record {
+        Some(Record::Seal(summary)) => Some(summary),
+        _ => None,
+    })
+}
+
+/// Cuts a torn end off, and writes down what is in the segment. Returns its length.
+pub(super) fn seal<F: Files>(files: &F, id: u64, end: u64, summary: &Summary) -> io::Result<u64> {
+    let file = files.open_to_write(&name(id))?;
+    files.truncate(&file, end)?;
+    let mut seal = Vec::with_capacity(SEAL);
+    record::append(&mut seal, id, end, Kind::Seal, 0, &summary.encode());
+    files.write_all_at(&file, end, &seal)?;
+    Ok(end + seal.len() as u64)
+}
