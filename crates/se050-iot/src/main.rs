@@ -157,6 +157,8 @@ impl Command {
     fn exit_status(&self) -> fn(&anyhow::Error) -> u8 {
         match self {
             Self::Pub(_) | Self::Sub(_) => connection::exit_status,
+            #[cfg(feature = "provision")]
+            Self::Up(_) => connection::exit_status,
             _ => se050_device::exit_status,
         }
     }
