@@ -103,6 +103,11 @@ pub(crate) fn run(options: &TestOptions) -> anyhow::Result<ExitCode> {
 fn tests(arguments: &[&str], fast: bool) -> Command {
     let mut command = cargo();
     command.args(arguments);
+    if std::env::var_os("RUST_TEST_THREADS").is_none() {
+        // Most of a test's time is waiting for another process.
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        command.env("RUST_TEST_THREADS", (2 * cores).to_string());
+    }
     if fast {
         command.env("TEST_WITHOUT_PEERS", "1");
     }
