@@ -81,9 +81,11 @@ fn measure(args: &Args) -> anyhow::Result<()> {
         let table = run(*part, &programs, args)?;
         text.push_str(&table.to_string());
         text.push('\n');
-    }
-    if let Some(file) = &args.report {
-        std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
+        // After each part, so that a run which is stopped leaves what it has.
+        if let Some(file) = &args.report {
+            std::fs::write(file, text.trim_end())
+                .with_context(|| format!("cannot write {}", file.display()))?;
+        }
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use crate::rounds::{Spread, in_turn};
 use crate::table::Table;
 
 /// Longer than either client waits between two attempts after these outages.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) fn recovery(programs: &Programs, rounds: usize) -> anyhow::Result<Table> {
     let mut table = Table::new(

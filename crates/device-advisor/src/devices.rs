@@ -11,8 +11,7 @@ use crate::device::Device;
 const ARGUMENTS: &str = "{host} {port} {ca} {cert} {key} {client_id} {topic}";
 
 /// Makes the policy of this project's devices, with the services of its examples.
-const POLICY: &str =
-    "policy device --shadow --jobs --commands --account 123456789012 --region us-east-1";
+const POLICY: &str = "policy device --shadow --jobs --commands --account 123456789012 --region us-east-1";
 
 /// This project's device configuration; the key is the simulated chip's EC key for cloud connection 0 (object 0xF0000100).
 const CONFIG: &str = r#"version = 1

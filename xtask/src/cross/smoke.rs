@@ -43,7 +43,9 @@ pub(crate) fn run(toolchain: &Toolchain, artifacts: &[Artifact], this_pc: ThisPc
     if artifacts.iter().any(|artifact| artifact.name == build::OPERATOR) {
         counts.check(up, || smoke.up());
     } else {
-        counts.skips.push(format!("{up}: building the AWS SDK for the device takes minutes; cargo xtask cross --smoke does it"));
+        counts.skips.push(format!(
+            "{up}: building the AWS SDK for the device takes minutes; cargo xtask cross --smoke does it"
+        ));
     }
     counts.check("a module for glibc is refused, and the error says so", || smoke.glibc_module());
     counts.add(smoke.tests_on_the_device(toolchain)?);
