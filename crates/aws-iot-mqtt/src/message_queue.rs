@@ -26,7 +26,11 @@ pub enum WhenUnread {
 
 /// The session's end of a stream.
 #[derive(Clone)]
-pub(crate) struct QueueWriter(Arc<Shared>);
+pub(crate) struct QueueWriter {
+    shared: Arc<Shared>,
+    /// It is the stream of all filters that were given to the builder: it ends with the client, and with none of them.
+    merged: bool,
+}
 
 /// The application's end.
 pub(crate) struct QueueReader(Arc<Shared>);
@@ -70,35 +74,36 @@ pub(crate) fn queue(
 ) -> (QueueWriter, QueueReader) {
     let shared =
         Arc::new(Shared { state: Mutex::default(), session, capacity: capacity.max(1), when_unread });
-    (QueueWriter(Arc::clone(&shared)), QueueReader(shared))
+    (QueueWriter { shared: Arc::clone(&shared), merged: false }, QueueReader(shared))
 }
 
 impl QueueWriter {
     /// Whether a message may be acknowledged as soon as it is in the queue.
     pub(crate) fn has_room(&self) -> bool {
-        self.0.when_unread == WhenUnread::DropOldest || self.0.state().messages.len() < self.0.capacity
+        self.shared.when_unread == WhenUnread::DropOldest
+            || self.shared.state().messages.len() < self.shared.capacity
     }
 
     /// Whether the application has taken its end.
     pub(crate) fn is_read(&self) -> bool {
-        let state = self.0.state();
+        let state = self.shared.state();
         state.is_read && !state.reader_gone
     }
 
     /// Whether the first acknowledgement is withheld since the queue was last less than full.
     pub(crate) fn first_withheld(&self) -> bool {
-        !std::mem::replace(&mut self.0.state().withheld, true)
+        !std::mem::replace(&mut self.shared.state().withheld, true)
     }
 
     pub(crate) fn push(&self, message: Message) -> Pushed {
-        let mut state = self.0.state();
+        let mut state = self.shared.state();
         if state.ended || state.reader_gone {
             return Pushed::Dropped;
         }
         let mut dropped = None;
-        state.withheld &= state.messages.len() >= self.0.capacity;
-        if state.messages.len() >= self.0.capacity {
-            match self.0.when_unread {
+        state.withheld &= state.messages.len() >= self.shared.capacity;
+        if state.messages.len() >= self.shared.capacity {
+            match self.shared.when_unread {
                 WhenUnread::DropOldest => dropped = state.messages.pop_front(),
                 // It will be acknowledged when it is read, so the server does not send more than it may.
                 WhenUnread::Wait if message.acknowledgement.is_some() => {}
@@ -114,7 +119,7 @@ impl QueueWriter {
 
     /// Removes the messages that are not acknowledged: the server sends them again.
     pub(crate) fn remove_unacknowledged(&self) {
-        let mut state = self.0.state();
+        let mut state = self.shared.state();
         let (again, kept) = std::mem::take(&mut state.messages)
             .into_iter()
             .partition(|message| message.acknowledgement.is_some());
@@ -124,9 +129,21 @@ impl QueueWriter {
         drop::<VecDeque<Message>>(again);
     }
 
+    /// The same, as the stream of several filters.
+    pub(crate) fn merged(self) -> Self {
+        Self { merged: true, ..self }
+    }
+
+    /// Ends the stream with its subscription; that of several filters goes on.
+    pub(crate) fn end_subscription(&self) {
+        if !self.merged {
+            self.end();
+        }
+    }
+
     /// Ends the stream; what waits can still be read.
     pub(crate) fn end(&self) {
-        let mut state = self.0.state();
+        let mut state = self.shared.state();
         state.ended = true;
         let waker = state.waker.take();
         drop(state);
@@ -134,7 +151,7 @@ impl QueueWriter {
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        let state = self.0.state();
+        let state = self.shared.state();
         state.reader_gone || state.ended
     }
 }

@@ -92,7 +92,8 @@ fn run_on(runtime: Runtime, work: Work, end: &watch::Sender<Option<Outcome>>) {
     let client_id = settings.connect.client_id.clone();
     let mut session = Session::new(&shared, client_id, settings.operation_timeout, unrouted.clone());
     let given = settings.subscriptions.iter().cloned();
-    let given = given.map(|options| SubscribeRequest { options, queue: unrouted.clone(), answer: None });
+    let given =
+        given.map(|options| SubscribeRequest { options, queue: unrouted.clone().merged(), answer: None });
     session.command(Command::Subscribe(given.collect()), Moment::now());
     let mut supervisor = Supervisor {
         settings: &settings,

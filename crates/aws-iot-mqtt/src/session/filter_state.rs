@@ -95,7 +95,7 @@ impl FilterState {
     /// The callers that have waited since a moment that is `old` get an error: `true` for those who subscribe.
     pub(super) fn fail_older(&mut self, old: impl Fn(Instant) -> bool, error: impl Fn(bool) -> Error) {
         for subscriber in self.subscribers.extract_if(.., |one| one.answer.is_some() && old(one.since)) {
-            subscriber.queue.end();
+            subscriber.queue.end_subscription();
             if let Some(answer) = subscriber.answer {
                 let _ = answer.send(Err(error(true)));
             }
@@ -132,7 +132,7 @@ impl FilterState {
         let mut lost = None;
         for subscriber in self.subscribers.extract_if(.., |one| one.requested && !(stands && one.established))
         {
-            subscriber.queue.end();
+            subscriber.queue.end_subscription();
             match subscriber.answer {
                 Some(answer) => drop(answer.send(Err(error.clone()))),
                 None => lost = Some(Outcome::Lost(self.filter.clone(), error.clone())),

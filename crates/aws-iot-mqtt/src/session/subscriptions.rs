@@ -79,7 +79,7 @@ impl Subscriptions {
         // A filter that is not known here may be one of an earlier process.
         let state = self.state(filter, Server::Unknown);
         for subscriber in state.subscribers.drain(..) {
-            subscriber.queue.end();
+            subscriber.queue.end_subscription();
             if let Some(answer) = subscriber.answer {
                 let _ = answer.send(Ok(subscriber.options.qos));
             }
@@ -325,7 +325,7 @@ impl Subscriptions {
     pub(super) fn fail_all(&mut self, why: &Error) {
         self.requests.clear();
         for mut state in self.filters.drain(..) {
-            state.subscribers.iter().for_each(|subscriber| subscriber.queue.end());
+            state.subscribers.iter().for_each(|subscriber| subscriber.queue.end_subscription());
             state.fail_older(|_| true, |_| why.clone());
         }
     }

@@ -43,6 +43,22 @@ fn ten_messages_there_and_back() {
 }
 
 #[test]
+fn a_filter_of_the_builder_that_is_refused_does_not_end_the_stream_of_the_others() {
+    let cloud = Cloud::new(POLICY);
+    block_on(async {
+        let options = |filter: &str| SubscribeOptions::new(filter, QoS::AtLeastOnce).unwrap();
+        let builder = cloud.client("device-1").subscribe(options("closed/#")).subscribe(options("open/#"));
+        let client = builder.start().unwrap();
+        let (mut events, mut messages) = (client.events(), client.messages().unwrap());
+        while !matches!(events.next().await.unwrap(), Event::SubscriptionLost { .. }) {}
+        client.publish("open/topic", QoS::AtLeastOnce, "still here").await.unwrap();
+        assert_eq!(messages.next().await.unwrap().payload, "still here");
+        client.disconnect(Normal).await.unwrap();
+        assert!(messages.next().await.is_none(), "the client is at its end");
+    });
+}
+
+#[test]
 fn a_certificate_that_is_not_registered_is_refused_and_said_so() {
     let cloud = Cloud::new(POLICY);
     let stranger = Pki::new().client("device-2");
