@@ -161,6 +161,11 @@ fn readings_wait_on_the_disk_while_there_is_no_server_and_follow_at_the_next_sta
     let complaint = aws_iot_mqtt::durable::clear(&outbox, false).unwrap_err().to_string();
     let owner = format!("in use by process {} (telemetry)", waits.process.id());
     assert!(complaint.contains(&owner), "{complaint}");
+    // It has to have taken readings of its own before.
+    while aws_iot_mqtt::durable::status(&outbox).unwrap().messages <= stored {
+        assert!(waits.process.try_wait().unwrap().is_none(), "it has ended");
+        std::thread::sleep(Duration::from_millis(50));
+    }
     // A signal ends it in order, and what waits is kept.
     waits.signal(Signal::TERM);
     let kept = waits.until_contains("readings wait in");
