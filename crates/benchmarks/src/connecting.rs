@@ -8,11 +8,9 @@ use tempfile::TempDir;
 use test_peers::{KeyKind, PrivateKeyFile, SoftHsm, TOKEN_LABEL, TlsVersion, USER_PIN};
 
 use crate::peers::{Broker, Client, Programs};
-use crate::process::{self, Running, Used};
+use crate::process::{self, Running, Used, mib};
 use crate::rounds::{Figure, Spread, in_turn};
 use crate::table::Table;
-
-const MIB: f64 = 1024.0 * 1024.0;
 
 /// A broker and a token whose keys it lets in.
 struct Setting {
@@ -61,7 +59,7 @@ pub(crate) fn memory(programs: &Programs) -> anyhow::Result<Table> {
         let mut running = Running::start(command.arg("--hold"))?;
         while running.line()? != "connected" {}
         std::thread::sleep(std::time::Duration::from_secs(1));
-        idle.push(Figure(running.memory()? as f64 / MIB).to_string());
+        idle.push(Figure(mib(running.memory()?)).to_string());
         running.finish()?;
     }
     table.row([vec!["connected, nothing to do".to_owned()], idle].concat());
@@ -73,7 +71,7 @@ pub(crate) fn memory(programs: &Programs) -> anyhow::Result<Table> {
         command.args(["queue", "--qos", "1", "--bytes", "256", "--in-flight", "1", "--messages", "100000"]);
         let mut running = Running::start(&mut command)?;
         while running.line()? != "queued" {}
-        queued.push(Figure(running.memory()? as f64 / MIB).to_string());
+        queued.push(Figure(mib(running.memory()?)).to_string());
     }
     table.row([vec!["100,000 messages waiting".to_owned()], queued].concat());
     Ok(table)
@@ -136,5 +134,5 @@ impl Setting {
 fn show(runs: &[Used]) -> String {
     let of = |value: fn(&Used) -> f64| Spread::of(runs.iter().map(value));
     let (wall, cpu) = (of(|used| used.seconds).times(1000.0), of(|used| used.cpu_seconds).times(1000.0));
-    format!("{wall} ms; {cpu} ms; {} MiB", Figure(of(|used| used.peak as f64).median / MIB))
+    format!("{wall} ms; {cpu} ms; {} MiB", Figure(of(Used::peak_mib).median))
 }

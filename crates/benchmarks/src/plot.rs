@@ -31,10 +31,6 @@ fn draw(file: &Path, clients: &[&str], cases: &[Bars]) -> Result<(), Box<dyn std
         .x_label_area_size(30)
         .y_label_area_size(260)
         .build_cartesian_2d((10.0..fastest * 2.0).log_scale(), 0.0..f64::from(rows))?;
-    let label = |row: &f64| {
-        let index = (f64::from(rows) - row).floor() as usize;
-        cases.get(index).map(|bars| bars.case.clone()).unwrap_or_default()
-    };
     chart
         .configure_mesh()
         .disable_mesh()
@@ -54,11 +50,9 @@ fn draw(file: &Path, clients: &[&str], cases: &[Bars]) -> Result<(), Box<dyn std
             .label(*name)
             .legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 12, y + 5)], colour.filled()));
     }
-    for row in 0..rows {
-        let middle = f64::from(rows - row) - 0.5;
-        let (_, y) = chart.backend_coord(&(10.0, middle));
-        let text = label(&(middle + 0.5));
-        area.draw(&Text::new(text, (12, y - 6), ("sans-serif", 13)))?;
+    for (row, bars) in cases.iter().enumerate() {
+        let (_, y) = chart.backend_coord(&(10.0, f64::from(rows) - row as f64 - 0.5));
+        area.draw(&Text::new(bars.case.as_str(), (12, y - 6), ("sans-serif", 13)))?;
     }
     chart.configure_series_labels().position(SeriesLabelPosition::LowerRight).border_style(BLACK).draw()?;
     area.present()?;

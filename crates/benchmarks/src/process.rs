@@ -1,7 +1,7 @@
 //! One child process, measured as a whole.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
@@ -13,19 +13,40 @@ pub(crate) struct Used {
     pub(crate) seconds: f64,
     pub(crate) cpu_seconds: f64,
     /// Largest resident memory, in bytes.
-    pub(crate) peak: u64,
+    peak: u64,
     /// Its standard output.
     pub(crate) output: String,
 }
 
+impl Used {
+    /// The largest resident memory in MiB.
+    pub(crate) fn peak_mib(&self) -> f64 {
+        mib(self.peak)
+    }
+}
+
+/// Bytes in MiB.
+pub(crate) fn mib(bytes: u64) -> f64 {
+    bytes as f64 / 1024.0 / 1024.0
+}
+
 /// Runs it to its end, with nothing on standard input.
 pub(crate) fn run(command: &mut Command) -> anyhow::Result<Used> {
+    run_with_input(command, |_| Ok(()))
+}
+
+/// Runs it to its end; `write` gives it its standard input, which is closed then. It must print little, since nobody reads meanwhile.
+pub(crate) fn run_with_input(
+    command: &mut Command,
+    write: impl FnOnce(ChildStdin) -> std::io::Result<()>,
+) -> anyhow::Result<Used> {
     let started = Instant::now();
     let mut child = command
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .with_context(|| format!("{command:?}"))?;
+    write(child.stdin.take().context("standard input")?)?;
     let mut output = String::new();
     child.stdout.take().context("standard output")?.read_to_string(&mut output)?;
     let ended = child.wait4()?;
@@ -41,7 +62,7 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<Used> {
 /// A process that prints lines and works until its standard input closes.
 pub(crate) struct Running {
     child: Child,
-    lines: BufReader<std::process::ChildStdout>,
+    lines: BufReader<ChildStdout>,
 }
 
 impl Running {
@@ -72,9 +93,7 @@ impl Running {
 
     /// Closes its standard input, and reads what it still prints.
     pub(crate) fn finish(mut self) -> anyhow::Result<String> {
-        if let Some(mut input) = self.child.stdin.take() {
-            input.flush()?;
-        }
+        drop(self.child.stdin.take());
         let mut rest = String::new();
         self.lines.read_to_string(&mut rest)?;
         self.child.wait()?;

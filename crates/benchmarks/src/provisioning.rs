@@ -1,7 +1,7 @@
 //! Registering devices: time, CPU and memory of the operator's program.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::Context as _;
 use aws_iot_sim::AwsIotSim;
@@ -12,7 +12,17 @@ use crate::process::{self, Used};
 use crate::rounds::{Figure, Spread, in_turn};
 use crate::table::Table;
 
-const MIB: f64 = 1024.0 * 1024.0;
+/// Of one process, or of several that follow each other.
+struct Cost {
+    seconds: f64,
+    cpu_seconds: f64,
+}
+
+impl From<Used> for Cost {
+    fn from(used: Used) -> Self {
+        Self { seconds: used.seconds, cpu_seconds: used.cpu_seconds }
+    }
+}
 
 /// Beside boto3 and the AWS CLI.
 pub(crate) fn beside_boto3(programs: &Programs, rounds: usize) -> anyhow::Result<Table> {
@@ -29,18 +39,18 @@ pub(crate) fn beside_boto3(programs: &Programs, rounds: usize) -> anyhow::Result
         let runs = in_turn(rounds, clients, |client| {
             let moto = Moto::start().context("moto is not installed")?;
             let environment = moto.environment();
-            match client {
-                0 => process::run(ours(programs, certificates.path()).envs(environment)),
-                1 => process::run(
-                    programs.script("boto3_provision.py").arg(certificates.path()).envs(environment),
-                ),
-                _ => with_cli(programs, certificates.path(), &environment),
-            }
+            let scratch = tempfile::tempdir()?;
+            let mut command = match client {
+                0 => ours(programs, &scratch.path().join("report")),
+                1 => programs.script("boto3_provision.py"),
+                _ => return with_cli(programs, certificates.path(), &environment),
+            };
+            Ok(process::run(command.arg(certificates.path()).envs(environment))?.into())
         })?;
         let shown = |client: usize| {
             runs.get(client).map_or_else(
                 || "–".to_owned(),
-                |runs: &Vec<Used>| {
+                |runs: &Vec<Cost>| {
                     let cpu = Spread::of(runs.iter().map(|used| used.cpu_seconds)).median;
                     format!("{} s [{} s]", Spread::of(runs.iter().map(|used| used.seconds)), Figure(cpu))
                 },
@@ -61,12 +71,14 @@ pub(crate) fn many(programs: &Programs) -> anyhow::Result<Table> {
     for devices in [100, 1_000, 10_000] {
         let certificates = certificates(devices)?;
         let sim = AwsIotSim::start()?;
-        let used = process::run(ours(programs, certificates.path()).envs(sim.environment()))?;
+        let scratch = tempfile::tempdir()?;
+        let mut command = ours(programs, &scratch.path().join("report"));
+        let used = process::run(command.arg(certificates.path()).envs(sim.environment()))?;
         table.row([
             devices.to_string(),
             Figure(used.seconds).to_string(),
             Figure(used.cpu_seconds * 1000.0 / devices as f64).to_string(),
-            Figure(used.peak as f64 / MIB).to_string(),
+            Figure(used.peak_mib()).to_string(),
         ]);
     }
     Ok(table)
@@ -82,16 +94,12 @@ fn certificates(devices: usize) -> anyhow::Result<tempfile::TempDir> {
     Ok(directory)
 }
 
-fn ours(programs: &Programs, certificates: &Path) -> Command {
+/// The directory of certificates is its last argument. `report` is where its report goes.
+fn ours(programs: &Programs, report: &Path) -> Command {
     let mut command = Command::new(programs.directory.join("se050-iot"));
-    // Its report goes beside the certificates, under another name in each run.
-    let report =
-        certificates.with_extension(format!("report-{:?}", std::time::Instant::now()).replace(' ', ""));
-    command
-        .args(["provision", "--thing-name", "bench-{certificate}", "--rate", "10000", "--fleet"])
-        .arg(certificates);
-    // A line for each device; an error ends with its exit status.
-    command.arg("--report").arg(report).stderr(std::process::Stdio::null());
+    command.args(["provision", "--thing-name", "bench-{certificate}", "--rate", "10000"]);
+    // On standard error there is a line for each device; an error ends with its exit status.
+    command.arg("--report").arg(report).arg("--fleet").stderr(Stdio::null());
     command
 }
 
@@ -100,25 +108,18 @@ fn with_cli(
     programs: &Programs,
     certificates: &Path,
     environment: &[(String, String)],
-) -> anyhow::Result<Used> {
+) -> anyhow::Result<Cost> {
     let cli = programs.python.with_file_name("aws");
     let certificate = certificates.join("device-0.pem");
     let policy =
         r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:Connect","Resource":"*"}]}"#;
-    let mut total: Option<Used> = None;
+    let (mut seconds, mut cpu_seconds) = (0.0, 0.0);
     let mut call = |arguments: &[&str]| -> anyhow::Result<String> {
         let mut command = Command::new(&cli);
         let used = process::run(command.arg("iot").args(arguments).envs(environment.iter().cloned()))?;
-        let output = used.output.trim().to_owned();
-        match &mut total {
-            None => total = Some(used),
-            Some(total) => {
-                total.seconds += used.seconds;
-                total.cpu_seconds += used.cpu_seconds;
-                total.peak = total.peak.max(used.peak);
-            }
-        }
-        Ok(output)
+        seconds += used.seconds;
+        cpu_seconds += used.cpu_seconds;
+        Ok(used.output.trim().to_owned())
     };
     let pem = format!("file://{}", certificate.display());
     call(&["create-thing", "--thing-name", "bench"])?;
@@ -128,5 +129,5 @@ fn with_cli(
     call(&["attach-policy", "--policy-name", "bench", "--target", &arn])?;
     call(&["attach-thing-principal", "--thing-name", "bench", "--principal", &arn])?;
     call(&["describe-endpoint", "--endpoint-type", "iot:Data-ATS"])?;
-    total.context("no call was made")
+    Ok(Cost { seconds, cpu_seconds })
 }

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::Context as _;
 use benchmarks::Timing;
@@ -93,7 +93,7 @@ fn show(case: &Case, runs: &[Run]) -> String {
     let messages = case.messages as f64;
     let speed = Spread::of(runs.iter().map(|run| messages / run.timing.seconds));
     let cpu = Spread::of(runs.iter().map(|run| run.timing.cpu_seconds * 1e6 / messages));
-    let peak = Spread::of(runs.iter().map(|run| run.used.peak as f64 / 1024.0 / 1024.0));
+    let peak = Spread::of(runs.iter().map(|run| run.used.peak_mib()));
     format!("{}/s [{} us, {} MiB]", Figure(speed.median), Figure(cpu.median), Figure(peak.median))
 }
 
@@ -119,20 +119,6 @@ fn publish_lines(broker: &Broker, case: &Case, messages: usize) -> anyhow::Resul
     for (flag, file) in [("--cafile", "ca"), ("--cert", "cert"), ("--key", "key")] {
         command.arg(flag).arg(broker.file(file));
     }
-    let started = std::time::Instant::now();
-    let mut child = command.stdin(Stdio::piped()).spawn().context("mosquitto_pub")?;
-    let mut input = child.stdin.take().context("standard input")?;
     let line = [vec![b'x'; case.bytes], vec![b'\n']].concat();
-    for _ in 0..messages {
-        input.write_all(&line)?;
-    }
-    drop(input);
-    let ended = wait4::Wait4::wait4(&mut child)?;
-    let cpu = ended.rusage.utime + ended.rusage.stime;
-    Ok(Used {
-        seconds: started.elapsed().as_secs_f64(),
-        cpu_seconds: cpu.as_secs_f64(),
-        peak: ended.rusage.maxrss,
-        output: String::new(),
-    })
+    process::run_with_input(&mut command, |mut input| (0..messages).try_for_each(|_| input.write_all(&line)))
 }
