@@ -98,7 +98,7 @@ impl Entry {
 }
 
 /// The fate of a message that was accepted: a future that is done when the server has acknowledged the message (QoS 1),
-/// or when the operating system has taken it for the connection (QoS 0).
+/// or when the operating system has taken it for the connection (QoS 0). With a durable outbox, a message of QoS 1 is on stable storage then.
 ///
 /// Dropping it gives up the wait, not the message.
 #[derive(Debug)]

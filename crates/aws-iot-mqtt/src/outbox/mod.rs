@@ -262,19 +262,22 @@ impl Outbox {
 
     /// When something happens without an event from outside: a message expires, or is to be sent again.
     pub(crate) fn deadline(&self, now: Moment) -> Option<Instant> {
-        let expiry = self.next_expiry(now);
         let state = self.state();
+        let expiry = state.next_expiry(now);
         // Without a connection, nothing is sent again.
         let resume = state.paused.first().map(|(again, _)| *again).filter(|_| state.online);
         expiry.into_iter().chain(resume).min()
     }
 
+    /// When the next message expires.
+    #[cfg(feature = "durable")]
     fn next_expiry(&self, now: Moment) -> Option<Instant> {
-        self.state().store.next_expiry().map(|(expires, _)| {
-            // Rounded up, or it would be waited for many times over.
-            let left = expires.duration_since(now.wall).unwrap_or_default();
-            after(now.instant, left + Duration::from_millis(1))
-        })
+        self.state().next_expiry(now)
+    }
+
+    /// Whether the message is not done with.
+    pub(crate) fn contains(&self, key: Key) -> bool {
+        self.state().store.get(key).is_some()
     }
 
     pub(crate) fn topic(&self, key: Key) -> Option<String> {
@@ -437,6 +440,7 @@ impl Outbox {
             return;
         }
         self.room.notify_waiters();
+        let mut stored = Vec::new();
         for (entry, result) in removed.0 {
             match &result {
                 Err(error @ (Error::Dropped { topic } | Error::Expired { topic, .. })) => {
@@ -451,10 +455,14 @@ impl Outbox {
                     self.hub.tell(Event::PublishRefused { topic, error: error.clone() });
                 }
             }
-            match self.spool.get().filter(|_| entry.stored.is_some()) {
-                Some(spool) => spool.removed(entry, result),
-                None => entry.answer(result),
+            if entry.stored.is_some() {
+                stored.push((entry, result));
+            } else {
+                entry.answer(result);
             }
+        }
+        if let Some(spool) = self.spool.get().filter(|_| !stored.is_empty()) {
+            spool.removed(stored);
         }
     }
 

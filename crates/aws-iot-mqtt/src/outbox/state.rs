@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::OutboxOptions;
 use super::entry::Entry;
 use super::store::{Key, Store};
+use crate::clock::{Moment, after};
 use crate::{Error, QoS};
 
 /// A wall clock that shows an earlier time than 2025 was not set yet, since the device was switched on.
@@ -43,6 +44,14 @@ impl State {
     pub(super) fn next(&self, window: bool) -> Option<Key> {
         let Waiting { qos0, qos1 } = &self.waiting;
         qos0.first().into_iter().chain(qos1.first().filter(|_| window)).min()
+    }
+
+    /// When the next message expires.
+    pub(super) fn next_expiry(&self, now: Moment) -> Option<Instant> {
+        let (expires, _) = self.store.next_expiry()?;
+        // Rounded up, or it would be waited for many times over.
+        let left = expires.duration_since(now.wall).unwrap_or_default();
+        Some(after(now.instant, left + Duration::from_millis(1)))
     }
 
     pub(super) fn remove(&mut self, key: Key, result: Result<(), Error>, removed: &mut Removed) {

@@ -20,8 +20,8 @@ pub(super) trait Spool: Send + Sync {
     fn offer(&self, entry: Entry, options: &OutboxOptions) -> Result<Offer, Error>;
     /// Messages were sent: the spool's number of each, and its packet id.
     fn sent(&self, messages: &[(Key, u16)]);
-    /// A message that came from the spool is done with.
-    fn removed(&self, entry: Entry, result: Result<(), Error>);
+    /// Messages that came from the spool are done with.
+    fn removed(&self, messages: Vec<(Entry, Result<(), Error>)>);
     /// How many messages are in it, and their bytes. The third number: how many of them are in the [`Store`], too.
     fn depth(&self) -> (usize, usize, usize);
     /// No message is accepted from now on. What was accepted is written.

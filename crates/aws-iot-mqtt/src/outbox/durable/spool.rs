@@ -38,6 +38,8 @@ pub(super) struct Mail {
     waiting: Depth,
     /// Taken by the thread and not yet written.
     taken: Depth,
+    /// Done with, taken by the thread, and still counted in `stored`.
+    settling: usize,
     /// In the log.
     pub(super) stored: Depth,
     /// In memory as well.
@@ -72,8 +74,8 @@ impl DiskSpool {
                 None => self.arrived.wait(mail).unwrap_or_else(PoisonError::into_inner),
             };
         }
-        let waiting = take(&mut mail.waiting);
-        mail.taken = waiting;
+        mail.taken = take(&mut mail.waiting);
+        mail.settling = mail.removed.len();
         Mail {
             accepted: take(&mut mail.accepted),
             sent: take(&mut mail.sent),
@@ -85,13 +87,15 @@ impl DiskSpool {
 
     /// Takes what became of messages, without waiting.
     pub(super) fn take_removed(&self) -> Vec<(Entry, Result<(), Error>)> {
-        take(&mut self.mail().removed)
+        let mut mail = self.mail();
+        mail.settling += mail.removed.len();
+        take(&mut mail.removed)
     }
 
     /// What was taken is in the log.
     pub(super) fn tell(&self, stored: Depth, loaded: usize, failure: Option<&Error>) {
         let mut mail = self.mail();
-        mail.taken = Depth::default();
+        (mail.taken, mail.settling) = (Depth::default(), 0);
         (mail.stored, mail.loaded) = (stored, loaded);
         if mail.failure.is_some() != failure.is_some() {
             mail.failure = failure.cloned();
@@ -160,8 +164,8 @@ impl Spool for DiskSpool {
         self.arrived.notify_one();
     }
 
-    fn removed(&self, entry: Entry, result: Result<(), Error>) {
-        self.mail().removed.push((entry, result));
+    fn removed(&self, messages: Vec<(Entry, Result<(), Error>)>) {
+        self.mail().removed.extend(messages);
         self.arrived.notify_one();
     }
 
@@ -169,7 +173,7 @@ impl Spool for DiskSpool {
         let mail = self.mail();
         let Depth { messages, bytes } = mail.depth();
         // Told to be done with, and not yet written down.
-        let removed = mail.removed.len();
+        let removed = mail.removed.len() + mail.settling;
         let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         (size(messages).saturating_sub(removed), size(bytes), mail.loaded.saturating_sub(removed))
     }

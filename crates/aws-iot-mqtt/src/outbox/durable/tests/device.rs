@@ -88,7 +88,13 @@ impl Device {
 
     /// Lets the thread do what there is to do.
     pub(super) fn step(&mut self) {
+        self.step_after(|_| {});
+    }
+
+    /// The same, with something in between: the thread has taken what there is to do, and not done it yet.
+    pub(super) fn step_after(&mut self, meanwhile: impl FnOnce(&Outbox)) {
         let mail = self.spool.take(Some(Instant::now()));
+        meanwhile(&self.outbox);
         self.worker.step(mail, false);
     }
 

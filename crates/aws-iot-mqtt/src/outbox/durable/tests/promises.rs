@@ -105,6 +105,22 @@ fn as_many_acknowledgements_are_unsaved_as_the_documentation_says() {
 }
 
 #[test]
+fn an_acknowledged_message_never_counts_again() {
+    let disk = Disk::new(1);
+    let mut device = open(&disk);
+    for number in 1..=3 {
+        device.publish(number).unwrap();
+    }
+    device.step();
+    let sent = device.send(100);
+    assert_eq!(sent.len(), 3);
+    device.acknowledge(&sent);
+    assert_eq!(device.outbox.depth().0, 0);
+    device.step_after(|outbox| assert_eq!(outbox.depth().0, 0, "the thread has not written it down yet"));
+    assert_eq!(device.outbox.depth().0, 0);
+}
+
+#[test]
 fn messages_keep_their_order_and_packet_ids_through_a_restart() {
     let disk = Disk::new(1);
     let mut device = open(&disk);
