@@ -41,6 +41,12 @@ impl ProtocolError {
         in_answer: false,
     };
 
+    /// The one that `error` reports.
+    pub(crate) fn of(error: &Error) -> Option<&Self> {
+        let Error::Protocol { source } = error else { return None };
+        source.downcast_ref()
+    }
+
     pub(crate) fn in_answer(reason: u8, what: String) -> Self {
         Self { in_answer: true, ..Self::new(reason, what) }
     }

@@ -102,8 +102,8 @@ async fn establish(settings: &Settings, attempt: Attempt) -> Result<Established,
     let negotiated = timeout(CONNACK_TIMEOUT, log_in(settings, attempt, &mut stream, &mut received))
         .await
         .unwrap_or_else(|_| Err(timed_out(Stage::Mqtt, CONNACK_TIMEOUT)));
-    if let Err(Error::Protocol { source }) = &negotiated {
-        let reason = source.downcast_ref().map_or(0x82, |error: &ProtocolError| error.reason);
+    if let Err(error @ Error::Protocol { .. }) = &negotiated {
+        let reason = ProtocolError::of(error).map_or(0x82, |one| one.reason);
         // It does not matter whether the server gets it: the connection is closed.
         let _ = timeout(DISCONNECT_TIMEOUT, async {
             stream.write_all(&[0xE0, 1, reason]).await?;

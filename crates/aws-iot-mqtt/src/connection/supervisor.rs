@@ -64,7 +64,7 @@ impl Supervisor<'_> {
                 }
             };
             let Failed { error, how } = failed;
-            let session_present = claims_session(&error);
+            let session_present = ProtocolError::of(&error) == Some(&ProtocolError::SESSION_PRESENT);
             attempt.ignore_session_present |= session_present;
             let connected = matches!(how, How::Connected { .. });
             shared.counters.failed(&error);
@@ -229,9 +229,4 @@ fn may_pass(error: &Error, session_present: bool) -> bool {
             | Error::Signer { .. }
     );
     session_present || (error.verdict() == Verdict::Transient && !final_answer)
-}
-
-fn claims_session(error: &Error) -> bool {
-    let Error::Protocol { source } = error else { return false };
-    source.downcast_ref() == Some(&ProtocolError::SESSION_PRESENT)
 }

@@ -105,7 +105,12 @@ impl Blame {
         }
     }
 
-    /// The message is gone: it has expired.
+    /// What is sent alone, or first.
+    pub(super) fn suspect(&self) -> Option<&Item> {
+        self.suspect.as_ref().map(|suspect| &suspect.item)
+    }
+
+    /// It is gone: the message has expired, or nobody wants the subscription any more.
     pub(super) fn forget_suspect(&mut self) {
         self.suspect = None;
     }
@@ -153,10 +158,7 @@ fn names_request(error: &Error) -> bool {
             matches!(reason.code(), 0x81 | 0x82 | 0x87 | 0x8F..=0x95 | 0x99..=0x9B)
         }
         // Garbage in answer to it. A received message that breaks the protocol is nobody's fault here.
-        Error::Protocol { source } => {
-            source.downcast_ref().is_some_and(|error: &ProtocolError| error.in_answer)
-        }
-        _ => false,
+        _ => ProtocolError::of(error).is_some_and(|error| error.in_answer),
     }
 }
 

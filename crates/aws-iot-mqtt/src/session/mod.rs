@@ -248,8 +248,8 @@ impl Session {
     pub(crate) fn disconnect(&mut self, outcome: &Result<(), Error>, reason: DisconnectReason) {
         // Codes of MQTT 5, section 3.14.2.1.
         let code = match (outcome, reason) {
-            (Err(Error::Protocol { source }), _) => {
-                source.downcast_ref::<ProtocolError>().map_or(0x82, |error| error.reason)
+            (Err(error @ Error::Protocol { .. }), _) => {
+                ProtocolError::of(error).map_or(0x82, |one| one.reason)
             }
             (Err(Error::KeepAlive { .. }), _) => 0x8D,
             // The server still has work to do for this client: the will is meant for that.

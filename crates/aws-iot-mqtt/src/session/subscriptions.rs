@@ -197,10 +197,15 @@ impl Subscriptions {
         states.all(|state| state.subscribers.iter().all(|one| one.answer.is_some()))
     }
 
-    /// Whether somebody waits for an answer, or a request was not written yet.
+    /// Whether somebody waits for an answer.
     pub(super) fn is_awaited(&self) -> bool {
-        self.requests.values().any(|request| request.written.is_none())
-            || self.filters.iter().any(|state| state.waiting_since().next().is_some())
+        self.filters.iter().any(|state| state.waiting_since().next().is_some())
+    }
+
+    /// Whether something of this filter was asked of the server, or is to be.
+    pub(super) fn is_left(&self, filter: &Filter) -> bool {
+        let mut states = self.filters.iter().filter(|state| state.filter == *filter);
+        states.any(|state| state.requested.is_some() || state.is_due(true) || state.is_due(false))
     }
 
     pub(super) fn has_requests(&self) -> bool {

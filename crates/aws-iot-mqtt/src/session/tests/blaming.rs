@@ -256,3 +256,16 @@ fn a_message_that_expires_while_it_is_set_aside_does_not_hold_up_the_others() {
     }
     assert!(next.try_recv().unwrap().is_ok());
 }
+
+/// It is asked no more, so no answer will clear it.
+#[test]
+fn a_suspect_that_nobody_wants_any_more_does_not_hold_up_the_others() {
+    let mut wire = Wire::new(100);
+    drop(wire.subscribed("a"));
+    wire.session.woken();
+    assert!(matches!(wire.sent().as_slice(), [Packet::Unsubscribe(_)]));
+    wire.session.disconnected(&hung_up(), wire.now);
+    wire.accept(false, 100);
+    let _answers: Vec<_> = (0..3).map(|_| wire.publish("fine", QoS::AtLeastOnce, b"x")).collect();
+    assert_eq!(publish_ids(&wire.sent()).len(), 3);
+}
