@@ -148,7 +148,8 @@ impl Builder {
     }
 
     /// Subscribes to a filter, from the first connection on; its messages come with [`Client::messages`]. A session that the
-    /// server has kept for an earlier process is expected to have the subscription: then nothing is sent for it.
+    /// server has kept for an earlier process is expected to have the subscription: then nothing is sent for it. A refusal is told by
+    /// [`Event::SubscriptionLost`](crate::Event::SubscriptionLost).
     pub fn subscribe(mut self, options: SubscribeOptions) -> Self {
         self.subscriptions.push(options);
         self
@@ -283,7 +284,8 @@ impl Builder {
     /// ones are made again as [`reconnect`](Self::reconnect) says.
     ///
     /// # Errors
-    /// When a limit is exceeded, and in each of the ways in which a connection may fail: see [`Error`].
+    /// When a limit is exceeded, when the durable outbox cannot be opened, and in each of the ways in which a connection may fail: see
+    /// [`Error`].
     pub async fn connect(self) -> Result<Client, Error> {
         let (client, connected) = start(self.settings()?, true)?;
         match connected.await {
@@ -297,7 +299,7 @@ impl Builder {
     /// says; messages wait in the outbox meanwhile. [`Client::events`] tells how it goes.
     ///
     /// # Errors
-    /// When a limit is exceeded, and when there is no thread to be had.
+    /// When a limit is exceeded, when the durable outbox cannot be opened, and when there is no thread to be had.
     pub fn start(self) -> Result<Client, Error> {
         start(self.settings()?, false).map(|(client, _)| client)
     }

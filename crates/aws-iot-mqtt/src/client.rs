@@ -53,7 +53,7 @@ impl Client {
     }
 
     /// Publishes a message. At QoS 1 it returns when the server has acknowledged it, be it over a later connection; at
-    /// QoS 0 when the operating system has taken it for the connection.
+    /// QoS 0 when the operating system has taken it for the connection. With a durable outbox, at QoS 1 when it is on stable storage.
     ///
     /// Dropping the future gives up the wait, not the message, once the outbox has accepted it.
     ///
@@ -109,7 +109,7 @@ impl Client {
     /// these subscriptions again.
     ///
     /// ```no_run
-    /// # use std::time::{Duration, SystemTime};
+    /// # use std::time::Duration;
     /// # use aws_iot_mqtt::{Client, Error};
     /// # async fn shadow(client: &Client) -> Result<(), Error> {
     /// let topic = "$aws/things/device-1/shadow/get";

@@ -129,7 +129,7 @@ impl QueueWriter {
         drop::<VecDeque<Message>>(again);
     }
 
-    /// The same, as the stream of several filters.
+    /// This writer, as that of the stream of several filters.
     pub(crate) fn merged(self) -> Self {
         Self { merged: true, ..self }
     }

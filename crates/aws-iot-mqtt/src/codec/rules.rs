@@ -158,8 +158,9 @@ impl<'a> Fields<'a> {
         if qos > 0 {
             self.packet_id()?;
         }
-        let has_alias = self.properties()?;
-        if topic.is_empty() && !has_alias {
+        // A topic alias, which might stand for a topic, is refused there.
+        self.properties()?;
+        if topic.is_empty() {
             return Err(self.not_allowed("it has neither a topic nor a topic alias"));
         }
         if topic.contains(['+', '#']) {
@@ -187,15 +188,13 @@ impl<'a> Fields<'a> {
         Ok(())
     }
 
-    /// Whether there is a topic alias among them.
-    fn properties(&mut self) -> Result<bool, ProtocolError> {
+    fn properties(&mut self) -> Result<(), ProtocolError> {
         let length = self.variable_integer()?;
         let properties = self.take(length)?;
         let mut properties = Fields { packet: self.packet, rest: properties };
-        let (mut seen, mut has_alias) = (0_u64, false);
+        let mut seen = 0_u64;
         while !properties.rest.is_empty() {
             let number = properties.variable_integer()?;
-            has_alias |= number == 0x23;
             if properties.property(number)? {
                 // One bit for each property: their numbers end at 0x2A.
                 if seen & (1 << number) != 0 {
@@ -204,7 +203,7 @@ impl<'a> Fields<'a> {
                 seen |= 1 << number;
             }
         }
-        Ok(has_alias)
+        Ok(())
     }
 
     /// Whether the property may be there only once.

@@ -35,15 +35,6 @@ struct Arrived {
     refused: bool,
 }
 
-/// A PUBACK that is to be sent.
-#[derive(Debug, PartialEq, Eq)]
-enum Ack {
-    /// The message was taken.
-    Taken(u16),
-    /// It was not: there is no subscription for it.
-    Refused(u16),
-}
-
 impl Inbox {
     pub(super) fn new(most_bytes: usize, session: Arc<SessionWaker>) -> Self {
         Self { arrived: VecDeque::new(), first: 0, bytes: 0, most_bytes, connection: 0, session }
@@ -88,8 +79,8 @@ impl Inbox {
         Ok(())
     }
 
-    /// The acknowledgements that may be sent now.
-    fn due(&mut self) -> Vec<Ack> {
+    /// The acknowledgements that may be sent now: packet identifier and reason of each PUBACK.
+    fn due(&mut self) -> Vec<(u16, PubAckReason)> {
         for Arrival { connection, number } in self.session.take() {
             let index = number.checked_sub(self.first).filter(|_| connection == self.connection);
             if let Some(arrived) = index.and_then(|i| self.arrived.get_mut(usize::try_from(i).ok()?)) {
@@ -100,7 +91,9 @@ impl Inbox {
         while let Some(arrived) = self.arrived.pop_front_if(|arrived| arrived.open == 0) {
             self.first += 1;
             self.bytes -= arrived.bytes;
-            due.push(if arrived.refused { Ack::Refused(arrived.id) } else { Ack::Taken(arrived.id) });
+            // "Valid, but the receiver is not willing to accept it" (MQTT 5, section 3.4.2.1): there is no subscription for it.
+            let refused = arrived.refused.then_some(PubAckReason::ImplementationSpecificError);
+            due.push((arrived.id, refused.unwrap_or(PubAckReason::Success)));
         }
         due
     }
@@ -109,12 +102,7 @@ impl Inbox {
 impl Session {
     /// Sends the acknowledgements that are due.
     pub(super) fn acknowledge(&mut self) {
-        for ack in self.inbox.due() {
-            let (pkid, reason) = match ack {
-                Ack::Taken(id) => (id, PubAckReason::Success),
-                // "Valid, but the receiver is not willing to accept it" (MQTT 5, section 3.4.2.1).
-                Ack::Refused(id) => (id, PubAckReason::ImplementationSpecificError),
-            };
+        for (pkid, reason) in self.inbox.due() {
             self.output.packet(&Packet::PubAck(PubAck { pkid, reason, properties: None }), Written::Other);
         }
     }

@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use aws_iot_mqtt::durable::{Commit, DurableOptions};
-use aws_iot_mqtt::{DisconnectReason, OutboxOptions, Publication, QoS};
+use aws_iot_mqtt::{DisconnectReason, OutboxOptions, Publication, QoS, Receipt};
 use test_peers::{Issued, Mosquitto, Pki, this_program};
 
 use crate::support::{BOTH_VERSIONS, block_on, lasting, tls};
@@ -17,28 +17,28 @@ const TASK: &str = "ABUSE_TASK";
 
 /// What the process needs to reach a broker.
 pub(super) struct Place {
-    pub(super) directory: PathBuf,
-    pub(super) port: u16,
+    directory: PathBuf,
+    port: u16,
     files: PathBuf,
 }
 
 impl Place {
     /// A store in `directory`, and the broker that lets `device` in.
     pub(super) fn new(directory: &Path, files: &Path, device: &Issued, broker: &Mosquitto) -> Self {
-        fs::write(files.join("certificate.pem"), &device.certificate_pem).unwrap();
-        fs::write(files.join("key.pem"), &device.key_pem).unwrap();
-        fs::write(files.join("ca.pem"), broker.server_ca_pem()).unwrap();
-        Self { directory: directory.to_owned(), port: broker.port(), files: files.to_owned() }
+        Self::at(directory, files, device, broker.server_ca_pem(), broker.port())
     }
 
     /// A store in `directory`, and no broker.
     pub(super) fn offline(directory: &Path, files: &Path) -> Self {
         let pki = Pki::new();
-        let device = pki.client("device");
+        Self::at(directory, files, &pki.client("device"), &pki.ca_pem(), 1)
+    }
+
+    fn at(directory: &Path, files: &Path, device: &Issued, ca_pem: &str, port: u16) -> Self {
         fs::write(files.join("certificate.pem"), &device.certificate_pem).unwrap();
         fs::write(files.join("key.pem"), &device.key_pem).unwrap();
-        fs::write(files.join("ca.pem"), pki.ca_pem()).unwrap();
-        Self { directory: directory.to_owned(), port: 1, files: files.to_owned() }
+        fs::write(files.join("ca.pem"), ca_pem).unwrap();
+        Self { directory: directory.to_owned(), port, files: files.to_owned() }
     }
 
     /// The process, which publishes `count` numbers from `first` on, synced together within `delay`, and then what is left.
@@ -66,7 +66,7 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
-    /// Waits until a first number is stored, lets it go on for a while, kills it, and returns all that it said is stored.
+    /// Lets it go on for a while, kills it, and returns all that it said is stored.
     pub(super) fn kill_after(mut self, time: Duration) -> Vec<u64> {
         std::thread::sleep(time);
         self.child.kill().unwrap();
@@ -121,6 +121,11 @@ fn publishes_where_it_is_told_to() {
         .start()
         .unwrap();
     let mut out = std::io::stdout();
+    let mut told = |number: u64, receipt: Receipt| {
+        block_on(receipt).unwrap();
+        out.write_all(format!("stored {number}\n").as_bytes()).unwrap();
+        out.flush().unwrap();
+    };
     let mut receipts = std::collections::VecDeque::new();
     let ahead = if number(delay) == 0 { 1 } else { 50 };
     for number in number(first)..number(first) + number(count) {
@@ -128,16 +133,10 @@ fn publishes_where_it_is_told_to() {
         receipts.push_back((number, client.try_publish(message).unwrap()));
         while receipts.len() >= ahead {
             let Some((number, receipt)) = receipts.pop_front() else { break };
-            block_on(receipt).unwrap();
-            out.write_all(format!("stored {number}\n").as_bytes()).unwrap();
-            out.flush().unwrap();
+            told(number, receipt);
         }
     }
-    for (number, receipt) in receipts {
-        block_on(receipt).unwrap();
-        out.write_all(format!("stored {number}\n").as_bytes()).unwrap();
-        out.flush().unwrap();
-    }
+    receipts.into_iter().for_each(|(number, receipt)| told(number, receipt));
     let ended = block_on(client.disconnect(DisconnectReason::Normal));
     assert!(ended.is_ok() || port == "1", "{ended:?}");
 }

@@ -98,7 +98,7 @@ fn a_large_backlog_opens_as_a_small_one_does() {
 }
 
 /// What this process has in memory, in KiB.
-pub(super) fn memory() -> usize {
+fn memory() -> usize {
     status("VmRSS:")
 }
 
