@@ -3,71 +3,35 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use aws_iot_sim::AwsIotSim;
 use device_identity::DeviceConfig;
-use rustix::process::{Pid, Signal, kill_process};
 use se050_sim::Chip;
+use test_peers::Running;
 
 const POLICY: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:*","Resource":"*"}]}"#;
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The running program and what it prints.
-struct Subscriber {
-    process: Child,
-    lines: Receiver<String>,
+fn start(config: &Path) -> Running {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_subscriber"));
+    Running::start(command.env_clear().arg("--config").arg(config).stderr(Stdio::null()))
 }
 
-impl Subscriber {
-    fn start(config: &std::path::Path) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_subscriber"))
-            .env_clear()
-            .arg("--config")
-            .arg(config)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let output = BufReader::new(process.stdout.take().unwrap());
-        let (sender, lines) = channel();
-        std::thread::spawn(move || {
-            output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
-        });
-        Self { process, lines }
-    }
-
-    /// Waits for that line; `meanwhile` is done again and again.
-    #[track_caller]
-    fn until(&self, wanted: &str, meanwhile: impl Fn()) {
-        let begun = Instant::now();
-        while begun.elapsed() < PATIENCE {
-            meanwhile();
-            match self.lines.recv_timeout(Duration::from_millis(200)) {
-                Ok(line) if line == wanted => return,
-                _ => {}
-            }
+/// Waits for that line; `meanwhile` is done again and again.
+#[track_caller]
+fn until(subscriber: &Running, wanted: &str, meanwhile: impl Fn()) {
+    let begun = Instant::now();
+    while begun.elapsed() < PATIENCE {
+        meanwhile();
+        if subscriber.lines.within(Duration::from_millis(200)).is_some_and(|line| line == wanted) {
+            return;
         }
-        panic!("no line {wanted:?} within {PATIENCE:?}");
     }
-
-    /// SIGTERM, as `podman stop` sends it.
-    fn stop(mut self) {
-        kill_process(Pid::from_child(&self.process), Signal::TERM).unwrap();
-        assert!(self.process.wait().unwrap().success());
-    }
-}
-
-impl Drop for Subscriber {
-    fn drop(&mut self) {
-        // Both fail only when it has ended already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+    panic!("no line {wanted:?} within {PATIENCE:?}");
 }
 
 #[test]
@@ -86,13 +50,13 @@ fn what_was_sent_while_the_program_was_not_running_comes_when_it_is_back() {
     let file = directory.path().join("device.toml");
     fs::write(&file, config.to_toml().unwrap()).unwrap();
 
-    let subscriber = Subscriber::start(&file);
-    subscriber.until("connected, session new", || {});
+    let subscriber = start(&file);
+    until(&subscriber, "connected, session new", || {});
     // Until the subscription stands, the cloud sends it to nobody.
-    subscriber.until("gw-1/in live", || cloud.publish("gw-1/in", "live").unwrap());
+    until(&subscriber, "gw-1/in live", || cloud.publish("gw-1/in", "live").unwrap());
     subscriber.stop();
     cloud.publish("gw-1/in", "stored").unwrap();
-    let subscriber = Subscriber::start(&file);
-    subscriber.until("gw-1/in stored", || {});
+    let subscriber = start(&file);
+    until(&subscriber, "gw-1/in stored", || {});
     subscriber.stop();
 }

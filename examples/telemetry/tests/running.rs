@@ -3,8 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Lines};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use aws_iot_sim::AwsIotSim;
@@ -12,6 +11,7 @@ use device_identity::DeviceConfig;
 use rustix::process::{Pid, Signal, kill_process};
 use se050_sim::{Chip, Fault, I2cShim};
 use tempfile::TempDir;
+use test_peers::Lines;
 
 const POLICY: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:*","Resource":"*"}]}"#;
@@ -59,14 +59,14 @@ impl Device {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let lines = Lines::of(process.stdout.take().unwrap());
         Telemetry { process, lines, seen: Vec::new() }
     }
 }
 
 struct Telemetry {
     process: Child,
-    lines: Lines<BufReader<ChildStdout>>,
+    lines: Lines,
     seen: Vec<String>,
 }
 
@@ -74,7 +74,7 @@ impl Telemetry {
     /// The next line that begins like that.
     #[track_caller]
     fn until(&mut self, wanted: &str) -> String {
-        for line in self.lines.by_ref().map(Result::unwrap) {
+        for line in self.lines.by_ref() {
             self.seen.push(line.clone());
             if line.starts_with(wanted) {
                 return line;
@@ -85,11 +85,11 @@ impl Telemetry {
 
     /// Whether it connects before it ends.
     fn connects(&mut self) -> bool {
-        self.lines.by_ref().map(Result::unwrap).any(|line| line == "connected")
+        self.lines.by_ref().any(|line| line == "connected")
     }
 
     fn until_contains(&mut self, wanted: &str) -> String {
-        let found = self.lines.by_ref().map(Result::unwrap).find(|line| line.contains(wanted));
+        let found = self.lines.by_ref().find(|line| line.contains(wanted));
         found.expect(wanted)
     }
 

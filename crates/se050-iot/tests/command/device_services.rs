@@ -2,17 +2,17 @@
 //! ministack, the others against the simulated AWS IoT Core. The AWS CLI is the operator.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Lines, Write as _};
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
-use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use aws_iot_sim::AwsIotSim;
 use rustix::process::{Pid, Signal, kill_process};
 use se050_sim::Chip;
 use serde_json::{Value, json};
-use test_peers::{AwsCli, Ministack, Pki, aws_cli, output_of};
+use test_peers::{AwsCli, Lines, Ministack, Pki, aws_cli, output_of};
 
 use crate::support::{Operator, text};
 
@@ -106,7 +106,7 @@ impl Bench {
         let mut command = self.command(arguments);
         let mut process =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let said = BufReader::new(process.stderr.take().unwrap()).lines();
+        let said = Lines::of(process.stderr.take().unwrap());
         Running { process, said }
     }
 
@@ -122,20 +122,15 @@ impl Bench {
 
 struct Running {
     process: Child,
-    said: Lines<BufReader<ChildStderr>>,
+    said: Lines,
 }
 
 impl Running {
     /// Reads what it says up to a line with that in it.
     #[track_caller]
     fn says(&mut self, wanted: &str) -> String {
-        for line in self.said.by_ref() {
-            let line = line.unwrap();
-            if line.contains(wanted) {
-                return line;
-            }
-        }
-        panic!("it never says {wanted:?}");
+        let said = self.said.by_ref().find(|line| line.contains(wanted));
+        said.unwrap_or_else(|| panic!("it never says {wanted:?}"))
     }
 
     fn signal(&self, signal: Signal) {
@@ -147,7 +142,7 @@ impl Running {
     fn stop(mut self) -> Output {
         self.signal(Signal::TERM);
         // Nothing may wait for room in the pipe.
-        let rest: Vec<String> = self.said.by_ref().map_while(Result::ok).collect();
+        let rest: Vec<String> = self.said.by_ref().collect();
         let output = std::mem::replace(&mut self.process, Command::new("true").spawn().unwrap())
             .wait_with_output()
             .unwrap();
@@ -205,8 +200,8 @@ fn the_shadow_is_shown_changed_followed_and_removed() {
     );
 
     let mut watching = bench.running(&shadow(&["watch"]));
-    let mut lines = BufReader::new(watching.process.stdout.take().unwrap()).lines();
-    assert_eq!(lines.next().unwrap().unwrap(), r#"{"on":true}"#);
+    let mut lines = Lines::of(watching.process.stdout.take().unwrap());
+    assert_eq!(lines.next().unwrap(), r#"{"on":true}"#);
     let payload = r#"{"state": {"desired": {"level": 3}}}"#;
     bench.aws(&[
         "iot-data",
@@ -217,7 +212,7 @@ fn the_shadow_is_shown_changed_followed_and_removed() {
         payload,
         "/dev/null",
     ]);
-    assert_eq!(lines.next().unwrap().unwrap(), r#"{"level":3,"on":true}"#);
+    assert_eq!(lines.next().unwrap(), r#"{"level":3,"on":true}"#);
     watching.stop();
     bench.good(&shadow(&["delete"]));
     assert!(bench.fails(&shadow(&["delete"])).contains("404"));
