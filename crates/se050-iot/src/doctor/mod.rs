@@ -11,6 +11,7 @@ mod operator;
 mod server;
 mod server_time;
 mod topics;
+mod verifier;
 
 use std::fs::File;
 use std::time::SystemTime;

@@ -6,25 +6,18 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use aws_iot_mqtt::rustls::client::WebPkiServerVerifier;
-use aws_iot_mqtt::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use aws_iot_mqtt::rustls::crypto::ring;
 use aws_iot_mqtt::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use aws_iot_mqtt::rustls::time_provider::TimeProvider;
-use aws_iot_mqtt::rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, Error, RootCertStore, SignatureScheme, StreamOwned,
-};
-use der::DateTime;
+use aws_iot_mqtt::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use se050_key::Certificate;
+
+use super::verifier::Verifier;
 
 /// For the connection, and for each read and write.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The most that is read of an answer.
 const MOST_BYTES: u64 = 16 * 1024;
-
-/// Months as an HTTP date has them (RFC 9110, section 5.6.7).
-const MONTHS: [&str; 12] =
-    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// Asks the server behind the first of the addresses that takes a connection. Its certificate is verified, but for the dates: a
 /// clock that is wrong is what is looked for.
@@ -36,9 +29,8 @@ pub(super) fn ask(
 ) -> Result<SystemTime, String> {
     let words = |error: &dyn std::fmt::Display| error.to_string();
     let provider = Arc::new(ring::default_provider());
-    let verifier =
-        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build();
-    let verifier = Arc::new(AtItsOwnTime(verifier.map_err(|error| words(&error))?));
+    let verifier = Verifier::new(roots, Arc::clone(&provider), at_its_own_time);
+    let verifier = Arc::new(verifier.map_err(|error| words(&error))?);
     let config = ClientConfig::builder_with_details(provider, Arc::new(Since1970));
     let config = config.with_safe_default_protocol_versions();
     let config = config.map_err(|error| words(&error))?;
@@ -80,24 +72,11 @@ fn date_of_answer(stream: &mut (impl io::Read + io::Write), endpoint: &str) -> i
             && name.eq_ignore_ascii_case("date")
         {
             let wrong = || io::Error::new(io::ErrorKind::InvalidData, format!("no date: {}", value.trim()));
-            return parse(value.trim()).ok_or_else(wrong);
+            return httpdate::parse_http_date(value.trim()).map_err(|_| wrong());
         }
         line.clear();
     }
     Err(io::Error::new(io::ErrorKind::InvalidData, "an answer without a date"))
-}
-
-/// A date as HTTP has it: `Sun, 06 Nov 1994 08:49:37 GMT`.
-fn parse(date: &str) -> Option<SystemTime> {
-    let mut words = date.split_once(", ")?.1.split(' ');
-    let (day, month, year, time) = (words.next()?, words.next()?, words.next()?, words.next()?);
-    let month = MONTHS.iter().position(|known| *known == month)? + 1;
-    let mut parts = time.split(':').map(str::parse::<u8>);
-    let mut part = || parts.next()?.ok();
-    let (hour, minute, second) = (part()?, part()?, part()?);
-    let month = u8::try_from(month).ok()?;
-    let date = DateTime::new(year.parse().ok()?, month, day.parse().ok()?, hour, minute, second).ok()?;
-    Some(date.to_system_time())
 }
 
 /// The device's clock, but never before 1970: rustls' own `UnixTime::now` panics over such a clock.
@@ -111,75 +90,57 @@ impl TimeProvider for Since1970 {
     }
 }
 
-/// Verifies as rustls does, but at a time when the certificate is valid: now, or else its first day.
-#[derive(Debug)]
-struct AtItsOwnTime(Arc<WebPkiServerVerifier>);
-
-impl ServerCertVerifier for AtItsOwnTime {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        let at = match Certificate::from_bytes(end_entity, "the server") {
-            Ok(certificate) => {
-                let (from, until) =
-                    (certificate.not_before().system_time(), certificate.not_after().system_time());
-                let since =
-                    |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-                let now_is_good = (since(from).as_secs()..=since(until).as_secs()).contains(&now.as_secs());
-                if now_is_good {
-                    now
-                } else {
-                    UnixTime::since_unix_epoch(since(from) + Duration::from_secs(1))
-                }
-            }
-            Err(_) => now,
-        };
-        self.0.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, at)
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+/// A time when the certificate is valid: now, or else its first day.
+fn at_its_own_time(end_entity: &CertificateDer<'_>, _: &[CertificateDer<'_>], now: UnixTime) -> UnixTime {
+    let Ok(certificate) = Certificate::from_bytes(end_entity, "the server") else { return now };
+    let since = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let (from, until) =
+        (since(certificate.not_before().system_time()), since(certificate.not_after().system_time()));
+    if (from.as_secs()..=until.as_secs()).contains(&now.as_secs()) {
+        now
+    } else {
+        UnixTime::since_unix_epoch(from + Duration::from_secs(1))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::UNIX_EPOCH;
+    use std::io::{Cursor, Read, Write, sink};
 
     use super::*;
 
+    /// Takes any request, and gives one answer.
+    struct Server(Cursor<String>);
+
+    impl Read for Server {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.0.read(buffer)
+        }
+    }
+
+    impl Write for Server {
+        fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+            sink().write(buffer)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
     #[test]
     fn a_date_as_http_has_it_is_read() {
+        let told = |date: &str| {
+            let answer = format!("HTTP/1.1 403 Forbidden\r\nServer: x\r\nDate: {date}\r\n\r\n");
+            date_of_answer(&mut Server(Cursor::new(answer)), "localhost").ok()
+        };
         // The example of RFC 9110; date -u -d '1994-11-06 08:49:37' +%s
-        let time = parse("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
-        assert_eq!(time, UNIX_EPOCH + Duration::from_secs(784_111_777));
+        let time = told("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        assert_eq!(time, SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777));
         for wrong in
             ["", "now", "Sun, 06 Nov", "Sun, 32 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 25:49:37 GMT"]
         {
-            assert_eq!(parse(wrong), None, "{wrong:?}");
+            assert_eq!(told(wrong), None, "{wrong:?}");
         }
     }
 }
