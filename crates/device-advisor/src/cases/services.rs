@@ -23,7 +23,7 @@ pub(super) fn publish_reported(judge: &mut Judge<'_>) -> anyhow::Result<Finding>
     let Some(mut shadow) = Service::start(judge, Role::Shadow)? else {
         return Ok(Finding::not_applicable("no program of this device has a shadow"));
     };
-    let reported = shadow.until(|request| Some(request.body.pointer("/state/reported")?.clone()))?;
+    let reported = shadow.answer_until(|request| Some(request.body.pointer("/state/reported")?.clone()))?;
     Ok(Finding::pass(format!("reported {reported}")))
 }
 
@@ -32,7 +32,7 @@ pub(super) fn update_reported(judge: &mut Judge<'_>) -> anyhow::Result<Finding> 
     let Some(mut shadow) = Service::start(judge, Role::Shadow)? else {
         return Ok(Finding::not_applicable("no program of this device has a shadow"));
     };
-    let topic = shadow.until(|request| {
+    let topic = shadow.answer_until(|request| {
         request.body.pointer("/state/reported")?;
         Some(request.topic.clone())
     })?;
@@ -40,7 +40,7 @@ pub(super) fn update_reported(judge: &mut Judge<'_>) -> anyhow::Result<Finding> 
     let (name, wanted) = DESIRED;
     let delta = json!({"version": 1000, "timestamp": 0, "state": {name: wanted}, "metadata": {name: {"timestamp": 0}}});
     shadow.send(&format!("{topic}/delta"), &delta)?;
-    shadow.until(|request| {
+    shadow.answer_until(|request| {
         let reported = request.body.pointer("/state/reported")?.get(name)?;
         (*reported == Value::Bool(wanted)).then_some(())
     })?;
@@ -53,7 +53,7 @@ pub(super) fn job_execution(judge: &mut Judge<'_>) -> anyhow::Result<Finding> {
         return Ok(Finding::not_applicable("no program of this device runs jobs"));
     };
     let mut path = Vec::new();
-    let last = jobs.until(|request| {
+    let last = jobs.answer_until(|request| {
         let status = request.body.get("status")?.as_str()?;
         path.push(status.to_owned());
         ["SUCCEEDED", "FAILED", "REJECTED"].contains(&status).then(|| status.to_owned())
@@ -91,7 +91,7 @@ impl Service {
     }
 
     /// Answers requests until one is what `wanted` looks for, which is answered as well.
-    fn until<T>(&mut self, mut wanted: impl FnMut(&Request) -> Option<T>) -> anyhow::Result<T> {
+    fn answer_until<T>(&mut self, mut wanted: impl FnMut(&Request) -> Option<T>) -> anyhow::Result<T> {
         loop {
             let publish =
                 self.connection.serve_until(self.until, publication).context("the device's next request")?;
@@ -119,11 +119,11 @@ impl Service {
         };
         let topic = &request.topic;
         match topic.rsplit_once('/').unwrap_or(("", topic)) {
-            (base, "get") if base.ends_with("/shadow") || base.contains("/shadow/name/") => {
+            (base, "get") if is_shadow(base) => {
                 let nothing = json!({"code": 404, "message": "No shadow exists with that name"});
                 self.send(&format!("{topic}/rejected"), &answered(nothing))
             }
-            (base, "update") if base.ends_with("/shadow") || base.contains("/shadow/name/") => {
+            (base, "update") if is_shadow(base) => {
                 self.version += 1;
                 let state = request.body.get("state").cloned().unwrap_or_default();
                 let answer = json!({"state": state, "metadata": {}, "version": self.version, "timestamp": 0});
@@ -152,6 +152,11 @@ impl Service {
             packet::publish(self.connection.level(), topic, self.last_id, answer.to_string().as_bytes());
         Ok(self.connection.send(&message)?)
     }
+}
+
+/// Whether a topic up to its last level is that of a shadow, classic or named.
+fn is_shadow(base: &str) -> bool {
+    base.ends_with("/shadow") || base.contains("/shadow/name/")
 }
 
 /// The execution of the one job, with a document for examples/jobs.
