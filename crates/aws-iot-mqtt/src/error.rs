@@ -9,10 +9,7 @@ use std::time::Duration;
 pub use self::cause::{Cause, Report};
 pub use self::hint::Stage;
 pub(crate) use self::hint::{Printable, no_route};
-use self::hint::{
-    Said, Unanswered, certificate_hint, connect_hint, disconnect_hint, disk_hint, publish_hint,
-    subscribe_hint, unreachable_hint,
-};
+use self::hint::{Said, Unanswered, certificate_hint, disk_hint, unreachable_hint};
 use crate::ReasonCode;
 
 /// Why something did not work: the likeliest cause first, and what to try.
@@ -216,7 +213,7 @@ pub enum Error {
         source: Cause,
     },
     /// The server answered CONNECT with a refusal.
-    #[error("{endpoint} refused client id '{client_id}': {reason}{}; {}", Said(.text), connect_hint(*.reason))]
+    #[error("{endpoint} refused client id '{client_id}': {reason}{}; {}", Said(.text), .reason.connect_hint())]
     ConnectRefused {
         /// The endpoint and its port.
         endpoint: String,
@@ -229,7 +226,7 @@ pub enum Error {
     },
     /// The server ended the connection, and said why.
     #[error("the server ended the connection of client id '{client_id}': {reason}{}{}",
-        Said(.text), disconnect_hint(*.reason))]
+        Said(.text), .reason.disconnect_hint())]
     Disconnected {
         /// The client id.
         client_id: String,
@@ -259,7 +256,7 @@ pub enum Error {
         source: Cause,
     },
     /// The server did not take the message.
-    #[error("the server refused the message to '{topic}': {reason}{}{}", Said(.text), publish_hint(*.reason))]
+    #[error("the server refused the message to '{topic}': {reason}{}{}", Said(.text), .reason.publish_hint())]
     PublishRefused {
         /// The topic.
         topic: String,
@@ -270,7 +267,7 @@ pub enum Error {
     },
     /// The server did not take the subscription.
     #[error("the server refused the subscription to '{filter}': {reason}{}{}",
-        Said(.text), subscribe_hint(*.reason))]
+        Said(.text), .reason.subscribe_hint())]
     SubscribeRefused {
         /// The filter.
         filter: String,

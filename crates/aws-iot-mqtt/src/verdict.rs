@@ -92,7 +92,7 @@ impl Classifier {
             }
             Error::ConnectTimeout { stage: Stage::Mqtt, .. } => Fault::NoConnAck,
             Error::CertificateRefused { .. } => Fault::Refused,
-            Error::ConnectRefused { reason, .. } if refuses_client(*reason) => Fault::Refused,
+            Error::ConnectRefused { reason, .. } if reason.refuses_client() => Fault::Refused,
             Error::Tls { source, .. } if refuses_signature(source) => Fault::Refused,
             Error::Disconnected { reason: ReasonCode::SESSION_TAKEN_OVER, .. } => Fault::TakenOver,
             // With the keep alive and the time-out of an ordinary connection, it was stable before it ended like this.
@@ -123,8 +123,8 @@ impl Error {
     /// knows its signer's errors, see [`Builder::classify_signer_errors`](crate::Builder::classify_signer_errors).
     pub fn verdict(&self) -> Verdict {
         match self {
-            Self::ConnectRefused { reason, .. } if refuses_client(*reason) => Verdict::Permanent,
-            Self::Disconnected { reason, .. } if blames_client(*reason) => Verdict::Permanent,
+            Self::ConnectRefused { reason, .. } if reason.refuses_client() => Verdict::Permanent,
+            Self::Disconnected { reason, .. } if reason.blames_client() => Verdict::Permanent,
             Self::Tls { source, .. } => of_tls(source),
             Self::InvalidTopic { .. }
             | Self::InvalidFilter { .. }
@@ -144,17 +144,6 @@ impl Error {
             _ => Verdict::Transient,
         }
     }
-}
-
-/// Version, client id, credentials, policy, ban, authentication method.
-fn refuses_client(reason: ReasonCode) -> bool {
-    matches!(reason.code(), 0x84..=0x87 | 0x8A | 0x8C)
-}
-
-/// Another client with the same id; or what this client sent: malformed, against the protocol, denied, too much, too large,
-/// a topic, a payload format or a QoS that the server does not accept (MQTT 5, section 3.14.2.1).
-fn blames_client(reason: ReasonCode) -> bool {
-    matches!(reason.code(), 0x81 | 0x82 | 0x87 | 0x8E | 0x90 | 0x93..=0x97 | 0x99..=0x9B)
 }
 
 fn tls_error(source: &Cause) -> Option<&rustls::Error> {

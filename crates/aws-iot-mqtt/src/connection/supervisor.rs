@@ -10,19 +10,19 @@ use tracing::{info, warn};
 
 use super::driver::{Driver, Ended};
 use super::shared::{Closing, Shared};
-use super::{Attempt, Established, Settings, establish, until};
+use super::{Attempt, Established, establish, until};
 use crate::client::Outcome;
 use crate::clock::Moment;
 use crate::codec::ProtocolError;
 use crate::reconnect::{Backoff, Ended as How, Next};
 use crate::session::{Command, Session};
-use crate::{Error, Event, Verdict};
+use crate::{Builder, Error, Event, Verdict};
 
 /// The longest pause between attempts while the client is to end and messages are left: the time for it is short.
 const PAUSE_WHILE_CLOSING: Duration = Duration::from_secs(1);
 
 pub(super) struct Supervisor<'a> {
-    pub(super) settings: &'a Settings,
+    pub(super) settings: &'a Builder,
     pub(super) shared: &'a Shared,
     pub(super) session: Session,
     pub(super) commands: mpsc::Receiver<Command>,

@@ -8,7 +8,6 @@ use tokio::runtime::{Builder as RuntimeBuilder, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{Instrument as _, dispatcher, info_span};
 
-use super::Settings;
 use super::shared::{Closing, Shared};
 use super::supervisor::Supervisor;
 use crate::acknowledgement::SessionWaker;
@@ -17,7 +16,7 @@ use crate::clock::Moment;
 use crate::message_queue::{CAPACITY, QueueWriter, WhenUnread, queue};
 use crate::session::{Command, Session, SubscribeRequest};
 use crate::subscription::Messages;
-use crate::{Cause, Client, DisconnectReason, Error, Event};
+use crate::{Builder, Cause, Client, DisconnectReason, Error, Event};
 
 /// How many commands wait for the session; who brings more waits for a place.
 const COMMANDS: usize = 64;
@@ -30,7 +29,7 @@ pub(crate) type Connected = oneshot::Receiver<Result<(), Error>>;
 ///
 /// It is not the application's runtime, because a TLS handshake asks the key for its signature synchronously: with a
 /// key in a chip that takes a tenth of a second, and minutes when its bus hangs.
-pub(crate) fn start(settings: Settings, must_connect: bool) -> Result<(Client, Connected), Error> {
+pub(crate) fn start(settings: Builder, must_connect: bool) -> Result<(Client, Connected), Error> {
     let (connected, connects) = oneshot::channel();
     let (commands, to_do) = mpsc::channel(COMMANDS);
     let (closing, asked) = watch::channel(None);
@@ -63,7 +62,7 @@ pub(crate) fn start(settings: Settings, must_connect: bool) -> Result<(Client, C
 }
 
 struct Work {
-    settings: Settings,
+    settings: Builder,
     shared: Arc<Shared>,
     unrouted: QueueWriter,
     to_do: mpsc::Receiver<Command>,

@@ -2,22 +2,22 @@
 
 use std::time::Duration;
 
-use rumqttc::v5::mqttbytes::v5::{ConnAck, Connect, ConnectProperties, ConnectReturnCode, LastWill, Packet};
+use rumqttc::v5::mqttbytes::v5::{ConnAck, Connect, ConnectProperties, ConnectReturnCode, Packet};
 
-use crate::codec::{ProtocolError, Reason as _};
-use crate::{Error, Limits, QoS};
+use crate::codec::{ProtocolError, Reason as _, last_will, seconds};
+use crate::{Error, Limits, QoS, Will};
 
 /// What CONNECT says.
 #[derive(Debug, Clone)]
 pub(crate) struct ConnectOptions {
     pub(crate) client_id: String,
-    /// In seconds.
-    pub(crate) keep_alive: u16,
-    /// Whether the first connection of this client discards what the server has kept of an earlier one.
-    pub(crate) clean_start: bool,
-    /// How long the server keeps the session after a connection, in seconds.
-    pub(crate) session_expiry: u32,
-    pub(crate) will: Option<LastWill>,
+    pub(crate) keep_alive: Duration,
+    /// Whether the first connection of this client discards what the server has kept of an earlier one. `None`: unless the
+    /// session is persistent.
+    pub(crate) clean_start: Option<bool>,
+    /// How long the server keeps the session after a connection.
+    pub(crate) session_expiry: Duration,
+    pub(crate) will: Option<Will>,
 }
 
 /// What holds for a connection that the server has accepted.
@@ -36,25 +36,30 @@ pub(crate) struct Negotiated {
 }
 
 impl ConnectOptions {
+    pub(crate) fn new(client_id: &str, keep_alive: Duration) -> Self {
+        let (client_id, session_expiry) = (client_id.to_owned(), Duration::ZERO);
+        Self { client_id, keep_alive, clean_start: None, session_expiry, will: None }
+    }
+
     /// CONNECT; `first` where no connection of this client was accepted before.
     pub(crate) fn packet(&self, limits: &Limits, first: bool) -> Packet {
         let properties = ConnectProperties {
             receive_maximum: Some(limits.inbound_receive_maximum()),
             max_packet_size: Some(limits.maximum_packet_size),
-            session_expiry_interval: Some(self.session_expiry).filter(|expiry| *expiry > 0),
+            session_expiry_interval: Some(seconds(self.session_expiry)).filter(|expiry| *expiry > 0),
             ..ConnectProperties::new()
         };
         let connect = Connect {
-            keep_alive: self.keep_alive,
+            keep_alive: u16::try_from(seconds(self.keep_alive)).unwrap_or(u16::MAX),
             client_id: self.client_id.clone(),
             clean_start: self.starts_clean(first),
             properties: Some(properties),
         };
-        Packet::Connect(connect, self.will.clone(), None)
+        Packet::Connect(connect, self.will.as_ref().map(last_will), None)
     }
 
     pub(crate) fn starts_clean(&self, first: bool) -> bool {
-        if first { self.clean_start } else { self.session_expiry == 0 }
+        self.clean_start.filter(|_| first).unwrap_or(seconds(self.session_expiry) == 0)
     }
 }
 
@@ -83,7 +88,7 @@ impl Negotiated {
         Err(Error::ConnectRefused { endpoint: endpoint.to_owned(), client_id, reason, text })
     }
 
-    fn from_connack(connack: &ConnAck, keep_alive: u16, limits: &Limits) -> Self {
+    fn from_connack(connack: &ConnAck, keep_alive: Duration, limits: &Limits) -> Self {
         let properties = connack.properties.as_ref();
         // Where the server names none, MQTT's own maximum holds (MQTT 5, sections 3.2.2.3.3 to 3.2.2.3.6).
         let receive_maximum = properties.and_then(|p| p.receive_max).unwrap_or(u16::MAX);
@@ -92,14 +97,14 @@ impl Negotiated {
             Some(0) => QoS::AtMostOnce,
             _ => QoS::AtLeastOnce,
         };
-        let keep_alive = properties.and_then(|p| p.server_keep_alive).unwrap_or(keep_alive);
+        let server_keep_alive = properties.and_then(|p| p.server_keep_alive);
         Self {
             session_present: connack.session_present,
             receive_maximum: receive_maximum.min(limits.receive_maximum),
             maximum_packet_size: maximum_packet_size.min(limits.maximum_packet_size),
             maximum_qos,
             retain_available: properties.and_then(|p| p.retain_available) != Some(0),
-            keep_alive: Duration::from_secs(keep_alive.into()),
+            keep_alive: server_keep_alive.map_or(keep_alive, |seconds| Duration::from_secs(seconds.into())),
         }
     }
 
@@ -151,6 +156,8 @@ pub(super) mod tests {
 
     use super::*;
 
+    const MINUTE: Duration = Duration::from_secs(60);
+
     /// The same from a server that has kept the session.
     pub(in super::super) fn resumed(receive_maximum: u16, limits: &Limits) -> Negotiated {
         Negotiated { session_present: true, ..negotiated(receive_maximum, limits) }
@@ -158,7 +165,7 @@ pub(super) mod tests {
 
     /// With a server that names this receive maximum and nothing else.
     pub(in super::super) fn negotiated(receive_maximum: u16, limits: &Limits) -> Negotiated {
-        Negotiated::from_connack(&connack(Some(receive_maximum), None, None), 60, limits)
+        Negotiated::from_connack(&connack(Some(receive_maximum), None, None), MINUTE, limits)
     }
 
     /// With a server that names all of it.
@@ -168,7 +175,7 @@ pub(super) mod tests {
         maximum_packet_size: u32,
     ) -> Negotiated {
         let connack = connack(Some(receive_maximum), Some(maximum_packet_size), None);
-        let negotiated = Negotiated::from_connack(&connack, 60, &Limits::aws_iot_core());
+        let negotiated = Negotiated::from_connack(&connack, MINUTE, &Limits::aws_iot_core());
         Negotiated { session_present, ..negotiated }
     }
 
@@ -178,7 +185,7 @@ pub(super) mod tests {
         if let Some(properties) = &mut connack.properties {
             (properties.max_qos, properties.retain_available) = (Some(0), Some(0));
         }
-        Negotiated::from_connack(&connack, 60, &Limits::aws_iot_core())
+        Negotiated::from_connack(&connack, MINUTE, &Limits::aws_iot_core())
     }
 
     fn connack(
@@ -211,25 +218,19 @@ pub(super) mod tests {
     #[test]
     fn the_smaller_of_both_sides_holds_and_the_servers_keep_alive() {
         let aws = Limits::aws_iot_core();
-        let of = |connack| Negotiated::from_connack(&connack, 60, &aws);
+        let of = |connack| Negotiated::from_connack(&connack, MINUTE, &aws);
         assert_eq!(of(connack(Some(20), None, None)).receive_maximum, 20);
         assert_eq!(of(connack(Some(1000), None, None)).receive_maximum, 100);
         assert_eq!(of(connack(None, Some(9000), None)).maximum_packet_size, 9000);
         assert_eq!(of(connack(None, None, None)).maximum_packet_size, 149_504);
         assert_eq!(of(connack(None, None, Some(1200))).keep_alive, Duration::from_secs(1200));
-        assert_eq!(of(connack(None, None, None)).keep_alive, Duration::from_secs(60));
+        assert_eq!(of(connack(None, None, None)).keep_alive, MINUTE);
     }
 
     #[test]
     fn a_refusal_names_client_id_reason_and_policy() {
         let refused = ConnAck { code: ConnectReturnCode::NotAuthorized, ..connack(None, None, None) };
-        let options = ConnectOptions {
-            client_id: "device-1".to_owned(),
-            keep_alive: 60,
-            clean_start: true,
-            session_expiry: 0,
-            will: None,
-        };
+        let options = ConnectOptions::new("device-1", MINUTE);
         let answer = Packet::ConnAck(refused);
         let error =
             Negotiated::from_answer(answer, "host:8883", &options, &Limits::aws_iot_core()).unwrap_err();

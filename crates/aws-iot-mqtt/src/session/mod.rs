@@ -12,25 +12,24 @@ mod keep_alive;
 mod pace;
 mod packet_ids;
 mod publishing;
-mod requests;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
-mod waiting;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use self::blame::Blame;
+use self::blame::{Blame, Item};
 pub(crate) use self::connect::{ConnectOptions, Negotiated};
+use self::filter_state::reply;
 use self::inbox::Inbox;
-use self::keep_alive::KeepAlive;
+use self::keep_alive::{Due, KeepAlive};
 use self::pace::Pace;
 use self::packet_ids::{PacketIds, Use};
 pub(crate) use self::subscriptions::SubscribeRequest;
 use self::subscriptions::Subscriptions;
-use crate::clock::Moment;
+use crate::clock::{Moment, after};
 use crate::codec::{Output, ProtocolError};
 use crate::connection::{Shared, died};
 use crate::event::Hub;
@@ -117,7 +116,7 @@ impl Session {
             ids: PacketIds::default(),
             unacknowledged: VecDeque::new(),
             completed: Vec::new(),
-            subscriptions: Subscriptions::default(),
+            subscriptions: Subscriptions::new(Arc::clone(&shared.hub)),
             unrouted,
             blame: Blame::default(),
             output: Output::new(),
@@ -127,6 +126,64 @@ impl Session {
             resuming: false,
             hub: Arc::clone(&shared.hub),
             counters: Arc::clone(&shared.counters),
+        }
+    }
+
+    pub(crate) fn command(&mut self, command: Command, now: Moment) {
+        match command {
+            Command::Subscribe(requests) => {
+                for request in requests {
+                    let count = self.subscriptions.count_with(&request.options.filter);
+                    match self.limits.check_subscriptions(count) {
+                        Ok(()) => self.subscriptions.subscribe(request, now.instant),
+                        Err(error) => reply(request.answer, Err(error)),
+                    }
+                }
+            }
+            Command::Unsubscribe(filter, answer) => {
+                self.subscriptions.unsubscribe(&filter, answer, now.instant)
+            }
+            Command::Timer(time, answer) => {
+                self.timers.retain(|(_, answer)| !answer.is_closed());
+                return self.timers.push((after(now.instant, time), answer));
+            }
+        }
+        self.reconcile();
+    }
+
+    /// When [`Self::timer`] has to be called next.
+    pub(crate) fn deadline(&self, now: Moment) -> Option<Instant> {
+        let unanswered = self.oldest_item().map(|(written, _)| written);
+        let keep_alive = self.connection.as_ref().and_then(|one| one.keep_alive.deadline(unanswered));
+        let publish = self.oldest_publish().map(|(_, written)| after(written, self.operation_timeout));
+        let subscriptions = self.subscriptions.deadline(self.operation_timeout);
+        let outbox = self.outbox.deadline(now);
+        let timer = self.timers.iter().map(|(due, _)| *due).min();
+        [keep_alive, publish, subscriptions, outbox, timer, self.not_before].into_iter().flatten().min()
+    }
+
+    /// Does what the time asks for.
+    pub(crate) fn timer(&mut self, now: Moment) -> Result<(), Error> {
+        let patience = self.operation_timeout;
+        self.outbox.expire(now.wall);
+        for (_, answer) in self.timers.extract_if(.., |(due, _)| *due <= now.instant) {
+            reply(Some(answer), Ok(()));
+        }
+        self.subscriptions.timer(&mut self.ids, &mut self.output, patience, now.instant);
+        self.resumed_if_all_stand();
+        self.reconcile();
+        let unanswered = self.oldest_item().map(|(written, _)| written);
+        let Some(connection) = &mut self.connection else { return Ok(()) };
+        match connection.keep_alive.due(unanswered, now.instant) {
+            Due::Nothing => {}
+            Due::Ping => self.output.ping_first(Written::Ping),
+            Due::Dead(after) => return Err(Error::KeepAlive { after }),
+        }
+        match self.oldest_publish() {
+            Some((key, written)) if now.instant >= after(written, patience) => {
+                Err(Error::OperationTimeout { what: self.in_words(&Item::Publish(key)), after: patience })
+            }
+            _ => Ok(()),
         }
     }
 
@@ -162,7 +219,7 @@ impl Session {
     /// The connection has ended with `error`.
     pub(crate) fn disconnected(&mut self, error: &Error, now: Moment) {
         self.complete();
-        let oldest = self.oldest_item();
+        let oldest = self.oldest_item().map(|(_, item)| item);
         let mut unsent = Vec::new();
         for written in self.output.clear() {
             match written {
@@ -222,6 +279,22 @@ impl Session {
         });
         if let Some(connection) = connection {
             connection.keep_alive.written(output.is_empty(), now.instant);
+        }
+    }
+
+    /// The message that has waited longest for its acknowledgement on this connection, and since when.
+    pub(super) fn oldest_publish(&self) -> Option<(Key, Instant)> {
+        self.unacknowledged.iter().find_map(|(id, key, written)| {
+            (self.ids.get(*id) == Some(Use::Publish(*key))).then_some((*key, *written))
+        })
+    }
+
+    /// Forgets the messages at the front that were acknowledged.
+    pub(super) fn trim_unacknowledged(&mut self) {
+        while let Some((id, key, _)) = self.unacknowledged.front()
+            && self.ids.get(*id) != Some(Use::Publish(*key))
+        {
+            self.unacknowledged.pop_front();
         }
     }
 

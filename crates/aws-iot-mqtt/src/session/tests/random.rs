@@ -234,13 +234,7 @@ proptest! {
         frames in vec(prop_oneof![super::server::bytes(), super::server::connack()], 1..4),
     ) {
         let stream: Vec<u8> = frames.concat();
-        let options = ConnectOptions {
-            client_id: CLIENT.to_owned(),
-            keep_alive: 60,
-            clean_start: true,
-            session_expiry: 0,
-            will: None,
-        };
+        let options = ConnectOptions::new(CLIENT, 60 * SECOND);
         if let Ok(Some(answer)) = decode(&mut BytesMut::from(&stream[..]), 10_000) {
             let agreed = Negotiated::from_answer(answer, "host:8883", &options, &unpaced());
             // CONNACK, and behind its length and its flags the reason code: success.
