@@ -1,7 +1,6 @@
 //! The application's end of a session.
 
 use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::{Arc, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
@@ -141,9 +140,9 @@ impl Client {
             .into_iter()
             .map(|filter| SubscribeOptions::new(filter, QoS::AtLeastOnce))
             .collect::<Result<_, _>>()?;
-        let (answer, mut timed_out) = oneshot::channel();
+        let (answer, timed_out) = oneshot::channel();
         self.command(Command::Timer(timeout, answer)).await?;
-        let mut answered = pin!(async {
+        let answered = async {
             let mut streams = self.subscribe_all(options).await?;
             self.publish_with(request).await?;
             let first = poll_fn(|context| {
@@ -156,15 +155,12 @@ impl Client {
                 Some(message) => Ok(message),
                 None => self.ended().await,
             }
-        });
-        poll_fn(|context| {
-            if let Poll::Ready(answer) = answered.as_mut().poll(context) {
-                return Poll::Ready(answer);
-            }
-            let timed_out = pin!(&mut timed_out).poll(context);
-            timed_out.map(|_| Err(Error::OperationTimeout { what: what.clone(), after: timeout }))
-        })
-        .await
+        };
+        tokio::select! {
+            biased;
+            answer = answered => answer,
+            _ = timed_out => Err(Error::OperationTimeout { what, after: timeout }),
+        }
     }
 
     /// Subscribes to the topics of a filter, and returns when the server has agreed. A filter that begins with

@@ -115,14 +115,6 @@ pub enum Error {
         /// The time that was given.
         after: Duration,
     },
-    /// What answers on that port does not speak TLS.
-    #[error("what answers on {endpoint} does not speak TLS: MQTT over TLS is on port 8883 (or 443)")]
-    NotTls {
-        /// The endpoint and its port.
-        endpoint: String,
-        /// What was received instead.
-        source: Cause,
-    },
     /// What answers CONNECT is an HTTP server.
     #[error(
         "what answers on {endpoint} is an HTTP server and not MQTT ('{answer}'): is it the endpoint that `aws iot \
@@ -134,16 +126,13 @@ pub enum Error {
         /// The first line of the answer.
         answer: String,
     },
-    /// This device's clock cannot be right, so the server's certificate cannot be checked.
-    #[error(
-        "{endpoint} cannot be trusted: this device's clock is wrong, it says {clock}: set the clock (is a time server \
-         reached?), since a certificate is checked against it"
-    )]
+    /// By this device's clock, the server's certificate is not valid now; or the clock cannot be right.
+    #[error("{endpoint} is not trusted: {why}")]
     Clock {
         /// The endpoint and its port.
         endpoint: String,
-        /// What the clock says.
-        clock: String,
+        /// What the clock says, and from when or until when the certificate is valid.
+        why: String,
     },
     /// The server's certificate is not one that the given roots vouch for.
     #[error("{endpoint} is not trusted: {why}")]
@@ -152,21 +141,6 @@ pub enum Error {
         endpoint: String,
         /// What is wrong, and what to try.
         why: &'static str,
-        /// The verifier's verdict.
-        source: Cause,
-    },
-    /// By this device's clock, the server's certificate is not valid now.
-    #[error(
-        "{endpoint} is not trusted: its certificate is valid {validity}, but this device's clock says {clock}: set the \
-         clock (is a time server reached?); if it is right, the server needs another certificate"
-    )]
-    ClockOrCertificate {
-        /// The endpoint and its port.
-        endpoint: String,
-        /// From when or until when the certificate is valid.
-        validity: String,
-        /// What the clock says.
-        clock: String,
         /// The verifier's verdict.
         source: Cause,
     },

@@ -7,6 +7,7 @@ use crate::verdict::Fault;
 /// What AWS's own device SDK does (aws-c-mqtt, `AWS_MQTT5_DEFAULT_MIN_RECONNECT_DELAY_MS` and the two after it).
 const MINIMUM: Duration = Duration::from_secs(1);
 const MAXIMUM: Duration = Duration::from_secs(120);
+/// How long a connection without an acknowledgement has to stay up before the delays start anew.
 const STABLE: Duration = Duration::from_secs(30);
 /// Shortest connection whose acknowledgement ends a row of failures. A server that closes on a message which the policy
 /// denies does so after a round trip: the message is sent again at once after each reconnect.
@@ -31,7 +32,6 @@ pub struct Reconnect {
     enabled: bool,
     minimum: Duration,
     maximum: Duration,
-    stable: Duration,
     refusals: u32,
     after_refusals: AfterRefusals,
 }
@@ -55,7 +55,6 @@ impl Reconnect {
             enabled: true,
             minimum: MINIMUM,
             maximum: MAXIMUM,
-            stable: STABLE,
             refusals: REFUSALS,
             after_refusals: AfterRefusals::GoOnSlowly(SLOWLY),
         }
@@ -70,12 +69,6 @@ impl Reconnect {
     /// which doubles from one to the next.
     pub const fn delays(mut self, minimum: Duration, maximum: Duration) -> Self {
         (self.minimum, self.maximum) = (minimum, maximum);
-        self
-    }
-
-    /// How long a connection without an acknowledgement has to stay up before the delays start anew.
-    pub const fn stable_after(mut self, stable: Duration) -> Self {
-        self.stable = stable;
         self
     }
 
@@ -147,7 +140,7 @@ impl Backoff {
         if let Ended::Connected { up, acknowledged } = ended {
             self.was_accepted = true;
             (self.refusals, self.first_refusal) = (0, None);
-            if up >= policy.stable || (acknowledged && up >= SETTLED && !fault.recurs()) {
+            if up >= STABLE || (acknowledged && up >= SETTLED && !fault.recurs()) {
                 self.failures = 0;
             }
         }

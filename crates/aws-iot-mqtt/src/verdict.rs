@@ -87,9 +87,7 @@ impl Classifier {
                 Verdict::Permanent => Fault::SignerRefused,
                 Verdict::Final => Fault::Final,
             },
-            Error::ServerNotTrusted { .. } | Error::ClockOrCertificate { .. } | Error::Clock { .. } => {
-                Fault::ServerNotTrusted
-            }
+            Error::ServerNotTrusted { .. } | Error::Clock { .. } => Fault::ServerNotTrusted,
             Error::ConnectTimeout { stage: Stage::Mqtt, .. } => Fault::NoConnAck,
             Error::CertificateRefused { .. } => Fault::Refused,
             Error::ConnectRefused { reason, .. } if reason.refuses_client() => Fault::Refused,
@@ -132,7 +130,6 @@ impl Error {
             | Self::InvalidProxy { .. }
             | Self::Limit { .. }
             | Self::ServerNotTrusted { .. }
-            | Self::NotTls { .. }
             | Self::NotMqtt { .. }
             | Self::CertificateRefused { .. }
             | Self::PublishRefused { .. }
@@ -164,7 +161,9 @@ fn of_tls(source: &Cause) -> Verdict {
         Some(TlsError::AlertReceived(Alert::InternalError | Alert::UserCanceled | Alert::CloseNotify)) => {
             Verdict::Transient
         }
-        Some(TlsError::AlertReceived(_) | TlsError::PeerIncompatible(_)) => Verdict::Permanent,
+        Some(TlsError::AlertReceived(_) | TlsError::PeerIncompatible(_) | TlsError::InvalidMessage(_)) => {
+            Verdict::Permanent
+        }
         _ => Verdict::Transient,
     }
 }
@@ -173,7 +172,7 @@ fn of_tls(source: &Cause) -> Verdict {
 mod tests {
     use std::io;
 
-    use rustls::{AlertDescription, Error as TlsError, PeerIncompatible};
+    use rustls::{AlertDescription, Error as TlsError, InvalidMessage, PeerIncompatible};
 
     use super::*;
 
@@ -221,7 +220,7 @@ mod tests {
             ),
             (
                 "wrong clock",
-                Error::Clock { endpoint: endpoint.clone(), clock: String::new() },
+                Error::Clock { endpoint: endpoint.clone(), why: String::new() },
                 Fault::ServerNotTrusted,
             ),
             (
@@ -254,6 +253,11 @@ mod tests {
             ("no MQTT there", alert(AlertDescription::NoApplicationProtocol), Permanent),
             ("trouble of the server's", alert(AlertDescription::InternalError), Transient),
             ("nothing in common", tls(Cause::new(io::Error::other(incompatible))), Permanent),
+            (
+                "no TLS",
+                tls(Cause::new(TlsError::InvalidMessage(InvalidMessage::InvalidContentType))),
+                Permanent,
+            ),
             ("broken off", tls(Cause::new(io::Error::from(io::ErrorKind::UnexpectedEof))), Transient),
             ("taken over", disconnected(ReasonCode::SESSION_TAKEN_OVER), Permanent),
             ("not authorized", disconnected(ReasonCode::NOT_AUTHORIZED), Permanent),

@@ -222,9 +222,7 @@ fn may_pass(error: &Error, session_present: bool) -> bool {
         error,
         Error::Protocol { .. }
             | Error::ServerNotTrusted { .. }
-            | Error::ClockOrCertificate { .. }
             | Error::Clock { .. }
-            | Error::NotTls { .. }
             | Error::NotMqtt { .. }
             | Error::Signer { .. }
     );

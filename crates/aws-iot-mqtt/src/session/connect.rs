@@ -110,14 +110,14 @@ impl Negotiated {
 
     /// With a server that names no limits.
     #[cfg(test)]
-    pub(crate) fn for_tests(keep_alive: Duration) -> Self {
+    pub(crate) fn for_tests() -> Self {
         Self {
             session_present: false,
             receive_maximum: 100,
             maximum_packet_size: u32::MAX,
             maximum_qos: QoS::AtLeastOnce,
             retain_available: true,
-            keep_alive,
+            keep_alive: Duration::from_secs(60),
         }
     }
 
@@ -151,42 +151,12 @@ impl Negotiated {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use rumqttc::v5::mqttbytes::v5::ConnAckProperties;
 
     use super::*;
 
     const MINUTE: Duration = Duration::from_secs(60);
-
-    /// The same from a server that has kept the session.
-    pub(in super::super) fn resumed(receive_maximum: u16, limits: &Limits) -> Negotiated {
-        Negotiated { session_present: true, ..negotiated(receive_maximum, limits) }
-    }
-
-    /// With a server that names this receive maximum and nothing else.
-    pub(in super::super) fn negotiated(receive_maximum: u16, limits: &Limits) -> Negotiated {
-        Negotiated::from_connack(&connack(Some(receive_maximum), None, None), MINUTE, limits)
-    }
-
-    /// With a server that names all of it.
-    pub(in super::super) fn of(
-        session_present: bool,
-        receive_maximum: u16,
-        maximum_packet_size: u32,
-    ) -> Negotiated {
-        let connack = connack(Some(receive_maximum), Some(maximum_packet_size), None);
-        let negotiated = Negotiated::from_connack(&connack, MINUTE, &Limits::aws_iot_core());
-        Negotiated { session_present, ..negotiated }
-    }
-
-    /// With a server that takes QoS 0 alone, and keeps nothing.
-    pub(in super::super) fn qos0_without_retain() -> Negotiated {
-        let mut connack = connack(None, None, None);
-        if let Some(properties) = &mut connack.properties {
-            (properties.max_qos, properties.retain_available) = (Some(0), Some(0));
-        }
-        Negotiated::from_connack(&connack, MINUTE, &Limits::aws_iot_core())
-    }
 
     fn connack(
         receive_max: Option<u16>,
@@ -225,6 +195,11 @@ pub(super) mod tests {
         assert_eq!(of(connack(None, None, None)).maximum_packet_size, 149_504);
         assert_eq!(of(connack(None, None, Some(1200))).keep_alive, Duration::from_secs(1200));
         assert_eq!(of(connack(None, None, None)).keep_alive, MINUTE);
+        let mut poor = connack(None, None, None);
+        if let Some(properties) = &mut poor.properties {
+            (properties.max_qos, properties.retain_available) = (Some(0), Some(0));
+        }
+        assert_eq!((of(poor.clone()).maximum_qos, of(poor).retain_available), (QoS::AtMostOnce, false));
     }
 
     #[test]

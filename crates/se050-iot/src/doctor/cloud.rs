@@ -158,8 +158,6 @@ fn failed_at(error: &Error) -> FailedAt {
     match error {
         Error::ServerNotTrusted { .. }
         | Error::Clock { .. }
-        | Error::ClockOrCertificate { .. }
-        | Error::NotTls { .. }
         | Error::Tls { .. }
         | Error::ConnectTimeout { stage: Stage::Tls, .. } => FailedAt::Tls,
         Error::CertificateRefused { .. } | Error::Signer { .. } => FailedAt::Certificate,
@@ -228,7 +226,7 @@ fn tell_connection(
 fn next_of(error: &Error, device: &Device) -> Text {
     let (certificate, client_id) = (device.certificate().fingerprint(), device.client_id());
     match error {
-        Error::Clock { .. } | Error::ClockOrCertificate { .. } => text!(words::CHECK_CLOCK),
+        Error::Clock { .. } => text!(words::CHECK_CLOCK),
         Error::ServerNotTrusted { .. } => text!(words::EXEMPT_ENDPOINT),
         Error::CertificateRefused { .. } => text!(words::CHECK_REGISTRATION, id = certificate),
         Error::Signer { .. } => text!(words::CHECK_CHIP),

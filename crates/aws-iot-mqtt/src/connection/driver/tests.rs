@@ -35,7 +35,7 @@ impl Bench {
         let messages = Messages { queue: reader };
         let shared = Shared::new(OutboxOptions::new(), limits, waker, messages);
         let mut session = Session::new(&shared, "device-1".to_owned(), TIMEOUT, unrouted);
-        session.connected(Negotiated::for_tests(Duration::from_secs(60)), Moment::now());
+        session.connected(Negotiated::for_tests(), Moment::now());
         let (sender, commands) = mpsc::channel(4);
         let (close, asked) = watch::channel(None);
         Self { session, shared, commands, closing: Closing::new(asked, DRAIN), _commands: sender, close }

@@ -150,7 +150,8 @@ impl Bench {
         let Server { session_present, receive_maximum, packet_bytes, .. } = server;
         self.server = server;
         self.model.reconnect(session_present, receive_maximum, packet_bytes);
-        let negotiated = negotiated::of(session_present, receive_maximum, packet_bytes);
+        let (maximum_packet_size, others) = (packet_bytes, Negotiated::for_tests());
+        let negotiated = Negotiated { session_present, receive_maximum, maximum_packet_size, ..others };
         self.wire.session.connected(negotiated, self.wire.now);
         self.settle();
     }
