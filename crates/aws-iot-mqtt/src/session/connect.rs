@@ -191,6 +191,7 @@ mod tests {
         let of = |connack| Negotiated::from_connack(&connack, MINUTE, &aws);
         assert_eq!(of(connack(Some(20), None, None)).receive_maximum, 20);
         assert_eq!(of(connack(Some(1000), None, None)).receive_maximum, 100);
+        assert_eq!(of(connack(None, None, None)).receive_maximum, 100);
         assert_eq!(of(connack(None, Some(9000), None)).maximum_packet_size, 9000);
         assert_eq!(of(connack(None, None, None)).maximum_packet_size, 149_504);
         assert_eq!(of(connack(None, None, Some(1200))).keep_alive, Duration::from_secs(1200));

@@ -17,11 +17,6 @@ fn the_window_is_the_servers_and_opens_with_each_acknowledgement() {
 }
 
 #[test]
-fn a_server_that_names_no_maximum_gets_the_profiles() {
-    assert_eq!(Wire::new(u16::MAX).session.window(), 100);
-}
-
-#[test]
 fn a_refused_message_tells_topic_and_reason() {
     let mut wire = Wire::new(100);
     let mut events = wire.events();
