@@ -34,7 +34,7 @@ pub use outbox::durable;
 pub use outbox::{OfflineQos0, OutboxOptions, Receipt, WhenFull};
 pub use proxy::Proxy;
 pub use reason::ReasonCode;
-pub use reconnect::{AfterRefusals, Reconnect};
+pub use reconnect::Reconnect;
 pub use statistics::Statistics;
 pub use subscription::{Messages, RetainHandling, SubscribeOptions, Subscription};
 pub use topic::{Filter, Topic};

@@ -285,25 +285,6 @@ fn a_connection_that_got_an_acknowledgement_ends_the_row_and_a_silent_one_does_n
 }
 
 #[test]
-fn an_application_may_choose_to_give_up() {
-    let giving_up = Reconnect::new().after_refusals(3, AfterRefusals::GiveUp);
-    let now = Instant::now();
-    for fault in [Fault::Refused, Fault::SignerRefused] {
-        let mut backoff = Backoff::new(giving_up);
-        let mut next = |fault| backoff.next(fault, Ended::NotConnected, now, 0);
-        assert!(matches!(next(fault), Next::Retry { .. }));
-        assert!(matches!(next(fault), Next::Retry { .. }));
-        assert!(matches!(next(Fault::Passing), Next::Retry { .. }), "an outage is no refusal");
-        assert_eq!(next(fault), Next::GiveUp);
-    }
-    let mut backoff = Backoff::new(giving_up);
-    for _ in 0..100 {
-        let ended = Ended::Connected { up: MINUTE, acknowledged: true };
-        assert!(matches!(backoff.next(Fault::TakenOver, ended, now, 0), Next::Retry { .. }));
-    }
-}
-
-#[test]
 fn never_and_final_give_up_at_once() {
     let now = Instant::now();
     let next = |policy, fault| Backoff::new(policy).next(fault, Ended::NotConnected, now, 0);
