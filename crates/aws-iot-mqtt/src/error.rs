@@ -9,7 +9,7 @@ use std::time::Duration;
 pub use self::cause::{Cause, Report};
 pub use self::hint::Stage;
 pub(crate) use self::hint::{Printable, no_route};
-use self::hint::{Said, Unanswered, certificate_hint, disk_hint, unreachable_hint};
+use self::hint::{certificate_hint, disk_hint, said, unanswered_hint, unreachable_hint};
 use crate::ReasonCode;
 
 /// Why something did not work: the likeliest cause first, and what to try.
@@ -187,7 +187,7 @@ pub enum Error {
         source: Cause,
     },
     /// The server answered CONNECT with a refusal.
-    #[error("{endpoint} refused client id '{client_id}': {reason}{}; {}", Said(.text), .reason.connect_hint())]
+    #[error("{endpoint} refused client id '{client_id}': {reason}{}; {}", said(.text), .reason.connect_hint())]
     ConnectRefused {
         /// The endpoint and its port.
         endpoint: String,
@@ -200,7 +200,7 @@ pub enum Error {
     },
     /// The server ended the connection, and said why.
     #[error("the server ended the connection of client id '{client_id}': {reason}{}{}",
-        Said(.text), .reason.disconnect_hint())]
+        said(.text), .reason.disconnect_hint())]
     Disconnected {
         /// The client id.
         client_id: String,
@@ -210,7 +210,7 @@ pub enum Error {
         text: Option<String>,
     },
     /// The connection broke, or the server hung up without a reason.
-    #[error("the connection was lost{}", Unanswered(.unanswered))]
+    #[error("the connection was lost{}", unanswered_hint(.unanswered))]
     Lost {
         /// What the server had not yet answered: a refusal by the policy may show like this.
         unanswered: Option<String>,
@@ -230,7 +230,7 @@ pub enum Error {
         source: Cause,
     },
     /// The server did not take the message.
-    #[error("the server refused the message to '{topic}': {reason}{}{}", Said(.text), .reason.publish_hint())]
+    #[error("the server refused the message to '{topic}': {reason}{}{}", said(.text), .reason.publish_hint())]
     PublishRefused {
         /// The topic.
         topic: String,
@@ -241,7 +241,7 @@ pub enum Error {
     },
     /// The server did not take the subscription.
     #[error("the server refused the subscription to '{filter}': {reason}{}{}",
-        Said(.text), .reason.subscribe_hint())]
+        said(.text), .reason.subscribe_hint())]
     SubscribeRefused {
         /// The filter.
         filter: String,

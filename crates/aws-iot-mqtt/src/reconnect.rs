@@ -7,9 +7,9 @@ use crate::verdict::Fault;
 /// What AWS's own device SDK does (aws-c-mqtt, `AWS_MQTT5_DEFAULT_MIN_RECONNECT_DELAY_MS` and the two after it).
 const MINIMUM: Duration = Duration::from_secs(1);
 const MAXIMUM: Duration = Duration::from_secs(120);
-/// How long a connection without an acknowledgement has to stay up before the delays start anew.
+/// How long a connection without an answer has to stay up before the delays start anew.
 const STABLE: Duration = Duration::from_secs(30);
-/// Shortest connection whose acknowledgement ends a row of failures. A server that closes on a message which the policy
+/// Shortest connection whose answer ends a row of failures. A server that closes on a message which the policy
 /// denies does so after a round trip: the message is sent again at once after each reconnect.
 const SETTLED: Duration = Duration::from_millis(500);
 /// How many refusals, and over how long: together enough to tell a certificate or policy that is just being set up
@@ -39,7 +39,7 @@ pub struct Reconnect {
 
 impl Reconnect {
     /// The first delay is at most 1 s. The bound doubles up to 120 s, and starts anew after a connection on which the server
-    /// acknowledged something, or which stayed up for 30 s.
+    /// answered a request, or which stayed up for 30 s.
     pub const fn new() -> Self {
         Self { enabled: true, minimum: MINIMUM, maximum: MAXIMUM }
     }
@@ -85,8 +85,8 @@ pub(crate) enum Ended {
     Connected {
         /// From CONNACK to the end.
         up: Duration,
-        /// The server has acknowledged a PUBLISH or granted a subscription on this connection.
-        acknowledged: bool,
+        /// The server has answered a PUBLISH, SUBSCRIBE or UNSUBSCRIBE on this connection.
+        answered: bool,
     },
 }
 
@@ -112,10 +112,10 @@ impl Backoff {
         if !policy.enabled || fault == Fault::Final {
             return Next::GiveUp;
         }
-        if let Ended::Connected { up, acknowledged } = ended {
+        if let Ended::Connected { up, answered } = ended {
             self.was_accepted = true;
             (self.refusals, self.first_refusal) = (0, None);
-            if up >= STABLE || (acknowledged && up >= SETTLED && !fault.recurs()) {
+            if up >= STABLE || (answered && up >= SETTLED && !fault.recurs()) {
                 self.failures = 0;
             }
         }

@@ -129,9 +129,9 @@ impl Supervisor<'_> {
         match driver.run().await {
             Ended::Closed(outcome) => Ok(outcome),
             Ended::Lost(error) => {
-                let acknowledged = self.session.was_acknowledged();
+                let answered = self.session.was_answered();
                 self.session.disconnected(&error, Moment::now());
-                Err(Failed { error, how: How::Connected { up: since.elapsed(), acknowledged } })
+                Err(Failed { error, how: How::Connected { up: since.elapsed(), answered } })
             }
         }
     }
@@ -201,7 +201,7 @@ impl Supervisor<'_> {
         // First of all nothing new is accepted: whoever hears of the end finds it everywhere.
         self.session.complete();
         self.shared.outbox.fail_all(why);
-        self.shared.hub.end(match outcome {
+        self.shared.hub.tell(match outcome {
             Ok(()) => {
                 info!("disconnected");
                 Event::Closed { undelivered: 0 }

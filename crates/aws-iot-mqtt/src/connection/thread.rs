@@ -79,7 +79,7 @@ fn run(work: Work, end: watch::Sender<Option<Outcome>>) {
         Err(error) => {
             let error = Error::Start { source: Cause::new(error) };
             work.shared.outbox.fail_all(&error);
-            work.shared.hub.end(Event::GaveUp { error: error.clone() });
+            work.shared.hub.tell(Event::GaveUp { error: error.clone() });
             end.send_replace(Some(Err(error)));
         }
     }
@@ -127,7 +127,7 @@ impl Drop for EndGuard {
         if thread::panicking() {
             let error = died();
             self.0.outbox.fail_all(&error);
-            self.0.hub.end(Event::GaveUp { error });
+            self.0.hub.tell(Event::GaveUp { error });
         }
     }
 }

@@ -17,23 +17,15 @@ impl fmt::Display for Printable<'_> {
 }
 
 /// The server's own words, in brackets.
-pub(crate) struct Said<'a>(pub(crate) &'a Option<String>);
-
-impl fmt::Display for Said<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.as_ref().map_or(Ok(()), |text| write!(f, " (the server says: {})", Printable(text)))
-    }
+pub(crate) fn said(text: &Option<String>) -> String {
+    text.iter().map(|text| format!(" (the server says: {})", Printable(text))).collect()
 }
 
 /// The request that was unanswered when the connection was lost: it may be the reason.
-pub(crate) struct Unanswered<'a>(pub(crate) &'a Option<String>);
-
-impl fmt::Display for Unanswered<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.as_ref().map_or(Ok(()), |what| {
-            write!(f, " while {what} was unanswered: a policy that does not allow it may end like this")
-        })
-    }
+pub(crate) fn unanswered_hint(what: &Option<String>) -> String {
+    let words =
+        |what| format!(" while {what} was unanswered: a policy that does not allow it may end like this");
+    what.iter().map(words).collect()
 }
 
 /// The device has no route to that address.

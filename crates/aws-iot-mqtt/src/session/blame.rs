@@ -41,8 +41,6 @@ pub(super) struct Blame {
     suspect: Option<Suspect>,
     /// Messages that wait until others have passed, or nothing else is left to send.
     aside: Vec<Suspect>,
-    /// Something was answered on this connection.
-    progress: bool,
     /// How many requests were given up since the server last acknowledged a message, without anything to compare them with.
     given_up: u32,
 }
@@ -61,23 +59,18 @@ struct Suspect {
 }
 
 impl Blame {
-    pub(super) fn connected(&mut self) {
-        self.progress = false;
-    }
-
     /// Whether only one request may be unanswered at a time.
     pub(super) fn one_at_a_time(&self) -> bool {
         self.suspect.as_ref().is_some_and(|suspect| suspect.alone)
     }
 
     pub(super) fn acknowledged(&mut self, key: Key) {
-        (self.progress, self.given_up) = (true, 0);
+        self.given_up = 0;
         self.suspect = self.suspect.take().filter(|suspect| suspect.item != Item::Publish(key));
         self.aside.iter_mut().for_each(|suspect| suspect.others_pass = true);
     }
 
     pub(super) fn granted(&mut self, filters: &[Filter]) {
-        self.progress = true;
         let granted = |item: &Item| matches!(item, Item::Filter(filter) if filters.contains(filter));
         self.suspect = self.suspect.take().filter(|suspect| !granted(&suspect.item));
     }
@@ -152,7 +145,7 @@ impl Session {
     /// The connection ended at `now` with `oldest` unanswered.
     pub(super) fn blame_oldest(&mut self, oldest: Option<Item>, error: &Error, now: Instant) {
         // A server that acknowledges nothing at all is overloaded, or throttles: no request is to blame.
-        let timed_out = matches!(error, Error::OperationTimeout { .. }) && self.blame.progress;
+        let timed_out = matches!(error, Error::OperationTimeout { .. }) && self.answered;
         let alone = hung_up(error);
         let Some(item) = oldest.filter(|_| alone || timed_out) else { return };
         let same = self.blame.suspect.take().filter(|suspect| suspect.item == item);

@@ -65,8 +65,8 @@ pub(crate) struct Session {
     output: Output<Written>,
     /// The rates hold back all messages until then.
     not_before: Option<Instant>,
-    /// The server has acknowledged a message or granted a subscription on this connection.
-    acknowledged: bool,
+    /// The server has answered a PUBLISH, SUBSCRIBE or UNSUBSCRIBE on this connection.
+    answered: bool,
     /// Calls with a time limit of their own.
     timers: Vec<(Instant, Answer<()>)>,
     /// Set after a reconnect until `Event::Resumed` has been sent.
@@ -121,7 +121,7 @@ impl Session {
             blame: Blame::default(),
             output: Output::new(),
             not_before: None,
-            acknowledged: false,
+            answered: false,
             timers: Vec::new(),
             resuming: false,
             hub: Arc::clone(&shared.hub),
@@ -197,8 +197,7 @@ impl Session {
         });
         self.counters.connects.add(1);
         self.resuming = self.counters.connects.get() > 1;
-        self.acknowledged = false;
-        self.blame.connected();
+        self.answered = false;
         if session_present {
             // The server sends these again.
             self.subscriptions.queues().for_each(QueueWriter::remove_unacknowledged);
@@ -312,9 +311,9 @@ impl Session {
         self.outbox.depth().0 == 0 && self.output.is_empty() && !self.subscriptions.is_awaited()
     }
 
-    /// Whether the server has acknowledged a message or granted a subscription on this connection.
-    pub(crate) fn was_acknowledged(&self) -> bool {
-        self.acknowledged
+    /// Whether the server has answered a request on this connection.
+    pub(crate) fn was_answered(&self) -> bool {
+        self.answered
     }
 
     /// The last packet.

@@ -141,9 +141,9 @@ impl Session {
         };
         self.ids.release(ack.pkid);
         self.counters.in_flight.set(self.ids.publishes());
+        self.answered = true;
         self.blame.acknowledged(key);
         if matches!(ack.reason, PubAckReason::Success | PubAckReason::NoMatchingSubscribers) {
-            self.acknowledged = true;
             self.counters.acknowledged.add(1);
             self.completed.push(key);
             return;

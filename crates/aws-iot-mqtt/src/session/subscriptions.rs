@@ -350,7 +350,7 @@ impl Session {
         };
         self.ids.release(id);
         self.blame.granted(&filters);
-        self.acknowledged |= subscribe && reasons.iter().any(|reason| !reason.is_error());
+        self.answered = true;
         self.resumed_if_all_stand();
         Ok(())
     }
