@@ -166,16 +166,6 @@ impl Builder {
     }
 
     /// The message that the server publishes when the connection ends without a DISCONNECT.
-    ///
-    /// ```no_run
-    /// # use std::sync::Arc;
-    /// # use aws_iot_mqtt::{Client, Error, Publication, QoS, Will};
-    /// # async fn device(endpoint: &str, tls: Arc<rustls::ClientConfig>) -> Result<(), Error> {
-    /// let gone = Publication::new("device-1/state", QoS::AtLeastOnce, "gone")?.retain(true);
-    /// let client = Client::builder(endpoint, "device-1", tls).will(Will::new(gone)).connect().await?;
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn will(mut self, will: Will) -> Self {
         self.connect.will = Some(will);
         self

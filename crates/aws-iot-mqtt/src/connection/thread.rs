@@ -46,7 +46,9 @@ pub(crate) fn start(settings: Builder, must_connect: bool) -> Result<(Client, Co
     if let Some(durable) = &settings.durable {
         crate::outbox::durable::open(&shared.outbox, durable, settings.limits.receive_maximum)?;
     }
-    let client = Client { commands, closing: Arc::new(closing), ended, shared: Arc::clone(&shared) };
+    let operation_timeout = settings.operation_timeout;
+    let shared_by = Arc::clone(&shared);
+    let client = Client { commands, closing: Arc::new(closing), ended, shared: shared_by, operation_timeout };
     let log = dispatcher::get_default(Clone::clone);
     let first = must_connect.then_some(connected);
     let work = Work { settings, shared, unrouted, to_do, asked, first };

@@ -1,7 +1,5 @@
 //! One topic filter: its streams, against what the server has.
 
-use std::time::Instant;
-
 use rumqttc::v5::mqttbytes::v5::{Filter as WireFilter, RetainForwardRule};
 use tracing::warn;
 
@@ -15,7 +13,7 @@ use crate::{Error, Event, Filter, QoS, SubscribeOptions};
 pub(super) struct FilterState {
     pub(super) filter: Filter,
     pub(super) subscribers: Vec<Subscriber>,
-    pub(super) unsubscribers: Vec<(Answer<()>, Instant)>,
+    pub(super) unsubscribers: Vec<Answer<()>>,
     pub(super) server: Server,
     /// The packet id of the request for it that the server has not answered.
     pub(super) requested: Option<u16>,
@@ -23,7 +21,6 @@ pub(super) struct FilterState {
 
 pub(super) struct Subscriber {
     pub(super) request: SubscribeRequest,
-    pub(super) since: Instant,
     /// A SUBSCRIBE that covers it was sent.
     pub(super) requested: bool,
 }
@@ -87,21 +84,10 @@ impl FilterState {
         }
     }
 
-    /// Since when callers wait for their answers.
-    pub(super) fn waiting_since(&self) -> impl Iterator<Item = Instant> {
-        let subscribers = self.subscribers.iter().filter(|subscriber| !subscriber.is_established());
-        let since = subscribers.map(|subscriber| subscriber.since);
-        since.chain(self.unsubscribers.iter().map(|(_, since)| *since))
-    }
-
-    /// The callers that have waited since a moment that is `old` get an error: `true` for those who subscribe.
-    pub(super) fn fail_older(&mut self, old: impl Fn(Instant) -> bool, error: impl Fn(bool) -> Error) {
-        for subscriber in self.subscribers.extract_if(.., |one| !one.is_established() && old(one.since)) {
-            subscriber.end(Err(error(true)));
-        }
-        for (answer, _) in self.unsubscribers.extract_if(.., |(_, since)| old(*since)) {
-            reply(Some(answer), Err(error(false)));
-        }
+    /// Whether somebody waits for an answer.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.subscribers.iter().any(|one| !one.is_established() && !one.request.queue.is_closed())
+            || self.unsubscribers.iter().any(|answer| !answer.is_closed())
     }
 
     pub(super) fn granted(&mut self, qos: QoS) {
@@ -115,9 +101,7 @@ impl FilterState {
     pub(super) fn unsubscribed(&mut self, result: &Result<(), Error>) {
         (self.requested, self.server) = (None, Server::Absent);
         self.subscribers.iter_mut().for_each(|subscriber| subscriber.requested = false);
-        for (answer, _) in self.unsubscribers.drain(..) {
-            reply(Some(answer), result.clone());
-        }
+        self.unsubscribers.drain(..).for_each(|answer| reply(Some(answer), result.clone()));
     }
 
     /// Whoever waits for the subscription gets the error. Streams that stood before end, unless only a further one was

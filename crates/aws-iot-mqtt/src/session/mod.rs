@@ -135,14 +135,12 @@ impl Session {
                 for request in requests {
                     let count = self.subscriptions.count_with(&request.options.filter);
                     match self.limits.check_subscriptions(count) {
-                        Ok(()) => self.subscriptions.subscribe(request, now.instant),
+                        Ok(()) => self.subscriptions.subscribe(request),
                         Err(error) => reply(request.answer, Err(error)),
                     }
                 }
             }
-            Command::Unsubscribe(filter, answer) => {
-                self.subscriptions.unsubscribe(&filter, answer, now.instant)
-            }
+            Command::Unsubscribe(filter, answer) => self.subscriptions.unsubscribe(&filter, answer),
             Command::Timer(time, answer) => {
                 self.timers.retain(|(_, answer)| !answer.is_closed());
                 return self.timers.push((after(now.instant, time), answer));

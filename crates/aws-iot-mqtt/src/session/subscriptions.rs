@@ -58,20 +58,20 @@ impl Subscriptions {
         self.filters.iter().filter(|state| state.is_wanted() && state.filter != *filter).count() + 1
     }
 
-    pub(super) fn subscribe(&mut self, request: SubscribeRequest, now: Instant) {
+    pub(super) fn subscribe(&mut self, request: SubscribeRequest) {
         let state = self.state(&request.options.filter, Server::Absent);
-        state.subscribers.push(Subscriber { request, since: now, requested: false });
+        state.subscribers.push(Subscriber { request, requested: false });
     }
 
     /// Ends the streams of the filter at once; the server hears of it with the next [`Self::reconcile`].
-    pub(super) fn unsubscribe(&mut self, filter: &Filter, answer: Answer<()>, now: Instant) {
+    pub(super) fn unsubscribe(&mut self, filter: &Filter, answer: Answer<()>) {
         // A filter that is not known here may be one of an earlier process.
         let state = self.state(filter, Server::Unknown);
         for subscriber in state.subscribers.drain(..) {
             let qos = subscriber.request.options.qos;
             subscriber.end(Ok(qos));
         }
-        state.unsubscribers.push((answer, now));
+        state.unsubscribers.push(answer);
     }
 
     /// The server has accepted a connection.
@@ -112,7 +112,7 @@ impl Subscriptions {
             state.subscribers.retain(|subscriber| !subscriber.request.queue.is_closed());
             if state.requested.is_none() && (state.is_wanted() || state.server == Server::Absent) {
                 // Nothing is left to be ended: it is wanted again, or was never there.
-                state.unsubscribers.drain(..).for_each(|(answer, _)| reply(Some(answer), Ok(())));
+                state.unsubscribers.drain(..).for_each(|answer| reply(Some(answer), Ok(())));
             }
         }
         self.filters
@@ -175,7 +175,7 @@ impl Subscriptions {
 
     /// Whether somebody waits for an answer.
     pub(super) fn is_awaited(&self) -> bool {
-        self.filters.iter().any(|state| state.waiting_since().next().is_some())
+        self.filters.iter().any(FilterState::is_awaited)
     }
 
     /// Whether something of this filter was asked of the server, or is to be.
@@ -245,11 +245,10 @@ impl Subscriptions {
             let bound = if request.repeated { patience } else { REPEAT_AFTER.min(patience) };
             Some(after(request.written?, bound))
         });
-        let callers = self.filters.iter().flat_map(FilterState::waiting_since);
-        requests.chain(callers.map(|since| after(since, patience))).min()
+        requests.min()
     }
 
-    /// Gives up what has waited for longer than `patience`, and writes requests once more.
+    /// Gives up requests that were not answered within `patience`, and writes others once more.
     pub(super) fn timer(
         &mut self,
         ids: &mut PacketIds,
@@ -264,7 +263,9 @@ impl Subscriptions {
         for (id, request) in late {
             ids.release(id);
             for filter in &request.filters {
-                self.fail(filter, &timed_out(filter, request.subscribe, patience));
+                let end = if request.subscribe { "" } else { "the end of " };
+                let what = format!("{end}the subscription to '{filter}'");
+                self.fail(filter, &Error::OperationTimeout { what, after: patience });
             }
         }
         for (id, request) in self.requests.iter_mut().filter(|(_, request)| !request.repeated) {
@@ -273,11 +274,6 @@ impl Subscriptions {
                 warn!(filters = ?request.filters, subscribe = request.subscribe, "not answered yet: it is sent once more");
                 output.packet(&request.packet, Written::Request(*id));
             }
-        }
-        for state in &mut self.filters {
-            let filter = state.filter.clone();
-            let is_old = |since| now >= after(since, patience);
-            state.fail_older(is_old, |subscribe| timed_out(&filter, subscribe, patience));
         }
     }
 
@@ -317,11 +313,6 @@ impl Subscriptions {
         #[allow(clippy::indexing_slicing, reason = "it was found, or has just been added")]
         &mut self.filters[index]
     }
-}
-
-fn timed_out(filter: &Filter, subscribe: bool, after: Duration) -> Error {
-    let what = if subscribe { "the subscription to" } else { "the end of the subscription to" };
-    Error::OperationTimeout { what: format!("{what} '{filter}'"), after }
 }
 
 impl Session {
