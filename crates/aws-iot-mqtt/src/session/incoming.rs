@@ -1,14 +1,35 @@
-//! What the server sends.
+//! What comes in: the application's commands, and the server's packets.
 
 use bytes::BytesMut;
 use rumqttc::v5::mqttbytes::v5::Packet;
 
-use super::Session;
-use crate::clock::Moment;
+use super::filter_state::reply;
+use super::{Command, Session};
+use crate::clock::{Moment, after};
 use crate::codec::{ProtocolError, Reason, decode};
 use crate::{Error, ReasonCode};
 
 impl Session {
+    pub(crate) fn command(&mut self, command: Command, now: Moment) {
+        match command {
+            Command::Subscribe(requests) => {
+                for request in requests {
+                    let count = self.subscriptions.count_with(&request.options.filter);
+                    match self.limits.check_subscriptions(count) {
+                        Ok(()) => self.subscriptions.subscribe(request),
+                        Err(error) => reply(request.answer, Err(error)),
+                    }
+                }
+            }
+            Command::Unsubscribe(filter, answer) => self.subscriptions.unsubscribe(&filter, answer),
+            Command::Timer(time, answer) => {
+                self.timers.retain(|(_, answer)| !answer.is_closed());
+                return self.timers.push((after(now.instant, time), answer));
+            }
+        }
+        self.reconcile();
+    }
+
     /// Takes all whole packets out of `buffer`.
     pub(crate) fn received(&mut self, buffer: &mut BytesMut, now: Moment) -> Result<(), Error> {
         if let Some(connection) = &mut self.connection {

@@ -129,26 +129,6 @@ impl Session {
         }
     }
 
-    pub(crate) fn command(&mut self, command: Command, now: Moment) {
-        match command {
-            Command::Subscribe(requests) => {
-                for request in requests {
-                    let count = self.subscriptions.count_with(&request.options.filter);
-                    match self.limits.check_subscriptions(count) {
-                        Ok(()) => self.subscriptions.subscribe(request),
-                        Err(error) => reply(request.answer, Err(error)),
-                    }
-                }
-            }
-            Command::Unsubscribe(filter, answer) => self.subscriptions.unsubscribe(&filter, answer),
-            Command::Timer(time, answer) => {
-                self.timers.retain(|(_, answer)| !answer.is_closed());
-                return self.timers.push((after(now.instant, time), answer));
-            }
-        }
-        self.reconcile();
-    }
-
     /// When [`Self::timer`] has to be called next.
     pub(crate) fn deadline(&self, now: Moment) -> Option<Instant> {
         let unanswered = self.oldest_item().map(|(written, _)| written);
