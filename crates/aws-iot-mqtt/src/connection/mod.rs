@@ -123,15 +123,15 @@ async fn log_in(
     loop {
         proxy::refuse_http(received, &settings.server())?;
         if let Some(packet) = decode(received, limits.maximum_packet_size)? {
-            let negotiated = Negotiated::from_answer(packet, &settings.server(), connect, limits)?;
-            if !(negotiated.session_present() && connect.starts_clean(attempt.first)) {
-                return Ok(negotiated);
-            }
-            if attempt.ignore_session_present {
+            let mut negotiated = Negotiated::from_answer(packet, &settings.server(), connect, limits)?;
+            if negotiated.session_present && connect.starts_clean(attempt.first) {
+                if !attempt.ignore_session_present {
+                    return Err(ProtocolError::SESSION_PRESENT.into());
+                }
                 warn!("the server claims an earlier session again; everything is subscribed to anew");
-                return Ok(negotiated.without_session());
+                negotiated.session_present = false;
             }
-            return Err(ProtocolError::SESSION_PRESENT.into());
+            return Ok(negotiated);
         }
         match stream.read_buf(received).await {
             Ok(0) => {

@@ -5,8 +5,8 @@
 //!
 //! But a front end that accepts CONNECT and then fails hangs up on every request, and none of them is to blame. Therefore:
 //! - Where the server gives a reason that names the request, the request is given up after three hang-ups.
-//! - Otherwise, a message is set aside after three hang-ups, and the others go on. If the server acknowledges one of them, the
-//!   message is sent again, alone, and given up at the next hang-up.
+//! - Otherwise, a message is set aside after three hang-ups, and the others go on. Once the server has acknowledged one of them,
+//!   it is well: the message is sent again, alone, on the same connection as a rule, and given up at the next hang-up.
 //! - If no other message passes, it is given up after a minute. The next one then gets two minutes, and so on. So an outage
 //!   of a minute costs no message, and one of an hour six at most. A ping that is answered proves nothing: a front end may
 //!   answer it while what is behind it is down.

@@ -24,7 +24,7 @@ pub(crate) struct ConnectOptions {
 #[derive(Debug, Clone)]
 pub(crate) struct Negotiated {
     /// The server has kept the session of an earlier connection.
-    pub(super) session_present: bool,
+    pub(crate) session_present: bool,
     /// Most QoS 1 messages that may be unacknowledged.
     pub(super) receive_maximum: u16,
     /// Largest packet that the server takes, in bytes.
@@ -121,15 +121,6 @@ impl Negotiated {
         }
     }
 
-    pub(crate) fn session_present(&self) -> bool {
-        self.session_present
-    }
-
-    /// The server claims a session that it cannot have: subscriptions have to be made again.
-    pub(crate) fn without_session(self) -> Self {
-        Self { session_present: false, ..self }
-    }
-
     /// A message that breaks one of these limits would cost the connection.
     pub(super) fn check(&self, topic: &[u8], qos: QoS, retain: bool, bytes: usize) -> Result<(), Error> {
         let limit = |what: &str, actual: u64, unit, allowed: String| {
@@ -152,65 +143,40 @@ impl Negotiated {
 
 #[cfg(test)]
 mod tests {
-    use rumqttc::v5::mqttbytes::v5::ConnAckProperties;
+    use bytes::BytesMut;
 
     use super::*;
+    use crate::codec::decode;
 
     const MINUTE: Duration = Duration::from_secs(60);
 
-    fn connack(
-        receive_max: Option<u16>,
-        max_packet_size: Option<u32>,
-        server_keep_alive: Option<u16>,
-    ) -> ConnAck {
-        let properties = ConnAckProperties {
-            session_expiry_interval: None,
-            receive_max,
-            max_qos: None,
-            retain_available: None,
-            max_packet_size,
-            assigned_client_identifier: None,
-            topic_alias_max: None,
-            reason_string: None,
-            user_properties: vec![],
-            wildcard_subscription_available: None,
-            subscription_identifiers_available: None,
-            shared_subscription_available: None,
-            server_keep_alive,
-            response_information: None,
-            server_reference: None,
-            authentication_method: None,
-            authentication_data: None,
-        };
-        ConnAck { session_present: false, code: ConnectReturnCode::Success, properties: Some(properties) }
+    /// What a CONNACK with this reason code and these properties leads to.
+    fn answered(code: u8, properties: &[u8]) -> Result<Negotiated, Error> {
+        let length = u8::try_from(properties.len()).unwrap();
+        let packet = [&[0x20, 3 + length, 0, code, length], properties].concat();
+        let packet = decode(&mut BytesMut::from(&packet[..]), 1000).unwrap().unwrap();
+        let options = ConnectOptions::new("device-1", MINUTE);
+        Negotiated::from_answer(packet, "host:8883", &options, &Limits::aws_iot_core())
     }
 
     #[test]
-    fn the_smaller_of_both_sides_holds_and_the_servers_keep_alive() {
-        let aws = Limits::aws_iot_core();
-        let of = |connack| Negotiated::from_connack(&connack, MINUTE, &aws);
-        assert_eq!(of(connack(Some(20), None, None)).receive_maximum, 20);
-        assert_eq!(of(connack(Some(1000), None, None)).receive_maximum, 100);
-        assert_eq!(of(connack(None, None, None)).receive_maximum, 100);
-        assert_eq!(of(connack(None, Some(9000), None)).maximum_packet_size, 9000);
-        assert_eq!(of(connack(None, None, None)).maximum_packet_size, 149_504);
-        assert_eq!(of(connack(None, None, Some(1200))).keep_alive, Duration::from_secs(1200));
-        assert_eq!(of(connack(None, None, None)).keep_alive, MINUTE);
-        let mut poor = connack(None, None, None);
-        if let Some(properties) = &mut poor.properties {
-            (properties.max_qos, properties.retain_available) = (Some(0), Some(0));
-        }
-        assert_eq!((of(poor.clone()).maximum_qos, of(poor).retain_available), (QoS::AtMostOnce, false));
+    fn the_smaller_of_both_sides_holds_and_what_the_server_names() {
+        let of = |properties: &[u8]| answered(0, properties).unwrap();
+        let silent = of(&[]);
+        assert_eq!((silent.receive_maximum, silent.maximum_packet_size), (100, 149_504));
+        assert_eq!((silent.maximum_qos, silent.retain_available), (QoS::AtLeastOnce, true));
+        assert_eq!(silent.keep_alive, MINUTE);
+        assert_eq!(of(&[0x21, 0, 20]).receive_maximum, 20);
+        assert_eq!(of(&[0x21, 0x03, 0xE8]).receive_maximum, 100);
+        assert_eq!(of(&[0x27, 0, 0, 0x23, 0x28]).maximum_packet_size, 9000);
+        assert_eq!(of(&[0x13, 0x04, 0xB0]).keep_alive, Duration::from_secs(1200));
+        assert_eq!(of(&[0x24, 0]).maximum_qos, QoS::AtMostOnce);
+        assert!(!of(&[0x25, 0]).retain_available);
     }
 
     #[test]
     fn a_refusal_names_client_id_reason_and_policy() {
-        let refused = ConnAck { code: ConnectReturnCode::NotAuthorized, ..connack(None, None, None) };
-        let options = ConnectOptions::new("device-1", MINUTE);
-        let answer = Packet::ConnAck(refused);
-        let error =
-            Negotiated::from_answer(answer, "host:8883", &options, &Limits::aws_iot_core()).unwrap_err();
-        let words = error.to_string();
+        let words = answered(0x87, &[]).unwrap_err().to_string();
         for word in ["host:8883", "'device-1'", "not authorized (0x87)", "iot:Connect"] {
             assert!(words.contains(word), "{word} in {words}");
         }
