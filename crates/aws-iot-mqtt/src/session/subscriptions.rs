@@ -203,7 +203,7 @@ impl Subscriptions {
         if codes != asked {
             // One for each filter, in their order (MQTT 5, sections 3.9.3 and 3.11.3).
             let packet = if subscribe { "a SUBACK" } else { "an UNSUBACK" };
-            let what = format!("{packet} with {codes} reason codes, where {asked} filters were asked for");
+            let what = format!("{packet} with {codes} reason codes, where {asked} had to come");
             return Err(ProtocolError::in_answer(0x82, what));
         }
         let filters = self.requests.remove(&id).map(|request| request.filters).unwrap_or_default();
@@ -271,7 +271,10 @@ impl Subscriptions {
         for (id, request) in self.requests.iter_mut().filter(|(_, request)| !request.repeated) {
             if request.written.is_some_and(|written| now >= after(written, REPEAT_AFTER)) {
                 request.repeated = true;
-                warn!(filters = ?request.filters, subscribe = request.subscribe, "not answered yet: it is sent once more");
+                let packet = if request.subscribe { "SUBSCRIBE" } else { "UNSUBSCRIBE" };
+                let filters: Vec<&str> = request.filters.iter().map(Filter::as_str).collect();
+                let filters = filters.join(", ");
+                warn!(filters, "{packet} is not answered yet: it is sent once more");
                 output.packet(&request.packet, Written::Request(*id));
             }
         }
