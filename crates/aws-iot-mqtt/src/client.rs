@@ -10,7 +10,7 @@ use rustls::ClientConfig;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::Payload;
-use crate::connection::{Shared, died};
+use crate::connection::{CloseOnDrop, Shared, died};
 use crate::message_queue::queue;
 use crate::outbox::Entry;
 use crate::session::{Command, SubscribeRequest};
@@ -29,9 +29,9 @@ pub(crate) type Outcome = Result<(), Error>;
 #[derive(Debug, Clone)]
 pub struct Client {
     pub(crate) commands: mpsc::Sender<Command>,
-    pub(crate) closing: Arc<watch::Sender<Option<DisconnectReason>>>,
     pub(crate) ended: watch::Receiver<Option<Outcome>>,
     pub(crate) shared: Arc<Shared>,
+    pub(crate) _alive: Arc<CloseOnDrop>,
 }
 
 /// What the server is told at the end.
@@ -296,11 +296,7 @@ impl Client {
     /// # Errors
     /// [`Error::NotDrained`] when acknowledgements are missing, or the reason why the client had ended before.
     pub async fn disconnect(&self, reason: DisconnectReason) -> Result<(), Error> {
-        self.closing.send_if_modified(|asked| {
-            let first = asked.is_none();
-            asked.get_or_insert(reason);
-            first
-        });
+        self.shared.close(reason);
         self.closed().await
     }
 
@@ -324,6 +320,7 @@ impl Client {
 
     async fn command(&self, command: Command) -> Result<(), Error> {
         if self.commands.send(command).await.is_ok() {
+            self.shared.waker.wake();
             return Ok(());
         }
         self.ended().await

@@ -21,9 +21,10 @@ use tokio::sync::Notify;
 pub use self::entry::Receipt;
 pub(crate) use self::entry::{Answer, Entry};
 pub use self::options::{OfflineQos0, OutboxOptions, WhenFull};
-use self::state::{Removed, State};
+use self::state::{Removed, State, Wanted};
 pub(crate) use self::store::Key;
 use self::store::{Offer, Spool};
+use crate::acknowledgement::SessionWaker;
 use crate::clock::{Moment, after};
 use crate::event::Hub;
 use crate::statistics::Counters;
@@ -38,8 +39,7 @@ pub(crate) struct Outbox {
     state: Mutex<State>,
     /// Where messages of QoS 1 are kept first: a disk.
     spool: OnceLock<Arc<dyn Spool>>,
-    /// Notified when a message comes in.
-    accepted: Notify,
+    session: Arc<SessionWaker>,
     /// Notified when there is room again.
     room: Notify,
     hub: Arc<Hub>,
@@ -63,10 +63,15 @@ pub(crate) enum Sending {
 }
 
 impl Outbox {
-    pub(crate) fn new(options: OutboxOptions, hub: Arc<Hub>, counters: Arc<Counters>) -> Self {
-        let (accepted, room) = (Notify::new(), Notify::new());
-        let spool = OnceLock::new();
-        Self { options, state: Mutex::default(), spool, accepted, room, hub, counters }
+    /// `session` is woken when a message comes in that concerns it now.
+    pub(crate) fn new(
+        options: OutboxOptions,
+        session: Arc<SessionWaker>,
+        hub: Arc<Hub>,
+        counters: Arc<Counters>,
+    ) -> Self {
+        let (state, spool, room) = (Mutex::default(), OnceLock::new(), Notify::new());
+        Self { options, state, spool, session, room, hub, counters }
     }
 
     /// Accepts the message, or fails. It waits for room only with [`WhenFull::Wait`].
@@ -110,6 +115,7 @@ impl Outbox {
         let state = &mut *guard;
         state.expire(now.wall, &mut removed);
         state.resume(now.instant);
+        let mut stopped = false;
         while let Some(key) = state.next(window > 0) {
             let Some(entry) = state.store.get_mut(key) else { break };
             let (qos, number) = (entry.qos, entry.stored.map(|(number, _)| number));
@@ -121,9 +127,18 @@ impl Outbox {
                     state.store.set_expiring(key, false);
                 }
                 Sending::Failed(error) => state.remove(key, Err(error), &mut removed),
-                Sending::Stop => break,
+                Sending::Stop => {
+                    stopped = true;
+                    break;
+                }
             }
         }
+        // The session knows by itself when it can go on.
+        state.wanted = match (stopped, window) {
+            (true, _) => Wanted::Nothing,
+            (false, 0) => Wanted::Qos0,
+            (false, _) => Wanted::All,
+        };
         drop(guard);
         if let Some(spool) = self.spool.get().filter(|_| !stored.is_empty()) {
             spool.sent(&stored);
@@ -218,7 +233,7 @@ impl Outbox {
         let mut removed = Removed::default();
         let mut guard = self.state();
         let state = &mut *guard;
-        state.online = false;
+        (state.online, state.wanted) = (false, Wanted::Nothing);
         let sent = sent.into_iter().map(|(key, packet_id)| (key, Some(packet_id)));
         for (key, packet_id) in sent.chain(unsent.into_iter().map(|key| (key, None))) {
             let Some(entry) = state.store.get_mut(key) else { continue };
@@ -282,11 +297,6 @@ impl Outbox {
 
     pub(crate) fn topic(&self, key: Key) -> Option<String> {
         self.state().store.get(key).map(Entry::topic)
-    }
-
-    /// Waits for a message to come in.
-    pub(crate) async fn accepted(&self) {
-        self.accepted.notified().await;
     }
 
     /// No message is accepted from now on; those that wait are still sent.
@@ -375,17 +385,16 @@ impl Outbox {
         if self.options.when_full == WhenFull::DropOldest {
             state.make_room(&self.options, bytes, &mut removed);
         }
-        if state.has_room(&self.options, bytes) {
-            let qos = entry.qos;
-            let key = state.store.insert(entry);
-            state.waiting.of(qos).insert(key);
-        } else {
+        if !state.has_room(&self.options, bytes) {
             drop(state);
             self.report(removed);
             return Ok(self.no_room(entry));
         }
+        let wake = state.insert(entry);
         drop(state);
-        self.accepted.notify_one();
+        if wake {
+            self.session.wake();
+        }
         self.report(removed);
         Ok(Offered::Accepted)
     }
@@ -404,12 +413,11 @@ impl Outbox {
     #[cfg(feature = "durable")]
     fn load(&self, entries: Vec<Entry>) {
         let mut state = self.state();
-        for entry in entries {
-            let key = state.store.insert(entry);
-            state.waiting.qos1.insert(key);
-        }
+        let wake = entries.into_iter().fold(false, |wake, entry| state.insert(entry) | wake);
         drop(state);
-        self.accepted.notify_one();
+        if wake {
+            self.session.wake();
+        }
     }
 
     /// Drops the oldest message that came from the disk and was not sent. Returns whether there was one.

@@ -19,7 +19,7 @@ struct Bench {
 
 impl Bench {
     fn new(options: OutboxOptions) -> Self {
-        let outbox = Outbox::new(options, Arc::default(), Arc::default());
+        let outbox = Outbox::new(options, Arc::default(), Arc::default(), Arc::default());
         outbox.online(false);
         let now = Moment { instant: Instant::now(), wall: SystemTime::now() };
         Self { outbox, now, receipts: Vec::new() }
