@@ -85,6 +85,13 @@ impl State {
         removed.0.extend(self.take(key).map(|entry| (entry, result)));
     }
 
+    pub(super) fn fail(&mut self, key: Key, why: impl FnOnce(&Entry) -> Error, removed: &mut Removed) {
+        removed.0.extend(self.take(key).map(|entry| {
+            let error = why(&entry);
+            (entry, Err(error))
+        }));
+    }
+
     pub(super) fn take(&mut self, key: Key) -> Option<Entry> {
         let entry = self.store.remove(key)?;
         self.waiting.of(entry.qos).remove(&key);
@@ -109,9 +116,7 @@ impl State {
             self.store.clock_was_set(now.duration_since(before).unwrap_or_default());
         }
         while let Some((_, key)) = self.store.next_expiry().filter(|(expires, _)| *expires <= now) {
-            let Some(entry) = self.store.get(key) else { break };
-            let (topic, sent) = (entry.topic(), entry.sent);
-            self.remove(key, Err(Error::Expired { topic, sent }), removed);
+            self.fail(key, |entry| Error::Expired { topic: entry.topic(), sent: entry.sent }, removed);
         }
     }
 
@@ -150,8 +155,7 @@ impl State {
             return;
         }
         for key in oldest {
-            let topic = self.store.get(key).map(Entry::topic).unwrap_or_default();
-            self.remove(key, Err(Error::Dropped { topic }), removed);
+            self.fail(key, |entry| Error::Dropped { topic: entry.topic() }, removed);
         }
     }
 }

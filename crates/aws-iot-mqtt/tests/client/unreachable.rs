@@ -3,8 +3,9 @@
 use std::error::Error as _;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
+use std::time::Duration;
 
-use aws_iot_mqtt::{Builder, Client, Error, Verdict};
+use aws_iot_mqtt::{Builder, Client, Error, Event, Publication, QoS, Reconnect, Verdict};
 use test_peers::Pki;
 
 use crate::support::{BOTH_VERSIONS, block_on, client, tls};
@@ -59,4 +60,24 @@ fn a_port_where_nobody_listens() {
     {
         assert!(words.contains(part), "'{part}' in: {words}");
     }
+}
+
+/// Nothing else happens until the next attempt, which is an hour away.
+#[test]
+fn a_message_that_expires_while_nobody_is_there_is_told_at_once() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let hour = Duration::from_secs(3600);
+    let builder = client(port, "device-1", tls_of_anybody()).reconnect(Reconnect::new().delays(hour, hour));
+    block_on(async {
+        let client = builder.start().unwrap();
+        let mut events = client.events();
+        let failed = async { while !matches!(events.next().await, Some(Event::ConnectFailed { .. })) {} };
+        failed.await;
+        let message = Publication::new("t", QoS::AtLeastOnce, "x").unwrap();
+        let message = message.message_expiry_interval(Duration::from_secs(1));
+        let error = client.publish_with(message).await.unwrap_err();
+        assert!(matches!(error, Error::Expired { sent: false, .. }), "{error:?}");
+    });
 }
