@@ -9,7 +9,7 @@ use rustls::ClientConfig;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::Payload;
-use crate::connection::{Shared, died};
+use crate::connection::{CloseOnDrop, Shared, died};
 use crate::message_queue::queue;
 use crate::outbox::Entry;
 use crate::session::{Command, SubscribeRequest};
@@ -28,11 +28,11 @@ pub(crate) type Outcome = Result<(), Error>;
 #[derive(Debug, Clone)]
 pub struct Client {
     pub(crate) commands: mpsc::Sender<Command>,
-    pub(crate) closing: Arc<watch::Sender<Option<DisconnectReason>>>,
     pub(crate) ended: watch::Receiver<Option<Outcome>>,
     pub(crate) shared: Arc<Shared>,
     /// For SUBSCRIBE and UNSUBSCRIBE.
     pub(crate) operation_timeout: Duration,
+    pub(crate) _alive: Arc<CloseOnDrop>,
 }
 
 /// What the server is told at the end.
@@ -272,11 +272,7 @@ impl Client {
     /// # Errors
     /// [`Error::NotDrained`] when acknowledgements are missing, or the reason why the client had ended before.
     pub async fn disconnect(&self, reason: DisconnectReason) -> Result<(), Error> {
-        self.closing.send_if_modified(|asked| {
-            let first = asked.is_none();
-            asked.get_or_insert(reason);
-            first
-        });
+        self.shared.close(reason);
         self.closed().await
     }
 
@@ -300,6 +296,7 @@ impl Client {
 
     async fn command(&self, command: Command) -> Result<(), Error> {
         if self.commands.send(command).await.is_ok() {
+            self.shared.waker.wake();
             return Ok(());
         }
         self.ended().await

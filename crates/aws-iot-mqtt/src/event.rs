@@ -55,7 +55,8 @@ pub enum Event {
         /// Why.
         error: Error,
     },
-    /// A message was not taken: the server refused it, or ended the connection over it.
+    /// A message was not taken: the server refused it, or ended the connection over it, or it is over a limit that the
+    /// server named. A durable outbox sets it aside.
     PublishRefused {
         /// Its topic.
         topic: String,

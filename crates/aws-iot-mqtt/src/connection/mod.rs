@@ -21,7 +21,7 @@ use tokio::time::{sleep_until, timeout};
 use tokio_rustls::client::TlsStream;
 use tracing::{info, warn};
 
-pub(crate) use self::shared::Shared;
+pub(crate) use self::shared::{CloseOnDrop, Shared};
 pub(crate) use self::thread::{died, start};
 pub(crate) use self::tls::with_alpn;
 use crate::codec::{ProtocolError, decode};

@@ -78,7 +78,8 @@ impl Supervisor<'_> {
                             "refused for minutes: the next attempt follows after the long interval"
                         );
                     }
-                    let most = if self.closing.has_begun() { PAUSE_WHILE_CLOSING } else { Duration::MAX };
+                    let closing = self.closing.until(Moment::now().instant).is_some();
+                    let most = if closing { PAUSE_WHILE_CLOSING } else { Duration::MAX };
                     // From the end of a connection that stood: AWS's Device Advisor fails a device that is back within a
                     // second (MQTT_ReconnectionAfterSuccessfulConnection). From the beginning of an attempt otherwise.
                     let gone = if connected { Duration::ZERO } else { started.elapsed() };
@@ -148,12 +149,15 @@ impl Supervisor<'_> {
     /// The same; with `waiting`, it also returns (`None`) when the end is asked for and messages are left: then it is time
     /// to connect, and not to wait.
     async fn offline(&mut self, waiting: bool) -> Option<Outcome> {
-        let mut commands_come = true;
+        let was_closing = self.closing.until(Moment::now().instant).is_some();
         loop {
             let now = Moment::now();
-            if self.closing.has_begun() {
+            while let Ok(command) = self.commands.try_recv() {
+                self.session.command(command, now);
+            }
+            let closing = self.closing.until(now.instant);
+            if closing.is_some() {
                 self.commands.close();
-                self.shared.outbox.close();
                 let messages = self.shared.outbox.depth().0;
                 if messages == 0 {
                     return Some(Ok(()));
@@ -161,16 +165,12 @@ impl Supervisor<'_> {
                 if let Some(after) = self.closing.overdue(now.instant) {
                     return Some(Err(Error::NotDrained { messages, after }));
                 }
-            }
-            let deadline = self.session.deadline(now).into_iter().chain(self.closing.until()).min();
-            tokio::select! {
-                command = self.commands.recv(), if commands_come => match command {
-                    Some(command) => self.session.command(command, Moment::now()),
-                    None => commands_come = false,
-                },
-                () = self.closing.asked() => if waiting && self.shared.outbox.depth().0 > 0 {
+                if waiting && !was_closing {
                     return None;
-                },
+                }
+            }
+            let deadline = self.session.deadline(now).into_iter().chain(closing).min();
+            tokio::select! {
                 () = self.shared.waker.woken() => self.session.woken(),
                 () = until(deadline) => drop(self.session.timer(Moment::now())),
             }

@@ -8,7 +8,7 @@ use tokio::runtime::{Builder as RuntimeBuilder, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{Instrument as _, dispatcher, info_span};
 
-use super::shared::{Closing, Shared};
+use super::shared::{CloseOnDrop, Closing, Shared};
 use super::supervisor::Supervisor;
 use crate::acknowledgement::SessionWaker;
 use crate::client::Outcome;
@@ -16,7 +16,7 @@ use crate::clock::Moment;
 use crate::message_queue::{CAPACITY, QueueWriter, WhenUnread, queue};
 use crate::session::{Command, Session, SubscribeRequest};
 use crate::subscription::Messages;
-use crate::{Builder, Cause, Client, DisconnectReason, Error, Event};
+use crate::{Builder, Cause, Client, Error, Event};
 
 /// How many commands wait for the session; who brings more waits for a place.
 const COMMANDS: usize = 64;
@@ -32,7 +32,6 @@ pub(crate) type Connected = oneshot::Receiver<Result<(), Error>>;
 pub(crate) fn start(settings: Builder, must_connect: bool) -> Result<(Client, Connected), Error> {
     let (connected, connects) = oneshot::channel();
     let (commands, to_do) = mpsc::channel(COMMANDS);
-    let (closing, asked) = watch::channel(None);
     let (end, ended) = watch::channel(None);
     let waker = Arc::<SessionWaker>::default();
     let (unrouted, reader) = queue(Arc::clone(&waker), CAPACITY, WhenUnread::Wait);
@@ -46,12 +45,16 @@ pub(crate) fn start(settings: Builder, must_connect: bool) -> Result<(Client, Co
     if let Some(durable) = &settings.durable {
         crate::outbox::durable::open(&shared.outbox, durable, settings.limits.receive_maximum)?;
     }
-    let operation_timeout = settings.operation_timeout;
-    let shared_by = Arc::clone(&shared);
-    let client = Client { commands, closing: Arc::new(closing), ended, shared: shared_by, operation_timeout };
+    let client = Client {
+        commands,
+        ended,
+        shared: Arc::clone(&shared),
+        operation_timeout: settings.operation_timeout,
+        _alive: Arc::new(CloseOnDrop(Arc::clone(&shared))),
+    };
     let log = dispatcher::get_default(Clone::clone);
     let first = must_connect.then_some(connected);
-    let work = Work { settings, shared, unrouted, to_do, asked, first };
+    let work = Work { settings, shared, unrouted, to_do, first };
     thread::Builder::new()
         .name("aws-iot-mqtt".to_owned())
         .spawn(move || dispatcher::with_default(&log, || run(work, end)))
@@ -68,7 +71,6 @@ struct Work {
     shared: Arc<Shared>,
     unrouted: QueueWriter,
     to_do: mpsc::Receiver<Command>,
-    asked: watch::Receiver<Option<DisconnectReason>>,
     first: Option<oneshot::Sender<Result<(), Error>>>,
 }
 
@@ -88,7 +90,7 @@ fn run(work: Work, end: watch::Sender<Option<Outcome>>) {
 }
 
 fn run_on(runtime: Runtime, work: Work, end: &watch::Sender<Option<Outcome>>) {
-    let Work { settings, shared, unrouted, to_do, asked, first } = work;
+    let Work { settings, shared, unrouted, to_do, first } = work;
     let span = info_span!("mqtt", endpoint = %settings.endpoint, client_id = %settings.connect.client_id);
     let client_id = settings.connect.client_id.clone();
     let mut session = Session::new(&shared, client_id, settings.operation_timeout, unrouted.clone());
@@ -101,7 +103,7 @@ fn run_on(runtime: Runtime, work: Work, end: &watch::Sender<Option<Outcome>>) {
         shared: &shared,
         session,
         commands: to_do,
-        closing: Closing::new(asked, settings.drain_timeout),
+        closing: Closing::new(Arc::clone(&shared), settings.drain_timeout),
         first,
     };
     let outcome = runtime.block_on(supervisor.run().instrument(span.clone()));

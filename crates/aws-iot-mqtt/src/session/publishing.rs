@@ -29,11 +29,6 @@ impl Session {
         usize::from(connection.negotiated.receive_maximum).saturating_sub(unacknowledged)
     }
 
-    /// Whether a message that comes in now could be sent.
-    pub(crate) fn wants_messages(&self) -> bool {
-        self.connection.is_some() && self.output.len() < HIGH_WATER && self.not_before.is_none()
-    }
-
     /// Sends what may be sent now.
     pub(crate) fn send(&mut self, now: Moment) {
         self.not_before = None;

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
 
-use aws_iot_mqtt::{Builder, Client, Error, QoS, SubscribeOptions, Verdict};
+use aws_iot_mqtt::{Builder, Client, Error, Event, Publication, QoS, Reconnect, SubscribeOptions, Verdict};
 use test_peers::Pki;
 
 use crate::support::{BOTH_VERSIONS, block_on, client, lasting, tls};
@@ -81,5 +81,25 @@ fn calls_to_subscribe_and_unsubscribe_end_also_where_there_is_no_connection() {
             assert!(matches!(error, Error::OperationTimeout { .. }), "{error:?}");
             assert!(error.to_string().contains(what), "{error}");
         }
+    });
+}
+
+/// Nothing else happens until the next attempt, which is an hour away.
+#[test]
+fn a_message_that_expires_while_nobody_is_there_is_told_at_once() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let hour = Duration::from_secs(3600);
+    let builder = client(port, "device-1", tls_of_anybody()).reconnect(Reconnect::new().delays(hour, hour));
+    block_on(async {
+        let client = builder.start().unwrap();
+        let mut events = client.events();
+        let failed = async { while !matches!(events.next().await, Some(Event::ConnectFailed { .. })) {} };
+        failed.await;
+        let message = Publication::new("t", QoS::AtLeastOnce, "x").unwrap();
+        let message = message.message_expiry_interval(Duration::from_secs(1));
+        let error = client.publish_with(message).await.unwrap_err();
+        assert!(matches!(error, Error::Expired { sent: false, .. }), "{error:?}");
     });
 }

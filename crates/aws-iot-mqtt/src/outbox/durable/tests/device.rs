@@ -49,7 +49,7 @@ pub(super) fn device_with(
     durable: DurableOptions,
     options: OutboxOptions,
 ) -> std::io::Result<Device> {
-    let outbox = Arc::new(Outbox::new(options, Arc::default(), Arc::default()));
+    let outbox = Arc::new(Outbox::new(options, Arc::default(), Arc::default(), Arc::default()));
     let spool = Arc::new(DiskSpool::new(durable.clone()));
     let mut log = Log::open(disk.clone(), SEGMENT, None)?;
     log.begin()?;
