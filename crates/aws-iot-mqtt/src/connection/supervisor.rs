@@ -218,13 +218,6 @@ impl Supervisor<'_> {
 
 /// Whether [`Builder::connect`](crate::Builder::connect) tries again: nobody has to change anything first.
 fn may_pass(error: &Error, session_present: bool) -> bool {
-    let final_answer = matches!(
-        error,
-        Error::Protocol { .. }
-            | Error::ServerNotTrusted { .. }
-            | Error::Clock { .. }
-            | Error::NotMqtt { .. }
-            | Error::Signer { .. }
-    );
-    session_present || (error.verdict() == Verdict::Transient && !final_answer)
+    let is_final = matches!(error, Error::Protocol { .. } | Error::Clock { .. } | Error::Signer { .. });
+    session_present || (error.verdict() == Verdict::Transient && !is_final)
 }

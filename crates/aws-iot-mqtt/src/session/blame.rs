@@ -74,27 +74,6 @@ impl Blame {
         let granted = |item: &Item| matches!(item, Item::Filter(filter) if filters.contains(filter));
         self.suspect = self.suspect.take().filter(|suspect| !granted(&suspect.item));
     }
-
-    /// The next message that was set aside and is to be sent, alone. `idle`: no other message is left to send.
-    pub(super) fn take_back(&mut self, idle: impl Fn() -> bool) -> Option<Key> {
-        let due = |suspect: &Suspect| suspect.others_pass || idle();
-        let index = self.aside.iter().position(due).filter(|_| self.suspect.is_none())?;
-        let suspect = self.suspect.insert(self.aside.remove(index));
-        match suspect.item {
-            Item::Publish(key) => Some(key),
-            Item::Filter(_) => None,
-        }
-    }
-
-    /// What is sent alone, or first.
-    pub(super) fn suspect(&self) -> Option<&Item> {
-        self.suspect.as_ref().map(|suspect| &suspect.item)
-    }
-
-    /// It is gone: the message has expired, or nobody wants the subscription any more.
-    pub(super) fn forget_suspect(&mut self) {
-        self.suspect = None;
-    }
 }
 
 /// Whether the server ended the connection, and not because of its own state or another client.
@@ -140,6 +119,28 @@ impl Session {
             Item::Publish(key) => format!("the message to '{}'", self.outbox.topic(*key).unwrap_or_default()),
             Item::Filter(filter) => format!("the subscription to '{filter}'"),
         }
+    }
+
+    /// A message that was set aside goes out again, alone, once others have passed or nothing else is left.
+    pub(super) fn take_back(&mut self) {
+        let Self { blame, outbox, subscriptions, ids, .. } = self;
+        // What will never be answered must not keep the others waiting.
+        let is_left = |suspect: &mut Suspect| match &suspect.item {
+            Item::Publish(key) => outbox.contains(*key),
+            Item::Filter(filter) => subscriptions.is_left(filter),
+        };
+        blame.aside.retain_mut(is_left);
+        let _ = blame.suspect.take_if(|suspect| !is_left(suspect));
+        if blame.suspect.is_some() {
+            return;
+        }
+        let idle = || ids.publishes() == 0 && !outbox.has_waiting();
+        let due = blame.aside.iter().position(|suspect| suspect.others_pass || idle());
+        let suspect = due.map(|index| blame.aside.remove(index));
+        if let Some(Item::Publish(key)) = suspect.as_ref().map(|suspect| &suspect.item) {
+            outbox.take_back(*key);
+        }
+        blame.suspect = suspect;
     }
 
     /// The connection ended at `now` with `oldest` unanswered.
