@@ -58,6 +58,11 @@ impl Pkcs11Uri {
         self.id.as_deref()
     }
 
+    /// The token's label.
+    pub fn token(&self) -> Option<&str> {
+        self.text("token")
+    }
+
     /// The PKCS#11 module.
     pub fn module_path(&self) -> Option<&Path> {
         self.text("module-path").map(Path::new)
