@@ -95,8 +95,8 @@ fn byte(position: usize) -> u8 {
 /// Moves what the module prints into the ring.
 fn collect(mut reader: PipeReader) {
     let mut buffer = [0_u8; 1024];
-    // The process itself holds the writing end, so this ends with the process.
-    while let Ok(length) = reader.read(&mut buffer) {
+    // The process itself holds the writing end, as a rule until it ends.
+    while let Ok(length @ 1..) = reader.read(&mut buffer) {
         for byte in buffer.iter().take(length) {
             if *byte == MARK {
                 let (marks, came) = &MARKS;
