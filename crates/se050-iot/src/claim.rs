@@ -17,6 +17,7 @@ use se050_device::{DeviceArgs, DeviceSettings};
 use se050_key::{Certificate, Key, Selector};
 use tokio::time::{Instant, sleep};
 
+use crate::connection::name_and_value;
 use crate::exit::Exit;
 use crate::files;
 use crate::terminal::say;
@@ -60,7 +61,7 @@ pub(crate) struct ClaimArgs {
     #[arg(long, visible_alias = "thing", value_name = "NAME")]
     thing_name: Option<String>,
     /// Another parameter of the template; may be repeated
-    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
+    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = name_and_value)]
     parameters: Vec<(String, String)>,
     /// Where the device configuration is written, with the certificate beside it
     #[arg(long, value_name = "FILE", default_value = "device.toml")]
@@ -69,18 +70,10 @@ pub(crate) struct ClaimArgs {
     device: DeviceArgs,
 }
 
-fn parameter(text: &str) -> Result<(String, String), String> {
-    let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
-    pair.map(|(name, value)| (name.to_owned(), value.to_owned())).ok_or_else(|| "write NAME=VALUE".to_owned())
-}
-
 pub(crate) fn run(args: &ClaimArgs) -> anyhow::Result<Exit> {
     let settings = args.device.options().settings()?;
     let endpoint = settings.endpoint()?.to_owned();
-    let selector = settings
-        .key
-        .clone()
-        .context("the private key is missing: --key-label <LABEL>, or --config <FILE>")?;
+    let selector = settings.key()?.clone();
     let target = args.target()?;
     let (key, current) = if args.renew {
         let (label, file) = (settings.certificate.as_ref(), settings.certificate_file.as_deref());
@@ -88,7 +81,7 @@ pub(crate) fn run(args: &ClaimArgs) -> anyhow::Result<Exit> {
             settings.token.open(&selector, label, file, "the certificate that is in use is needed")?;
         (opened.key, Some(opened.certificate))
     } else {
-        (settings.token.builder(&[&selector])?.open()?.key(&selector, None)?, None)
+        (settings.token.token(&[&selector])?.key(&selector, None)?, None)
     };
     let parameters = args.parameters(&target);
     let common_name = target.thing.clone().unwrap_or_else(|| "se050".to_owned());
