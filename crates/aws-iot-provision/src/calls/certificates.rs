@@ -1,6 +1,6 @@
 use device_identity::DeviceCertificate;
 
-use super::{ControlPlane, on_certificate, part, unless_missing};
+use super::{Provisioner, on_certificate, part, unless_missing};
 use crate::certificate::CertificateId;
 use crate::error::Error;
 
@@ -23,7 +23,7 @@ impl FoundCertificate {
     }
 }
 
-impl ControlPlane {
+impl Provisioner {
     /// The certificate, or `None` if none of that id is registered.
     pub(crate) async fn describe_certificate(
         &self,

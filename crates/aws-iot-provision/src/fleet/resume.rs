@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::error::{FleetError, IoError};
+use super::error::FleetError;
 use super::report::Origin;
 use super::row::RowResult;
 
@@ -34,15 +34,11 @@ impl DoneBefore {
     /// # Errors
     /// When it cannot be read, or is no results file.
     pub fn read(path: &Path, origin: &Origin) -> Result<Self, FleetError> {
-        let failed = |source| FleetError::Io {
-            doing: "read the results",
-            path: path.to_owned(),
-            source: IoError(source),
-        };
+        let failed = FleetError::io("read the results", path);
         let mut devices = HashSet::new();
-        let mut lines = BufReader::new(File::open(path).map_err(failed)?).split(b'\n').zip(1..).peekable();
+        let mut lines = BufReader::new(File::open(path).map_err(&failed)?).split(b'\n').zip(1..).peekable();
         while let Some((line, number)) = lines.next() {
-            let line = line.map_err(failed)?;
+            let line = line.map_err(&failed)?;
             let line: Line = match serde_json::from_slice(&line) {
                 Ok(line) => line,
                 Err(_) if number > 1 && lines.peek().is_none() => break,

@@ -2,8 +2,6 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::candidate::Candidate;
-
 /// What came of one device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -57,15 +55,15 @@ pub enum RowResult {
 pub struct Counts(BTreeMap<RowResult, usize>);
 
 impl Row {
-    /// A row with nothing done yet.
-    pub(crate) fn of(candidate: &Candidate, result: RowResult) -> Self {
+    /// A row with nothing done and nothing known yet.
+    pub(super) fn new(source: &str, result: RowResult) -> Self {
         Self {
-            source: candidate.source.clone(),
-            thing: candidate.thing.clone().unwrap_or_default(),
-            certificate: candidate.certificate.clone().unwrap_or_default(),
+            source: source.to_owned(),
+            thing: String::new(),
+            certificate: String::new(),
             endpoint: None,
             result,
-            identity: candidate.result.as_ref().map(|(_, checked)| checked.summary()).unwrap_or_default(),
+            identity: String::new(),
             done: Vec::new(),
             warnings: Vec::new(),
             error: None,

@@ -1,5 +1,6 @@
 //! A list as a table with named columns: CSV, a JSON array, or JSON lines. The content tells which, not the file's name.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -197,7 +198,17 @@ fn fields(record: &str, separator: u8) -> Result<Vec<String>, String> {
     Ok(record.unwrap_or_default().iter().map(from_spreadsheet).collect())
 }
 
-/// Without the apostrophe that [`spreadsheet_cell`](super::spreadsheet_cell) sets before what would be a formula.
+/// The text as a cell of a CSV file that a spreadsheet does not take for a formula (OWASP, "CSV Injection"). Reading a list
+/// takes the apostrophe off again.
+pub fn spreadsheet_cell(text: &str) -> Cow<'_, str> {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        Cow::Owned(format!("'{text}"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// Without that apostrophe.
 fn from_spreadsheet(cell: &str) -> String {
     match cell.strip_prefix('\'') {
         Some(rest) if rest.starts_with(['=', '+', '-', '@']) => rest.to_owned(),
