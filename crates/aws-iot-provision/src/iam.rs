@@ -109,7 +109,7 @@ mod tests {
         const SOURCES: [&str; 7] = [
             include_str!("access.rs"),
             include_str!("calls/attachments.rs"),
-            include_str!("calls/certificates.rs"),
+            include_str!("certificate.rs"),
             include_str!("calls/mod.rs"),
             include_str!("calls/policies.rs"),
             include_str!("calls/things.rs"),

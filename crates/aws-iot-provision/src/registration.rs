@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::attributes;
-use crate::calls::Provisioner;
-use crate::calls::{AttachedThing, FoundCertificate, FoundThing};
-use crate::certificate::CertificateId;
+use crate::calls::{AttachedThing, FoundThing, Provisioner};
+use crate::certificate::{CertificateId, FoundCertificate};
 use crate::device::{Attachment, Device, OtherCertificates, Status};
 use crate::error::Error;
 use crate::marker::Marker;

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::calls::FoundCertificate;
 use crate::calls::Provisioner;
-use crate::certificate::CertificateId;
+use crate::certificate::{CertificateId, FoundCertificate};
 use crate::device::Status;
 use crate::error::Error;
 use crate::grants::Grants;

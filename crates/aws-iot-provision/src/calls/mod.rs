@@ -2,7 +2,6 @@
 //! pages are the SDK's.
 
 mod attachments;
-mod certificates;
 mod policies;
 mod things;
 
@@ -18,7 +17,6 @@ use aws_sdk_iot::error::{ProvideErrorMetadata, SdkError};
 use tokio::sync::{Mutex, OnceCell};
 
 pub(crate) use attachments::AttachedThing;
-pub(crate) use certificates::FoundCertificate;
 pub(crate) use things::FoundThing;
 
 use crate::account;

@@ -5,7 +5,7 @@ use futures_util::stream;
 
 use super::candidate::Candidate;
 use super::error::{EntryError, one_line};
-use super::resume::DoneBefore;
+use super::report::DoneBefore;
 use super::row::{Row, RowResult};
 use crate::apply::{Applied, Progress};
 use crate::calls::Provisioner;
