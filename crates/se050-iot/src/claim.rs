@@ -199,10 +199,11 @@ impl Target {
                 let mut config =
                     DeviceConfig::new(settings.endpoint()?, thing, KeyConfig::from(key.to_string().as_str()));
                 config.port = settings.port;
-                config.ca_file = absolute(settings.ca_file.as_deref())?;
-                config.key.pkcs11_lib = absolute(settings.token.pkcs11_lib.as_deref())?;
+                config.ca_file = settings.ca_file.as_deref().map(files::absolute).transpose()?;
+                config.key.pkcs11_lib =
+                    settings.token.pkcs11_lib.as_deref().map(files::absolute).transpose()?;
                 config.key.token_label = settings.token.token_label.clone();
-                config.key.pin_file = absolute(settings.token.pin_file.as_deref())?;
+                config.key.pin_file = settings.token.pin_file.as_deref().map(files::absolute).transpose()?;
                 config
             }
         };
@@ -212,11 +213,6 @@ impl Target {
         say!("written: {} and {}", self.config.display(), self.certificate.display());
         Ok(())
     }
-}
-
-fn absolute(path: Option<&Path>) -> anyhow::Result<Option<String>> {
-    let absolute = path.map(std::path::absolute).transpose()?;
-    Ok(absolute.map(|path| path.display().to_string()))
 }
 
 /// TLS with the claim certificate, whose key is a file.
