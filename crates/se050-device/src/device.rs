@@ -155,17 +155,16 @@ impl DeviceSettings {
         Ok(self.endpoint.as_deref().ok_or(missing)?)
     }
 
-    /// The HTTP proxy to go through, if any: the one that the program was told, else the one that the environment names for the
-    /// endpoint (`HTTPS_PROXY`, `NO_PROXY`), else the device configuration's.
+    /// The HTTP proxy to go through to that host, if any: the one that the program was told, else the one that the environment
+    /// names for the host (`HTTPS_PROXY`, `NO_PROXY`), else the device configuration's.
     ///
     /// # Errors
     /// The environment's cannot be used.
-    pub fn proxy(&self) -> Result<Option<Proxy>, aws_iot_mqtt::Error> {
+    pub fn proxy_to(&self, host: &str) -> Result<Option<Proxy>, aws_iot_mqtt::Error> {
         if self.proxy.is_some() {
             return Ok(self.proxy.clone());
         }
-        let environment = self.endpoint.as_deref().map(Proxy::from_environment).transpose()?.flatten();
-        Ok(environment.or_else(|| self.config_proxy.clone()))
+        Ok(Proxy::from_environment(host)?.or_else(|| self.config_proxy.clone()))
     }
 
     /// The authorities that are trusted.
@@ -190,7 +189,8 @@ impl DeviceSettings {
         let identity = ClientIdentity::new(key, &certificate)?;
         let tls =
             ClientConfigBuilder::new(&identity, self.roots()?).tls_versions(self.tls_versions).build()?;
-        let (endpoint, proxy) = (self.endpoint()?.to_owned(), self.proxy()?);
+        let endpoint = self.endpoint()?.to_owned();
+        let proxy = self.proxy_to(&endpoint)?;
         let client_id = self.client_id_of(&certificate);
         Ok(Device {
             endpoint,

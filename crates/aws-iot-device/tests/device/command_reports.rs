@@ -140,6 +140,73 @@ fn a_result_that_nobody_answers_is_kept_and_reported_later() {
 }
 
 #[test]
+fn a_late_answer_to_an_earlier_report_is_not_taken_for_that_to_the_result() {
+    let Some(bench) = Bench::new() else { return };
+    block_on(async {
+        let mut service = bench.service().await;
+        let (client, mut messages, commands) = bench.device().await;
+        let mut commands = commands.timeout(Duration::from_secs(2));
+        service.start("e-1").await;
+        let message = soon(messages.next()).await.unwrap();
+        let script = async {
+            let (answers, status) = service.report().await;
+            assert_eq!(status, "IN_PROGRESS");
+            // Its answer comes only after the device has given up, and the result has been sent, which AWS IoT throttles.
+            assert_eq!(service.report().await.1, "SUCCEEDED");
+            service.accept(&answers).await;
+            service.reject(&answers, "RequestThrottled").await;
+            let mut results = 1;
+            // From here on it takes the result, once.
+            while let Ok(report) = tokio::time::timeout(Duration::from_secs(5), service.report()).await {
+                assert_eq!(report.1, "SUCCEEDED");
+                results += 1;
+                match results {
+                    2 => service.accept(&answers).await,
+                    _ => service.reject(&answers, "TerminalStateReached").await,
+                }
+            }
+            results
+        };
+        let handled = commands.handle(&message, |_| async { CommandResult::succeeded() });
+        let (handled, results) = tokio::join!(handled, script);
+        assert!(handled.unwrap());
+        assert!(results >= 2, "the result was lost");
+        // Nothing is left to report.
+        commands.report_unfinished().await.unwrap();
+        client.disconnect(Default::default()).await.unwrap();
+    });
+}
+
+#[test]
+fn a_result_that_aws_iot_had_taken_without_the_device_hearing_of_it_is_reported() {
+    let Some(bench) = Bench::new() else { return };
+    block_on(async {
+        let mut service = bench.service().await;
+        let (client, mut messages, commands) = bench.device().await;
+        let mut commands = commands.timeout(Duration::from_secs(1));
+        service.start("e-1").await;
+        let message = soon(messages.next()).await.unwrap();
+        let accept_first = async {
+            let (answers, _) = service.report().await;
+            service.accept(&answers).await;
+        };
+        let handled = commands.handle(&message, |_| async { CommandResult::succeeded() });
+        let (handled, ()) = tokio::join!(handled, accept_first);
+        assert!(matches!(handled, Err(Error::NoAnswer { .. })), "{handled:?}");
+        service.report().await;
+        client.disconnect(Default::default()).await.unwrap();
+        drop((messages, commands));
+        let (_client, _messages, mut commands) = bench.device().await;
+        let refuse = async {
+            let (answers, _) = service.report().await;
+            service.reject(&answers, "TerminalStateReached").await;
+        };
+        let (reported, ()) = tokio::join!(commands.report_unfinished(), refuse);
+        reported.unwrap();
+    });
+}
+
+#[test]
 fn each_code_of_a_refused_report_has_its_name() {
     let Some(bench) = Bench::new() else { return };
     block_on(async {
