@@ -228,7 +228,10 @@ async fn subscribe(client: &Client, filters: &[String]) -> Result<Vec<Subscripti
         SubscribeOptions::new(filter.as_str(), QoS::AtLeastOnce)
             .map(|options| options.queue(UNREAD, WhenUnread::DropOldest))
     });
-    client.subscribe_all(options.collect::<Result<Vec<_>, _>>()?).await
+    let mut answers = client.subscribe_all(options.collect::<Result<Vec<_>, _>>()?).await?;
+    // A session may have kept answers to an earlier process.
+    discard(&mut answers).await;
+    Ok(answers)
 }
 
 /// The future's output; nothing while there is none.

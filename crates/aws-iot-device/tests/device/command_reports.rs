@@ -1,50 +1,34 @@
-//! Reports of commands, against a service that follows a script: mosquitto, with the test as AWS IoT behind it.
+//! Reports of commands, against a service that follows a script.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_iot_device::{CommandResult, Commands, Error, RejectedErrorCode};
-use aws_iot_mqtt::{Builder, Client, Messages, QoS, Subscription};
-use serde_json::{Value, json};
-use test_peers::{Mosquitto, Pki, TlsVersion};
+use aws_iot_mqtt::{Builder, Client, Messages};
+use serde_json::json;
 
-use crate::support::{block_on, client, soon, tls};
+use crate::support::script::{Script, Service};
+use crate::support::{block_on, soon};
 
 struct Bench {
-    broker: Mosquitto,
-    pki: Pki,
+    script: Script,
     directory: tempfile::TempDir,
-}
-
-/// AWS IoT's end.
-struct Service {
-    client: Client,
-    reports: Subscription,
 }
 
 impl Bench {
     fn new() -> Option<Self> {
-        let pki = Pki::new();
-        let broker = Mosquitto::start(&pki.ca_pem(), TlsVersion::Any)?;
-        Some(Self { broker, pki, directory: tempfile::tempdir().unwrap() })
-    }
-
-    fn client(&self, id: &str) -> Builder {
-        client(self.broker.port(), id, tls(&self.pki.client(id), self.broker.server_ca_pem()))
+        Some(Self { script: Script::new()?, directory: tempfile::tempdir().unwrap() })
     }
 
     async fn service(&self) -> Service {
-        let client = self.client("aws").connect().await.unwrap();
-        let filter = "$aws/commands/things/device-1/executions/+/response/json";
-        let reports = client.subscribe(filter, QoS::AtLeastOnce).await.unwrap();
-        Service { client, reports }
+        self.script.service("$aws/commands/things/device-1/executions/+/response/json").await
     }
 
     async fn device(&self) -> (Client, Messages, Commands) {
         let builder = Commands::subscriptions("device-1")
             .unwrap()
             .into_iter()
-            .fold(self.client("device-1"), Builder::subscribe);
+            .fold(self.script.client("device-1"), Builder::subscribe);
         let client = builder.connect().await.unwrap();
         let messages = client.messages().unwrap();
         let commands = Commands::open(&client, "device-1", self.directory.path().join("journal")).unwrap();
@@ -54,25 +38,22 @@ impl Bench {
 
 impl Service {
     async fn start(&self, execution: &str) {
-        let topic = format!("$aws/commands/things/device-1/executions/{execution}/request/json");
-        self.client.publish(&topic, QoS::AtLeastOnce, "{}").await.unwrap();
+        self.say(&format!("$aws/commands/things/device-1/executions/{execution}/request/json"), &json!({}))
+            .await;
     }
 
     /// The next report; the topic of its answers and its status.
     async fn report(&mut self) -> (String, String) {
-        let message = soon(self.reports.next()).await.unwrap();
-        let report: Value = serde_json::from_slice(&message.payload).unwrap();
-        let answers = message.topic.as_str().strip_suffix("/json").unwrap().to_owned();
-        (answers, report["status"].as_str().unwrap().to_owned())
+        let (topic, report) = self.request().await;
+        (topic.strip_suffix("/json").unwrap().to_owned(), report["status"].as_str().unwrap().to_owned())
     }
 
     async fn accept(&self, answers: &str) {
-        self.client.publish(format!("{answers}/accepted/json"), QoS::AtLeastOnce, "{}").await.unwrap();
+        self.say(&format!("{answers}/accepted/json"), &json!({})).await;
     }
 
     async fn reject(&self, answers: &str, code: &str) {
-        let payload = json!({"error": code, "errorMessage": "why"}).to_string();
-        self.client.publish(format!("{answers}/rejected/json"), QoS::AtLeastOnce, payload).await.unwrap();
+        self.say(&format!("{answers}/rejected/json"), &json!({"error": code, "errorMessage": "why"})).await;
     }
 }
 
