@@ -1,6 +1,6 @@
 //! A device that is ready to connect.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +27,7 @@ pub struct Device {
     thing: String,
     topic_prefix: String,
     certificate: Certificate,
+    certificate_file: Option<PathBuf>,
     identity: ClientIdentity,
     tls: Arc<ClientConfig>,
     proxy: Option<Proxy>,
@@ -108,6 +109,21 @@ impl Device {
     /// The device's certificate.
     pub fn certificate(&self) -> &Certificate {
         &self.certificate
+    }
+
+    /// The file that the certificate was read from; `None`: it is in the token.
+    pub fn certificate_file(&self) -> Option<&Path> {
+        self.certificate_file.as_deref()
+    }
+
+    /// A request for another certificate for the same key (PKCS#10, in PEM), in the thing's name. It costs a signature in the chip, and
+    /// blocks the thread meanwhile.
+    ///
+    /// # Errors
+    /// The chip does not sign.
+    pub fn certificate_request(&self) -> Result<String, se050_key::Error> {
+        // A thing's name has up to 128 characters, a common name 64 (RFC 5280, appendix A.1); AWS IoT does not look at it.
+        self.identity.key().certificate_request(&format!("{:.64}", self.thing))
     }
 }
 
@@ -199,6 +215,7 @@ impl DeviceSettings {
             topic_prefix: self.topic_prefix.unwrap_or_else(|| client_id.clone()),
             client_id,
             certificate,
+            certificate_file: self.certificate_file,
             identity,
             tls: Arc::new(tls),
             proxy,

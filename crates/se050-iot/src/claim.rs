@@ -94,7 +94,8 @@ pub(crate) fn run(args: &ClaimArgs) -> anyhow::Result<Exit> {
     };
     let parameters = args.parameters(&target);
     let common_name = target.thing.clone().unwrap_or_else(|| "se050".to_owned());
-    let request = key.certificate_request(&common_name)?;
+    // A thing's name has up to 128 characters, a common name 64 (RFC 5280, appendix A.1); AWS IoT does not look at it.
+    let request = key.certificate_request(&format!("{common_name:.64}"))?;
     let builder = match (current, &args.claim_cert, &args.claim_key) {
         (Some(certificate), ..) => {
             let device = settings.clone().device(key.clone(), certificate)?;
