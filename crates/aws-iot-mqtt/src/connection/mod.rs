@@ -21,6 +21,7 @@ use tokio::time::{sleep_until, timeout};
 use tokio_rustls::client::TlsStream;
 use tracing::{info, warn};
 
+pub(crate) use self::proxy::tunnel;
 pub(crate) use self::shared::{CloseOnDrop, Shared};
 pub(crate) use self::thread::{died, start};
 pub(crate) use self::tls::with_alpn;
@@ -88,7 +89,7 @@ async fn open(settings: &Builder, stage: &Cell<Stage>) -> Result<TlsStream<TcpSt
     let socket = match &settings.proxy {
         Some(proxy) => {
             stage.set(Stage::Proxy);
-            proxy::tunnel(proxy, &settings.server()).await?
+            tunnel(proxy, &settings.server()).await?
         }
         None => {
             let addresses = dial::resolve(&settings.endpoint, settings.port).await?;

@@ -7,13 +7,14 @@ use std::time::{Duration, Instant, SystemTime};
 use aws_iot_mqtt::{Error, Stage, Topic};
 use se050_device::{Device, DeviceSettings};
 
-use super::checklist::{Checklist, Problem, sentence};
+use super::checklist::{Checklist, Problem};
 use super::chip::Identity;
 use super::messages::{Text, device as words, text};
 use super::server::Recorder;
 use super::topics::{self, MESSAGES, Session};
 use super::{clock, network, server_time};
 use crate::round_trip;
+use crate::terminal::sentence;
 
 /// AWS IoT Core's ports ("Device communication protocols" in its developer guide).
 const MQTT_PORT: u16 = 8883;
@@ -31,7 +32,7 @@ pub(super) fn check(
 ) -> anyhow::Result<()> {
     let endpoint = settings.endpoint()?.to_owned();
     let clock = clock::check(list, SystemTime::now());
-    let proxied = match settings.proxy() {
+    let proxied = match settings.proxy_to(&endpoint) {
         Ok(proxy) => proxy.is_some(),
         Err(error) => {
             let cause = text!(words::PROXY_WRONG, error = error.report());
