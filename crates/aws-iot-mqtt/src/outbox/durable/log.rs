@@ -1,7 +1,8 @@
-//! The log: messages are appended, read in their order, and told as done with. Files are never changed, only removed.
+//! The log: messages are appended, read in their order, and told as done with.
 //!
-//! A segment is a file of records. The log appends to one segment, which it has made itself: what an earlier process or a
-//! failed write has left in a file is read, and nothing is ever written behind it.
+//! A segment is a file of records. The log appends to one segment, which it has made itself. What an earlier process or a
+//! failed write has left in a file is read, and no message is ever written behind it: when the log is opened, a torn end is
+//! cut off and a seal is put there.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -80,17 +81,19 @@ impl<F: Files> Log<F> {
         for (age, id) in ids.iter().rev().enumerate() {
             let file = files.open(&name(*id))?;
             let mut length = files.length(&file)?;
-            let sealed = if found.is_some() { read_seal(&files, &file, *id, length)? } else { None };
+            let mut reader = Reader::new(file, *id);
+            let sealed = if found.is_some() { read_seal(&files, &mut reader, length) } else { None };
             let summary = match sealed {
                 Some(summary) => summary,
                 None => {
-                    let scan = scan(&files, file, *id, length);
+                    let scan = scan(&files, reader, length);
                     if found.is_none() {
                         in_newest = age == 0 && scan.progress.is_some();
                         found = scan.progress;
                     }
                     if !scan.sealed && scan.summary.messages > 0 {
-                        length = seal(&files, *id, scan.end, &scan.summary)?;
+                        // Without a seal the segment is read again at the next start: a full disk does not keep it from starting.
+                        length = seal(&files, *id, scan.end, &scan.summary).unwrap_or(scan.end);
                     }
                     scan.summary
                 }

@@ -6,10 +6,11 @@ use super::files::Files;
 use super::log::Depth;
 use super::progress::Progress;
 use super::reader::{Damage, Item, Reader};
-use super::record::{self, HEADER, Header, Kind, Record, SEAL, Summary};
+use super::record::{self, Kind, Record, SEAL, Summary};
 
 /// How the names of segments end. A later format will have another ending, so that an older program leaves its files alone.
 const ENDING: &str = ".mqo1";
+
 /// What a segment holds.
 pub(super) struct Scan {
     pub(super) summary: Summary,
@@ -36,8 +37,7 @@ pub(super) fn name(id: u64) -> String {
 }
 
 /// Reads a whole segment, whatever state it is in.
-pub(super) fn scan<F: Files>(files: &F, file: F::File, id: u64, length: u64) -> Scan {
-    let mut reader = Reader::new(file, id);
+pub(super) fn scan<F: Files>(files: &F, mut reader: Reader<F::File>, length: u64) -> Scan {
     let mut scan = Scan { summary: Summary::default(), progress: None, sealed: false, end: length };
     while let Some(item) = reader.next(files, length) {
         match item {
@@ -66,31 +66,15 @@ pub(super) fn count<F: Files>(files: &F, id: u64, length: u64, progress: &Progre
     Ok(depth)
 }
 
-/// What the segment's last record says it holds, if it is sealed.
-pub(super) fn read_seal<F: Files>(
-    files: &F,
-    file: &F::File,
-    id: u64,
-    length: u64,
-) -> io::Result<Option<Summary>> {
-    let Some(offset) = length.checked_sub(SEAL as u64) else { return Ok(None) };
-    let mut bytes = [0; SEAL];
-    let mut filled = 0;
-    while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match files.read_at(file, offset + filled as u64, rest) {
-            Ok(0) => return Ok(None),
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // The records before it may be readable.
-            Err(_) => return Ok(None),
-        }
-    }
-    let header = Header::parse(id, offset, &bytes);
-    let record = header.and_then(|header| header.record(bytes.get(HEADER..)?));
-    Ok(match record {
-        Some(Record::Seal(summary)) => Some(summary),
+/// What the segment's last record says it holds, if it is sealed. The reader is then at the beginning again.
+pub(super) fn read_seal<F: Files>(files: &F, reader: &mut Reader<F::File>, length: u64) -> Option<Summary> {
+    reader.offset = length.checked_sub(SEAL as u64)?;
+    let last = reader.next(files, length);
+    reader.offset = 0;
+    match last {
+        Some(Item::Record(Record::Seal(summary), _)) => Some(summary),
         _ => None,
-    })
+    }
 }
 
 /// Cuts a torn end off, and writes down what is in the segment. Returns its length.

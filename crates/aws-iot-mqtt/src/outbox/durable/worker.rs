@@ -62,15 +62,23 @@ struct Failure {
 }
 
 impl<F: Files, M: Fn() -> F> Worker<F, M> {
-    pub(super) fn new(
+    /// Opens the store, and loads the first messages. `receive_maximum`: how many messages may be unacknowledged at most.
+    pub(super) fn open(
         outbox: Arc<Outbox>,
         spool: Arc<DiskSpool>,
-        log: Log<F>,
         files: M,
+        segment_bytes: u64,
         lock: Option<Lock>,
         receive_maximum: u16,
-    ) -> Self {
-        Self {
+    ) -> io::Result<Self> {
+        let mut log = Log::open(files(), segment_bytes, None)?;
+        let failed = match (log.begin(), spool.options.when_disk_fails) {
+            (Err(error), WhenDiskFails::Refuse) => return Err(error),
+            (begun, _) => begun.err(),
+        };
+        let Depth { messages, bytes } = log.live();
+        info!(directory = %spool.options.directory.display(), messages, bytes, "the durable outbox is open");
+        let mut worker = Self {
             outbox,
             spool,
             written_before: log.totals().written_bytes,
@@ -84,7 +92,12 @@ impl<F: Files, M: Fn() -> F> Worker<F, M> {
             unsaved_since: None,
             refused: Vec::new(),
             failure: None,
+        };
+        if let Some(error) = failed {
+            worker.fail("be written to", error);
         }
+        worker.load();
+        Ok(worker)
     }
 
     /// Works until the outbox is closed.
