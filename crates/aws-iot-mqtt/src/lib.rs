@@ -9,6 +9,8 @@ mod connection;
 mod error;
 mod event;
 mod filter;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod limits;
 mod message;
 mod message_queue;

@@ -104,7 +104,7 @@ impl Negotiated {
     }
 
     /// With a server that names no limits.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn for_tests(keep_alive: Duration) -> Self {
         Self {
             session_present: false,

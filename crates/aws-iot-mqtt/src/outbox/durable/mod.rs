@@ -37,6 +37,8 @@ use self::lock::Lock;
 pub use self::message::StoredMessage;
 pub use self::options::{Commit, DurableOptions, WhenDiskFails};
 pub use self::progress::Totals;
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::record::fuzz;
 pub use self::set_aside::{SetAsideContent, SetAsideItem};
 use self::spool::DiskSpool;
 use self::worker::Worker;
