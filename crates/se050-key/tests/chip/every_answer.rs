@@ -194,48 +194,61 @@ fn with(
     Outcome { succeeded: result.is_ok(), used_up }
 }
 
-/// Every function, once and for good, on a module that is as good as a new process whenever one is needed.
+/// Every function, once and for good, on each version of the module.
 fn sweep(what: &str, functions: &[&'static str], opens_each_time: bool) {
-    let (first, directory) = new_chip();
-    for (place, version) in Version::ALL.into_iter().enumerate() {
-        first.set_version(version).unwrap();
-        let (mut succeeded, mut failed, mut processes) = (0, 0, 0);
-        let faults = functions.iter().flat_map(|&function| {
-            let both = |&answer| [Fault::FailNext { function, answer }, Fault::FailEach { function, answer }];
-            codes().iter().flat_map(both)
-        });
-        let mut process: Option<(Chip, Option<Token>)> = None;
-        for fault in faults {
-            let (chip, token) = process.take().unwrap_or_else(|| {
-                processes += 1;
-                let copy = directory.path().join(format!("{place}-{processes}"));
-                let chip = first.duplicate(&copy).unwrap();
-                let token = (!opens_each_time).then(|| open(&chip.module()).unwrap());
-                (chip, token)
-            });
-            let (module, for_work) = (chip.module(), token.clone());
-            let outcome = with((&chip, version), fault, move || match &for_work {
-                Some(token) => work(token),
-                None => work(&open(&module)?),
-            });
-            if outcome.succeeded {
-                succeeded += 1
-            } else {
-                failed += 1
-            }
-            if !outcome.used_up {
-                let open = calls(&chip, "C_OpenSession") - calls(&chip, "C_CloseSession");
-                assert!(opens_each_time || open == 1, "{version}: a session is lost");
-                process = Some((chip, token));
-            }
+    let (chip, directory) = new_chip();
+    thread::scope(|scope| {
+        for version in Version::ALL {
+            let (chip, directory) = (&chip, directory.path().join(version.to_string()));
+            scope.spawn(move || sweep_version(what, functions, opens_each_time, (chip, version), &directory));
         }
-        assert!(succeeded > 0 && failed > 0, "{version}: {succeeded} {failed}");
-        println!(
-            "figure: chip, module {version}, {what}: {} answers, {succeeded} got over, {failed} told as errors, \
-             {processes} processes",
-            succeeded + failed
-        );
+    });
+}
+
+/// Whenever only a new process could go on, the module is loaded from another file: it then is as in a new process.
+fn sweep_version(
+    what: &str,
+    functions: &[&'static str],
+    opens_each_time: bool,
+    (first, version): (&Chip, Version),
+    directory: &Path,
+) {
+    let (mut succeeded, mut failed, mut processes) = (0, 0, 0);
+    let faults = functions.iter().flat_map(|&function| {
+        let both = |&answer| [Fault::FailNext { function, answer }, Fault::FailEach { function, answer }];
+        codes().iter().flat_map(both)
+    });
+    let mut process: Option<(Chip, Option<Token>)> = None;
+    for fault in faults {
+        let (chip, token) = process.take().unwrap_or_else(|| {
+            processes += 1;
+            let chip = first.duplicate(&directory.join(processes.to_string())).unwrap();
+            chip.set_version(version).unwrap();
+            let token = (!opens_each_time).then(|| open(&chip.module()).unwrap());
+            (chip, token)
+        });
+        let (module, for_work) = (chip.module(), token.clone());
+        let outcome = with((&chip, version), fault, move || match &for_work {
+            Some(token) => work(token),
+            None => work(&open(&module)?),
+        });
+        if outcome.succeeded {
+            succeeded += 1
+        } else {
+            failed += 1
+        }
+        if !outcome.used_up {
+            let open = calls(&chip, "C_OpenSession") - calls(&chip, "C_CloseSession");
+            assert!(opens_each_time || open == 1, "{version}: a session is lost");
+            process = Some((chip, token));
+        }
     }
+    assert!(succeeded > 0 && failed > 0, "{version}: {succeeded} {failed}");
+    println!(
+        "figure: chip, module {version}, {what}: {} answers, {succeeded} got over, {failed} told as errors, \
+         {processes} processes",
+        succeeded + failed
+    );
 }
 
 fn open(module: &Path) -> Result<Token, Error> {

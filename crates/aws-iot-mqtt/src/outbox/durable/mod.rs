@@ -7,6 +7,7 @@
 // memory that the session sends from, and writes down what became of them.
 
 mod files;
+mod group_commit;
 mod inspect;
 mod lock;
 mod log;
@@ -15,6 +16,7 @@ mod options;
 mod progress;
 mod reader;
 mod record;
+mod recovery;
 mod segment;
 mod set_aside;
 mod spool;

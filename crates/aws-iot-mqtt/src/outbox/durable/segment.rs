@@ -3,10 +3,9 @@
 use std::io;
 
 use super::files::Files;
-use super::log::Depth;
 use super::progress::Progress;
 use super::reader::{Damage, Item, Reader};
-use super::record::{self, Kind, Record, SEAL, Summary};
+use super::record::{Record, Summary};
 
 /// How the names of segments end. A later format will have another ending, so that an older program leaves its files alone.
 const ENDING: &str = ".mqo1";
@@ -49,40 +48,4 @@ pub(super) fn scan<F: Files>(files: &F, mut reader: Reader<F::File>, length: u64
         }
     }
     scan
-}
-
-/// The messages of a segment that are not done with.
-pub(super) fn count<F: Files>(files: &F, id: u64, length: u64, progress: &Progress) -> io::Result<Depth> {
-    let mut reader = Reader::new(files.open(&name(id))?, id);
-    let mut depth = Depth::default();
-    while let Some(item) = reader.next(files, length) {
-        if let Item::Record(Record::Message(message), bytes) = item
-            && !progress.done.contains(message.key)
-        {
-            depth.messages += 1;
-            depth.bytes += bytes;
-        }
-    }
-    Ok(depth)
-}
-
-/// What the segment's last record says it holds, if it is sealed. The reader is then at the beginning again.
-pub(super) fn read_seal<F: Files>(files: &F, reader: &mut Reader<F::File>, length: u64) -> Option<Summary> {
-    reader.offset = length.checked_sub(SEAL as u64)?;
-    let last = reader.next(files, length);
-    reader.offset = 0;
-    match last {
-        Some(Item::Record(Record::Seal(summary), _)) => Some(summary),
-        _ => None,
-    }
-}
-
-/// Cuts a torn end off, and writes down what is in the segment. Returns its length.
-pub(super) fn seal<F: Files>(files: &F, id: u64, end: u64, summary: &Summary) -> io::Result<u64> {
-    let file = files.open_to_write(&name(id))?;
-    files.truncate(&file, end)?;
-    let mut seal = Vec::with_capacity(SEAL);
-    record::append(&mut seal, id, end, Kind::Seal, 0, &summary.encode());
-    files.write_all_at(&file, end, &seal)?;
-    Ok(end + seal.len() as u64)
 }

@@ -3,9 +3,9 @@
 use std::io::ErrorKind;
 use std::time::{Duration, SystemTime};
 
+use super::super::group_commit::UNSAVED;
 use super::super::options::{Commit, DurableOptions, WhenDiskFails};
 use super::super::set_aside::{SetAside, SetAsideContent};
-use super::super::worker::UNSAVED;
 use super::device::{Device, LATE, SEGMENT, device, device_with, payload};
 use super::disk::Disk;
 use crate::outbox::state::CLOCK_IS_SET;
