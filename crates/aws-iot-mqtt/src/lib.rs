@@ -8,6 +8,8 @@ mod codec;
 mod connection;
 mod error;
 mod event;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod limits;
 mod message;
 mod message_queue;

@@ -6,6 +6,8 @@ mod certificate;
 mod certificate_file;
 mod certificate_request;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod key;
 mod lock;
 mod lookup;

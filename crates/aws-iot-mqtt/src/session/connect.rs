@@ -109,7 +109,7 @@ impl Negotiated {
     }
 
     /// With a server that names no limits.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn for_tests() -> Self {
         Self {
             session_present: false,
