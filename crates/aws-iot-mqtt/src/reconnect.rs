@@ -120,7 +120,8 @@ impl Backoff {
             }
         }
         let doubled = policy.minimum.saturating_mul(2_u32.saturating_pow(self.failures));
-        let bound = doubled.min(policy.maximum).min(fault.longest_delay());
+        let soon = if let Fault::Soon(bound) = fault { bound } else { Duration::MAX };
+        let bound = doubled.min(policy.maximum).min(soon);
         self.failures = self.failures.saturating_add(1);
         if fault == Fault::SignerRefused || (fault == Fault::Refused && !self.was_accepted) {
             self.refusals = self.refusals.saturating_add(1);

@@ -28,16 +28,10 @@ pub(crate) enum Fault {
     /// The next connection will probably end for the same reason: the server said why it ended this one (DISCONNECT), somebody
     /// broke the protocol, or does not answer.
     Recurring,
-    /// Another client has connected with the same client id.
-    TakenOver,
-    /// CONNECT was not answered.
-    NoConnAck,
-    /// The server's certificate did not pass the check.
-    ServerNotTrusted,
+    /// It often passes soon: the delay is at most so long.
+    Soon(Duration),
     /// The server refuses this client, its certificate or its policy.
     Refused,
-    /// The signer's error may pass: the key is away for a moment, as a chip that lost its power is.
-    SignerAway,
     /// The signer's error will not pass, says the application.
     SignerRefused,
     /// No attempt of this process can succeed, says the application.
@@ -45,24 +39,20 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    /// Whether an acknowledgement on the connection says nothing about the next connection.
-    pub(crate) fn recurs(self) -> bool {
-        matches!(self, Self::Recurring | Self::TakenOver)
-    }
+    /// Another client has connected with the same client id. A device that replaces another one should not be offline for
+    /// long; two that fight should not do so quickly.
+    pub(crate) const TAKEN_OVER: Self = Self::Soon(Duration::from_secs(30));
+    /// CONNECT was not answered. AWS IoT Device Advisor withholds CONNACK and wants to see 12 attempts within 300 s. An attempt
+    /// waits 10 s.
+    pub(crate) const NO_CONNACK: Self = Self::Soon(Duration::from_secs(20));
+    /// The server's certificate did not pass the check. Such an attempt ends before the key signs, so it costs little.
+    pub(crate) const SERVER_NOT_TRUSTED: Self = Self::Soon(Duration::from_secs(15));
+    /// The signer's error may pass: the key is away, as a chip that lost its power is, and often back within seconds.
+    pub(crate) const SIGNER_AWAY: Self = Self::Soon(Duration::from_secs(5));
 
-    /// The longest delay after this fault, where it is shorter than the policy's own.
-    pub(crate) fn longest_delay(self) -> Duration {
-        match self {
-            // AWS IoT Device Advisor withholds CONNACK and wants to see 12 attempts within 300 s. An attempt waits 10 s.
-            Self::NoConnAck => Duration::from_secs(20),
-            // Such an attempt ends before the key signs, so it costs little.
-            Self::ServerNotTrusted => Duration::from_secs(15),
-            // The key is looked for meanwhile, and is often back within seconds. Such an attempt ends before CONNECT.
-            Self::SignerAway => Duration::from_secs(5),
-            // A device that replaces another one should not be offline for long; two that fight should not do so quickly.
-            Self::TakenOver => Duration::from_secs(30),
-            _ => Duration::MAX,
-        }
+    /// Whether an answer on the connection says nothing about the next connection.
+    pub(crate) fn recurs(self) -> bool {
+        matches!(self, Self::Recurring | Self::Soon(_))
     }
 }
 
@@ -83,16 +73,16 @@ impl Classifier {
     pub(crate) fn fault(&self, error: &Error) -> Fault {
         match error {
             Error::Signer { source, .. } => match (self.0)(&**source) {
-                Verdict::Transient => Fault::SignerAway,
+                Verdict::Transient => Fault::SIGNER_AWAY,
                 Verdict::Permanent => Fault::SignerRefused,
                 Verdict::Final => Fault::Final,
             },
-            Error::ServerNotTrusted { .. } | Error::Clock { .. } => Fault::ServerNotTrusted,
-            Error::ConnectTimeout { stage: Stage::Mqtt, .. } => Fault::NoConnAck,
+            Error::ServerNotTrusted { .. } | Error::Clock { .. } => Fault::SERVER_NOT_TRUSTED,
+            Error::ConnectTimeout { stage: Stage::Mqtt, .. } => Fault::NO_CONNACK,
             Error::CertificateRefused { .. } => Fault::Refused,
             Error::ConnectRefused { reason, .. } if reason.refuses_client() => Fault::Refused,
             Error::Tls { source, .. } if refuses_signature(source) => Fault::Refused,
-            Error::Disconnected { reason: ReasonCode::SESSION_TAKEN_OVER, .. } => Fault::TakenOver,
+            Error::Disconnected { reason: ReasonCode::SESSION_TAKEN_OVER, .. } => Fault::TAKEN_OVER,
             // With the keep alive and the time-out of an ordinary connection, it was stable before it ended like this.
             Error::Disconnected { .. }
             | Error::Protocol { .. }
@@ -204,9 +194,9 @@ mod tests {
             ),
             ("CONNACK: not authorized", refused(ReasonCode::NOT_AUTHORIZED), Fault::Refused),
             ("CONNACK: unspecified", refused(ReasonCode::UNSPECIFIED_ERROR), Fault::Passing),
-            ("no CONNACK", timeout(Stage::Mqtt), Fault::NoConnAck),
+            ("no CONNACK", timeout(Stage::Mqtt), Fault::NO_CONNACK),
             ("no answer in the handshake", timeout(Stage::Tls), Fault::Passing),
-            ("taken over", disconnected(ReasonCode::SESSION_TAKEN_OVER), Fault::TakenOver),
+            ("taken over", disconnected(ReasonCode::SESSION_TAKEN_OVER), Fault::TAKEN_OVER),
             ("denied", disconnected(ReasonCode::NOT_AUTHORIZED), Fault::Recurring),
             ("moved", disconnected(ReasonCode(0x9D)), Fault::Recurring),
             ("maximum connect time", disconnected(ReasonCode(0xA0)), Fault::Recurring),
@@ -221,7 +211,7 @@ mod tests {
             (
                 "wrong clock",
                 Error::Clock { endpoint: endpoint.clone(), why: String::new() },
-                Fault::ServerNotTrusted,
+                Fault::SERVER_NOT_TRUSTED,
             ),
             (
                 "an HTTP server",
@@ -233,7 +223,7 @@ mod tests {
         }
         let signer = || Error::Signer { endpoint: endpoint.clone(), source: closed.clone() };
         for (verdict, expected) in [
-            (Verdict::Transient, Fault::SignerAway),
+            (Verdict::Transient, Fault::SIGNER_AWAY),
             (Verdict::Permanent, Fault::SignerRefused),
             (Verdict::Final, Fault::Final),
         ] {

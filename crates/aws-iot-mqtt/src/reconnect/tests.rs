@@ -121,7 +121,7 @@ fn a_client_id_that_is_taken_over_every_40_seconds_costs_a_second_each() {
         for answered in [true, false] {
             let mut client = Simulation::new(seed);
             while client.elapsed() < HOUR {
-                let offline = client.connection(40 * SECOND, answered, Fault::TakenOver);
+                let offline = client.connection(40 * SECOND, answered, Fault::TAKEN_OVER);
                 assert!(offline <= SECOND, "{offline:?}");
             }
         }
@@ -134,7 +134,7 @@ fn two_clients_that_fight_for_one_id_do_so_slowly_and_are_never_long_away() {
         let mut client = Simulation::new(seed);
         let mut connections = 0;
         while client.elapsed() < HOUR {
-            let offline = client.connection(2 * SECOND, true, Fault::TakenOver);
+            let offline = client.connection(2 * SECOND, true, Fault::TAKEN_OVER);
             assert!(offline <= 30 * SECOND, "{offline:?}");
             connections += 1;
         }
@@ -164,7 +164,7 @@ fn twelve_attempts_whose_connack_is_withheld_fit_into_300_seconds() {
     for _ in 0..11 {
         now += ATTEMPT + connack_timeout;
         // The longest delays that there may be.
-        match backoff.next(Fault::NoConnAck, Ended::NotConnected, now, MOST) {
+        match backoff.next(Fault::NO_CONNACK, Ended::NotConnected, now, MOST) {
             Next::Retry { delay, .. } => {
                 now += delay;
                 delays.push(delay.as_secs());
@@ -178,7 +178,7 @@ fn twelve_attempts_whose_connack_is_withheld_fit_into_300_seconds() {
 
 #[test]
 fn a_server_certificate_that_is_put_right_and_a_key_that_is_back_are_found_within_seconds() {
-    for (fault, longest) in [(Fault::ServerNotTrusted, 15 * SECOND), (Fault::SignerAway, 5 * SECOND)] {
+    for (fault, longest) in [(Fault::SERVER_NOT_TRUSTED, 15 * SECOND), (Fault::SIGNER_AWAY, 5 * SECOND)] {
         for wrong_for in [MINUTE, 24 * HOUR] {
             for seed in 0..SEEDS {
                 let mut client = Simulation::new(seed);
