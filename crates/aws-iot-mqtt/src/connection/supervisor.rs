@@ -70,6 +70,7 @@ impl Supervisor<'_> {
             shared.counters.failed(&error);
             let fault = settings.classifier.fault(&error);
             let random = RandomState::new().hash_one(());
+            let closing = self.closing.until(Moment::now().instant).is_some();
             let delay = match backoff.next(fault, how, Instant::now(), random) {
                 Next::Retry { delay, slowly } => {
                     if slowly {
@@ -78,7 +79,6 @@ impl Supervisor<'_> {
                             "refused for minutes: the next attempt follows after the long interval"
                         );
                     }
-                    let closing = self.closing.until(Moment::now().instant).is_some();
                     let most = if closing { PAUSE_WHILE_CLOSING } else { Duration::MAX };
                     // From the end of a connection that stood: AWS's Device Advisor fails a device that is back within a
                     // second (MQTT_ReconnectionAfterSuccessfulConnection). From the beginning of an attempt otherwise.
@@ -105,7 +105,7 @@ impl Supervisor<'_> {
             };
             tokio::select! {
                 () = sleep(delay) => {}
-                outcome = self.offline(true) => if let Some(outcome) = outcome { return outcome },
+                outcome = self.offline(!closing) => if let Some(outcome) = outcome { return outcome },
             }
         }
     }
@@ -149,7 +149,6 @@ impl Supervisor<'_> {
     /// The same; with `waiting`, it also returns (`None`) when the end is asked for and messages are left: then it is time
     /// to connect, and not to wait.
     async fn offline(&mut self, waiting: bool) -> Option<Outcome> {
-        let was_closing = self.closing.until(Moment::now().instant).is_some();
         loop {
             let now = Moment::now();
             while let Ok(command) = self.commands.try_recv() {
@@ -165,7 +164,7 @@ impl Supervisor<'_> {
                 if let Some(after) = self.closing.overdue(now.instant) {
                     return Some(Err(Error::NotDrained { messages, after }));
                 }
-                if waiting && !was_closing {
+                if waiting {
                     return None;
                 }
             }

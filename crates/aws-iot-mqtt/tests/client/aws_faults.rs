@@ -105,11 +105,3 @@ fn a_direct_message_comes_to_the_reader_of_all_messages() {
         client.disconnect(Normal).await.unwrap();
     });
 }
-
-#[test]
-fn a_session_that_is_claimed_after_a_clean_start_is_not_believed() {
-    let cloud = Cloud::new(ALLOW_ALL);
-    cloud.sim.inject(Fault::SessionPresent(true));
-    let error = block_on(cloud.client("device-1").connect()).unwrap_err();
-    assert!(matches!(error, Error::Protocol { .. }), "{error:?}");
-}

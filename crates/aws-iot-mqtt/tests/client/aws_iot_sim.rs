@@ -180,19 +180,6 @@ fn a_subscription_that_the_policy_does_not_allow_is_told_with_its_filter() {
 }
 
 #[test]
-fn the_older_client_of_an_id_learns_who_took_its_place() {
-    let cloud = Cloud::new(POLICY);
-    block_on(async {
-        let older = cloud.client("device-1").connect().await.unwrap();
-        let newer = cloud.client("device-1").connect().await.unwrap();
-        let error = older.closed().await.unwrap_err();
-        let taken_over = ReasonCode::SESSION_TAKEN_OVER;
-        assert!(matches!(&error, Error::Disconnected { reason, .. } if *reason == taken_over), "{error:?}");
-        newer.disconnect(Normal).await.unwrap();
-    });
-}
-
-#[test]
 fn a_connection_that_an_operator_ends_is_told_with_the_reason() {
     let cloud = Cloud::new(POLICY);
     block_on(async {

@@ -81,37 +81,6 @@ fn a_server_that_never_answers_connect() {
 }
 
 #[test]
-fn refusals_of_connect() {
-    for (case, answer, expected) in [
-        ("CONNACK: not authorized", &[0x20, 3, 0, 0x87, 0][..], "not authorized (0x87)"),
-        ("CONNACK: too often", &[0x20, 3, 0, 0x9F, 0], "one CONNECT a second"),
-        ("DISCONNECT: not authorized", &[0xE0, 1, 0x87], "not authorized (0x87)"),
-    ] {
-        let server = Scripted::start(move |stream| {
-            read_packet(stream);
-            stream.write_all(answer).unwrap();
-            read_to_end(stream);
-        });
-        let error = block_on(device(&server).connect()).unwrap_err();
-        assert!(matches!(error, Error::ConnectRefused { .. }), "{case}: {error:?}");
-        assert!(error.to_string().contains(expected), "{case}: {error}");
-    }
-}
-
-#[test]
-fn an_answer_to_connect_that_is_no_mqtt() {
-    for answer in [&[0xFF; 20][..], &[0x30, 4, 0, 1, b't', 0], &[0x20, 3, 0, 0x42, 0], &[0xD0, 0]] {
-        let server = Scripted::start(move |stream| {
-            read_packet(stream);
-            stream.write_all(answer).unwrap();
-            read_to_end(stream);
-        });
-        let error = block_on(device(&server).connect()).unwrap_err();
-        assert!(matches!(error, Error::Protocol { .. }), "{answer:?}: {error:?}");
-    }
-}
-
-#[test]
 fn a_session_that_is_taken_over_is_told_so_to_everybody() {
     let server = Scripted::broker(|stream| {
         stream.write_all(&[0xE0, 1, 0x8E]).unwrap();
@@ -326,33 +295,6 @@ fn the_end_during_a_pause_connects_at_once_and_delivers_what_is_left() {
         client.disconnect(Normal).await.unwrap();
         receipt.await.unwrap();
     });
-}
-
-#[test]
-fn a_session_that_the_server_claims_after_a_clean_start_is_refused_once_and_then_made_anew() {
-    // Session present (MQTT 5, section 3.2.2.1.1).
-    const CLAIMS: &[u8] = &[0x20, 3, 1, 0, 0];
-    let (told, tells) = mpsc::channel();
-    let server = Scripted::in_turn(vec![
-        Box::new(move |stream| {
-            read_packet(stream);
-            stream.write_all(CLAIMS).unwrap();
-            told.send(read_to_end(stream)).unwrap();
-        }),
-        Box::new(|stream| {
-            read_packet(stream);
-            stream.write_all(CLAIMS).unwrap();
-            read_to_end(stream);
-        }),
-    ]);
-    let tls = tls(&server.device, &server.ca_pem, BOTH_VERSIONS);
-    block_on(async {
-        let client = lasting(server.port, "device-1", tls).connect().await.unwrap();
-        let first = client.events().next().await;
-        assert!(matches!(first, Some(Event::Connected { session_present: false })), "{first:?}");
-        client.disconnect(Normal).await.unwrap();
-    });
-    assert_eq!(tells.recv_timeout(PATIENCE).unwrap(), [0xE0, 1, 0x82], "DISCONNECT: protocol error");
 }
 
 #[test]

@@ -47,6 +47,12 @@ fn a_client_that_is_not_to_try_again_ends_with_the_reason_of_the_first_attempt()
         let events = client.events();
         let error = block_on(client.publish("t", QoS::AtLeastOnce, "x")).unwrap_err();
         assert!(matches!(error, Error::CertificateRefused { .. }), "{error:?}");
+        // All who wait, or come later, learn the same.
+        let late = [
+            block_on(client.subscribe("t", QoS::AtLeastOnce)).map(drop).unwrap_err(),
+            block_on(client.publish("t", QoS::AtMostOnce, "x")).unwrap_err(),
+        ];
+        assert_eq!(late.map(|late| late.to_string()), [error.to_string(), error.to_string()]);
         let (_, why) = block_on(until_given_up(events));
         assert_eq!(why.to_string(), error.to_string());
         assert_eq!(client.statistics().failed_attempts, 1);
@@ -177,19 +183,6 @@ fn a_session_that_dies_of_the_applications_own_code_is_told_to_everybody() {
         assert!(matches!(why, Error::Start { .. }), "{why:?}");
         let late = client.publish("t", QoS::AtLeastOnce, "x").await.unwrap_err();
         assert!(matches!(late, Error::Start { .. }), "{late:?}");
-    });
-}
-
-#[test]
-fn a_client_that_never_got_through_says_so_to_all_who_wait() {
-    let cloud = Cloud::new(ALLOW_ALL);
-    let builder = builder(&cloud, cloud.tls_of(&Pki::new().client("stranger"), BOTH_VERSIONS));
-    let client = builder.reconnect(Reconnect::never()).start().unwrap();
-    block_on(async {
-        let error = client.subscribe("t", QoS::AtLeastOnce).await.unwrap_err();
-        assert!(matches!(error, Error::CertificateRefused { .. }), "{error:?}");
-        let offline = client.publish("t", QoS::AtMostOnce, "x").await.unwrap_err();
-        assert!(matches!(offline, Error::CertificateRefused { .. }), "{offline:?}");
     });
 }
 

@@ -37,6 +37,9 @@ fn what_breaks_the_protocol_is_named() {
             ("a refusal of MQTT 3.1.1", vec![0x20, 2, 0, 1], "3.1.1", 0x81),
             ("an unknown reason code", connack(false, 0x9E, &[]), "cannot be read", 0x81),
             ("a PUBACK", vec![0x40, 2, 0, 1], "CONNACK", 0x82),
+            ("a PUBLISH", vec![0x30, 4, 0, 1, b't', 0], "CONNACK", 0x82),
+            ("a PINGRESP", vec![0xD0, 0], "CONNACK", 0x82),
+            ("garbage", vec![0xFF; 20], "cannot be read", 0x81),
             ("AUTH", vec![0xF0, 2, 0x18, 0], "authentication method", 0x82),
         ] {
             let (error, next) = refused_and_answered(answer).await;
@@ -50,12 +53,18 @@ fn what_breaks_the_protocol_is_named() {
 #[test]
 fn refusals_say_what_to_try() {
     run(async {
-        for (reason, properties, words) in [
-            (0x87, vec![], "--client-id THING"),
-            (0x8A, [&[0x1F][..], &text("no such device")].concat(), "is banned"),
-            (0x9D, [&[0x1C][..], &text("other.example")].concat(), "aws iot describe-endpoint"),
+        for (answer, words) in [
+            (connack(false, 0x87, &[]), "not authorized (0x87); a policy"),
+            (connack(false, 0x87, &[]), "--client-id THING"),
+            (connack(false, 0x8A, &[&[0x1F][..], &text("no such device")].concat()), "is banned"),
+            (
+                connack(false, 0x9D, &[&[0x1C][..], &text("other.example")].concat()),
+                "aws iot describe-endpoint",
+            ),
+            (connack(false, 0x9F, &[]), "one CONNECT a second"),
+            (vec![0xE0, 1, 0x87], "not authorized (0x87)"),
         ] {
-            let error = refused(connack(false, reason, &properties)).await;
+            let error = refused(answer).await;
             assert!(matches!(error, Error::ConnectRefused { .. }), "{error:?}");
             assert!(error.to_string().contains(words), "'{words}' in: {error}");
         }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use aws_iot_mqtt::QoS;
+use aws_iot_mqtt::{Event, QoS};
 
 use super::packets::{connack, packet, puback, publish, published, suback, subscribe, text};
 use super::run;
@@ -125,6 +125,8 @@ fn a_session_that_is_claimed_after_a_clean_start_is_refused_once_and_then_taken_
             }
         });
         let client = server.client().connect().await.unwrap();
+        let now = client.events().next().await;
+        assert!(matches!(now, Some(Event::Connected { session_present: false })), "{now:?}");
         let mut messages = client.subscribe("t", QoS::AtLeastOnce).await.unwrap();
         client.publish("t", QoS::AtLeastOnce, "x").await.unwrap();
         assert_eq!(messages.next().await.unwrap().payload, "x");
