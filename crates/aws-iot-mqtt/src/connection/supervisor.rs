@@ -10,19 +10,19 @@ use tracing::{info, warn};
 
 use super::driver::{Driver, Ended};
 use super::shared::{Closing, Shared};
-use super::{Attempt, Established, Settings, establish, until};
+use super::{Attempt, Established, establish, until};
 use crate::client::Outcome;
 use crate::clock::Moment;
 use crate::codec::ProtocolError;
 use crate::reconnect::{Backoff, Ended as How, Next};
 use crate::session::{Command, Session};
-use crate::{Error, Event, Verdict};
+use crate::{Builder, Error, Event, Verdict};
 
 /// The longest pause between attempts while the client is to end and messages are left: the time for it is short.
 const PAUSE_WHILE_CLOSING: Duration = Duration::from_secs(1);
 
 pub(super) struct Supervisor<'a> {
-    pub(super) settings: &'a Settings,
+    pub(super) settings: &'a Builder,
     pub(super) shared: &'a Shared,
     pub(super) session: Session,
     pub(super) commands: mpsc::Receiver<Command>,
@@ -130,9 +130,9 @@ impl Supervisor<'_> {
         match driver.run().await {
             Ended::Closed(outcome) => Ok(outcome),
             Ended::Lost(error) => {
-                let acknowledged = self.session.was_acknowledged();
+                let answered = self.session.was_answered();
                 self.session.disconnected(&error, Moment::now());
-                Err(Failed { error, how: How::Connected { up: since.elapsed(), acknowledged } })
+                Err(Failed { error, how: How::Connected { up: since.elapsed(), answered } })
             }
         }
     }
@@ -201,7 +201,7 @@ impl Supervisor<'_> {
         // First of all nothing new is accepted: whoever hears of the end finds it everywhere.
         self.session.complete();
         self.shared.outbox.fail_all(why);
-        self.shared.hub.end(match outcome {
+        self.shared.hub.tell(match outcome {
             Ok(()) => {
                 info!("disconnected");
                 Event::Closed { undelivered: 0 }
@@ -218,15 +218,6 @@ impl Supervisor<'_> {
 
 /// Whether [`Builder::connect`](crate::Builder::connect) tries again: nobody has to change anything first.
 fn may_pass(error: &Error, session_present: bool) -> bool {
-    let final_answer = matches!(
-        error,
-        Error::Protocol { .. }
-            | Error::ServerNotTrusted { .. }
-            | Error::ClockOrCertificate { .. }
-            | Error::Clock { .. }
-            | Error::NotTls { .. }
-            | Error::NotMqtt { .. }
-            | Error::Signer { .. }
-    );
-    session_present || (error.verdict() == Verdict::Transient && !final_answer)
+    let is_final = matches!(error, Error::Protocol { .. } | Error::Clock { .. } | Error::Signer { .. });
+    session_present || (error.verdict() == Verdict::Transient && !is_final)
 }

@@ -120,14 +120,12 @@ impl Outbox {
         }
     }
 
-    /// The message waits to be sent again. `false` where it is gone.
-    pub(crate) fn take_back(&self, key: Key) -> bool {
+    /// The message waits to be sent again.
+    pub(crate) fn take_back(&self, key: Key) {
         let mut state = self.state();
-        let is_here = state.store.get(key).is_some();
-        if is_here {
+        if state.store.get(key).is_some() {
             state.waiting.qos1.insert(key);
         }
-        is_here
     }
 
     /// Whether a message of QoS 1 waits to be sent.

@@ -33,7 +33,7 @@ impl Bench {
         let messages = Messages { queue: reader };
         let shared = Arc::new(Shared::new(OutboxOptions::new(), limits, waker, messages));
         let mut session = Session::new(&shared, "device-1".to_owned(), TIMEOUT, unrouted);
-        session.connected(Negotiated::for_tests(Duration::from_secs(60)), Moment::now());
+        session.connected(Negotiated::for_tests(), Moment::now());
         let (sender, commands) = mpsc::channel(4);
         let closing = Closing::new(Arc::clone(&shared), DRAIN);
         Self { session, shared, commands, closing, _commands: sender }
