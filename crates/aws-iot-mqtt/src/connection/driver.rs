@@ -102,12 +102,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
                 self.session.woken();
             }
             self.session.send(now);
+            let was_full = self.session.output_is_full();
             let written = match poll_fn(|context| Poll::Ready(self.poll_write(context))).await {
                 Poll::Ready(Err(error)) => return Err(self.last_words(error).await),
                 Poll::Ready(Ok(())) => true,
                 Poll::Pending => false,
             };
             self.session.complete();
+            let more = was_full && !self.session.output_is_full();
             if closing.is_some() && self.is_drained(written, now.instant)? {
                 return Ok(());
             }
@@ -126,7 +128,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
             tokio::select! {
                 // The application wakes this thread only if it waits. So it is made to wait last.
                 biased;
-                io = poll_fn(|context| self.poll_io(context, written)) => match io {
+                io = poll_fn(|context| self.poll_io(context, written, more)) => match io {
                     Io::Read(read) => self.read(read)?,
                     Io::Written => {}
                     Io::WriteFailed(error) => return Err(self.last_words(error).await),
@@ -207,16 +209,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
     }
 
     /// Reads what has come, and writes the rest of what the socket did not take before. Reading goes on whatever cannot be
-    /// written: the acknowledgements that make room come this way.
-    fn poll_io(&mut self, context: &mut Context<'_>, all_written: bool) -> Poll<Io> {
+    /// written: the acknowledgements that make room come this way. `more`: messages may wait for the room that was made.
+    fn poll_io(&mut self, context: &mut Context<'_>, all_written: bool, more: bool) -> Poll<Io> {
         let left = self.session.output().len();
-        let mut progress = false;
+        let mut progress = more;
         if !all_written {
-            progress = match self.poll_write(context) {
+            let all_gone = match self.poll_write(context) {
                 Poll::Ready(Err(error)) => return Poll::Ready(Io::WriteFailed(error)),
                 Poll::Ready(Ok(())) => true,
-                Poll::Pending => self.session.output().len() < left,
+                Poll::Pending => false,
             };
+            progress |= all_gone || self.session.output().len() < left;
         }
         if self.received.capacity() - self.received.len() < CHUNK / 4 {
             self.received.reserve(CHUNK);

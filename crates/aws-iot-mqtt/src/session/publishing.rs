@@ -28,6 +28,11 @@ impl Session {
         usize::from(connection.negotiated.receive_maximum).saturating_sub(unacknowledged)
     }
 
+    /// Whether the output takes no further message until some of it is written.
+    pub(crate) fn output_is_full(&self) -> bool {
+        self.output.len() >= HIGH_WATER
+    }
+
     /// Sends what may be sent now.
     pub(crate) fn send(&mut self, now: Moment) {
         self.not_before = None;
@@ -46,12 +51,10 @@ impl Session {
     }
 
     fn send_one(&mut self, key: Key, entry: &mut Entry, now: Moment) -> Sending {
-        let on_probation = self.blame.one_at_a_time();
+        let (on_probation, full) = (self.blame.one_at_a_time(), self.output_is_full());
         let Some(connection) = &mut self.connection else { return Sending::Stop };
         // A QoS 0 message is not answered, so it must not be under way beside the one that is watched.
-        if self.output.len() >= HIGH_WATER
-            || (on_probation && entry.qos == QoS::AtMostOnce && self.ids.publishes() > 0)
-        {
+        if full || (on_probation && entry.qos == QoS::AtMostOnce && self.ids.publishes() > 0) {
             return Sending::Stop;
         }
         let next = connection.pace.next(now.instant);

@@ -139,6 +139,26 @@ async fn on_a_slow_line_a_ping_passes_what_waits_and_the_connection_lives() {
     }
 }
 
+/// The server has nothing to say meanwhile, and the network takes everything.
+#[tokio::test(start_paused = true)]
+async fn more_than_the_output_holds_goes_out_at_once() {
+    let (client, mut server) = duplex(1 << 24);
+    let mut bench = Bench::new();
+    let receipts: Vec<_> = (0..1000).map(|_| bench.publish(QoS::AtMostOnce, 1000)).collect();
+    let begun = TokioInstant::now();
+    let all = async {
+        for receipt in receipts {
+            receipt.await.unwrap();
+        }
+    };
+    tokio::select! {
+        ended = bench.drive(client) => panic!("given up: {:?}", lost(ended)),
+        () = all => {}
+    }
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+    assert_eq!(packet(&mut server).await.0, 0x30);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_message_without_its_acknowledgement_ends_the_connection_after_the_operation_time_out() {
     let (client, mut server) = duplex(1 << 20);
