@@ -111,6 +111,54 @@ impl Session {
         sending
     }
 
+    /// So many bytes of the output went to the socket.
+    pub(crate) fn written(&mut self, count: usize, now: Moment) {
+        let Self { output, ids, unacknowledged, subscriptions, completed, connection, counters, .. } = self;
+        output.written(count, |written| match written {
+            Written::Qos0(key) => {
+                counters.publishes.add(1);
+                completed.push(key);
+            }
+            Written::Publish { id, again } => {
+                counters.publishes.add(1);
+                counters.repetitions.add(usize::from(again));
+                if let Some(Use::Queued(key)) = ids.get(id) {
+                    ids.set(id, Use::Publish(key));
+                    unacknowledged.push_back((id, key, now.instant));
+                }
+            }
+            Written::Request(id) => subscriptions.written(id, now.instant),
+            Written::Ping => {
+                if let Some(connection) = connection {
+                    connection.keep_alive.ping_written(now.instant);
+                }
+            }
+            Written::Other => {}
+        });
+        if let Some(connection) = connection {
+            connection.keep_alive.written(output.is_empty(), now.instant);
+        }
+    }
+
+    /// The message that has waited longest for its acknowledgement on this connection, and since when.
+    pub(super) fn oldest_publish(&self) -> Option<(Key, Instant)> {
+        self.unacknowledged.iter().find_map(|(id, key, written)| {
+            (self.ids.get(*id) == Some(Use::Publish(*key))).then_some((*key, *written))
+        })
+    }
+
+    /// Tells the outbox what is done with, and forgets the messages at the front that were acknowledged.
+    pub(crate) fn complete(&mut self) {
+        if !self.completed.is_empty() {
+            self.outbox.succeeded(self.completed.drain(..));
+        }
+        while let Some((id, key, _)) = self.unacknowledged.front()
+            && self.ids.get(*id) != Some(Use::Publish(*key))
+        {
+            self.unacknowledged.pop_front();
+        }
+    }
+
     pub(super) fn published(&mut self, ack: PubAck, now: Instant) {
         let Some(Use::Publish(key)) = self.ids.get(ack.pkid) else {
             // Harmless, and real brokers do it after a reconnect: no reason to give up the connection.
