@@ -21,7 +21,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(60);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Long enough for a front end that restarts, short enough for whoever waits for the program to say what is wrong.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(15);
-/// What AWS's own device SDK waits for an acknowledgement (aws-c-mqtt, `AWS_MQTT5_CLIENT_DEFAULT_OPERATION_TIMEOUT_SECONDS`).
+/// What AWS's own device SDK waits for an acknowledgement (aws-c-mqtt,
+/// `AWS_MQTT5_CLIENT_DEFAULT_OPERATION_TIMEOUT_SECONDS`).
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(60);
 /// A round trip of a slow line, some times over; short enough for whoever waits for the program's end.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -79,7 +80,8 @@ impl Builder {
         self
     }
 
-    /// Connects through an HTTP proxy, for example [`Proxy::from_environment`]. Many of them open tunnels to port 443 only.
+    /// Connects through an HTTP proxy, for example [`Proxy::from_environment`]. Many of them open tunnels to port 443
+    /// only.
     pub fn proxy(mut self, proxy: Proxy) -> Self {
         self.proxy = Some(proxy);
         self
@@ -125,9 +127,9 @@ impl Builder {
         self
     }
 
-    /// Subscribes to a filter, from the first connection on; its messages come with [`Client::messages`]. A session that the
-    /// server has kept for an earlier process is expected to have the subscription: then nothing is sent for it. A refusal is told by
-    /// [`Event::SubscriptionLost`](crate::Event::SubscriptionLost).
+    /// Subscribes to a filter, from the first connection on; its messages come with [`Client::messages`]. A session
+    /// that the server has kept for an earlier process is expected to have the subscription: then nothing is sent for
+    /// it. A refusal is told by [`Event::SubscriptionLost`](crate::Event::SubscriptionLost).
     pub fn subscribe(mut self, options: SubscribeOptions) -> Self {
         self.subscriptions.push(options);
         self
@@ -190,9 +192,9 @@ impl Builder {
         self
     }
 
-    /// Keeps messages of QoS 1 on a disk until the server has acknowledged them, so that they survive a restart and a power
-    /// failure. A message's receipt then means that it is on stable storage, not that the server has it; what the server
-    /// refuses is told by [`Event::PublishRefused`](crate::Event::PublishRefused), and set aside in the store.
+    /// Keeps messages of QoS 1 on a disk until the server has acknowledged them, so that they survive a restart and a
+    /// power failure. A message's receipt then means that it is on stable storage, not that the server has it; what the
+    /// server refuses is told by [`Event::PublishRefused`](crate::Event::PublishRefused), and set aside in the store.
     ///
     /// [`connect`](Self::connect) and [`start`](Self::start) open the store, which reads from the disk.
     ///

@@ -54,7 +54,8 @@ impl Client {
     }
 
     /// Publishes a message. At QoS 1 it returns when the server has acknowledged it, be it over a later connection; at
-    /// QoS 0 when the operating system has taken it for the connection. With a durable outbox, at QoS 1 when it is on stable storage.
+    /// QoS 0 when the operating system has taken it for the connection. With a durable outbox, at QoS 1 when it is on
+    /// stable storage.
     ///
     /// Dropping the future gives up the wait, not the message, once the outbox has accepted it.
     ///
@@ -106,8 +107,8 @@ impl Client {
     }
 
     /// Publishes a request at QoS 1, and returns the first message under one of the `responses` filters, as for device
-    /// shadows and jobs (`.../get` with `.../get/accepted` and `.../get/rejected`). It subscribes to them before, and ends
-    /// these subscriptions again.
+    /// shadows and jobs (`.../get` with `.../get/accepted` and `.../get/rejected`). It subscribes to them before, and
+    /// ends these subscriptions again.
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -221,9 +222,9 @@ impl Client {
         self.within(self.operation_timeout, what, answered).await
     }
 
-    /// The messages of the filters that were given to [`Builder::subscribe`], and those that belong to no subscription: AWS
-    /// IoT Core's direct messages, or what the session of an earlier process still brings. `None` when the stream was
-    /// taken before.
+    /// The messages of the filters that were given to [`Builder::subscribe`], and those that belong to no subscription:
+    /// AWS IoT Core's direct messages, or what the session of an earlier process still brings. `None` when the stream
+    /// was taken before.
     ///
     /// While nobody reads it, messages that belong to no subscription are refused (PUBACK 0x83) and counted
     /// ([`Statistics::unwanted`]): they do not count as delivered.

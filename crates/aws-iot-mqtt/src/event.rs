@@ -40,8 +40,8 @@ pub enum Event {
         /// When the next attempt comes; `None` when there is none.
         retry_in: Option<Duration>,
     },
-    /// The server has refused a subscription that stood before a reconnect: its stream ends. Or it has refused one that was given to the builder:
-    /// the stream of all these ([`Client::messages`](crate::Client::messages)) goes on.
+    /// The server has refused a subscription that stood before a reconnect: its stream ends. Or it has refused one that
+    /// was given to the builder: the stream of all these ([`Client::messages`](crate::Client::messages)) goes on.
     SubscriptionLost {
         /// The filter.
         filter: String,

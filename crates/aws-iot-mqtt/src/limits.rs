@@ -14,8 +14,8 @@ const DEFAULT_PACKET_BYTES: u32 = 1024 * 1024;
 const INBOUND_BYTES: usize = 16 * 1024 * 1024;
 /// Neither of the two counts this prefix, up to its third slash (AWS IoT Core developer guide, "Basic Ingest").
 const AWS_BASIC_INGEST: &str = "$aws/rules/";
-/// Topics of this kind have eight slashes (AWS IoT Core developer guide, "Reserved topics", commands), so the limit cannot count all
-/// of them.
+/// Topics of this kind have eight slashes (AWS IoT Core developer guide, "Reserved topics", commands), so the limit
+/// cannot count all of them.
 const AWS_COMMANDS: &str = "$aws/commands/";
 
 /// What a server takes. Each value may be changed; start from the profile that comes nearest.

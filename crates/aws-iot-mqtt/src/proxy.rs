@@ -39,9 +39,9 @@ impl Proxy {
         self
     }
 
-    /// The proxy that the environment names for `endpoint`, by curl's rules: the first of `https_proxy`, `HTTPS_PROXY`, `all_proxy`
-    /// and `ALL_PROXY` that is not empty, as `http://USER:PASSWORD@HOST:PORT`, unless `no_proxy` or `NO_PROXY` excepts the
-    /// endpoint. A port that is not named is 3128. `None` where there is no proxy.
+    /// The proxy that the environment names for `endpoint`, by curl's rules: the first of `https_proxy`, `HTTPS_PROXY`,
+    /// `all_proxy` and `ALL_PROXY` that is not empty, as `http://USER:PASSWORD@HOST:PORT`, unless `no_proxy` or
+    /// `NO_PROXY` excepts the endpoint. A port that is not named is 3128. `None` where there is no proxy.
     ///
     /// # Errors
     /// When a variable is set that cannot be read, or names a kind of proxy that is not supported (`https`, `socks5`).
@@ -96,8 +96,8 @@ impl Proxy {
         Ok(proxy.credentials(&decoded(user)?, &decoded(password)?))
     }
 
-    /// Opens a TCP connection through the proxy to a host and port, for other protocols than MQTT. It has no time limit of its own, and
-    /// needs a tokio runtime.
+    /// Opens a TCP connection through the proxy to a host and port, for other protocols than MQTT. It has no time limit
+    /// of its own, and needs a tokio runtime.
     ///
     /// # Errors
     /// [`Error::Proxy`]: the proxy cannot be reached, or opens no tunnel.
@@ -154,8 +154,8 @@ pub(crate) fn host_and_port(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
-/// `NO_PROXY` as curl reads it: names with all that is below them, addresses and networks (`10.0.0.0/8`), separated by commas or
-/// spaces, or `*` alone.
+/// `NO_PROXY` as curl reads it: names with all that is below them, addresses and networks (`10.0.0.0/8`), separated by
+/// commas or spaces, or `*` alone.
 fn is_excepted(endpoint: &str, list: &str) -> bool {
     if list.trim() == "*" {
         return true;

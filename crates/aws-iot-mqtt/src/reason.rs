@@ -34,8 +34,9 @@ impl ReasonCode {
         matches!(self.0, 0x84..=0x87 | 0x8A | 0x8C)
     }
 
-    /// In DISCONNECT (MQTT 5, section 3.14.2.1): another client with the same id; or what this client sent, which is malformed,
-    /// against the protocol, denied, too much, too large, or has a topic, a payload format or a QoS that is not accepted.
+    /// In DISCONNECT (MQTT 5, section 3.14.2.1): another client with the same id; or what this client sent, which is
+    /// malformed, against the protocol, denied, too much, too large, or has a topic, a payload format or a QoS that is
+    /// not accepted.
     pub(crate) fn blames_client(self) -> bool {
         matches!(self.0, 0x81 | 0x82 | 0x87 | 0x8E | 0x90 | 0x93..=0x97 | 0x99..=0x9B)
     }

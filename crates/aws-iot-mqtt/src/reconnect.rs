@@ -21,14 +21,14 @@ const SLOWLY: Duration = Duration::from_secs(15 * 60);
 
 /// When to connect again after a connection was lost or could not be made: exponential backoff with full jitter.
 ///
-/// Every failure that may pass by itself is tried again within 120 s, and sooner where it often passes soon: a signer's error
-/// within 5 s, a server certificate that does not pass the check within 15 s, a missing CONNACK within 20 s, another client
-/// with the same client id within 30 s.
+/// Every failure that may pass by itself is tried again within 120 s, and sooner where it often passes soon: a signer's
+/// error within 5 s, a server certificate that does not pass the check within 15 s, a missing CONNACK within 20 s,
+/// another client with the same client id within 30 s.
 ///
-/// Only refusals go slower: after 5 in a row and 5 minutes, the next attempts follow every 11 to 15 minutes. A refusal is a
-/// signer's error that the application calls [`Permanent`](crate::Verdict::Permanent); and, as long as the server has never
-/// accepted a connection of this [`Client`](crate::Client), a CONNACK with a reason code that names this client, its
-/// certificate or its policy, or a TLS alert about its certificate.
+/// Only refusals go slower: after 5 in a row and 5 minutes, the next attempts follow every 11 to 15 minutes. A refusal
+/// is a signer's error that the application calls [`Permanent`](crate::Verdict::Permanent); and, as long as the server
+/// has never accepted a connection of this [`Client`](crate::Client), a CONNACK with a reason code that names this
+/// client, its certificate or its policy, or a TLS alert about its certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "hand it to `Builder::reconnect`"]
 pub struct Reconnect {
@@ -38,8 +38,8 @@ pub struct Reconnect {
 }
 
 impl Reconnect {
-    /// The first delay is at most 1 s. The bound doubles up to 120 s, and starts anew after a connection on which the server
-    /// answered a request, or which stayed up for 30 s.
+    /// The first delay is at most 1 s. The bound doubles up to 120 s, and starts anew after a connection on which the
+    /// server answered a request, or which stayed up for 30 s.
     pub const fn new() -> Self {
         Self { enabled: true, minimum: MINIMUM, maximum: MAXIMUM }
     }

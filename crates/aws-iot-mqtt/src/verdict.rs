@@ -12,7 +12,8 @@ use crate::{Cause, Error, ReasonCode, Stage};
 pub enum Verdict {
     /// It may pass by itself: a network that is away, a chip that was busy, a server that restarts.
     Transient,
-    /// Somebody probably has to change something: a policy, a certificate, a key. A running client still tries again, see [`Reconnect`](crate::Reconnect).
+    /// Somebody probably has to change something: a policy, a certificate, a key. A running client still tries again,
+    /// see [`Reconnect`](crate::Reconnect).
     Permanent,
     /// No attempt of this process can succeed, whatever somebody changes: the client gives up at once. Only for
     /// [`Builder::classify_signer_errors`](crate::Builder::classify_signer_errors) to say, of a key that only a new
@@ -25,8 +26,8 @@ pub enum Verdict {
 pub(crate) enum Fault {
     /// It may pass by itself.
     Passing,
-    /// The next connection will probably end for the same reason: the server said why it ended this one (DISCONNECT), somebody
-    /// broke the protocol, or does not answer.
+    /// The next connection will probably end for the same reason: the server said why it ended this one (DISCONNECT),
+    /// somebody broke the protocol, or does not answer.
     Recurring,
     /// It often passes soon: the delay is at most so long.
     Soon(Duration),
@@ -42,8 +43,8 @@ impl Fault {
     /// Another client has connected with the same client id. A device that replaces another one should not be offline for
     /// long; two that fight should not do so quickly.
     pub(crate) const TAKEN_OVER: Self = Self::Soon(Duration::from_secs(30));
-    /// CONNECT was not answered. AWS IoT Device Advisor withholds CONNACK and wants to see 12 attempts within 300 s. An attempt
-    /// waits 10 s.
+    /// CONNECT was not answered. AWS IoT Device Advisor withholds CONNACK and wants to see 12 attempts within 300 s. An
+    /// attempt waits 10 s.
     pub(crate) const NO_CONNACK: Self = Self::Soon(Duration::from_secs(20));
     /// The server's certificate did not pass the check. Such an attempt ends before the key signs, so it costs little.
     pub(crate) const SERVER_NOT_TRUSTED: Self = Self::Soon(Duration::from_secs(15));
@@ -107,8 +108,9 @@ impl fmt::Debug for Classifier {
 }
 
 impl Error {
-    /// Whether it may work the next time. For [`Error::Signer`] this is always [`Verdict::Transient`]: only the application
-    /// knows its signer's errors, see [`Builder::classify_signer_errors`](crate::Builder::classify_signer_errors).
+    /// Whether it may work the next time. For [`Error::Signer`] this is always [`Verdict::Transient`]: only the
+    /// application knows its signer's errors, see
+    /// [`Builder::classify_signer_errors`](crate::Builder::classify_signer_errors).
     pub fn verdict(&self) -> Verdict {
         match self {
             Self::ConnectRefused { reason, .. } if reason.refuses_client() => Verdict::Permanent,
@@ -126,8 +128,8 @@ impl Error {
             | Self::SubscribeRefused { .. }
             | Self::UnsubscribeRefused { .. }
             | Self::Closed => Verdict::Permanent,
-            // A wrong clock is set by the network's time, once there is a network. A server that closes the connection after
-            // CONNECT may be a front end that restarts, or AWS IoT Core before a new policy is in force.
+            // A wrong clock is set by the network's time, once there is a network. A server that closes the connection
+            // after CONNECT may be a front end that restarts, or AWS IoT Core before a new policy is in force.
             _ => Verdict::Transient,
         }
     }
@@ -143,8 +145,8 @@ fn refuses_signature(source: &Cause) -> bool {
     matches!(tls_error(source), Some(rustls::Error::AlertReceived(rustls::AlertDescription::DecryptError)))
 }
 
-/// An alert is a refusal, except for those that report trouble of the server itself. Everything else may pass: a handshake
-/// that breaks off may have any reason.
+/// An alert is a refusal, except for those that report trouble of the server itself. Everything else may pass: a
+/// handshake that breaks off may have any reason.
 fn of_tls(source: &Cause) -> Verdict {
     use rustls::{AlertDescription as Alert, Error as TlsError};
     match tls_error(source) {

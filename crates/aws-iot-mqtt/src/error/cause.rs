@@ -34,14 +34,14 @@ impl Deref for Cause {
     }
 }
 
-/// An error with its causes, on one line: `the connection was lost: the server broke the MQTT 5 protocol: ...`. For logs and
-/// for people. Made by [`Error::report`].
+/// An error with its causes, on one line: `the connection was lost: the server broke the MQTT 5 protocol: ...`. For
+/// logs and for people. Made by [`Error::report`].
 #[derive(Debug)]
 pub struct Report<'a>(&'a Error);
 
 impl Error {
-    /// This error and everything behind it, on one line. [`Display`](fmt::Display) of the error itself leaves the causes out, since
-    /// [`source`](std::error::Error::source) gives them.
+    /// This error and everything behind it, on one line. [`Display`](fmt::Display) of the error itself leaves the
+    /// causes out, since [`source`](std::error::Error::source) gives them.
     pub fn report(&self) -> Report<'_> {
         Report(self)
     }

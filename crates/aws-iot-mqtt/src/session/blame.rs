@@ -3,13 +3,14 @@
 //! AWS IoT Core may close the connection in answer to a PUBLISH or SUBSCRIBE that the policy denies. Sent again first on
 //! each new connection, such a request would be met with the same answer for ever, and everything behind it would wait.
 //!
-//! But a front end that accepts CONNECT and then fails hangs up on every request, and none of them is to blame. Therefore:
+//! But a front end that accepts CONNECT and then fails hangs up on every request, and none of them is to blame.
+//! Therefore:
 //! - Where the server gives a reason that names the request, the request is given up after three hang-ups.
-//! - Otherwise, a message is set aside after three hang-ups, and the others go on. Once the server has acknowledged one of them,
-//!   it is well: the message is sent again, alone, on the same connection as a rule, and given up at the next hang-up.
+//! - Otherwise, a message is set aside after three hang-ups, and the others go on. An acknowledgement of one of them proves
+//!   that the server is well. So the message is then sent again, alone, and given up at the next hang-up.
 //! - If no other message passes, it is given up after a minute. The next one then gets two minutes, and so on. So an outage
-//!   of a minute costs no message, and one of an hour six at most. A ping that is answered proves nothing: a front end may
-//!   answer it while what is behind it is down.
+//!   of a minute costs no message, and one of an hour six at most. An answer to a ping proves nothing: a front end may give
+//!   it while the servers behind it are down.
 
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
@@ -24,7 +25,8 @@ use crate::{Error, Filter};
 /// How often the connection may end with the same oldest request unanswered. More than a network that fails now and
 /// then brings about, few enough for the rest to go on after some seconds.
 const LOSSES: u32 = 3;
-/// How long the server has to hang up on a request that cannot be compared with others. A front end that restarts needs less.
+/// How long the server has to hang up on a request that cannot be compared with others. A front end that restarts needs
+/// less.
 const SPAN: Duration = Duration::from_secs(60);
 /// How often that time is doubled: up to an hour.
 const DOUBLINGS: u32 = 6;
@@ -41,7 +43,8 @@ pub(super) struct Blame {
     suspect: Option<Suspect>,
     /// Messages that wait until others have passed, or nothing else is left to send.
     aside: Vec<Suspect>,
-    /// How many requests were given up since the server last acknowledged a message, without anything to compare them with.
+    /// How many requests were given up since the server last acknowledged a message, without anything to compare them
+    /// with.
     given_up: u32,
 }
 

@@ -12,8 +12,8 @@ use crate::{Error, Limits, QoS, Will};
 pub(crate) struct ConnectOptions {
     pub(crate) client_id: String,
     pub(crate) keep_alive: Duration,
-    /// Whether the first connection of this client discards what the server has kept of an earlier one. `None`: unless the
-    /// session is persistent.
+    /// Whether the first connection of this client discards what the server has kept of an earlier one. `None`: unless
+    /// the session is persistent.
     pub(crate) clean_start: Option<bool>,
     /// How long the server keeps the session after a connection.
     pub(crate) session_expiry: Duration,

@@ -84,7 +84,8 @@ impl Inbox {
         while let Some(arrived) = self.arrived.pop_front_if(|arrived| arrived.open == 0) {
             self.first += 1;
             self.bytes -= arrived.bytes;
-            // "Valid, but the receiver is not willing to accept it" (MQTT 5, section 3.4.2.1): there is no subscription for it.
+            // "Valid, but the receiver is not willing to accept it" (MQTT 5, section 3.4.2.1): there is no subscription
+            // for it.
             let refused = arrived.refused.then_some(PubAckReason::ImplementationSpecificError);
             due.push((arrived.id, refused.unwrap_or(PubAckReason::Success)));
         }

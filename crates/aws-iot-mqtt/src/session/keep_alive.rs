@@ -66,8 +66,8 @@ impl KeepAlive {
         if let Some(since) = self.ping {
             return Some(after(since, PING_TIMEOUT.min(every)));
         }
-        // The earlier of the two: MQTT wants to hear from us, and we want to hear from the server even while we send all the
-        // time.
+        // The earlier of the two: MQTT wants to hear from us, and we want to hear from the server even while we send
+        // all the time.
         let regular = after(self.sent.min(self.heard), every);
         let silence = unanswered.map(|since| after(since.max(self.heard), SILENCE.min(every)));
         silence.into_iter().chain([regular]).min()
