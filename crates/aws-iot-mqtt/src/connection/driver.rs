@@ -62,17 +62,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
     /// Runs until the application or the server ends it.
     pub(super) async fn run(mut self) -> Ended {
         let outcome = self.drive().await;
-        match &outcome {
-            Ok(()) => self.disconnect(&outcome).await,
-            // The server may still be there: it is told why.
-            Err(
-                Error::NotDrained { .. }
-                | Error::Protocol { .. }
-                | Error::KeepAlive { .. }
-                | Error::OperationTimeout { .. },
-            ) => self.disconnect(&outcome).await,
-            // Nobody is there any more to be told.
-            Err(_) => {}
+        // After any other error, nobody is there any more to be told why.
+        if let Ok(())
+        | Err(
+            Error::NotDrained { .. }
+            | Error::Protocol { .. }
+            | Error::KeepAlive { .. }
+            | Error::OperationTimeout { .. },
+        ) = &outcome
+        {
+            self.disconnect(&outcome).await;
         }
         match outcome {
             Ok(()) | Err(Error::NotDrained { .. }) => Ended::Closed(outcome),
@@ -113,20 +112,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
             if closing.is_some() && self.is_drained(written, now.instant)? {
                 return Ok(());
             }
-            due = self
-                .session
-                .deadline(now)
-                .into_iter()
-                .chain(closing)
-                .min()
-                .unwrap_or(after(now.instant, LONG));
+            let deadline = self.session.deadline(now).into_iter().chain(closing).min();
+            due = deadline.unwrap_or(after(now.instant, LONG));
             // The deadline of a busy connection moves on with every packet, and to set a timer costs more than a packet
             // does: it is set only where it would fire too late. Where it fires too early, nothing is due yet.
             if tokio::time::Instant::from_std(due) < alarm.deadline() || alarm.is_elapsed() {
                 alarm.as_mut().reset(due.into());
             }
             tokio::select! {
-                // The application wakes this thread only if it waits. So it is made to wait last.
+                // The waker last: where the socket is ready, this thread does not sleep, and waking it would be a system
+                // call for nothing.
                 biased;
                 io = poll_fn(|context| self.poll_io(context, written, more)) => match io {
                     Io::Read(read) => self.read(read)?,

@@ -122,20 +122,17 @@ impl State {
 
     /// Whether there is room for one more message of so many bytes.
     pub(super) fn has_room(&self, options: &OutboxOptions, bytes: usize) -> bool {
-        let OutboxOptions { messages, bytes: most, .. } = *options;
-        let (now, used) = (self.store.len(), self.store.bytes());
-        now == 0 || (now < messages && used.saturating_add(bytes) <= most)
+        fits(options, self.store.len(), self.store.bytes().saturating_add(bytes))
     }
 
     /// Drops the oldest messages that were not sent, unless that is not enough for a message of so many bytes.
     pub(super) fn make_room(&mut self, options: &OutboxOptions, bytes: usize, removed: &mut Removed) {
-        let OutboxOptions { messages, bytes: most, .. } = *options;
-        let (mut now, mut used) = (self.store.len(), self.store.bytes());
+        let (mut messages, mut used) = (self.store.len(), self.store.bytes().saturating_add(bytes));
         let mut oldest = Vec::new();
         // The keys of both in one order.
         let Waiting { qos0, qos1 } = &self.waiting;
         let (mut qos0, mut qos1) = (qos0.iter().peekable(), qos1.iter().peekable());
-        while now > 0 && !(now < messages && used.saturating_add(bytes) <= most) {
+        while !fits(options, messages, used) {
             let next = match (qos0.peek(), qos1.peek()) {
                 (Some(one), Some(other)) if one < other => qos0.next(),
                 (_, Some(_)) => qos1.next(),
@@ -146,18 +143,23 @@ impl State {
                 return;
             };
             if !entry.sent {
-                (now, used) = (now - 1, used - entry.bytes());
+                (messages, used) = (messages - 1, used - entry.bytes());
                 oldest.push(key);
             }
         }
         // A message that is larger than the whole outbox is not worth all the others.
-        if bytes > most && !oldest.is_empty() {
+        if bytes > options.bytes && !oldest.is_empty() {
             return;
         }
         for key in oldest {
             self.fail(key, |entry| Error::Dropped { topic: entry.topic() }, removed);
         }
     }
+}
+
+/// Whether a message may come to so many others, all of them with so many bytes. A single one always may.
+fn fits(options: &OutboxOptions, others: usize, bytes: usize) -> bool {
+    others == 0 || (others < options.messages && bytes <= options.bytes)
 }
 
 impl Waiting {

@@ -76,39 +76,34 @@ impl Session {
             properties: properties.map(|properties| publish_properties(properties, expires_in)),
         };
         let size = packet.size();
-        let sending = match connection.negotiated.check(&packet.topic, entry.qos, entry.retain, size) {
-            Ok(()) => {
-                let id = match (entry.qos, entry.packet_id) {
-                    (QoS::AtMostOnce, _) => Some(0),
-                    (QoS::AtLeastOnce, Some(id)) => {
-                        self.ids.set(id, Use::Queued(key));
-                        Some(id)
-                    }
-                    (QoS::AtLeastOnce, None) => self.ids.take(Use::Queued(key)),
-                };
-                match id {
-                    Some(id) => {
-                        packet.pkid = id;
-                        let written = match entry.qos {
-                            QoS::AtMostOnce => Written::Qos0(key),
-                            QoS::AtLeastOnce => {
-                                Written::Publish { id, again: entry.sent || entry.is_refused() }
-                            }
-                        };
-                        self.output.publish(&packet, written);
-                        connection.pace.spend(size);
-                        Sending::Sent((entry.qos == QoS::AtLeastOnce).then_some(id))
-                    }
-                    None => Sending::Stop,
-                }
+        let checked = connection.negotiated.check(&packet.topic, entry.qos, entry.retain, size);
+        let id = match (entry.qos, entry.packet_id) {
+            _ if checked.is_err() => None,
+            (QoS::AtMostOnce, _) => Some(0),
+            (QoS::AtLeastOnce, Some(id)) => {
+                self.ids.set(id, Use::Queued(key));
+                Some(id)
             }
-            Err(error) => Sending::Failed(error),
+            (QoS::AtLeastOnce, None) => self.ids.take(Use::Queued(key)),
         };
-        (entry.topic, entry.payload) = (packet.topic, packet.payload);
-        if let (Sending::Failed(_), Some(id)) = (&sending, entry.packet_id) {
-            self.ids.release(id);
+        if let Some(id) = id {
+            packet.pkid = id;
+            let written = match entry.qos {
+                QoS::AtMostOnce => Written::Qos0(key),
+                QoS::AtLeastOnce => Written::Publish { id, again: entry.sent || entry.is_refused() },
+            };
+            self.output.publish(&packet, written);
+            connection.pace.spend(size);
         }
-        sending
+        (entry.topic, entry.payload) = (packet.topic, packet.payload);
+        match (checked, id) {
+            (Ok(()), Some(id)) => Sending::Sent((entry.qos == QoS::AtLeastOnce).then_some(id)),
+            (Ok(()), None) => Sending::Stop,
+            (Err(error), _) => {
+                entry.packet_id.into_iter().for_each(|id| self.ids.release(id));
+                Sending::Failed(error)
+            }
+        }
     }
 
     /// So many bytes of the output went to the socket.
