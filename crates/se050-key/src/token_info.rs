@@ -8,6 +8,7 @@ use cryptoki_sys::{CK_TOKEN_INFO, CKF_LOGIN_REQUIRED, CKF_RNG, CKF_USER_PIN_FINA
 
 /// The label of the one token of NXP's module.
 const SE050_TOKEN_LABEL: &str = "SSS_PKCS11";
+
 /// What the token says of itself. Read without traffic with the chip.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -112,4 +113,30 @@ impl fmt::Display for ByteOrder {
 /// Without the padding, in which NXP's module up to 4.3 leaves a NUL.
 fn text(padded: &[u8]) -> String {
     String::from_utf8_lossy(padded).trim_end_matches(['\0', ' ']).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 4.4 and 4.6 are not simulated: their source was read, and nobody has seen them running.
+    #[test]
+    fn the_modules_version_tells_how_labels_are_written_and_what_costs() {
+        use ByteOrder::{BigEndian, LittleEndian};
+        for (firmware_version, order, pss_is_costly, leaks) in [
+            ((3, 3), BigEndian, true, false),
+            ((4, 1), LittleEndian, true, true),
+            ((4, 3), LittleEndian, false, true),
+            ((4, 4), BigEndian, false, true),
+            ((4, 6), BigEndian, false, true),
+            ((4, 7), BigEndian, false, true),
+        ] {
+            let token = TokenInfo { firmware_version, is_se050: true, ..TokenInfo::default() };
+            let found = (token.label_byte_order(), token.rsa_pss_is_costly(), token.leaks_sessions());
+            assert_eq!(found, (Some(order), pss_is_costly, leaks), "{firmware_version:?}");
+        }
+        let other = TokenInfo { firmware_version: (4, 2), ..TokenInfo::default() };
+        let found = (other.label_byte_order(), other.rsa_pss_is_costly(), other.leaks_sessions());
+        assert_eq!(found, (None, false, false));
+    }
 }

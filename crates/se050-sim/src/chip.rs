@@ -7,9 +7,7 @@ mod controls;
 mod factory;
 mod fault;
 mod module_file;
-mod object;
 mod settings;
-mod short_ecdsa;
 mod store;
 mod version;
 
@@ -21,10 +19,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub use calls::Calls;
 pub(crate) use calls::Counter;
 pub use fault::Fault;
-pub(crate) use object::Object;
 pub(crate) use settings::Settings;
-pub use short_ecdsa::ShortEcdsa;
-pub(crate) use store::Store;
+pub use settings::ShortEcdsa;
+pub(crate) use store::{Object, Store};
 pub use version::Version;
 
 use crate::Error;
