@@ -10,6 +10,7 @@ use aws_iot_mqtt::Proxy;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Arg, Args, Command};
+use device_identity::DeviceConfig;
 use rustls_se050::TlsVersions;
 use se050_key::Selector;
 
@@ -79,10 +80,19 @@ impl DeviceArgs {
         self.options().open()
     }
 
-    /// The TLS version as it was given, and as the device configuration has it.
-    pub fn tls_version_name(&self) -> Option<&'static str> {
-        let given = self.tls_version?;
-        TLS_VERSIONS.into_iter().find(|(_, versions)| *versions == given).map(|(name, _)| name)
+    /// Puts into a device configuration how the connection was said to be made: TLS version, keep-alive and proxy.
+    pub fn put_connection_into(&self, config: &mut DeviceConfig) {
+        if let Some(given) = self.tls_version {
+            let name =
+                TLS_VERSIONS.into_iter().find(|(_, versions)| *versions == given).map(|(name, _)| name);
+            config.tls_version = name.map(str::to_owned);
+        }
+        if let Some(seconds) = self.keep_alive {
+            config.keep_alive = Some(seconds);
+        }
+        if let Some(proxy) = &self.proxy {
+            config.proxy = Some(format!("http://{proxy}"));
+        }
     }
 
     /// The arguments as options.

@@ -379,7 +379,7 @@ mod tests {
         let options = DeviceOptions { config: Some(config(directory.path())), ..DeviceOptions::default() };
         let flag = DeviceOptions { proxy: Some(proxy("flag:2").unwrap()), ..options.clone() };
         for (options, expected) in [(options, "config:1"), (flag, "flag:2")] {
-            let found = options.completed_by(|_| None).unwrap().proxy().unwrap().unwrap();
+            let found = options.completed_by(|_| None).unwrap().proxy_to("host").unwrap().unwrap();
             assert_eq!(found.to_string(), expected);
         }
         let error = proxy("http://me:s3cret@proxy:1").unwrap_err().to_string();

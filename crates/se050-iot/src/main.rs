@@ -40,6 +40,7 @@ mod provision;
 mod publish;
 #[cfg(feature = "provision")]
 mod remove;
+mod round_trip;
 mod serve;
 mod service;
 mod shadow;

@@ -5,6 +5,8 @@ mod call_error;
 mod certificate;
 mod certificate_file;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod key;
 mod lock;
 mod lookup;
