@@ -132,18 +132,17 @@ impl Key {
             public_key: self.public_key().to_spki().map_err(not_encoded)?,
             attributes: SetOfVec::new(),
         };
-        let (scheme, algorithm) = match self.public_key().kind() {
-            // RFC 8017, appendix A.2.4: the parameters are NULL. RFC 5758, section 3.2: they are absent.
-            KeyKind::Rsa { .. } => {
-                (Scheme::RsaPkcs1Sha256, (SHA_256_WITH_RSA_ENCRYPTION, Some(Any::from(Null))))
-            }
-            KeyKind::EcP256 => (Scheme::EcdsaP256Sha256, (ECDSA_WITH_SHA_256, None)),
-            KeyKind::EcP384 => (Scheme::EcdsaP384Sha384, (ECDSA_WITH_SHA_384, None)),
+        let kind = self.public_key().kind();
+        // RFC 8017, appendix A.2.4: the parameters are NULL. RFC 5758, section 3.2: they are absent.
+        let (oid, parameters) = match kind {
+            KeyKind::Rsa { .. } => (SHA_256_WITH_RSA_ENCRYPTION, Some(Any::from(Null))),
+            KeyKind::EcP256 => (ECDSA_WITH_SHA_256, None),
+            KeyKind::EcP384 => (ECDSA_WITH_SHA_384, None),
         };
-        let signature = self.sign(scheme, &info.to_der().map_err(not_encoded)?)?;
+        let signature = self.sign(kind.scheme(), &info.to_der().map_err(not_encoded)?)?;
         let request = CertReq {
             info,
-            algorithm: AlgorithmIdentifierOwned { oid: algorithm.0, parameters: algorithm.1 },
+            algorithm: AlgorithmIdentifierOwned { oid, parameters },
             signature: BitString::from_bytes(&signature).map_err(not_encoded)?,
         };
         Ok(to_pem("CERTIFICATE REQUEST", request.to_der().map_err(not_encoded)?))

@@ -9,10 +9,7 @@ use cryptoki_sys::CKA_VALUE;
 use crate::selector::Target;
 use crate::session::{ChipSession, Fault};
 use crate::worker::Worker;
-use crate::{
-    Certificate, Error, Key, KeyKind, ObjectId, ObjectType, PublicKey, Scheme, Selector, TokenBuilder,
-    TokenInfo,
-};
+use crate::{Certificate, Error, Key, ObjectId, ObjectType, PublicKey, Selector, TokenBuilder, TokenInfo};
 
 /// Where the maker's plug-and-trust package puts NXP's PKCS#11 module, on an Armadillo.
 pub const NXP_MODULE: &str = "/usr/lib/plug-and-trust/libsss_pkcs11.so";
@@ -172,12 +169,7 @@ impl Token {
     /// Signs a fixed text, and verifies the signature with the certificate's key.
     fn check_by_signing(&self, key: &Target, certificate: &Certificate) -> Result<(), Error> {
         let public_key = certificate.public_key().clone();
-        let scheme = match public_key.kind() {
-            KeyKind::Rsa { .. } => Scheme::RsaPkcs1Sha256,
-            KeyKind::EcP256 => Scheme::EcdsaP256Sha256,
-            KeyKind::EcP384 => Scheme::EcdsaP384Sha384,
-        };
-        let certificate_fingerprint = public_key.fingerprint();
+        let (scheme, certificate_fingerprint) = (public_key.kind().scheme(), public_key.fingerprint());
         let trial = Key::new(Arc::clone(&self.worker), key.clone(), public_key);
         match trial.sign(scheme, b"se050-key: key and certificate") {
             Err(Error::BadSignature { key, .. }) => Err(Error::KeyMismatch {

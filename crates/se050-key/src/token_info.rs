@@ -4,7 +4,7 @@ use std::ffi::c_ulong;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use cryptoki_sys::{CK_TOKEN_INFO, CKF_LOGIN_REQUIRED, CKF_RNG, CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_LOCKED};
+use cryptoki_sys::{CK_FLAGS, CK_TOKEN_INFO, CKF_LOGIN_REQUIRED, CKF_RNG};
 
 /// The label of the one token of NXP's module.
 const SE050_TOKEN_LABEL: &str = "SSS_PKCS11";
@@ -33,18 +33,8 @@ pub struct TokenInfo {
     pub module: PathBuf,
     /// Whether this is NXP's module (or its simulator), whose labels are object ids.
     pub is_se050: bool,
-    /// How many tries of the user PIN are left, as far as the token says so.
-    pub(crate) pin: PinState,
-}
-
-/// What the token says of the user PIN (CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_LOCKED).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum PinState {
-    #[default]
-    Good,
-    /// One more wrong PIN locks the token.
-    FinalTry,
-    Locked,
+    /// The flags of CK_TOKEN_INFO.
+    pub(crate) flags: CK_FLAGS,
 }
 
 /// The byte order in which NXP's module writes an object id into a label.
@@ -71,11 +61,7 @@ impl TokenInfo {
             slot_id,
             module: module.to_owned(),
             is_se050: label == SE050_TOKEN_LABEL,
-            pin: match (has(CKF_USER_PIN_LOCKED), has(CKF_USER_PIN_FINAL_TRY)) {
-                (true, _) => PinState::Locked,
-                (false, true) => PinState::FinalTry,
-                (false, false) => PinState::Good,
-            },
+            flags: info.flags,
             label,
         }
     }
