@@ -141,17 +141,14 @@ impl Token {
 
     /// The key's public half, from the key itself.
     fn public_key(&self, key: &Target) -> Result<PublicKey, Error> {
-        let read = self.ask("finding the key", key, ChipSession::public_key)?;
-        let unsupported = |reason| Error::UnsupportedKey { object: key.selector.to_string(), reason };
-        read.and_then(PublicKey::of_supported_size).map_err(unsupported)
+        supported(key, self.ask("finding the key", key, ChipSession::public_key)?)
     }
 
     /// Checks that the certificate was issued for the key.
     ///
     /// A trial signature would cost the chip a private-key operation. It is made only on other tokens that do not give the point.
     fn check(&self, key: &Target, certificate: &Certificate) -> Result<(), Error> {
-        let unsupported = |reason| Error::UnsupportedKey { object: key.selector.to_string(), reason };
-        let expected = certificate.public_key().clone().of_supported_size().map_err(unsupported)?;
+        let expected = supported(key, Ok(certificate.public_key().clone()))?;
         // A disturbed transfer on the bus may go unnoticed.
         for _ in 0..2 {
             let expected = expected.clone();
@@ -190,6 +187,11 @@ impl Token {
         let object = object.clone();
         self.worker.call(doing, move |recovery| recovery.run(|session| work(session, &object)))
     }
+}
+
+fn supported(key: &Target, public_key: Result<PublicKey, String>) -> Result<PublicKey, Error> {
+    let unsupported = |reason| Error::UnsupportedKey { object: key.selector.to_string(), reason };
+    public_key.and_then(PublicKey::of_supported_size).map_err(unsupported)
 }
 
 impl fmt::Debug for Token {
