@@ -1,18 +1,31 @@
-//! A private key that stays in the token.
+//! A private key that stays in the token: signatures, and the request for its certificate (PKCS#10).
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+use der::Encode as _;
+use der::asn1::{Any, BitString, Null, SetOfVec, Utf8StringRef};
+use x509_cert::attr::AttributeTypeAndValue;
+use x509_cert::der::oid::db::rfc4519::COMMON_NAME;
+use x509_cert::der::oid::db::rfc5912::{ECDSA_WITH_SHA_256, ECDSA_WITH_SHA_384, SHA_256_WITH_RSA_ENCRYPTION};
+use x509_cert::name::{Name, RdnSequence, RelativeDistinguishedName};
+use x509_cert::request::{CertReq, CertReqInfo, Version};
+use x509_cert::spki::AlgorithmIdentifierOwned;
+
+use crate::public_key::to_pem;
 use crate::selector::Target;
 use crate::worker::Worker;
-use crate::{Certificate, Error, PublicKey, Scheme, Selector, TokenInfo};
+use crate::{Certificate, Error, KeyKind, PublicKey, Scheme, Selector, TokenInfo};
 
 /// How often an ECDSA signature of the wrong length is made again. NXP's module shortens 3 to 5 in 1000, so a
 /// row of four is one in some 10^10.
 const WRONG_LENGTHS: usize = 4;
 /// How often a signature that does not verify is made: once more, since one transfer on the bus may be disturbed.
 const WRONG_SIGNATURES: usize = 2;
+
+/// The longest common name, in characters (RFC 5280, appendix A.1, ub-common-name).
+const LONGEST_COMMON_NAME: usize = 64;
 
 /// A private key in the token. Cheap to clone.
 ///
@@ -97,6 +110,44 @@ impl Key {
         }
     }
 
+    /// A certificate signing request for this key (PKCS#10, RFC 2986), in PEM, signed in the token. Its subject is the common
+    /// name alone.
+    ///
+    /// # Errors
+    /// [`Error::CommonName`] unless the name has 1 to 64 characters and none of them is a control character; those of
+    /// [`Key::sign`].
+    pub fn certificate_request(&self, common_name: &str) -> Result<String, Error> {
+        let wrong =
+            |reason: &str| Error::CommonName { text: common_name.to_owned(), reason: reason.to_owned() };
+        if !(1..=LONGEST_COMMON_NAME).contains(&common_name.chars().count()) {
+            return Err(wrong("it has to have 1 to 64 characters"));
+        }
+        if common_name.chars().any(char::is_control) {
+            return Err(wrong("it holds a control character"));
+        }
+        let not_encoded = |error: der::Error| wrong(&format!("it cannot be encoded: {error}"));
+        let info = CertReqInfo {
+            version: Version::V1,
+            subject: subject(common_name).map_err(not_encoded)?,
+            public_key: self.public_key().to_spki().map_err(not_encoded)?,
+            attributes: SetOfVec::new(),
+        };
+        let kind = self.public_key().kind();
+        // RFC 8017, appendix A.2.4: the parameters are NULL. RFC 5758, section 3.2: they are absent.
+        let (oid, parameters) = match kind {
+            KeyKind::Rsa { .. } => (SHA_256_WITH_RSA_ENCRYPTION, Some(Any::from(Null))),
+            KeyKind::EcP256 => (ECDSA_WITH_SHA_256, None),
+            KeyKind::EcP384 => (ECDSA_WITH_SHA_384, None),
+        };
+        let signature = self.sign(kind.scheme(), &info.to_der().map_err(not_encoded)?)?;
+        let request = CertReq {
+            info,
+            algorithm: AlgorithmIdentifierOwned { oid, parameters },
+            signature: BitString::from_bytes(&signature).map_err(not_encoded)?,
+        };
+        Ok(to_pem("CERTIFICATE REQUEST", request.to_der().map_err(not_encoded)?))
+    }
+
     /// Checks that the certificate was issued for this key.
     ///
     /// # Errors
@@ -113,4 +164,10 @@ impl fmt::Debug for Key {
             .field("kind", &self.public_key().kind())
             .finish()
     }
+}
+
+fn subject(common_name: &str) -> der::Result<Name> {
+    let value = Any::from(Utf8StringRef::new(common_name)?);
+    let name = RelativeDistinguishedName::try_from(vec![AttributeTypeAndValue { oid: COMMON_NAME, value }])?;
+    Ok(Name::hazmat_from_rdn_sequence(RdnSequence::from(vec![name])))
 }

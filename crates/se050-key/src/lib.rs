@@ -4,7 +4,6 @@ mod bus;
 mod call_error;
 mod certificate;
 mod certificate_file;
-mod certificate_request;
 mod error;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
@@ -19,7 +18,6 @@ mod pin;
 mod public_key;
 #[allow(unsafe_code, reason = "PKCS#11 is a C interface")]
 mod raw;
-mod read;
 mod recovery;
 mod scheme;
 mod selector;

@@ -10,13 +10,13 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
+use cryptoki_sys::{CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_LOCKED};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
 
 use crate::module::canonical;
 use crate::raw::RawSession;
-use crate::token_info::PinState;
 use crate::{Error, TokenInfo};
 
 /// Longer than any token's longest PIN.
@@ -148,13 +148,12 @@ pub(crate) fn log_in(session: &RawSession, token: &TokenInfo, pin: Option<&Pin>)
         return Ok(());
     }
     let label = || token.label.clone();
-    match token.pin {
-        // A supervisor that starts the process again and again with a wrong PIN would lock the token.
-        PinState::FinalTry if !pin.is_some_and(|pin| pin.for_last_try) => {
-            return Err(Error::PinFinalTry { label: label() });
-        }
-        PinState::Locked => return Err(Error::PinLocked { label: label() }),
-        PinState::Good | PinState::FinalTry => {}
+    if token.flags & CKF_USER_PIN_LOCKED != 0 {
+        return Err(Error::PinLocked { label: label() });
+    }
+    // A supervisor that starts the process again and again with a wrong PIN would lock the token.
+    if token.flags & CKF_USER_PIN_FINAL_TRY != 0 && !pin.is_some_and(|pin| pin.for_last_try) {
+        return Err(Error::PinFinalTry { label: label() });
     }
     let pin = pin.ok_or_else(|| Error::PinMissing { label: label() })?;
     let (state, refused) = &*REFUSED;

@@ -3,18 +3,10 @@
 use der::asn1::{Any, BitString, Null, ObjectIdentifier, UintRef};
 use der::{Decode as _, Encode as _};
 use ring::{digest, signature};
+use x509_cert::der::oid::db::rfc5912::{ID_EC_PUBLIC_KEY, RSA_ENCRYPTION, SECP_256_R_1, SECP_384_R_1};
 use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 
 use crate::{KeyKind, Scheme};
-
-/// rsaEncryption (RFC 8017, appendix C).
-const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
-/// id-ecPublicKey (RFC 5480, section 2.1.1).
-const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
-/// secp256r1, also called P-256 (RFC 5480, section 2.1.1.1).
-const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
-/// secp384r1, also called P-384 (RFC 5480, section 2.1.1.1).
-const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 
 /// The bytes of an uncompressed point: 4, and two coordinates of 32 or 48 bytes (SEC 1, section 2.3.3).
 const P256_POINT: usize = 65;
@@ -71,22 +63,22 @@ impl PublicKey {
                 .as_bytes(),
         };
         let curve = match point.len() {
-            P256_POINT => P256,
-            P384_POINT => P384,
+            P256_POINT => SECP_256_R_1,
+            P384_POINT => SECP_384_R_1,
             other => return Err(format!("a point of {other} bytes is on no supported curve")),
         };
-        Self::from_spki(spki(EC_PUBLIC_KEY, Any::from(curve), point)?)
+        Self::from_spki(spki(ID_EC_PUBLIC_KEY, Any::from(curve), point)?)
     }
 
     pub(crate) fn from_spki(spki: SubjectPublicKeyInfoOwned) -> Result<Self, String> {
         let bits = spki.subject_public_key.raw_bytes().to_vec();
         let kind = if spki.algorithm.oid == RSA_ENCRYPTION {
             KeyKind::Rsa { bits: modulus_bits(&bits)? }
-        } else if spki.algorithm.oid == EC_PUBLIC_KEY {
+        } else if spki.algorithm.oid == ID_EC_PUBLIC_KEY {
             let parameters = spki.algorithm.parameters.as_ref().ok_or("the curve is missing")?;
             match parameters.decode_as::<ObjectIdentifier>() {
-                Ok(P256) => KeyKind::EcP256,
-                Ok(P384) => KeyKind::EcP384,
+                Ok(SECP_256_R_1) => KeyKind::EcP256,
+                Ok(SECP_384_R_1) => KeyKind::EcP384,
                 Ok(other) => return Err(format!("the curve {other}")),
                 Err(error) => return Err(format!("the curve is not named: {error}")),
             }

@@ -47,6 +47,18 @@ pub enum Scheme {
     EcdsaP384Sha384,
 }
 
+impl KeyKind {
+    /// The scheme for what is signed outside of TLS: PKCS#1 v1.5 with SHA-256, which is cheap on each version of NXP's module, or ECDSA
+    /// with the curve's hash.
+    pub fn scheme(self) -> Scheme {
+        match self {
+            Self::Rsa { .. } => Scheme::RsaPkcs1Sha256,
+            Self::EcP256 => Scheme::EcdsaP256Sha256,
+            Self::EcP384 => Scheme::EcdsaP384Sha384,
+        }
+    }
+}
+
 impl Scheme {
     /// Whether a key of that kind can sign so.
     pub fn fits(self, kind: KeyKind) -> bool {

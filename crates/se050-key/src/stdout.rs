@@ -8,9 +8,9 @@
 use std::fs::File;
 use std::io::{self, PipeReader, Read as _, Write as _};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::ptr::null_mut;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -29,8 +29,8 @@ const CRASHED: &[u8] = b"this program crashed, probably in its PKCS#11 module, w
 static RING: [AtomicU8; KEPT] = [const { AtomicU8::new(0) }; KEPT];
 /// How many bytes were written to the ring so far.
 static WRITTEN: AtomicUsize = AtomicUsize::new(0);
-/// The reading end of the pipe, for the signal handler; -1 before there is one.
-static PIPE: AtomicI32 = AtomicI32::new(-1);
+/// Whether [`keep_log`] was called.
+static IS_KEPT: AtomicBool = AtomicBool::new(false);
 /// What the signals did before, in the order of [`CRASHES`].
 static BEFORE: [OnceLock<libc::sigaction>; CRASHES.len()] = [const { OnceLock::new() }; CRASHES.len()];
 /// How many marks have come through the pipe: what was written before a mark is in the ring.
@@ -90,7 +90,7 @@ pub fn keep_log() -> io::Result<()> {
     let (reader, writer) = io::pipe()?;
     // The module shall never wait for the thread: what does not fit into the pipe is dropped.
     fcntl_setfl(&writer, OFlags::NONBLOCK)?;
-    PIPE.store(reader.as_raw_fd(), Ordering::Release);
+    IS_KEPT.store(true, Ordering::Release);
     std::thread::Builder::new().name("module-log".to_owned()).spawn(move || collect(reader))?;
     for (signal, before) in CRASHES.into_iter().zip(&BEFORE) {
         catch(signal, before)?;
@@ -101,7 +101,7 @@ pub fn keep_log() -> io::Result<()> {
 
 /// The last lines of the module's log, without colours. Empty without [`keep_log`].
 pub fn log_lines() -> Vec<String> {
-    if PIPE.load(Ordering::Acquire) < 0 {
+    if !IS_KEPT.load(Ordering::Acquire) {
         return Vec::new();
     }
     let (marks, came) = &MARKS;

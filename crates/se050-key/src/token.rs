@@ -9,10 +9,7 @@ use cryptoki_sys::CKA_VALUE;
 use crate::selector::Target;
 use crate::session::{ChipSession, Fault};
 use crate::worker::Worker;
-use crate::{
-    Certificate, Error, Key, KeyKind, ObjectId, ObjectType, PublicKey, Scheme, Selector, TokenBuilder,
-    TokenInfo,
-};
+use crate::{Certificate, Error, Key, ObjectId, ObjectType, PublicKey, Selector, TokenBuilder, TokenInfo};
 
 /// Where the maker's plug-and-trust package puts NXP's PKCS#11 module, on an Armadillo.
 pub const NXP_MODULE: &str = "/usr/lib/plug-and-trust/libsss_pkcs11.so";
@@ -144,17 +141,14 @@ impl Token {
 
     /// The key's public half, from the key itself.
     fn public_key(&self, key: &Target) -> Result<PublicKey, Error> {
-        let read = self.ask("finding the key", key, ChipSession::public_key)?;
-        let unsupported = |reason| Error::UnsupportedKey { object: key.selector.to_string(), reason };
-        read.and_then(PublicKey::of_supported_size).map_err(unsupported)
+        supported(key, self.ask("finding the key", key, ChipSession::public_key)?)
     }
 
     /// Checks that the certificate was issued for the key.
     ///
     /// A trial signature would cost the chip a private-key operation. It is made only on other tokens that do not give the point.
     fn check(&self, key: &Target, certificate: &Certificate) -> Result<(), Error> {
-        let unsupported = |reason| Error::UnsupportedKey { object: key.selector.to_string(), reason };
-        let expected = certificate.public_key().clone().of_supported_size().map_err(unsupported)?;
+        let expected = supported(key, Ok(certificate.public_key().clone()))?;
         // A disturbed transfer on the bus may go unnoticed.
         for _ in 0..2 {
             let expected = expected.clone();
@@ -172,12 +166,7 @@ impl Token {
     /// Signs a fixed text, and verifies the signature with the certificate's key.
     fn check_by_signing(&self, key: &Target, certificate: &Certificate) -> Result<(), Error> {
         let public_key = certificate.public_key().clone();
-        let scheme = match public_key.kind() {
-            KeyKind::Rsa { .. } => Scheme::RsaPkcs1Sha256,
-            KeyKind::EcP256 => Scheme::EcdsaP256Sha256,
-            KeyKind::EcP384 => Scheme::EcdsaP384Sha384,
-        };
-        let certificate_fingerprint = public_key.fingerprint();
+        let (scheme, certificate_fingerprint) = (public_key.kind().scheme(), public_key.fingerprint());
         let trial = Key::new(Arc::clone(&self.worker), key.clone(), public_key);
         match trial.sign(scheme, b"se050-key: key and certificate") {
             Err(Error::BadSignature { key, .. }) => Err(Error::KeyMismatch {
@@ -198,6 +187,11 @@ impl Token {
         let object = object.clone();
         self.worker.call(doing, move |recovery| recovery.run(|session| work(session, &object)))
     }
+}
+
+fn supported(key: &Target, public_key: Result<PublicKey, String>) -> Result<PublicKey, Error> {
+    let unsupported = |reason| Error::UnsupportedKey { object: key.selector.to_string(), reason };
+    public_key.and_then(PublicKey::of_supported_size).map_err(unsupported)
 }
 
 impl fmt::Debug for Token {

@@ -4,10 +4,11 @@ use std::ffi::c_ulong;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use cryptoki_sys::{CK_TOKEN_INFO, CKF_LOGIN_REQUIRED, CKF_RNG, CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_LOCKED};
+use cryptoki_sys::{CK_FLAGS, CK_TOKEN_INFO, CKF_LOGIN_REQUIRED, CKF_RNG};
 
 /// The label of the one token of NXP's module.
 const SE050_TOKEN_LABEL: &str = "SSS_PKCS11";
+
 /// What the token says of itself. Read without traffic with the chip.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -32,18 +33,8 @@ pub struct TokenInfo {
     pub module: PathBuf,
     /// Whether this is NXP's module (or its simulator), whose labels are object ids.
     pub is_se050: bool,
-    /// How many tries of the user PIN are left, as far as the token says so.
-    pub(crate) pin: PinState,
-}
-
-/// What the token says of the user PIN (CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_LOCKED).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum PinState {
-    #[default]
-    Good,
-    /// One more wrong PIN locks the token.
-    FinalTry,
-    Locked,
+    /// The flags of CK_TOKEN_INFO.
+    pub(crate) flags: CK_FLAGS,
 }
 
 /// The byte order in which NXP's module writes an object id into a label.
@@ -70,11 +61,7 @@ impl TokenInfo {
             slot_id,
             module: module.to_owned(),
             is_se050: label == SE050_TOKEN_LABEL,
-            pin: match (has(CKF_USER_PIN_LOCKED), has(CKF_USER_PIN_FINAL_TRY)) {
-                (true, _) => PinState::Locked,
-                (false, true) => PinState::FinalTry,
-                (false, false) => PinState::Good,
-            },
+            flags: info.flags,
             label,
         }
     }
@@ -112,4 +99,30 @@ impl fmt::Display for ByteOrder {
 /// Without the padding, in which NXP's module up to 4.3 leaves a NUL.
 fn text(padded: &[u8]) -> String {
     String::from_utf8_lossy(padded).trim_end_matches(['\0', ' ']).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 4.4 and 4.6 are not simulated: their source was read, and nobody has seen them running.
+    #[test]
+    fn the_modules_version_tells_how_labels_are_written_and_what_costs() {
+        use ByteOrder::{BigEndian, LittleEndian};
+        for (firmware_version, order, pss_is_costly, leaks) in [
+            ((3, 3), BigEndian, true, false),
+            ((4, 1), LittleEndian, true, true),
+            ((4, 3), LittleEndian, false, true),
+            ((4, 4), BigEndian, false, true),
+            ((4, 6), BigEndian, false, true),
+            ((4, 7), BigEndian, false, true),
+        ] {
+            let token = TokenInfo { firmware_version, is_se050: true, ..TokenInfo::default() };
+            let found = (token.label_byte_order(), token.rsa_pss_is_costly(), token.leaks_sessions());
+            assert_eq!(found, (Some(order), pss_is_costly, leaks), "{firmware_version:?}");
+        }
+        let other = TokenInfo { firmware_version: (4, 2), ..TokenInfo::default() };
+        let found = (other.label_byte_order(), other.rsa_pss_is_costly(), other.leaks_sessions());
+        assert_eq!(found, (None, false, false));
+    }
 }

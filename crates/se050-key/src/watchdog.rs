@@ -11,45 +11,42 @@ pub(crate) struct Watchdog {
 
 struct Watch {
     ended: bool,
-    /// When the chip answered last, or the thread began to wait for it; `None` while nothing is to do.
+    /// Whether the thread waits for the chip, or is about to.
+    is_busy: bool,
+    /// When the chip answered last, or the thread began to wait for it.
     ///
-    /// Only a successful call restarts the time: neither a failed call nor the next request does.
-    waiting_since: Option<Instant>,
-    /// When the chip answered last.
-    last_answer: Instant,
+    /// While the thread is busy, only a successful call restarts the time: neither a failed call nor the next request does.
+    silent_since: Instant,
 }
 
 impl Watchdog {
     pub(crate) fn new() -> Self {
-        let now = Instant::now();
-        let watch = Watch { ended: false, waiting_since: Some(now), last_answer: now };
+        let watch = Watch { ended: false, is_busy: true, silent_since: Instant::now() };
         Self { watch: Mutex::new(watch), ended: Condvar::new() }
     }
 
     /// A request, or a look at the chip, is begun.
     pub(crate) fn begin(&self) {
         let mut watch = self.lock();
-        watch.waiting_since = watch.waiting_since.or_else(|| Some(Instant::now()));
+        if !watch.is_busy {
+            (watch.is_busy, watch.silent_since) = (true, Instant::now());
+        }
     }
 
     /// A call of the module succeeded.
     pub(crate) fn answered(&self) {
-        let mut watch = self.lock();
-        let now = Instant::now();
-        watch.last_answer = now;
-        watch.waiting_since = watch.waiting_since.map(|_| now);
+        self.lock().silent_since = Instant::now();
     }
 
     /// Nothing is left to do.
     pub(crate) fn idle(&self) {
-        self.lock().waiting_since = None;
+        self.lock().is_busy = false;
     }
 
     /// The thread is about to end; its session is closed.
     pub(crate) fn end(&self) {
         let mut watch = self.lock();
-        watch.ended = true;
-        watch.waiting_since = None;
+        (watch.ended, watch.is_busy) = (true, false);
         self.ended.notify_all();
     }
 
@@ -65,13 +62,13 @@ impl Watchdog {
 
     /// When the chip answered last, or the thread began to wait for it.
     pub(crate) fn silent_since(&self) -> Instant {
-        let watch = self.lock();
-        watch.waiting_since.unwrap_or(watch.last_answer)
+        self.lock().silent_since
     }
 
     /// Whether the chip has been silent for that long while it was waited for.
     pub(crate) fn is_hanging(&self, deadline: Duration) -> bool {
-        self.lock().waiting_since.is_some_and(|since| since.elapsed() >= deadline)
+        let watch = self.lock();
+        watch.is_busy && watch.silent_since.elapsed() >= deadline
     }
 
     /// A thread that panicked left consistent values: each is written in one step.
@@ -90,13 +87,13 @@ mod tests {
         watchdog.idle();
         assert!(!watchdog.is_hanging(Duration::ZERO));
         watchdog.begin();
-        let since = watchdog.lock().waiting_since;
+        let since = watchdog.silent_since();
         // A call failed, and the next request came: the chip is as silent as before.
         watchdog.begin();
-        assert_eq!(watchdog.lock().waiting_since, since);
+        assert_eq!(watchdog.silent_since(), since);
         assert!(watchdog.is_hanging(Duration::ZERO));
         watchdog.answered();
-        assert!(watchdog.lock().waiting_since > since);
+        assert!(watchdog.silent_since() > since);
         watchdog.idle();
         assert!(!watchdog.is_hanging(Duration::ZERO));
         watchdog.end();

@@ -6,7 +6,6 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -149,11 +148,12 @@ impl Worker {
             return Err(Error::Hanging { doing, silent_for: self.watchdog.silent_since().elapsed() });
         }
         let (reply, answer) = mpsc::channel();
-        let wanted = Wanted(Arc::new(AtomicBool::new(true)));
-        let still_wanted = Arc::clone(&wanted.0);
+        // Dropped when the caller does not wait any more.
+        let caller = Arc::new(());
+        let waiting = Arc::downgrade(&caller);
         let job: Job = Box::new(move |recovery| {
             // A request whose caller has given up is not begun.
-            if still_wanted.load(Ordering::Acquire) {
+            if waiting.strong_count() > 0 {
                 let _ = reply.send(work(recovery));
             }
         });
@@ -221,14 +221,5 @@ struct Ending(Arc<Watchdog>);
 impl Drop for Ending {
     fn drop(&mut self) {
         self.0.end();
-    }
-}
-
-/// Set while the caller waits for the answer.
-struct Wanted(Arc<AtomicBool>);
-
-impl Drop for Wanted {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
     }
 }

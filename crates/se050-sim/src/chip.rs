@@ -8,9 +8,7 @@ mod factory;
 mod fault;
 mod latency;
 mod module_file;
-mod object;
 mod settings;
-mod short_ecdsa;
 mod store;
 mod version;
 
@@ -23,10 +21,9 @@ pub use calls::Calls;
 pub(crate) use calls::Counter;
 pub use fault::Fault;
 pub use latency::Latency;
-pub(crate) use object::Object;
 pub(crate) use settings::Settings;
-pub use short_ecdsa::ShortEcdsa;
-pub(crate) use store::Store;
+pub use settings::ShortEcdsa;
+pub(crate) use store::{Object, Store};
 pub use version::Version;
 
 use crate::Error;

@@ -1,6 +1,5 @@
 //! What can go wrong with a simulated chip's directory.
 
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -54,7 +53,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        source: Cause,
+        source: BoxedError,
     },
     /// A key or a certificate could not be made.
     #[error("the simulated factory cannot make {what}")]
@@ -62,7 +61,7 @@ pub enum Error {
         /// What was to be made.
         what: &'static str,
         /// Why not.
-        source: Cause,
+        source: BoxedError,
     },
 }
 
@@ -74,31 +73,16 @@ impl Error {
 
     pub(crate) fn content<E: Into<BoxedError>>(path: &Path) -> impl FnOnce(E) -> Self {
         let path = path.to_owned();
-        move |source| Self::Content { path, source: Cause(source.into()) }
+        move |source| Self::Content { path, source: source.into() }
     }
 
     pub(crate) fn factory<E: Into<BoxedError>>(what: &'static str) -> impl FnOnce(E) -> Self {
-        move |source| Self::Factory { what, source: Cause(source.into()) }
+        move |source| Self::Factory { what, source: source.into() }
     }
 }
 
-/// The reason below an [`Error`], from a library whose types are not part of this crate's interface.
-#[derive(Debug)]
-pub struct Cause(BoxedError);
-
+/// Whatever a library gave as the reason.
 pub(crate) type BoxedError = Box<dyn std::error::Error + Send + Sync>;
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl std::error::Error for Cause {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source()
-    }
-}
 
 fn list(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")

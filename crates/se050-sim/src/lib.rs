@@ -8,6 +8,6 @@ mod module;
 mod pkcs11;
 
 pub use chip::{Calls, Chip, Fault, Latency, ShortEcdsa, Version};
-pub use error::{Cause, Error};
+pub use error::Error;
 pub use i2c_shim::I2cShim;
 pub use module::WOULD_CRASH;

@@ -141,7 +141,7 @@ impl Module {
     pub(crate) fn close_session(&mut self, handle: CK_SESSION_HANDLE) -> Answer<()> {
         self.take_lock()?;
         let version = self.version();
-        self.sessions.remove(version, handle).map_err(|wrong| self.wrong_session(wrong))?;
+        self.sessions.remove(version, handle).map_err(|wrong| wrong_session(&self.bus, wrong))?;
         // The last one closes the chip.
         if !self.sessions.any() {
             self.bus.close();
@@ -156,7 +156,7 @@ impl Module {
         }
         self.check_slot(slot)?;
         if self.sessions.any_leaked() {
-            return Err(self.wrong_session(Wrong::Dangling));
+            return Err(wrong_session(&self.bus, Wrong::Dangling));
         }
         self.sessions.remove_all();
         self.bus.close();
@@ -235,10 +235,6 @@ impl Module {
             return Err(crash::hang(self.bus.crashes(), what));
         }
         Ok(())
-    }
-
-    fn wrong_session(&self, wrong: Wrong) -> CK_RV {
-        wrong_session(&self.bus, wrong)
     }
 }
 

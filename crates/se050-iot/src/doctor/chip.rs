@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use se050_device::DeviceSettings;
-use se050_key::{
-    BusCheck, Certificate, Error, Key, KeyKind, ModuleFile, Preflight, Scheme, Selector, Token, TokenBuilder,
-};
+use se050_key::{BusCheck, Certificate, Error, Key, ModuleFile, Preflight, Selector, Token, TokenBuilder};
 
 use super::checklist::{Checklist, Problem};
 use super::clock;
@@ -220,11 +218,7 @@ fn certificate(
 }
 
 fn sign(key: &Key) -> Result<((), Text), Problem> {
-    let scheme = match key.public_key().kind() {
-        KeyKind::EcP256 => Scheme::EcdsaP256Sha256,
-        KeyKind::EcP384 => Scheme::EcdsaP384Sha384,
-        _ => Scheme::RsaPkcs1Sha256,
-    };
+    let scheme = key.public_key().kind().scheme();
     // The key verifies the signature before it gives it out.
     key.sign(scheme, b"se050-iot doctor").map_err(|error| problem(&error))?;
     Ok(((), text!(words::SIGNATURE, scheme = scheme)))

@@ -494,6 +494,10 @@ fn a_device_claims_a_certificate_for_the_key_in_its_chip_and_renews_it() {
         &module,
     ];
     let claim = ["claim", "--template", "gateways", "--claim-cert", "claim.pem", "--claim-key", "claim.key"];
+    // What is missing is a wrong command line, as for `pub`.
+    let keyless = bench.command(&[&claim[..], &["--endpoint", "localhost"]].concat()).output().unwrap();
+    let missing = text(&keyless.stderr);
+    assert!(keyless.status.code() == Some(2) && missing.contains("SE050_KEY_LABEL"), "{missing}");
     let wrong = bench.fails(&[&claim[..], &["--parameter", "Wrong=1"], &connection].concat());
     assert!(wrong.contains("InvalidParameters"), "{wrong}");
     assert!(

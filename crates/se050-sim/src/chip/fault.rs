@@ -63,23 +63,30 @@ pub enum Fault {
     CorruptNextRead,
 }
 
+/// The faults that are a name and nothing else.
+const PLAIN: [(&str, Fault); 8] = [
+    ("none", Fault::None),
+    ("absent", Fault::Absent),
+    ("mute", Fault::Mute),
+    ("mute-for-a-while", Fault::MuteForAWhile),
+    ("held", Fault::Held),
+    ("corrupt-signatures", Fault::CorruptSignatures),
+    ("corrupt-next-signature", Fault::CorruptNextSignature),
+    ("corrupt-next-read", Fault::CorruptNextRead),
+];
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::None => f.write_str("none"),
-            Self::Absent => f.write_str("absent"),
-            Self::Mute => f.write_str("mute"),
-            Self::MuteForAWhile => f.write_str("mute-for-a-while"),
             Self::DiesAfter(operations) => write!(f, "dies-after:{operations}"),
             Self::PowerCycledAfter(operations) => write!(f, "power-cycled-after:{operations}"),
             Self::Slow(delay) => write!(f, "slow:{}", delay.as_millis()),
-            Self::Held => f.write_str("held"),
             Self::FailNextSign(answer) => write!(f, "fail-next-sign:{answer:#x}"),
             Self::FailNext { function, answer } => write!(f, "fail-next:{function}:{answer:#x}"),
             Self::FailEach { function, answer } => write!(f, "fail-each:{function}:{answer:#x}"),
-            Self::CorruptSignatures => f.write_str("corrupt-signatures"),
-            Self::CorruptNextSignature => f.write_str("corrupt-next-signature"),
-            Self::CorruptNextRead => f.write_str("corrupt-next-read"),
+            plain => {
+                f.write_str(PLAIN.into_iter().find(|(_, fault)| fault == plain).map_or("?", |(name, _)| name))
+            }
         }
     }
 }
@@ -106,28 +113,20 @@ impl<'de> Deserialize<'de> for Fault {
 
 fn parse(text: &str) -> Option<Fault> {
     Some(match text.split_once(':') {
-        None => match text {
-            "none" => Fault::None,
-            "absent" => Fault::Absent,
-            "mute" => Fault::Mute,
-            "mute-for-a-while" => Fault::MuteForAWhile,
-            "held" => Fault::Held,
-            "corrupt-signatures" => Fault::CorruptSignatures,
-            "corrupt-next-signature" => Fault::CorruptNextSignature,
-            "corrupt-next-read" => Fault::CorruptNextRead,
-            _ => return None,
-        },
+        None => PLAIN.into_iter().find(|(name, _)| *name == text)?.1,
         Some(("dies-after", operations)) => Fault::DiesAfter(operations.parse().ok()?),
         Some(("power-cycled-after", operations)) => Fault::PowerCycledAfter(operations.parse().ok()?),
         Some(("slow", delay)) => Fault::Slow(Duration::from_millis(delay.parse().ok()?)),
         Some(("fail-next-sign", answer)) => Fault::FailNextSign(number(answer)?),
-        Some(("fail-next", call)) => {
+        Some((which @ ("fail-next" | "fail-each"), call)) => {
             let (function, answer) = call.split_once(':')?;
-            Fault::FailNext { function: known(function)?, answer: number(answer)? }
-        }
-        Some(("fail-each", call)) => {
-            let (function, answer) = call.split_once(':')?;
-            Fault::FailEach { function: known(function)?, answer: number(answer)? }
+            let function = FUNCTIONS.into_iter().find(|name| *name == function)?;
+            let answer = number(answer)?;
+            if which == "fail-next" {
+                Fault::FailNext { function, answer }
+            } else {
+                Fault::FailEach { function, answer }
+            }
         }
         Some(_) => return None,
     })
@@ -138,10 +137,6 @@ fn number(answer: &str) -> Option<u64> {
         Some(digits) => u64::from_str_radix(digits, 16).ok(),
         None => answer.parse().ok(),
     }
-}
-
-fn known(function: &str) -> Option<&'static str> {
-    FUNCTIONS.into_iter().find(|name| *name == function)
 }
 
 /// The functions that can be made to fail: those that the module has.
