@@ -1,5 +1,7 @@
 //! Whatever is in a file, an argument, or a durable outbox, no parser panics. `fuzz/` has the functions and the seeds.
 
+#![allow(unreachable_pub, reason = "in `fuzz/`, the functions are public")]
+
 use test_peers::fuzz;
 
 #[path = "../../../../fuzz/src/device.rs"]
