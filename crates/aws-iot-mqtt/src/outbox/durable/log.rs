@@ -145,7 +145,7 @@ impl<F: Files> Log<F> {
             };
             let (_, reader) = self.reader.insert((id, open));
             let before = reader.offset;
-            match reader.next(&self.files, length) {
+            match reader.next(&self.appender.source(&self.files, id), length) {
                 Some(Item::Record(Record::Message(message), length)) => {
                     if let Some(loaded) = self.loaded(message, length) {
                         return Ok(Some(loaded));
@@ -260,9 +260,9 @@ impl<F: Files> Log<F> {
         }
         let id = self.next_id;
         self.next_id += 1;
-        self.appender.begin(&self.files, &name(id))?;
+        self.appender.begin(&self.files, id)?;
         self.segments.push_back(Segment { id, summary: Summary::default(), length: 0 });
-        let written = self.write_progress();
+        let written = self.write_progress().and_then(|()| self.appender.write(&self.files));
         if written.is_err() {
             // Each attempt to write to a full disk would leave an empty file.
             self.segments.pop_back();
@@ -286,7 +286,7 @@ impl<F: Files> Log<F> {
         let mut bytes = Vec::with_capacity(HEADER + body.len());
         let segment = self.segments.back_mut().ok_or(io::ErrorKind::NotFound)?;
         record::append(&mut bytes, segment.id, segment.length, kind, key, body);
-        self.appender.write(&self.files, segment.length, &bytes)?;
+        self.appender.append(&self.files, segment.length, &bytes)?;
         segment.length += bytes.len() as u64;
         self.progress.totals.written_bytes += bytes.len() as u64;
         Ok(bytes.len() as u64)
