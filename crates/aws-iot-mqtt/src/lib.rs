@@ -8,7 +8,6 @@ mod codec;
 mod connection;
 mod error;
 mod event;
-mod filter;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod limits;
@@ -29,7 +28,6 @@ pub use builder::Builder;
 pub use client::{Client, DisconnectReason};
 pub use error::{Cause, Error, Report, Stage};
 pub use event::{Event, Events};
-pub use filter::Filter;
 pub use limits::Limits;
 pub use message::{Message, Payload, PayloadFormat, Properties, Publication, QoS, Will};
 pub use message_queue::WhenUnread;
@@ -38,10 +36,10 @@ pub use outbox::durable;
 pub use outbox::{OfflineQos0, OutboxOptions, Receipt, WhenFull};
 pub use proxy::Proxy;
 pub use reason::ReasonCode;
-pub use reconnect::{AfterRefusals, Reconnect};
+pub use reconnect::Reconnect;
 pub use statistics::Statistics;
 pub use subscription::{Messages, RetainHandling, SubscribeOptions, Subscription};
-pub use topic::Topic;
+pub use topic::{Filter, Topic};
 pub use verdict::Verdict;
 /// The crates whose types are part of this one's API.
 pub use {bytes, rustls};

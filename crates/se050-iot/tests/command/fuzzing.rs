@@ -1,12 +1,12 @@
 //! Whatever is in a file, an argument, or a durable outbox, no parser panics. `fuzz/` has the functions and the seeds.
 
-#![allow(unreachable_pub, reason = "in `fuzz/`, the functions are public")]
-
 use test_peers::fuzz;
 
+#[allow(unreachable_pub, reason = "public in the fuzz package")]
 #[path = "../../../../fuzz/src/device.rs"]
 mod device;
 #[cfg(feature = "provision")]
+#[allow(unreachable_pub, reason = "public in the fuzz package")]
 #[path = "../../../../fuzz/src/operator.rs"]
 mod operator;
 

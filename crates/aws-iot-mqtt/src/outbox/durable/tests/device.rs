@@ -48,7 +48,7 @@ pub(super) fn device_with(
     durable: DurableOptions,
     options: OutboxOptions,
 ) -> std::io::Result<Device> {
-    let outbox = Arc::new(Outbox::new(options, Arc::default(), Arc::default()));
+    let outbox = Arc::new(Outbox::new(options, Arc::default(), Arc::default(), Arc::default()));
     let spool = Arc::new(DiskSpool::new(durable.clone()));
     let again = disk.clone();
     let files: Box<dyn Fn() -> Disk> = Box::new(move || again.clone());

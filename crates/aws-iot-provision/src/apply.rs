@@ -1,7 +1,7 @@
-use aws_config::SdkConfig;
+//! A plan is run: the steps in their order, each told when it is done.
 
 use crate::arn::ArnScope;
-use crate::calls::ControlPlane;
+use crate::calls::Provisioner;
 use crate::certificate::CertificateId;
 use crate::error::Error;
 use crate::plan::{Plan, Purpose};
@@ -9,12 +9,6 @@ use crate::step::{Run, Step};
 
 /// How often a plan is made anew while others change the same things.
 const ATTEMPTS: usize = 3;
-
-/// Works on AWS IoT Core's control plane, in one account and region. Clones share their pace.
-#[derive(Debug, Clone)]
-pub struct Provisioner {
-    pub(crate) aws: ControlPlane,
-}
 
 /// A plan that was applied.
 #[derive(Debug, Clone)]
@@ -39,57 +33,6 @@ pub enum Progress<'a> {
 }
 
 impl Provisioner {
-    /// For the account and region of this configuration (see [`aws_client_config`]).
-    ///
-    /// [`aws_client_config`]: crate::aws_client_config
-    ///
-    /// # Errors
-    /// [`Error::NoRegion`]. Credentials are looked for by the first call.
-    pub fn new(config: &SdkConfig) -> Result<Self, Error> {
-        Ok(Self { aws: ControlPlane::new(config)? })
-    }
-
-    /// Makes so many calls a second of each operation, and tries each call up to so many times. When AWS throttles, the
-    /// SDK slows down further.
-    #[must_use]
-    pub fn paced(self, calls_per_second: f64, attempts: u32) -> Self {
-        Self { aws: self.aws.paced(calls_per_second, attempts) }
-    }
-
-    /// The account, region and partition that the credentials are for: AWS is asked once.
-    ///
-    /// # Errors
-    /// The call may fail.
-    pub async fn scope(&self) -> Result<&ArnScope, Error> {
-        self.aws.scope().await
-    }
-
-    /// Refuses credentials of another account than this one.
-    ///
-    /// # Errors
-    /// [`Error::OtherAccount`], and the call may fail.
-    pub async fn require_account(&self, account: &str) -> Result<(), Error> {
-        let scope = self.scope().await?;
-        if scope.account() == account {
-            return Ok(());
-        }
-        let found = format!("account {}, to which the credentials belong,", scope.account());
-        Err(Error::OtherAccount { found, wanted: format!("account {account}") })
-    }
-
-    /// Who is called, in words: the control plane with its region or URL.
-    pub fn place(&self) -> &str {
-        self.aws.place()
-    }
-
-    /// The host name where devices connect (`iot:Data-ATS`): AWS is asked once.
-    ///
-    /// # Errors
-    /// The call may fail.
-    pub async fn endpoint(&self) -> Result<String, Error> {
-        self.aws.describe_endpoint().await
-    }
-
     /// Plans and applies at once, and tells the plan and each step when it is done. Safe to repeat, also after an error: what is there as
     /// it should be is left as it is.
     ///
@@ -135,7 +78,7 @@ impl Provisioner {
                 plan.check_shown(shown)?;
             }
             on_progress(Progress::Planned(&plan));
-            let mut run = Run { aws: &self.aws, registered_as: None };
+            let mut run = Run { aws: self, registered_as: None };
             let ended = Self::steps(&plan, &mut run, &mut steps, &mut on_progress).await;
             let known_as = match ended {
                 Ok(()) => {

@@ -4,9 +4,10 @@
 use std::collections::VecDeque;
 use std::io::Read as _;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use aws_iot_mqtt::bytes::Bytes;
+use aws_iot_mqtt::durable::{Commit, DurableOptions};
 use aws_iot_mqtt::{
     Builder, Client, DisconnectReason, Error, Limits, OutboxOptions, Publication, QoS, Receipt, Topic,
 };
@@ -14,32 +15,41 @@ use benchmarks::{Messages, Task, TaskArgs, Watch, count_missed_ticks, with_slow_
 use clap::Parser as _;
 
 const TOPIC: &str = "bench/throughput";
+const ID: &str = "ours";
+/// How long a message waits for others at most, where they are written to stable storage together.
+const BATCH_DELAY: Duration = Duration::from_millis(10);
 
 fn main() {
     let args = TaskArgs::parse();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
-        match args.task {
+        match &args.task {
             Task::Publish(messages) => publish(&args, messages, false).await,
             Task::Echo(messages) => publish(&args, messages, true).await,
-            Task::Queue(messages) => queue(&args, messages),
-            Task::Recover => recover(&args).await,
+            Task::Queue(messages) => queue(&args, messages).await,
+            Task::Recover { client_id } => recover(&args, client_id).await,
             Task::Stall => {
-                let client = Client::builder("localhost", "ours", with_slow_key(&args.tls())).port(args.port);
+                let client = Client::builder("localhost", ID, with_slow_key(&args.tls())).port(args.port);
                 count_missed_ticks(client.connect()).await.unwrap();
             }
         }
     });
 }
 
-fn client(args: &TaskArgs) -> Builder {
-    Client::builder("localhost", "ours", args.tls()).port(args.port).pacing(false)
+fn client(args: &TaskArgs, client_id: &str) -> Builder {
+    Client::builder("localhost", client_id, args.tls()).port(args.port).pacing(false)
 }
 
-async fn publish(args: &TaskArgs, messages: Messages, echo: bool) {
+async fn publish(args: &TaskArgs, messages: &Messages, echo: bool) {
     let mut limits = Limits::aws_iot_core();
     limits.receive_maximum = messages.in_flight;
-    let client = client(args).limits(limits).connect().await.unwrap();
+    let mut builder = client(args, ID).limits(limits);
+    if let Some(directory) = &messages.durable {
+        let batched = |messages| Commit::Batched { delay: BATCH_DELAY, messages };
+        let commit = messages.batch.map_or(Commit::Each, batched);
+        builder = builder.durable(DurableOptions::new(directory).commit(commit));
+    }
+    let client = builder.connect().await.unwrap();
     let mut back = match echo {
         true => Some(client.subscribe(TOPIC, QoS::AtLeastOnce).await.unwrap()),
         false => None,
@@ -49,9 +59,10 @@ async fn publish(args: &TaskArgs, messages: Messages, echo: bool) {
     let message = |qos| Publication::new(&topic, qos, payload.clone()).unwrap();
 
     let watch = Watch::start();
+    let count = messages.messages;
     let receiving = tokio::spawn(async move {
         let Some(back) = &mut back else { return };
-        for _ in 0..messages.messages {
+        for _ in 0..count {
             back.next().await.unwrap();
         }
     });
@@ -78,25 +89,39 @@ async fn publish(args: &TaskArgs, messages: Messages, echo: bool) {
         client.publish_with(message(QoS::AtLeastOnce)).await.unwrap();
     }
     receiving.await.unwrap();
+    if messages.durable.is_some() {
+        // A receipt means that the message is stored; the others' mean that the broker has it.
+        until(|| client.statistics().outbox_messages == 0).await;
+    }
     watch.print();
     client.disconnect(DisconnectReason::Normal).await.unwrap();
 }
 
-fn queue(args: &TaskArgs, messages: Messages) {
+async fn queue(args: &TaskArgs, messages: &Messages) {
     let outbox = OutboxOptions::new().messages(messages.messages).bytes(usize::MAX);
-    let client = client(args).outbox(outbox).start().unwrap();
+    let client = client(args, ID).outbox(outbox).start().unwrap();
     for _ in 0..messages.messages {
         let payload = vec![b'x'; messages.bytes];
         drop(client.try_publish(Publication::new(TOPIC, QoS::AtLeastOnce, payload).unwrap()).unwrap());
     }
     println!("queued");
-    until_standard_input_closes();
-    // The messages are not to be delivered.
-    std::process::exit(0);
+    until(|| client.statistics().connects > 0).await;
+    let begun = Instant::now();
+    until(|| client.statistics().outbox_messages == 0).await;
+    println!("{}", begun.elapsed().as_secs_f64());
+    client.disconnect(DisconnectReason::Normal).await.unwrap();
 }
 
-async fn recover(args: &TaskArgs) {
-    let client = Arc::new(client(args).connect().await.unwrap());
+async fn until(condition: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < Duration::from_secs(300), "not within 300 s");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+async fn recover(args: &TaskArgs, client_id: &str) {
+    let client = Arc::new(client(args, client_id).connect().await.unwrap());
     let ended = tokio::task::spawn_blocking(until_standard_input_closes);
     while !ended.is_finished() {
         let publishing = Arc::clone(&client);

@@ -16,14 +16,16 @@ fn main() {
     let args = TaskArgs::parse();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        match args.task {
+        match &args.task {
             Task::Publish(messages) => publish(&args, messages, false).await,
             Task::Echo(messages) => publish(&args, messages, true).await,
             Task::Stall => {
                 let (_client, mut events) = client(&args, with_slow_key(&args.tls()), 10);
                 count_missed_ticks(connected(&mut events)).await;
             }
-            Task::Queue(_) | Task::Recover => panic!("rumqttc has no outbox and no reconnection of its own"),
+            Task::Queue(_) | Task::Recover { .. } => {
+                panic!("rumqttc has no outbox and no reconnection of its own")
+            }
         }
     });
 }
@@ -47,7 +49,7 @@ async fn connected(events: &mut EventLoop) {
     while !matches!(events.poll().await.unwrap(), Event::Incoming(Packet::ConnAck(_))) {}
 }
 
-async fn publish(args: &TaskArgs, messages: Messages, echo: bool) {
+async fn publish(args: &TaskArgs, messages: &Messages, echo: bool) {
     let (client, mut events) = client(args, args.tls(), messages.in_flight);
     connected(&mut events).await;
     if echo {
@@ -57,12 +59,13 @@ async fn publish(args: &TaskArgs, messages: Messages, echo: bool) {
     let payload = vec![b'x'; messages.bytes];
     let watch = Watch::start();
     let publisher = client.clone();
+    let &Messages { qos, messages: count, .. } = messages;
     let pushing = tokio::spawn(async move {
-        let qos = if messages.qos == 1 { QoS::AtLeastOnce } else { QoS::AtMostOnce };
-        for _ in 0..messages.messages {
+        let qos = if qos == 1 { QoS::AtLeastOnce } else { QoS::AtMostOnce };
+        for _ in 0..count {
             publisher.publish(TOPIC, qos, false, payload.clone()).await.unwrap();
         }
-        if messages.qos == 0 {
+        if qos == QoS::AtMostOnce {
             // Behind all the others: the broker has them when it acknowledges this one.
             publisher.publish(TOPIC, QoS::AtLeastOnce, false, payload).await.unwrap();
         }
