@@ -74,7 +74,7 @@ fn a_message_a_second_in_real_time() {
     let measured = [
         ("ext4", 30, 4.0),
         ("btrfs", 60, 8.0),
-        ("btrfs", 120, 8.0),
+        ("btrfs", 120, 4.0),
         ("btrfs", 180, 4.0),
         ("btrfs", 300, 4.0),
     ];
