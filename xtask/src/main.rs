@@ -34,7 +34,7 @@ enum Command {
     },
     /// Shell completions and manual pages of `se050-iot` for the device, into target/device/share
     Completions,
-    /// The long forms of the tests that kill, cut, fill and wear: some twenty minutes, with figures
+    /// The long forms of the tests that kill, cut, fill and wear: some forty minutes, with figures
     Abuse(abuse::AbuseOptions),
     /// AWS's qualification cases (Device Advisor) on our programs, AWS's SDK and bare rumqttc
     Advisor(advisor::AdvisorOptions),

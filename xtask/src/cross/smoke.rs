@@ -24,7 +24,9 @@ const MESSAGES: u32 = 10;
 const KEY_LABEL: &str = "sss:100100F0";
 const THING: &str = "emulated-device";
 /// The crates next to the chip: their tests run on the device's processor, too.
-const TESTED: [&str; 2] = ["se050-key", "rustls-se050"];
+const TESTED: [&str; 6] = ["--lib", "--tests", "-p", "se050-key", "-p", "rustls-se050"];
+/// What a C library and a processor could do to files.
+const DURABLE: [&str; 6] = ["-p", "aws-iot-mqtt", "--features", "durable", "--lib", "outbox::durable"];
 
 /// The simulated chip of the last run, whose module is the device's.
 pub(crate) fn smoke_chip(device: &Device) -> Option<PathBuf> {
@@ -48,7 +50,13 @@ pub(crate) fn run(toolchain: &Toolchain, artifacts: &[Artifact], this_pc: ThisPc
         ));
     }
     counts.check("a module for glibc is refused, and the error says so", || smoke.glibc_module());
-    counts.add(smoke.tests_on_the_device(toolchain)?);
+    counts.add(smoke.tests_on_the_device(toolchain, &TESTED)?);
+    let durable = "the durable outbox's tests on the device's processor";
+    if this_pc == ThisPc::ToBeBuilt {
+        counts.add(smoke.tests_on_the_device(toolchain, &DURABLE)?);
+    } else {
+        counts.skips.push(format!("{durable}: they take a minute; cargo xtask cross --smoke runs them"));
+    }
     Ok(counts)
 }
 
@@ -187,30 +195,20 @@ impl<'a> Smoke<'a> {
     }
 
     /// The crates' own tests, built for the device. Documentation tests are left to this PC: rustdoc knows no other library.
-    fn tests_on_the_device(&self, toolchain: &Toolchain) -> anyhow::Result<Counts> {
-        println!("-- the tests of {} on the device's processor", TESTED.join(" and "));
+    fn tests_on_the_device(&self, toolchain: &Toolchain, tests: &[&str]) -> anyhow::Result<Counts> {
+        println!("-- on the device's processor: cargo test {}", tests.join(" "));
         let runner = self.emulator.runner();
         let quoted: Vec<String> = runner.iter().map(|part| format!("{part:?}")).collect();
         let mut command = toolchain.cargo();
         command
-            .args([
-                "test",
-                "--locked",
-                "--no-fail-fast",
-                "--lib",
-                "--tests",
-                "--target",
-                toolchain.device.triple,
-            ])
+            .args(["test", "--locked", "--no-fail-fast", "--target", toolchain.device.triple])
             .arg("--config")
             .arg(format!("target.{}.runner=[{}]", toolchain.device.triple, quoted.join(", ")))
             // Emulated and unoptimised, a signature takes so long that a test's deadline may pass.
             .args(["--config", "profile.dev.opt-level=1"])
             // For a test that starts its own program once more: this PC's kernel cannot.
-            .env("TEST_RUNNER", runner.join("\n"));
-        for name in TESTED {
-            command.args(["-p", name]);
-        }
+            .env("TEST_RUNNER", runner.join("\n"))
+            .args(tests);
         counted(command)
     }
 

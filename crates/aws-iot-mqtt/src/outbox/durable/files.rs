@@ -48,6 +48,18 @@ pub(super) trait Files {
     }
 }
 
+/// What a file's bytes are read from.
+pub(super) trait ReadAt<T> {
+    /// Reads at most `buffer.len()` bytes; 0 is the end of the file.
+    fn read_at(&self, file: &T, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
+}
+
+impl<F: Files> ReadAt<F::File> for F {
+    fn read_at(&self, file: &F::File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        Files::read_at(self, file, offset, buffer)
+    }
+}
+
 /// A directory of the operating system.
 pub(super) struct Directory(pub(super) PathBuf);
 

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 
+use super::appender::Appender;
 use super::files::Files;
 use super::message::StoredMessage;
 use super::progress::{Progress, Totals};
@@ -22,17 +23,11 @@ pub(super) struct Log<F: Files> {
     /// The oldest first.
     segments: VecDeque<Segment>,
     next_id: u64,
-    /// The file of the last segment, if that is appended to.
-    writer: Option<F::File>,
-    /// A write or a sync has failed: nothing is written before the log was opened again.
-    failed: bool,
+    /// Of the last segment, if that is appended to.
+    appender: Appender<F::File>,
     progress: Progress,
     /// The progress is not what was written last.
     changed: bool,
-    /// Something was written and not synced.
-    dirty: bool,
-    /// A file was made, and its name was not synced.
-    names_changed: bool,
     reader: Option<(u64, Reader<F::File>)>,
     last_read: u64,
     /// Messages that were read and are not done with, each with the length of its record.
@@ -81,12 +76,9 @@ impl<F: Files> Log<F> {
             segment_bytes,
             segments,
             next_id: earlier.map_or(next_id, |earlier| next_id.max(earlier.next_id)),
-            writer: None,
-            failed: false,
+            appender: Appender::new(),
             progress,
             changed: false,
-            dirty: false,
-            names_changed: false,
             reader: None,
             last_read: 0,
             loaded: earlier.map(|earlier| earlier.loaded.clone()).unwrap_or_default(),
@@ -103,7 +95,7 @@ impl<F: Files> Log<F> {
     /// Appends a message, whose record's body is given. It is on stable storage after the next [`Self::commit`].
     pub(super) fn append(&mut self, body: &[u8], payload: usize) -> io::Result<()> {
         let full = self.segments.back().is_some_and(|segment| segment.length >= self.segment_bytes);
-        if self.writer.is_none() || full {
+        if !self.appender.is_open() || full {
             self.begin_segment()?;
         }
         let key = self.progress.next_key;
@@ -126,22 +118,15 @@ impl<F: Files> Log<F> {
 
     /// Returns when everything that was appended, and what became of all messages, is on stable storage.
     pub(super) fn commit(&mut self) -> io::Result<()> {
-        if self.failed {
-            return Err(failed());
-        }
+        self.appender.check()?;
         if self.changed {
-            if self.writer.is_none() {
-                self.begin_segment()?;
-            } else {
+            if self.appender.is_open() {
                 self.write_progress()?;
+            } else {
+                self.begin_segment()?;
             }
         }
-        self.sync()?;
-        if self.names_changed {
-            let synced = self.files.sync_directory();
-            self.failing(synced)?;
-            self.names_changed = false;
-        }
+        self.appender.sync(&self.files)?;
         self.remove_segments()
     }
 
@@ -160,7 +145,7 @@ impl<F: Files> Log<F> {
             };
             let (_, reader) = self.reader.insert((id, open));
             let before = reader.offset;
-            match reader.next(&self.files, length) {
+            match reader.next(&self.appender.source(&self.files, id), length) {
                 Some(Item::Record(Record::Message(message), length)) => {
                     if let Some(loaded) = self.loaded(message, length) {
                         return Ok(Some(loaded));
@@ -234,9 +219,7 @@ impl<F: Files> Log<F> {
     }
 
     fn set_damaged_aside(&mut self, id: u64, from: u64, to: u64, why: Damage) -> io::Result<()> {
-        if self.failed {
-            return Err(failed());
-        }
+        self.appender.check()?;
         let file = self.files.open(&name(id))?;
         if SetAside::new(&self.files).damaged(id, &file, from, to, why)? {
             self.progress.totals.damaged += 1;
@@ -270,36 +253,22 @@ impl<F: Files> Log<F> {
     }
 
     fn begin_segment(&mut self) -> io::Result<()> {
-        if let Some(summary) = self.segments.back().filter(|_| self.writer.is_some()).map(|one| one.summary) {
+        let open = self.segments.back().filter(|_| self.appender.is_open());
+        if let Some(summary) = open.map(|segment| segment.summary) {
             self.write(Kind::Seal, 0, &summary.encode())?;
-            self.sync()?;
-            self.writer = None;
-        }
-        if self.failed {
-            return Err(failed());
+            self.appender.sync(&self.files)?;
         }
         let id = self.next_id;
         self.next_id += 1;
-        let file = self.files.open_to_write(&name(id));
-        self.writer = Some(self.failing(file)?);
+        self.appender.begin(&self.files, id)?;
         self.segments.push_back(Segment { id, summary: Summary::default(), length: 0 });
-        self.names_changed = true;
-        let written = self.write_progress();
+        let written = self.write_progress().and_then(|()| self.appender.write(&self.files));
         if written.is_err() {
             // Each attempt to write to a full disk would leave an empty file.
             self.segments.pop_back();
             let _ = self.files.remove(&name(id));
         }
         written
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        if self.dirty {
-            let synced = self.writer.as_ref().map_or_else(|| Err(failed()), |file| self.files.sync(file));
-            self.failing(synced)?;
-            self.dirty = false;
-        }
-        Ok(())
     }
 
     fn write_progress(&mut self) -> io::Result<()> {
@@ -314,28 +283,13 @@ impl<F: Files> Log<F> {
 
     /// Appends a record to the last segment, and returns its length.
     fn write(&mut self, kind: Kind, key: u64, body: &[u8]) -> io::Result<u64> {
-        let (Some(file), Some(segment)) = (&self.writer, self.segments.back_mut()) else {
-            return Err(failed());
-        };
         let mut bytes = Vec::with_capacity(HEADER + body.len());
+        let segment = self.segments.back_mut().ok_or(io::ErrorKind::NotFound)?;
         record::append(&mut bytes, segment.id, segment.length, kind, key, body);
-        let written = self.files.write_all_at(file, segment.length, &bytes);
-        if written.is_ok() {
-            segment.length += bytes.len() as u64;
-            self.progress.totals.written_bytes += bytes.len() as u64;
-            self.dirty = true;
-        }
-        self.failing(written)?;
+        self.appender.append(&self.files, segment.length, &bytes)?;
+        segment.length += bytes.len() as u64;
+        self.progress.totals.written_bytes += bytes.len() as u64;
         Ok(bytes.len() as u64)
-    }
-
-    /// After an error, the file is not written to any more: what the kernel has kept of it is not known.
-    fn failing<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
-        if result.is_err() {
-            self.failed = true;
-            self.writer = None;
-        }
-        result
     }
 
     /// Removes the segments whose messages are all done with. Only after a commit: the progress that stands in one of them
@@ -351,7 +305,9 @@ impl<F: Files> Log<F> {
             let read = reading.is_some_and(|reading| reading > id) || summary.messages > 0;
             if Some(id) != last && done && read {
                 match self.files.remove(&name(id)) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => return self.failing(Err(error)),
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                        return self.appender.failing(Err(error));
+                    }
                     _ => drop(self.segments.remove(index)),
                 }
             } else if reading.is_some_and(|reading| reading < id) {
@@ -362,8 +318,4 @@ impl<F: Files> Log<F> {
         }
         Ok(())
     }
-}
-
-fn failed() -> io::Error {
-    io::Error::other("the store has failed before and was not opened again yet")
 }

@@ -6,6 +6,7 @@
 // (log.rs), syncs, and only then tells whoever published it. The worker loads a few messages at a time from the log into the
 // memory that the session sends from, and writes down what became of them.
 
+mod appender;
 mod files;
 mod group_commit;
 mod inspect;

@@ -25,6 +25,7 @@ pub enum Commit {
     /// At once; messages that come while another one is being written are written together.
     Each,
     /// Together with others: when the oldest one has waited for `delay`, or when `messages` are waiting. Wears the disk less.
+    /// What waits is in memory: a power failure loses it, and so does a signal that kills the program.
     Batched {
         /// How long a message waits for others at most.
         delay: Duration,

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::files::Files;
+use super::files::ReadAt;
 use super::record::{HEADER, Header, Record};
 
 /// Bytes of one read.
@@ -47,13 +47,13 @@ impl<T> Reader<T> {
     }
 
     /// What comes next before `end`. Each call that returns something comes nearer to the end.
-    pub(super) fn next<F: Files<File = T>>(&mut self, files: &F, end: u64) -> Option<Item> {
+    pub(super) fn next<S: ReadAt<T>>(&mut self, source: &S, end: u64) -> Option<Item> {
         if self.offset >= end {
             return None;
         }
         let from = self.offset;
         let (id, mut complete) = (self.id, true);
-        let found = match self.peek(files, end, HEADER as u64) {
+        let found = match self.peek(source, end, HEADER as u64) {
             Err(_) => return Some(self.unreadable(from, end)),
             Ok(bytes) => Header::parse(id, from, bytes),
         };
@@ -61,7 +61,7 @@ impl<T> Reader<T> {
             let length = header.length();
             complete = length <= end - from;
             if complete {
-                match self.peek(files, end, length) {
+                match self.peek(source, end, length) {
                     Err(_) => return Some(self.unreadable(from, end)),
                     Ok(bytes) => {
                         let body = bytes.get(HEADER..).unwrap_or_default();
@@ -76,15 +76,15 @@ impl<T> Reader<T> {
                 }
             }
         }
-        Some(self.skip(files, from, end, complete))
+        Some(self.skip(source, from, end, complete))
     }
 
     /// Looks for the next record.
-    fn skip<F: Files<File = T>>(&mut self, files: &F, from: u64, end: u64, complete: bool) -> Item {
+    fn skip<S: ReadAt<T>>(&mut self, source: &S, from: u64, end: u64, complete: bool) -> Item {
         let (id, mut zeros) = (self.id, true);
         loop {
             let offset = self.offset;
-            let Ok(bytes) = self.peek(files, end, HEADER as u64) else {
+            let Ok(bytes) = self.peek(source, end, HEADER as u64) else {
                 if offset > from {
                     return Item::Damaged { from, to: offset, why: Damage::Altered };
                 }
@@ -110,14 +110,14 @@ impl<T> Reader<T> {
     }
 
     /// The next `length` bytes of the file, fewer only at the end.
-    fn peek<F: Files<File = T>>(&mut self, files: &F, end: u64, length: u64) -> io::Result<&[u8]> {
+    fn peek<S: ReadAt<T>>(&mut self, source: &S, end: u64, length: u64) -> io::Result<&[u8]> {
         let length = length.min(end.saturating_sub(self.offset));
         let held = self.begin + self.buffer.len() as u64;
         if self.offset < self.begin || self.offset + length > held {
             // Not more than is needed, once a larger piece could not be read.
             let much = length.max(CHUNK as u64).min(end - self.offset);
-            let read = self.fill(files, much);
-            let read = if read.is_err() { self.fill(files, length) } else { read };
+            let read = self.fill(source, much);
+            let read = if read.is_err() { self.fill(source, length) } else { read };
             read?;
         }
         let at = usize::try_from(self.offset - self.begin).unwrap_or(usize::MAX);
@@ -131,13 +131,13 @@ impl<T> Reader<T> {
         Ok(bytes)
     }
 
-    fn fill<F: Files<File = T>>(&mut self, files: &F, length: u64) -> io::Result<()> {
+    fn fill<S: ReadAt<T>>(&mut self, source: &S, length: u64) -> io::Result<()> {
         self.buffer.clear();
         self.buffer.resize(usize::try_from(length).unwrap_or(CHUNK), 0);
         self.begin = self.offset;
         let (mut filled, mut tries) = (0, TRIES);
         while let Some(rest) = self.buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            match files.read_at(&self.file, self.begin + filled as u64, rest) {
+            match source.read_at(&self.file, self.begin + filled as u64, rest) {
                 Ok(0) => break,
                 Ok(count) => filled += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -201,10 +201,13 @@ impl Disk {
         }
     }
 
-    /// The same, for a call that changes something.
+    /// The same, for a call that changes names or lengths: a full disk has room for that, a read-only one does not.
     fn change_call(&self) -> io::Result<MutexGuard<'_, State>> {
         let state = self.call()?;
-        state.no_writes.map_or(Ok(state), |kind| Err(kind.into()))
+        match state.no_writes {
+            Some(kind @ io::ErrorKind::ReadOnlyFilesystem) => Err(kind.into()),
+            _ => Ok(state),
+        }
     }
 
     fn fault(&self) -> io::Result<(MutexGuard<'_, State>, Option<Fault>)> {
@@ -260,13 +263,9 @@ impl Files for Disk {
     }
 
     fn open_to_write(&self, name: &str) -> io::Result<usize> {
-        let mut state = self.call()?;
-        match (state.names.get(name), state.no_writes) {
-            (_, Some(kind @ io::ErrorKind::ReadOnlyFilesystem)) => return Err(kind.into()),
-            // A full disk lets files be opened that are there.
-            (Some(file), _) => return Ok(*file),
-            (None, Some(kind)) => return Err(kind.into()),
-            (None, None) => {}
+        let mut state = self.change_call()?;
+        if let Some(file) = state.names.get(name) {
+            return Ok(*file);
         }
         let file = state.files.len();
         state.files.push(Content::default());

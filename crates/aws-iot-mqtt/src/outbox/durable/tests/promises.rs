@@ -83,6 +83,25 @@ fn a_message_ends_with_its_acknowledgement_and_with_nothing_else() {
     assert_eq!(open(&disk).outbox.depth(), (0, 0));
 }
 
+/// Otherwise the file system would write it at times of its own, and its metadata with it.
+#[test]
+fn what_waits_for_its_commit_is_sent_and_is_in_no_file() {
+    let disk = Disk::new(1);
+    let mut device = device(&disk, LATE, OutboxOptions::new()).unwrap();
+    let file = disk.names().pop().unwrap();
+    let length = disk.length_of(&file);
+    // Those with the shortest payloads.
+    let numbers: Vec<u64> = (1..=20).map(|number| number * 7).collect();
+    for number in &numbers {
+        device.publish(*number).unwrap();
+        device.step();
+    }
+    assert_eq!((disk.names().len(), disk.length_of(&file)), (1, length));
+    assert_eq!(device.send(100).iter().map(|one| one.number).collect::<Vec<_>>(), numbers);
+    device.close();
+    assert_eq!(open(&disk).drain(), numbers, "none was acknowledged");
+}
+
 #[test]
 fn as_many_acknowledgements_are_unsaved_as_the_documentation_says() {
     let disk = Disk::new(1);
