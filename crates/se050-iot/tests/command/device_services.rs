@@ -352,6 +352,7 @@ fn a_handler_runs_each_command_once_also_after_a_crash() {
         r#"read -r payload
 echo "$# $AWS_IOT_COMMAND_CONTENT_TYPE $payload" >>runs
 echo uptime=3
+echo two words=no name
 if test -e crash; then touch waiting; sleep 100 & wait; fi"#,
     );
     let run = [&["commands", "run", "--handler", "./handler"], &CONFIG[..]].concat();
