@@ -171,6 +171,17 @@ impl DeviceSettings {
         Ok(self.endpoint.as_deref().ok_or(missing)?)
     }
 
+    /// The private key.
+    ///
+    /// # Errors
+    /// None was named.
+    pub fn key(&self) -> anyhow::Result<&Selector> {
+        let missing = MissingOption(
+            "the private key is missing: --key-label <LABEL>, SE050_KEY_LABEL, or --config <FILE>",
+        );
+        Ok(self.key.as_ref().ok_or(missing)?)
+    }
+
     /// The HTTP proxy to go through to that host, if any: the one that the program was told, else the one that the environment
     /// names for the host (`HTTPS_PROXY`, `NO_PROXY`), else the device configuration's.
     ///

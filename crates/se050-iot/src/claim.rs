@@ -17,6 +17,7 @@ use se050_device::{DeviceArgs, DeviceSettings};
 use se050_key::{Certificate, Key, Selector};
 use tokio::time::{Instant, sleep};
 
+use crate::connection::name_and_value;
 use crate::exit::Exit;
 use crate::files;
 use crate::terminal::say;
@@ -62,7 +63,7 @@ pub(crate) struct ClaimArgs {
     #[arg(long, visible_alias = "thing", value_name = "NAME")]
     thing_name: Option<String>,
     /// Another parameter of the template; may be repeated
-    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
+    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = name_and_value)]
     parameters: Vec<(String, String)>,
     /// Where the device configuration is written, with the certificate beside it
     #[arg(long, value_name = "FILE", default_value = "device.toml")]
@@ -71,18 +72,10 @@ pub(crate) struct ClaimArgs {
     device: DeviceArgs,
 }
 
-fn parameter(text: &str) -> Result<(String, String), String> {
-    let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
-    pair.map(|(name, value)| (name.to_owned(), value.to_owned())).ok_or_else(|| "write NAME=VALUE".to_owned())
-}
-
 pub(crate) fn run(args: &ClaimArgs) -> anyhow::Result<Exit> {
     let settings = args.device.options().settings()?;
     let endpoint = settings.endpoint()?.to_owned();
-    let selector = settings
-        .key
-        .clone()
-        .context("the private key is missing: --key-label <LABEL>, or --config <FILE>")?;
+    let selector = settings.key()?.clone();
     let target = args.target()?;
     let (key, current) = if args.renew {
         let (label, file) = (settings.certificate.as_ref(), settings.certificate_file.as_deref());
@@ -90,7 +83,7 @@ pub(crate) fn run(args: &ClaimArgs) -> anyhow::Result<Exit> {
             settings.token.open(&selector, label, file, "the certificate that is in use is needed")?;
         (opened.key, Some(opened.certificate))
     } else {
-        (settings.token.builder(&[&selector])?.open()?.key(&selector, None)?, None)
+        (settings.token.token(&[&selector])?.key(&selector, None)?, None)
     };
     let parameters = args.parameters(&target);
     let common_name = target.thing.clone().unwrap_or_else(|| "se050".to_owned());
@@ -219,10 +212,11 @@ impl Target {
                 let mut config =
                     DeviceConfig::new(settings.endpoint()?, thing, KeyConfig::from(key.to_string().as_str()));
                 config.port = settings.port;
-                config.ca_file = absolute(settings.ca_file.as_deref())?;
-                config.key.pkcs11_lib = absolute(settings.token.pkcs11_lib.as_deref())?;
+                config.ca_file = settings.ca_file.as_deref().map(files::absolute).transpose()?;
+                config.key.pkcs11_lib =
+                    settings.token.pkcs11_lib.as_deref().map(files::absolute).transpose()?;
                 config.key.token_label = settings.token.token_label.clone();
-                config.key.pin_file = absolute(settings.token.pin_file.as_deref())?;
+                config.key.pin_file = settings.token.pin_file.as_deref().map(files::absolute).transpose()?;
                 args.device.put_connection_into(&mut config);
                 config
             }
@@ -233,11 +227,6 @@ impl Target {
         say!("written: {} and {}", self.config.display(), self.certificate.display());
         Ok(())
     }
-}
-
-fn absolute(path: Option<&Path>) -> anyhow::Result<Option<String>> {
-    let absolute = path.map(std::path::absolute).transpose()?;
-    Ok(absolute.map(|path| path.display().to_string()))
 }
 
 /// TLS with the claim certificate, whose key is a file.

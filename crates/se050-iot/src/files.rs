@@ -62,6 +62,13 @@ pub(crate) fn beside(list: &Path, ending: &str) -> PathBuf {
     with_ending(&list.components().collect::<PathBuf>(), ending)
 }
 
+/// As text, from the root: the program that reads it may run in another directory.
+pub(crate) fn absolute(path: &Path) -> anyhow::Result<String> {
+    let path =
+        std::path::absolute(path).with_context(|| format!("cannot tell where {} is", path.display()))?;
+    Ok(path.display().to_string())
+}
+
 pub(crate) fn with_ending(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".");

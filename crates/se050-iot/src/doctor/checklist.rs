@@ -117,6 +117,13 @@ impl<'a> Checklist<'a> {
         self.push(Check::not_made(name.into(), Outcome::NotChecked, finding));
     }
 
+    /// [`Self::skip`] for several checks.
+    pub(super) fn skip_all(&mut self, names: &[&'static str], because: &Text) {
+        for name in names {
+            self.skip(*name, because.clone());
+        }
+    }
+
     /// Says why something was not asked that nobody insisted on.
     pub(super) fn leave_out(&mut self, name: impl Into<String>, because: Text) {
         let finding = Text::new(&words::NOT_ASKED).with_text("why", because);

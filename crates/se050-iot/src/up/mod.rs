@@ -24,6 +24,7 @@ use report::{Chip, Report};
 use crate::account::{Account, agreed, runtime, warn_of};
 use crate::chip::FIRST_FACTORY_KEY;
 use crate::exit::Exit;
+use crate::files::absolute;
 use crate::provision::settings;
 use crate::terminal::say;
 
@@ -122,7 +123,7 @@ async fn go(
         Ok(ready) => first_message::send(&ready, &topic, fresh).await,
         Err(error) => Err(error),
     };
-    let local = args.aws.is_local() && args.device.ca_file.is_none();
+    let local = args.aws.is_local() && config.ca_file.is_none();
     let sent = if local {
         sent.context("a local AWS IoT Core needs --ca-file and --port, as it printed them")
     } else {
@@ -183,13 +184,6 @@ fn key_config(
     config.token_label.clone_from(&settings.token.token_label);
     config.pin_file = settings.token.pin_file.as_deref().map(absolute).transpose()?;
     Ok(config)
-}
-
-/// The device's programs may run in another directory.
-fn absolute(file: &Path) -> anyhow::Result<String> {
-    let path =
-        std::path::absolute(file).with_context(|| format!("cannot tell where {} is", file.display()))?;
-    Ok(path.display().to_string())
 }
 
 /// The device configuration: what was said on the command line counts before what stands in the device's own file.
