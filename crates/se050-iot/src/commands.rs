@@ -1,5 +1,6 @@
 //! `se050-iot commands`: runs what operators send to the thing, each once.
 
+use std::future::pending;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -143,7 +144,8 @@ async fn execute(handler: Handler, thing: String, command: Command) -> CommandRe
         }
         all
     };
-    let (end, values) = tokio::join!(handler.run(command.payload.to_vec(), environment, values), collect);
+    let (end, values) =
+        tokio::join!(handler.run(command.payload.to_vec(), environment, values, pending()), collect);
     let result = match end {
         End::Done => CommandResult::succeeded(),
         End::Rejected(reason) => CommandResult::rejected("HANDLER_REJECTED", &reason),

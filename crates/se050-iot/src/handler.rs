@@ -1,6 +1,7 @@
 //! A program that does what AWS IoT asks for. It is started without a shell; what is to be done is on its standard input, never in its
 //! arguments, which every process of the machine can read.
 
+use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -63,12 +64,14 @@ impl Handler {
         Self { timeout: self.timeout.or(timeout), ..self.clone() }
     }
 
-    /// Runs it to its end. Lines `NAME=VALUE` of its standard output go to `values`. A future that is dropped ends the handler.
+    /// Runs it to its end, or until `stop`, which ends it. Lines `NAME=VALUE` of its standard output go to `values`. When the future is
+    /// dropped, the handler is told to end.
     pub(crate) async fn run(
         self,
         document: Vec<u8>,
         environment: Vec<(&'static str, String)>,
         values: mpsc::Sender<(String, String)>,
+        stop: impl Future<Output = ()>,
     ) -> End {
         let mut command = Command::new(&self.program);
         command.envs(environment).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -121,20 +124,24 @@ impl Handler {
                         child.0.wait().await
                     }
                     status = child.0.wait() => status,
+                    () = stop => Err(io::ErrorKind::Interrupted.into()),
                 }
             };
             let ended = match self.timeout {
                 None => Some(exit.await),
                 Some(limit) => timeout(limit, exit).await.ok(),
             };
-            if ended.is_some() && !has_said_all {
+            if matches!(ended, Some(Ok(_))) && !has_said_all {
                 let _ = timeout(LAST_WORDS, talk).await;
             }
             ended
         };
         match ended {
             Some(Ok(status)) => judge(status, last),
-            Some(Err(error)) => End::Failed("HANDLER_LOST", format!("cannot wait for the handler: {error}")),
+            Some(Err(error)) => {
+                child.end().await;
+                End::Failed("HANDLER_LOST", format!("cannot wait for the handler: {error}"))
+            }
             None => {
                 child.end().await;
                 let limit = self.timeout.unwrap_or_default();
