@@ -289,7 +289,8 @@ esac"#,
     running.says("the handler is ended");
     running.says("job 'job-after' is done");
     let runs = fs::read_to_string(bench.device.path("runs")).unwrap();
-    assert!(runs.find("\nended\n") < runs.find(" job-after "), "{runs}");
+    let at = |text: &str| runs.find(text).unwrap_or_else(|| panic!("no {text:?} in {runs}"));
+    assert!(at("\nended\n") < at(" job-after "), "{runs}");
 
     create("job-long", r#"{"what": "long"}"#);
     bench.until("the handler waits", || bench.device.path("waiting").exists());
