@@ -117,33 +117,39 @@ impl Handler {
         let ended = {
             let mut talk = pin!(async { join!(feed, read, listen) });
             let mut has_said_all = false;
+            let mut stop = pin!(stop);
             let exit = async {
-                select! {
-                    _ = &mut talk => {
-                        has_said_all = true;
-                        child.0.wait().await
+                loop {
+                    select! {
+                        _ = &mut talk, if !has_said_all => has_said_all = true,
+                        status = child.0.wait() => break status,
+                        () = &mut stop => break Err(io::ErrorKind::Interrupted.into()),
                     }
-                    status = child.0.wait() => status,
-                    () = stop => Err(io::ErrorKind::Interrupted.into()),
                 }
             };
             let ended = match self.timeout {
                 None => Some(exit.await),
                 Some(limit) => timeout(limit, exit).await.ok(),
             };
-            if matches!(ended, Some(Ok(_))) && !has_said_all {
+            if !matches!(ended, Some(Ok(_))) {
+                // It may still have something to say: a closed pipe would kill it.
+                let mut end = pin!(child.end());
+                loop {
+                    select! {
+                        () = &mut end => break,
+                        _ = &mut talk, if !has_said_all => has_said_all = true,
+                    }
+                }
+            }
+            if !has_said_all {
                 let _ = timeout(LAST_WORDS, talk).await;
             }
             ended
         };
         match ended {
             Some(Ok(status)) => judge(status, last),
-            Some(Err(error)) => {
-                child.end().await;
-                End::Failed("HANDLER_LOST", format!("cannot wait for the handler: {error}"))
-            }
+            Some(Err(error)) => End::Failed("HANDLER_LOST", format!("cannot wait for the handler: {error}")),
             None => {
-                child.end().await;
                 let limit = self.timeout.unwrap_or_default();
                 let reason = format!("the handler took longer than {} s", limit.as_secs());
                 End::Failed("HANDLER_TIMED_OUT", reason)

@@ -129,7 +129,7 @@ async fn work(
                     Ok(Err(error @ Error::JobRejected { .. })) => {
                         say!("{}: the handler is ended", sentence(&error));
                         // The next job does not begin beside it.
-                        drop(stop);
+                        drop((stop, reported));
                         let ended = service.or_stop(async { Ok(running.await) }).await?;
                         return Ok(ended.err());
                     }
