@@ -1,13 +1,15 @@
 //! `se050-iot commands`: runs what operators send to the thing, each once.
 
+use std::future::pending;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use aws_iot_device::{Command, CommandResult, Commands};
-use aws_iot_mqtt::{Builder, Event};
+use aws_iot_mqtt::Builder;
 use clap::{Args, Subcommand};
 use tokio::sync::mpsc;
+use tokio::time::sleep;
 
 use crate::duration::duration;
 use crate::exit::Exit;
@@ -17,6 +19,8 @@ use crate::terminal::{say, sentence};
 
 /// How long AWS IoT keeps commands for a device that is away, unless said otherwise. It keeps a session for 7 days at most.
 const SESSION: &str = "24h";
+/// The pause before results that could not be reported are reported once more.
+const RETRY: Duration = Duration::from_secs(10);
 /// How many values a handler may report.
 const VALUES: usize = 32;
 
@@ -67,7 +71,6 @@ pub(crate) fn run(command: &CommandsCommand, verbose: bool) -> anyhow::Result<Ex
 async fn serve(service: &mut Service, handler: &Handler, journal: &Path) -> anyhow::Result<Exit> {
     let mut messages = service.client.messages().context("somebody else reads the messages")?;
     let mut commands = Commands::open(&service.client, &service.thing, journal)?;
-    let mut events = service.client.events();
     let mut unreported = true;
     say!("waiting for commands to '{}'", service.thing);
     loop {
@@ -75,7 +78,7 @@ async fn serve(service: &mut Service, handler: &Handler, journal: &Path) -> anyh
             match service.or_stop(async { Ok(commands.report_unfinished().await) }).await? {
                 Ok(Ok(())) => unreported = false,
                 Ok(Err(error)) if error.is_transient() => {
-                    say!("{}; once more after the next connection", sentence(&error))
+                    say!("{}; once more in {} s", sentence(&error), RETRY.as_secs())
                 }
                 // AWS IoT no longer wants to know; the next ones may be told.
                 Ok(Err(error @ aws_iot_device::Error::CommandRejected { .. })) => {
@@ -87,20 +90,16 @@ async fn serve(service: &mut Service, handler: &Handler, journal: &Path) -> anyh
             }
         }
         let waited = service.or_stop(async {
-            Ok(loop {
-                tokio::select! {
-                    message = messages.next() => break message,
-                    event = events.next() => if matches!(event, Some(Event::Resumed)) && unreported {
-                        break None;
-                    },
-                }
+            Ok(tokio::select! {
+                message = messages.next() => Some(message),
+                () = sleep(RETRY), if unreported => None,
             })
         });
         let message = match waited.await? {
-            Ok(Some(message)) => message,
-            Ok(None) if unreported => continue,
+            Ok(Some(Some(message))) => message,
             // The caller finds out why the client has ended.
-            Ok(None) => return Ok(Exit::Good),
+            Ok(Some(None)) => return Ok(Exit::Good),
+            Ok(None) => continue,
             Err(exit) => return Ok(exit),
         };
         let thing = service.thing.clone();
@@ -145,12 +144,19 @@ async fn execute(handler: Handler, thing: String, command: Command) -> CommandRe
         }
         all
     };
-    let (end, values) = tokio::join!(handler.run(command.payload.to_vec(), environment, values), collect);
+    let (end, values) =
+        tokio::join!(handler.run(command.payload.to_vec(), environment, values, pending()), collect);
     let result = match end {
         End::Done => CommandResult::succeeded(),
         End::Rejected(reason) => CommandResult::rejected("HANDLER_REJECTED", &reason),
         End::Failed(code, reason) => CommandResult::failed(code, &reason),
     };
     say!("command execution '{}' has ended", command.execution);
-    values.into_iter().fold(result, |result, (name, value)| result.value(&name, &value))
+    values.into_iter().fold(result, |result, (name, value)| match result.clone().value(&name, &value) {
+        Ok(result) => result,
+        Err(error) => {
+            say!("{}: it is not reported", sentence(&error));
+            result
+        }
+    })
 }

@@ -1,6 +1,7 @@
 //! A program that does what AWS IoT asks for. It is started without a shell; what is to be done is on its standard input, never in its
 //! arguments, which every process of the machine can read.
 
+use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -63,12 +64,14 @@ impl Handler {
         Self { timeout: self.timeout.or(timeout), ..self.clone() }
     }
 
-    /// Runs it to its end. Lines `NAME=VALUE` of its standard output go to `values`. A future that is dropped ends the handler.
+    /// Runs it to its end, or until `stop`, which ends it. Lines `NAME=VALUE` of its standard output go to `values`. When the future is
+    /// dropped, the handler is told to end.
     pub(crate) async fn run(
         self,
         document: Vec<u8>,
         environment: Vec<(&'static str, String)>,
         values: mpsc::Sender<(String, String)>,
+        stop: impl Future<Output = ()>,
     ) -> End {
         let mut command = Command::new(&self.program);
         command.envs(environment).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -114,20 +117,31 @@ impl Handler {
         let ended = {
             let mut talk = pin!(async { join!(feed, read, listen) });
             let mut has_said_all = false;
+            let mut stop = pin!(stop);
             let exit = async {
-                select! {
-                    _ = &mut talk => {
-                        has_said_all = true;
-                        child.0.wait().await
+                loop {
+                    select! {
+                        _ = &mut talk, if !has_said_all => has_said_all = true,
+                        status = child.0.wait() => break status,
+                        () = &mut stop => break Err(io::ErrorKind::Interrupted.into()),
                     }
-                    status = child.0.wait() => status,
                 }
             };
             let ended = match self.timeout {
                 None => Some(exit.await),
                 Some(limit) => timeout(limit, exit).await.ok(),
             };
-            if ended.is_some() && !has_said_all {
+            if !matches!(ended, Some(Ok(_))) {
+                // It may still have something to say: a closed pipe would kill it.
+                let mut end = pin!(child.end());
+                loop {
+                    select! {
+                        () = &mut end => break,
+                        _ = &mut talk, if !has_said_all => has_said_all = true,
+                    }
+                }
+            }
+            if !has_said_all {
                 let _ = timeout(LAST_WORDS, talk).await;
             }
             ended
@@ -136,7 +150,6 @@ impl Handler {
             Some(Ok(status)) => judge(status, last),
             Some(Err(error)) => End::Failed("HANDLER_LOST", format!("cannot wait for the handler: {error}")),
             None => {
-                child.end().await;
                 let limit = self.timeout.unwrap_or_default();
                 let reason = format!("the handler took longer than {} s", limit.as_secs());
                 End::Failed("HANDLER_TIMED_OUT", reason)

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use aws_iot_device::{Error, Job, Jobs, StatusDetails};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::duration::duration;
 use crate::exit::Exit;
@@ -100,7 +100,9 @@ async fn work(
     ];
     // A task of its own, so that its output is read while a report waits for its answer.
     let document = job.document.to_string().into_bytes();
-    let mut running = tokio::spawn(handler.clone().run(document, environment, values));
+    let (stop, stopped) = oneshot::channel::<()>();
+    let stopped = async { drop(stopped.await) };
+    let mut running = tokio::spawn(handler.clone().run(document, environment, values, stopped));
     let mut details = Vec::new();
     for (name, value) in &job.status_details {
         put(&mut details, (name.clone(), value.clone()));
@@ -126,8 +128,10 @@ async fn work(
                     }
                     Ok(Err(error @ Error::JobRejected { .. })) => {
                         say!("{}: the handler is ended", sentence(&error));
-                        running.abort();
-                        return Ok(None);
+                        // The next job does not begin beside it.
+                        drop((stop, reported));
+                        let ended = service.or_stop(async { Ok(running.await) }).await?;
+                        return Ok(ended.err());
                     }
                     Ok(Err(error @ Error::Invalid { .. })) => {
                         details.pop();

@@ -12,6 +12,8 @@ use crate::Error;
 /// Longest reason code and longest description, in characters (StatusReason).
 const REASON_CODE: usize = 64;
 const REASON_DESCRIPTION: usize = 1024;
+/// Longest name of a value, in characters (AWS IoT API reference, `CommandExecutionResultName`).
+const VALUE_NAME: usize = 32;
 
 /// What the device is to do: a command execution.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,11 +66,22 @@ impl CommandResult {
         self
     }
 
-    /// Adds a value, which the operator finds in the execution's result.
-    #[must_use]
-    pub fn value(mut self, name: &str, value: &str) -> Self {
+    /// Adds a value, which the operator finds in the execution's result: a name of 1 to 32 letters, digits and `_-`, and a value that
+    /// is not empty.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`]: AWS IoT would refuse the whole result.
+    pub fn value(mut self, name: &str, value: &str) -> Result<Self, Error> {
+        let invalid = |reason| Err(Error::Invalid { action: format!("report the value '{name}'"), reason });
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
+        if !(1..=VALUE_NAME).contains(&name.len()) || !name.chars().all(allowed) {
+            return invalid(format!("its name has to have 1 to {VALUE_NAME} letters, digits and '_-'"));
+        }
+        if value.is_empty() {
+            return invalid("it is empty".to_owned());
+        }
         self.values.insert(name.to_owned(), value.to_owned());
-        self
+        Ok(self)
     }
 
     pub(super) fn in_progress() -> Self {

@@ -137,6 +137,10 @@ impl Commands {
         let result = task.join_next().await.and_then(Result::ok).unwrap_or_else(|| {
             CommandResult::failed("HANDLER_CRASHED", "the handler of the command has panicked")
         });
+        let result = match result.checked("report what the handler of the command returned") {
+            Ok(_) => result,
+            Err(error) => CommandResult::failed("INVALID_RESULT", &error.to_string()),
+        };
         self.finish(&execution, result).await?;
         Ok(true)
     }
@@ -193,8 +197,10 @@ impl Commands {
     /// Writes the result of a command down, and reports it.
     ///
     /// # Errors
-    /// The result could not be reported; where it was written down, it is sent later.
+    /// [`Error::Invalid`]: finish the command with another result. Else the result could not be reported; where it was written down, it
+    /// is sent later.
     pub async fn finish(&mut self, execution: &str, result: CommandResult) -> Result<(), Error> {
+        result.checked(&format!("report command execution '{execution}'"))?;
         let written = self.journal.write(execution, Entry::Ended(result.clone()));
         self.report(execution, result, false).await?;
         written

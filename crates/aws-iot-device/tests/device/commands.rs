@@ -87,7 +87,7 @@ fn a_command_is_run_once_and_its_result_is_reported_also_after_the_device_was_aw
                 assert_eq!(command.payload, r#"{"seconds":5}"#);
                 assert_eq!(command.content_type.as_deref(), Some("application/json"));
                 assert!(command.timeout.is_some_and(|left| left <= Duration::from_secs(300)));
-                CommandResult::succeeded().value("uptime", "3").because("DONE", "as\twanted\n")
+                CommandResult::succeeded().value("uptime", "3").unwrap().because("DONE", "as\twanted\n")
             })
             .await;
         assert!(ran.unwrap());
@@ -98,6 +98,21 @@ fn a_command_is_run_once_and_its_result_is_reported_also_after_the_device_was_aw
             execution["statusReason"],
             json!({"reasonCode": "DONE", "reasonDescription": "as wanted"})
         );
+
+        // A result that AWS IoT would not take is told in words, and does not stay in the list for ever.
+        let unfit = bench.start();
+        let message = soon(messages.next()).await.unwrap();
+        let lower_case = |_| async { CommandResult::failed("lower case", "x") };
+        assert!(commands.handle(&message, lower_case).await.unwrap());
+        let reason = bench.execution(&unfit)["statusReason"].clone();
+        assert_eq!(reason["reasonCode"], "INVALID_RESULT");
+        assert!(reason["reasonDescription"].as_str().unwrap().contains("'lower case'"), "{reason}");
+        commands.report_unfinished().await.unwrap();
+        let long = "x".repeat(33);
+        for (name, value) in [("", "x"), ("two words", "x"), (&long, "x"), ("name", "")] {
+            let refused = CommandResult::succeeded().value(name, value);
+            assert!(matches!(refused, Err(Error::Invalid { .. })), "{name}={value}");
+        }
 
         // The same one, delivered again, as QoS 1 may do.
         let topic = format!("$aws/commands/things/device-1/executions/{first}/request/json");

@@ -8,6 +8,7 @@ use test_peers::{Pki, Tinyproxy, aws_cli, output_of};
 
 use crate::support::block_on;
 use crate::support::cloud::Cloud;
+use crate::support::line::Line;
 
 /// What `se050-iot policy device --credentials uploads` grants.
 const POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:AssumeRoleWithCertificate",
@@ -39,6 +40,15 @@ fn temporary_credentials_for_the_thing_and_no_other() {
             !shown.contains(&credentials.secret_access_key) && !shown.contains(&credentials.session_token),
             "{shown}"
         );
+        // The line is cut; the next call has a connection of its own.
+        let line = Line::to(cloud.sim.credentials_port());
+        let mut by_line = provider("uploads").port(line.port());
+        line.cut();
+        let error = by_line.credentials().await.unwrap_err();
+        assert!(matches!(error, Error::Https { .. }) && error.is_transient(), "{error:?}");
+        line.mend();
+        by_line.credentials().await.unwrap();
+
         // An hour is left: nothing is asked.
         let unreachable = uploads.port(1);
         let mut unreachable = unreachable;
@@ -57,6 +67,16 @@ fn temporary_credentials_for_the_thing_and_no_other() {
             assert!(error.to_string().contains(says), "{name}: {error}");
         }
     });
+}
+
+#[test]
+fn which_refusals_may_pass() {
+    for (status, may_pass) in
+        [(400, false), (403, false), (404, false), (429, true), (500, true), (503, true)]
+    {
+        let error = Error::CredentialsRefused { action: String::new(), status, message: String::new() };
+        assert_eq!(error.is_transient(), may_pass, "{status}");
+    }
 }
 
 #[test]

@@ -145,6 +145,9 @@ impl Registry {
         if let Some(reason) = &update.status_reason {
             check_reason(reason)?;
         }
+        if let Some(result) = &update.result {
+            check_result(result)?;
+        }
         execution.status = update.status;
         execution.reason = update.status_reason;
         execution.result = update.result;
@@ -169,4 +172,16 @@ fn check_reason(reason: &Value) -> Result<(), (&'static str, String)> {
         ));
     }
     Ok(())
+}
+
+/// AWS IoT API reference, CommandExecutionResultMap: at least one value, each name is `[a-zA-Z0-9_-]{1,32}`, no text is empty.
+fn check_result(result: &Value) -> Result<(), (&'static str, String)> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    let is_name = |name: &str| (1..=32).contains(&name.len()) && name.bytes().all(allowed);
+    let is_empty = |value: &Value| value.get("S").and_then(Value::as_str).is_some_and(str::is_empty);
+    let values = result.as_object().filter(|values| !values.is_empty());
+    match values.map(|values| values.iter().find(|(name, value)| !is_name(name) || is_empty(value))) {
+        Some(None) => Ok(()),
+        wrong => Err(("InvalidRequest", format!("the result is not valid: {wrong:?}"))),
+    }
 }

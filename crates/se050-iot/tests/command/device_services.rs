@@ -248,6 +248,8 @@ case $document in
 *good*) ;;
 *bad*) echo "no space left" >&2; exit 3 ;;
 *unknown*) exit 65 ;;
+*cancel*) trap 'sleep 1; echo ended >>runs; exit 0' TERM; touch loops; n=0
+  while :; do n=$((n + 1)); echo "n=$n"; sleep 0.2; done ;;
 *daemon*) sleep 300 & echo $! >daemon ;;
 *long*) echo "$AWS_IOT_JOB_STATUS_DETAILS" >>runs; test -e finish || { trap 'echo told >>runs; exit 9' TERM; touch waiting; sleep 100 & wait; } ;;
 esac"#,
@@ -278,6 +280,17 @@ esac"#,
     // No argument, and the document on standard input.
     let runs = fs::read_to_string(bench.device.path("runs")).unwrap();
     assert_eq!(runs.lines().next().unwrap(), r#"0 gw-1 job-good {"what":"good"}"#);
+
+    // A handler whose job is cancelled has ended before the next job begins.
+    create("job-cancel", r#"{"what": "cancel"}"#);
+    create("job-after", r#"{"what": "good"}"#);
+    bench.until("the handler loops", || bench.device.path("loops").exists());
+    bench.aws(&["iot", "cancel-job", "--job-id", "job-cancel", "--force"]);
+    running.says("the handler is ended");
+    running.says("job 'job-after' is done");
+    let runs = fs::read_to_string(bench.device.path("runs")).unwrap();
+    let at = |text: &str| runs.find(text).unwrap_or_else(|| panic!("no {text:?} in {runs}"));
+    assert!(at("\nended\n") < at(" job-after "), "{runs}");
 
     create("job-long", r#"{"what": "long"}"#);
     bench.until("the handler waits", || bench.device.path("waiting").exists());
@@ -352,6 +365,7 @@ fn a_handler_runs_each_command_once_also_after_a_crash() {
         r#"read -r payload
 echo "$# $AWS_IOT_COMMAND_CONTENT_TYPE $payload" >>runs
 echo uptime=3
+echo two words=no name
 if test -e crash; then touch waiting; sleep 100 & wait; fi"#,
     );
     let run = [&["commands", "run", "--handler", "./handler"], &CONFIG[..]].concat();
