@@ -1,5 +1,5 @@
 //! Many devices: what they are (manifest), which of them may be registered (candidates), what came of it (report).
-//! Of a list, its text is kept in memory, and about 70 bytes for each device.
+//! Of a list, its text is kept in memory, and about 50 bytes for each device.
 
 mod candidate;
 mod conflict;
