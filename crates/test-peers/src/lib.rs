@@ -13,6 +13,7 @@
 )]
 
 mod aws_cli;
+mod fuzz;
 mod keys;
 mod ministack;
 mod mosquitto;
@@ -28,6 +29,7 @@ mod softhsm;
 mod tinyproxy;
 
 pub use aws_cli::{AwsCli, aws_cli};
+pub use fuzz::fuzz;
 pub use keys::{KeyKind, PrivateKeyFile};
 pub use ministack::Ministack;
 pub use mosquitto::{Mosquitto, TlsVersion};

@@ -214,18 +214,3 @@ impl Check {
         })
     }
 }
-
-/// An error with its causes in one line, without what a cause repeats.
-pub(super) fn sentence(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let words = cause.to_string();
-        if !text.contains(&words) {
-            text.push_str(": ");
-            text.push_str(&words);
-        }
-        source = cause.source();
-    }
-    text
-}

@@ -9,9 +9,10 @@ use se050_key::{
     BusCheck, Certificate, Error, Key, KeyKind, ModuleFile, Preflight, Scheme, Selector, Token, TokenBuilder,
 };
 
-use super::checklist::{Checklist, Problem, sentence};
+use super::checklist::{Checklist, Problem};
 use super::clock;
 use super::messages::{Text, device as words, text};
+use crate::terminal::sentence;
 
 const MODULE: [&str; 2] = ["module-file", "module"];
 const BUS: &str = "i2c";

@@ -7,13 +7,14 @@ use std::time::{Duration, Instant, SystemTime};
 use aws_iot_mqtt::{Error, Stage, Topic};
 use se050_device::{Device, DeviceSettings};
 
-use super::checklist::{Checklist, Problem, sentence};
+use super::checklist::{Checklist, Problem};
 use super::chip::Identity;
 use super::messages::{Text, device as words, text};
 use super::server::Recorder;
 use super::topics::{self, MESSAGES, Session};
 use super::{clock, network, server_time};
 use crate::round_trip;
+use crate::terminal::sentence;
 
 /// AWS IoT Core's ports ("Device communication protocols" in its developer guide).
 const MQTT_PORT: u16 = 8883;
@@ -31,7 +32,7 @@ pub(super) fn check(
 ) -> anyhow::Result<()> {
     let endpoint = settings.endpoint()?.to_owned();
     let clock = clock::check(list, SystemTime::now());
-    let proxied = match settings.proxy() {
+    let proxied = match settings.proxy_to(&endpoint) {
         Ok(proxy) => proxy.is_some(),
         Err(error) => {
             let cause = text!(words::PROXY_WRONG, error = error.report());
@@ -156,8 +157,6 @@ fn failed_at(error: &Error) -> FailedAt {
     match error {
         Error::ServerNotTrusted { .. }
         | Error::Clock { .. }
-        | Error::ClockOrCertificate { .. }
-        | Error::NotTls { .. }
         | Error::Tls { .. }
         | Error::ConnectTimeout { stage: Stage::Tls, .. } => FailedAt::Tls,
         Error::CertificateRefused { .. } | Error::Signer { .. } => FailedAt::Certificate,
@@ -226,7 +225,7 @@ fn tell_connection(
 fn next_of(error: &Error, device: &Device) -> Text {
     let (certificate, client_id) = (device.certificate().fingerprint(), device.client_id());
     match error {
-        Error::Clock { .. } | Error::ClockOrCertificate { .. } => text!(words::CHECK_CLOCK),
+        Error::Clock { .. } => text!(words::CHECK_CLOCK),
         Error::ServerNotTrusted { .. } => text!(words::EXEMPT_ENDPOINT),
         Error::CertificateRefused { .. } => text!(words::CHECK_REGISTRATION, id = certificate),
         Error::Signer { .. } => text!(words::CHECK_CHIP),

@@ -8,10 +8,11 @@ use aws_iot_provision::{
 use se050_device::DeviceSettings;
 use se050_key::Certificate;
 
-use super::checklist::{Checklist, Problem, sentence};
+use super::checklist::{Checklist, Problem};
 use super::messages::{Text, device, operator as words, text};
 use super::{DoctorArgs, chip};
 use crate::account::{Account, runtime};
+use crate::terminal::sentence;
 
 const ACCOUNT: &str = "account";
 const REGISTERED: &str = "registered";

@@ -206,15 +206,7 @@ fn configuration(
     (config.endpoint, config.key, config.port) = (endpoint, key, settings.port);
     config.client_id = settings.client_id.clone().unwrap_or_else(|| thing.to_owned());
     config.ca_file = settings.ca_file.as_deref().map(absolute).transpose()?;
-    if let Some(version) = args.device.tls_version_name() {
-        config.tls_version = Some(version.to_owned());
-    }
-    if let Some(seconds) = args.device.keep_alive {
-        config.keep_alive = Some(seconds);
-    }
-    if let Some(proxy) = &args.device.proxy {
-        config.proxy = Some(format!("http://{proxy}"));
-    }
+    args.device.put_connection_into(&mut config);
     // Without --topic-prefix, the one of an earlier run is kept.
     if let Rights::Least(grants) = &device.settings.rights
         && grants.topic_prefix_of(thing) != thing
