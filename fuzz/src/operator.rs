@@ -21,8 +21,8 @@ pub fn list(bytes: &[u8]) {
 /// A plan that was kept.
 pub fn plan(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
-    if let Ok(plan) = Plan::from_json(text) {
-        let _ = (plan.changes_anything(), plan.to_json());
+    if let Ok(plan) = serde_json::from_str::<Plan>(text) {
+        let _ = (plan.changes_anything(), serde_json::to_string(&plan));
         plan.steps.iter().for_each(|step| drop(step.to_string()));
     }
 }

@@ -26,7 +26,7 @@ pub fn packets(bytes: &[u8]) {
     let shared = Shared::new(OutboxOptions::new(), limits, Arc::clone(&waker), messages);
     let mut session = Session::new(&shared, "device".to_owned(), Duration::from_secs(60), unrouted);
     let mut now = Moment { instant: Instant::now(), wall: SystemTime::now() };
-    session.connected(Negotiated::for_tests(Duration::from_secs(60)), now);
+    session.connected(Negotiated::for_tests(), now);
     let mut streams = Vec::new();
     for filter in ["t/+", "$share/g/t/1"] {
         let Ok(options) = SubscribeOptions::new(filter, QoS::AtLeastOnce) else { return };
@@ -58,13 +58,7 @@ pub fn packets(bytes: &[u8]) {
 }
 
 fn answer(bytes: &[u8]) {
-    let options = ConnectOptions {
-        client_id: "device".to_owned(),
-        keep_alive: 60,
-        clean_start: true,
-        session_expiry: 0,
-        will: None,
-    };
+    let options = ConnectOptions::new("device", Duration::from_secs(60));
     let limits = Limits::aws_iot_core();
     if let Ok(Some(packet)) = decode(&mut BytesMut::from(bytes), limits.maximum_packet_size) {
         let _ = Negotiated::from_answer(packet, "endpoint", &options, &limits);

@@ -83,7 +83,8 @@ impl DeviceArgs {
     /// Puts into a device configuration how the connection was said to be made: TLS version, keep-alive and proxy.
     pub fn put_connection_into(&self, config: &mut DeviceConfig) {
         if let Some(given) = self.tls_version {
-            let name = TLS_VERSIONS.into_iter().find(|(_, versions)| *versions == given).map(|(name, _)| name);
+            let name =
+                TLS_VERSIONS.into_iter().find(|(_, versions)| *versions == given).map(|(name, _)| name);
             config.tls_version = name.map(str::to_owned);
         }
         if let Some(seconds) = self.keep_alive {

@@ -13,6 +13,7 @@
 )]
 
 mod aws_cli;
+#[allow(clippy::indexing_slicing, reason = "indices are computed from the lengths, and a test may panic")]
 mod fuzz;
 mod keys;
 mod ministack;

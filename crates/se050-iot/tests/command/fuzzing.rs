@@ -2,9 +2,11 @@
 
 use test_peers::fuzz;
 
+#[allow(unreachable_pub, reason = "public in the fuzz package")]
 #[path = "../../../../fuzz/src/device.rs"]
 mod device;
 #[cfg(feature = "provision")]
+#[allow(unreachable_pub, reason = "public in the fuzz package")]
 #[path = "../../../../fuzz/src/operator.rs"]
 mod operator;
 
