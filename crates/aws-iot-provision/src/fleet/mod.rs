@@ -21,4 +21,3 @@ pub use manifest::{Entry, Manifest};
 pub use report::{DoneBefore, Origin, Report};
 pub use row::{Counts, Row, RowResult};
 pub use run::{Stop, apply, in_order, register};
-pub use table::spreadsheet_cell;
