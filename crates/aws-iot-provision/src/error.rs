@@ -197,7 +197,7 @@ impl Error {
     }
 
     /// Whether it would go wrong with every device in the same way.
-    pub fn stops_everything(&self) -> bool {
+    pub(crate) fn stops_everything(&self) -> bool {
         self.is("MalformedPolicyException")
             || matches!(
                 self,

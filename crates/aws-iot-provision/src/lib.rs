@@ -2,7 +2,6 @@
 
 mod access;
 mod account;
-mod apply;
 mod arn;
 mod attributes;
 mod calls;
@@ -29,7 +28,6 @@ mod status;
 mod step;
 
 pub use access::{Access, Authorization, ConnectionState, DeviceAction};
-pub use apply::{Applied, Progress};
 pub use arn::ArnScope;
 pub use calls::Provisioner;
 pub use certificate::CertificateId;
@@ -43,7 +41,7 @@ pub use iam::operator_iam_policy;
 pub use input_error::InputError;
 pub use name::{PolicyName, RoleAlias, TemplateName, ThingName};
 pub use pace::CALLS_PER_SECOND;
-pub use plan::{Plan, Purpose};
+pub use plan::{Applied, Plan, Progress, Purpose};
 pub use policy::PolicyDocument;
 pub use policy_change::{PolicyChange, PolicyDifference};
 pub use removal::Removal;

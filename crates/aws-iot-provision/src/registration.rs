@@ -58,13 +58,9 @@ impl Provisioner {
                 pem: device.certificate.to_pem(),
             },
         });
-        let things = match &found {
-            Some(_) => aws.things_of(&id).await?,
-            None => Vec::new(),
-        };
-        let policies = match &found {
-            Some(_) => aws.policies_of(&id).await?,
-            None => Vec::new(),
+        let (things, policies) = match &found {
+            Some(_) => (aws.things_of(&id).await?, aws.policies_of(&id).await?),
+            None => Default::default(),
         };
         self.plan_policies_on(device, &id, &policies, plan).await?;
         self.plan_group_policies(device, groups, plan).await?;

@@ -45,9 +45,9 @@ impl<'a> Candidates<'a> {
     /// Reads each device once, to find those that contradict each other.
     pub(super) fn of(intake: &'a Intake, manifest: &'a Manifest) -> Self {
         let (mut conflicts, expected) = (Conflicts::default(), intake.expectations.as_ref());
-        for entry in manifest.entries() {
+        for (place, entry) in manifest.entries().enumerate() {
             let (read, candidate) = intake.read(&entry);
-            conflicts.add(read.as_ref(), &candidate, expected.is_some());
+            conflicts.add(place, read.as_ref(), &candidate, expected.is_some());
         }
         conflicts.compare();
         let never_came = expected.map(|expected| expected.without(|name| conflicts.has_come(name)));

@@ -14,13 +14,11 @@ use super::manifest::Manifest;
 /// How many other places an error names. A list may have thousands that claim the same.
 const NAMED_PLACES: usize = 3;
 
-/// What the devices of a list claim, and which claims contradict each other. Of each device about 70 bytes are kept: names and
+/// What the devices of a list claim, and which claims contradict each other. Of each device 48 bytes are kept: names and
 /// fingerprints as hashes. That two of a million are the same by chance is less likely than one in ten million.
 #[derive(Debug, Default)]
 pub(super) struct Conflicts {
-    /// What each device claims, by its place in the list, if it is usable.
-    claims: Vec<Option<Claim>>,
-    /// The claims in the order of their certificates, and of their things.
+    /// The claims of the usable devices, in the order of their certificates, and of their things.
     by_certificate: Index,
     by_thing: Index,
     /// Names and fingerprints of all devices that could be read, where somebody expects devices.
@@ -33,17 +31,9 @@ pub(super) struct Conflicts {
     has_leaf: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Claim {
-    thing: u64,
-    certificate: u64,
-}
-
 impl Conflicts {
-    /// Takes in the next device of the list. `expected`: whether it is asked later who came.
-    pub(super) fn add(&mut self, read: Option<&Read>, candidate: &Candidate, expected: bool) {
-        let place = self.claims.len();
-        self.claims.push(None);
+    /// Takes in the device at that place of the list. `expected`: whether it is asked later who came.
+    pub(super) fn add(&mut self, place: usize, read: Option<&Read>, candidate: &Candidate, expected: bool) {
         let Some(read) = read else { return };
         let certificate = read.identity.certificate();
         if expected {
@@ -59,15 +49,9 @@ impl Conflicts {
         if certificate.issuer() != certificate.subject() {
             self.issuers.insert(certificate.issuer());
         }
-        let Ok((device, _)) = &candidate.result else { return };
-        let claim = Claim {
-            thing: hash(device.thing.as_str()),
-            certificate: hash(&device.certificate.fingerprint()),
-        };
-        self.by_certificate.add(claim.certificate, claim.thing, place);
-        self.by_thing.add(claim.thing, claim.certificate, place);
-        if let Some(own) = self.claims.last_mut() {
-            *own = Some(claim);
+        if let Some((thing, certificate)) = claim(candidate) {
+            self.by_certificate.add(certificate, thing, place);
+            self.by_thing.add(thing, certificate, place);
         }
     }
 
@@ -89,26 +73,21 @@ impl Conflicts {
         candidate: &Candidate,
         manifest: &Manifest,
     ) -> Option<EntryError> {
-        let claim = self.claims.get(place).copied().flatten()?;
+        let (thing, certificate) = claim(candidate)?;
         if let Some(error) = self.authority(place) {
             return Some(error);
         }
         // Of two that claim the same, the first is as likely wrong as the second: none is taken.
         for (what, claimed, others) in [
-            (
-                "certificate",
-                &candidate.certificate,
-                self.by_certificate.others(claim.certificate, claim.thing),
-            ),
-            ("thing", &candidate.thing, self.by_thing.others(claim.thing, claim.certificate)),
+            ("certificate", &candidate.certificate, self.by_certificate.others(certificate, thing)),
+            ("thing", &candidate.thing, self.by_thing.others(thing, certificate)),
         ] {
             if others.count > 0 {
                 let what = format!("{what} {}", claimed.as_deref().unwrap_or_default());
                 return Some(EntryError::Conflict { what, others: others.named(manifest) });
             }
         }
-        let first =
-            self.by_certificate.first(claim.certificate, claim.thing).filter(|&first| first != place)?;
+        let first = self.by_certificate.first(certificate, thing).filter(|&first| first != place)?;
         Some(EntryError::Duplicate { first: manifest.source(first) })
     }
 
@@ -177,6 +156,12 @@ impl Others {
             more => format!("{} and {more} more places", named.join(", ")),
         }
     }
+}
+
+/// The thing and the certificate of a device that is usable alone.
+fn claim(candidate: &Candidate) -> Option<(u64, u64)> {
+    let (device, _) = candidate.result.as_ref().ok()?;
+    Some((hash(device.thing.as_str()), hash(&device.certificate.fingerprint())))
 }
 
 fn hash(text: &str) -> u64 {

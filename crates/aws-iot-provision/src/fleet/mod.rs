@@ -1,5 +1,5 @@
 //! Many devices: what they are (manifest), which of them may be registered (candidates), what came of it (report).
-//! Of a list, its text is kept in memory, and about 70 bytes for each device.
+//! Of a list, its text is kept in memory, and about 50 bytes for each device.
 
 mod candidate;
 mod conflict;
@@ -21,4 +21,3 @@ pub use manifest::{Entry, Manifest};
 pub use report::{DoneBefore, Origin, Report};
 pub use row::{Counts, Row, RowResult};
 pub use run::{Stop, apply, in_order, register};
-pub use table::spreadsheet_cell;

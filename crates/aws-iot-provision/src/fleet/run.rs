@@ -7,10 +7,9 @@ use super::candidate::Candidate;
 use super::error::{EntryError, one_line};
 use super::report::DoneBefore;
 use super::row::{Row, RowResult};
-use crate::apply::{Applied, Progress};
 use crate::calls::Provisioner;
 use crate::error::Error;
-use crate::plan::{Plan, Purpose};
+use crate::plan::{Applied, Plan, Progress, Purpose};
 use crate::step::Step;
 
 /// Does the jobs, `concurrency` at a time, and tells their results in the jobs' order.

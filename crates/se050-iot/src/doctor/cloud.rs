@@ -23,12 +23,14 @@ const HTTPS_PORT: u16 = 443;
 const SERVER_TIME: &str = "server-time";
 const CONNECTION: [&str; 3] = ["tls", "device-certificate", "connect"];
 
-/// Makes all checks of the connection. `identity` is `None` where the device has no usable key and certificate.
+/// Makes all checks of the connection. `identity` is `None` where the device has no usable key and certificate; `options` follow the
+/// commands that are told.
 pub(super) fn check(
     list: &mut Checklist<'_>,
     settings: DeviceSettings,
     identity: Option<Identity>,
     topic: Option<&Topic>,
+    options: &str,
 ) -> anyhow::Result<()> {
     let endpoint = settings.endpoint()?.to_owned();
     let clock = clock::check(list, SystemTime::now());
@@ -51,7 +53,7 @@ pub(super) fn check(
         Some(())
     } else {
         list.add("proxy", Duration::ZERO, Ok(text!(words::PROXY_NONE)));
-        way_to(list, &settings, &endpoint)
+        way_to(list, &settings, &endpoint, options)
     };
     let (key, certificate) = match (way, clock, identity) {
         (Some(()), Some(()), Some(identity)) => identity,
@@ -86,7 +88,7 @@ pub(super) fn check(
     runtime.block_on(async {
         let started = Instant::now();
         let connected = builder.clone().connect().await;
-        tell_connection(list, &device, &recorder, proxied, started, connected.as_ref().err());
+        tell_connection(list, &device, &recorder, proxied, started, connected.as_ref().err(), options);
         match connected {
             Ok(client) => topics::check(list, &device, Session::new(builder, client), &topic).await,
             Err(_) => list.skip_all(&MESSAGES, &text!(words::NO_CONNECTION)),
@@ -96,8 +98,8 @@ pub(super) fn check(
 }
 
 /// Name and port; and the server's own time, where it tells it.
-fn way_to(list: &mut Checklist<'_>, settings: &DeviceSettings, endpoint: &str) -> Option<()> {
-    let Some(addresses) = list.run("name", || network::resolve(endpoint)) else {
+fn way_to(list: &mut Checklist<'_>, settings: &DeviceSettings, endpoint: &str, options: &str) -> Option<()> {
+    let Some(addresses) = list.run("name", || network::resolve(endpoint, options)) else {
         list.skip("tcp", text!(words::ENDPOINT_HAS_NO_ADDRESS));
         return None;
     };
@@ -180,6 +182,7 @@ fn tell_connection(
     proxied: bool,
     started: Instant,
     error: Option<&Error>,
+    options: &str,
 ) {
     let total = started.elapsed();
     let shown = recorder.shown();
@@ -215,22 +218,24 @@ fn tell_connection(
                     }
                     _ => text!(words::CONNECTION_FAILED, error = cause(error)),
                 };
-                list.add(name, total, Err(Problem::new(cause, next_of(error, device))));
+                list.add(name, total, Err(Problem::new(cause, next_of(error, device, options))));
             }
             _ => list.add(name, time, Ok(finding)),
         }
     }
 }
 
-fn next_of(error: &Error, device: &Device) -> Text {
+fn next_of(error: &Error, device: &Device, options: &str) -> Text {
     let (certificate, client_id) = (device.certificate().fingerprint(), device.client_id());
     match error {
         Error::Clock { .. } => text!(words::CHECK_CLOCK),
         Error::ServerNotTrusted { .. } => text!(words::EXEMPT_ENDPOINT),
-        Error::CertificateRefused { .. } => text!(words::CHECK_REGISTRATION, id = certificate),
+        Error::CertificateRefused { .. } => {
+            text!(words::CHECK_REGISTRATION, id = certificate, options = options)
+        }
         Error::Signer { .. } => text!(words::CHECK_CHIP),
         Error::ClosedAfterConnect { .. } | Error::ConnectRefused { .. } => {
-            text!(words::CHECK_CONNECT_POLICY, client_id = client_id)
+            text!(words::CHECK_CONNECT_POLICY, client_id = client_id, options = options)
         }
         _ => text!(words::CHECK_ENDPOINT),
     }

@@ -65,6 +65,14 @@ impl DoctorArgs {
         #[cfg(not(feature = "provision"))]
         false
     }
+
+    /// What follows the commands that are told, so that they reach the same account.
+    fn command_options(&self) -> String {
+        #[cfg(feature = "provision")]
+        return self.aws.words();
+        #[cfg(not(feature = "provision"))]
+        String::new()
+    }
 }
 
 /// Where no half is named, the chip is checked, and account and cloud where an endpoint is known.
@@ -112,7 +120,7 @@ pub(crate) fn run(args: &DoctorArgs, out: &mut Escaping<File>) -> anyhow::Result
             all && cloud,
         )?;
         if cloud {
-            cloud::check(&mut list, settings, identity, args.topic.as_ref())?;
+            cloud::check(&mut list, settings, identity, args.topic.as_ref(), &args.command_options())?;
         }
     }
     let good = list.finish().context("cannot write to standard output")?;

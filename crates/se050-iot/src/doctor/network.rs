@@ -16,11 +16,11 @@ const CONNECTING: Duration = Duration::from_secs(5);
 /// How many addresses of a family are tried: one may be down.
 const MOST: usize = 2;
 
-/// The endpoint's addresses.
-pub(super) fn resolve(endpoint: &str) -> Result<(Vec<IpAddr>, Text), Problem> {
+/// The endpoint's addresses. `options` follow the command that tells what the endpoint should be.
+pub(super) fn resolve(endpoint: &str, options: &str) -> Result<(Vec<IpAddr>, Text), Problem> {
     let failed = |reason: Text| {
         let cause = text!(words::NAME_UNKNOWN, endpoint = endpoint).with_text("reason", reason);
-        Problem::new(cause, text!(words::CHECK_NAME, endpoint = endpoint))
+        Problem::new(cause, text!(words::CHECK_NAME, endpoint = endpoint, options = options))
     };
     let of_system = |error: std::io::Error| failed(text!(words::SYSTEM_ERROR, error = error));
     let (sender, receiver) = mpsc::channel();

@@ -103,7 +103,7 @@ pub(super) fn check(
         let client_id = settings.client_id_of(certificate);
         let prefix = settings.topic_prefix.as_ref().unwrap_or(&client_id);
         let topic = args.topic.as_ref().map_or_else(|| format!("{prefix}/doctor"), ToString::to_string);
-        let (id, options) = (certificate.fingerprint().parse()?, args.aws.words());
+        let (id, options) = (certificate.fingerprint().parse()?, args.command_options());
         let subject = Subject { id, client_id, topic, options };
         registration(list, &account, &subject).await;
         last_connection(list, &account, &subject).await;

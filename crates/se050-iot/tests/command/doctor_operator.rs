@@ -152,12 +152,15 @@ fn a_question_that_fails_does_not_make_the_certificate_unregistered() {
 
 #[test]
 fn a_certificate_that_is_not_active_is_told_with_what_makes_it_so() {
-    for (status, next) in
-        [("INACTIVE", "se050-iot activate --certificate-id "), ("REVOKED", "another certificate")]
-    {
+    // The command reaches the account that was asked.
+    let region = ["--region", "us-east-1"];
+    for (status, next) in [
+        ("INACTIVE", "se050-iot activate --certificate-id ID --region us-east-1"),
+        ("REVOKED", "another certificate"),
+    ] {
         let bench = Bench::new();
         bench.set_status(status);
-        fails(&bench, &[], "registered", status, next);
+        fails(&bench, &region, "registered", status, &next.replace("ID", &bench.certificate_id()));
     }
 }
 
@@ -189,7 +192,10 @@ fn what_is_not_attached_is_told_and_a_policy_by_a_group_counts() {
     let policy = policy_of(&bench);
     let target = format!("{{\"target\":\"{principal}\"}}");
     call(&bench.cloud, &format!("POST /target-policies/{policy}"), "", &target);
-    fails(&bench, &[], "policies", "no policy is on the certificate", "aws iot attach-policy");
+    let region = ["--region", "us-east-1"];
+    let attach =
+        format!("aws iot attach-policy --policy-name POLICY --target {principal} --region us-east-1");
+    fails(&bench, &region, "policies", "no policy is on the certificate", &attach);
 
     call(&bench.cloud, "POST /thing-groups/plant", "", "{}");
     let membership = format!("{{\"thingName\":\"{THING}\",\"thingGroupName\":\"plant\"}}");
@@ -202,13 +208,10 @@ fn what_is_not_attached_is_told_and_a_policy_by_a_group_counts() {
     assert_eq!(status, Some(0), "{checks:#?}");
 
     call(&bench.cloud, &format!("DELETE /things/{THING}/principals"), &principal, "");
-    fails(
-        &bench,
-        &[],
-        "thing",
-        "on no thing",
-        "aws iot attach-thing-principal --thing-name gw-1 --principal arn:aws:iot:",
+    let attach = format!(
+        "aws iot attach-thing-principal --thing-name gw-1 --principal {principal} --region us-east-1"
     );
+    fails(&bench, &region, "thing", "on no thing", &attach);
 }
 
 /// An operator who has the certificate, and not the chip; and a device that is connected.

@@ -131,9 +131,9 @@ messages! {
         "HTTPS_PROXY とプロキシの設定 を確認してください。エンドポイントのポートへのトンネルを許可する必要があります (443 のみ許可されていることが多い: --port 443)";
     NAME_UNKNOWN: "the name {endpoint} cannot be resolved: {reason}", "ホスト名 {endpoint} を解決できません: {reason}";
     CHECK_NAME:
-        "nslookup {endpoint}; check the spelling against `aws iot describe-endpoint --endpoint-type iot:Data-ATS`, and the DNS \
+        "nslookup {endpoint}; check the spelling against `aws iot describe-endpoint --endpoint-type iot:Data-ATS{options}`, and the DNS \
          server in /etc/resolv.conf",
-        "nslookup {endpoint} を実行し、つづりを `aws iot describe-endpoint --endpoint-type iot:Data-ATS` の結果と比べ、/etc/resolv.conf の DNS サーバーを確認してください";
+        "nslookup {endpoint} を実行し、つづりを `aws iot describe-endpoint --endpoint-type iot:Data-ATS{options}` の結果と比べ、/etc/resolv.conf の DNS サーバーを確認してください";
     NO_ANSWER_WITHIN: "no answer within {seconds} s", "{seconds} 秒以内に応答がありません";
     NO_ADDRESS: "it has no address", "アドレスがありません";
     BY_FAMILY: "IPv4 {v4}; IPv6 {v6}", "IPv4 では {v4}、IPv6 では {v6}";
@@ -173,12 +173,12 @@ messages! {
         "if a firewall decrypts TLS, exempt the endpoint from it; for a server of your own, name its CA: --ca-file FILE",
         "ファイアウォールが TLS を復号している場合は、エンドポイントを対象から除外してください。独自のサーバーの場合は、その CA を --ca-file FILE で指定してください";
     CHECK_REGISTRATION:
-        "aws iot describe-certificate --certificate-id {id} tells whether it is registered and ACTIVE in this account and \
+        "aws iot describe-certificate --certificate-id {id}{options} tells whether it is registered and ACTIVE in this account and \
          region; se050-iot provision registers it",
-        "aws iot describe-certificate --certificate-id {id} で、このアカウントとリージョンに登録され ACTIVE であることを確認してください。登録 (プロビジョニング) は se050-iot provision で行えます";
+        "aws iot describe-certificate --certificate-id {id}{options} で、このアカウントとリージョンに登録され ACTIVE であることを確認してください。登録 (プロビジョニング) は se050-iot provision で行えます";
     CHECK_CONNECT_POLICY:
-        "aws iot list-attached-policies --target CERTIFICATE_ARN; the policy has to allow iot:Connect on client/{client_id} (--client-id)",
-        "aws iot list-attached-policies --target CERTIFICATE_ARN で確認してください。ポリシーで client/{client_id} に対する iot:Connect を許可する必要があります (--client-id)";
+        "aws iot list-attached-policies --target CERTIFICATE_ARN{options}; the policy has to allow iot:Connect on client/{client_id} (--client-id)",
+        "aws iot list-attached-policies --target CERTIFICATE_ARN{options} で確認してください。ポリシーで client/{client_id} に対する iot:Connect を許可する必要があります (--client-id)";
     CHECK_ENDPOINT: "check --endpoint and --port, and run this again", "--endpoint と --port を確認し、もう一度実行してください";
 
     // Messages.
