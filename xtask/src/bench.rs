@@ -5,14 +5,13 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context as _, ensure};
 use clap::Args;
 
-use crate::command::installed;
-use crate::debian;
+use crate::cross::{self, ToolchainOptions, artifacts_directory};
 use crate::root::{cargo, root, shown, target};
 use crate::test::{programs, python};
 
 #[derive(Args)]
 pub(crate) struct BenchOptions {
-    /// Only count instructions, and fail where they are more than recorded; a minute
+    /// Only count instructions of the development build, and fail where they are more than recorded; `cargo xtask test` does the same
     #[arg(long, conflicts_with = "only")]
     quick: bool,
     /// Only this part of the report, which is printed and not written; may be given several times
@@ -22,51 +21,61 @@ pub(crate) struct BenchOptions {
     #[arg(long, default_value_t = 5)]
     rounds: usize,
     /// Write down today's instruction counts, for later runs to be compared with
-    #[arg(long)]
+    #[arg(long, requires = "quick")]
     record: bool,
+    #[command(flatten)]
+    cross: ToolchainOptions,
 }
 
 pub(crate) fn run(options: &BenchOptions) -> anyhow::Result<ExitCode> {
     programs::install_missing()?;
-    if installed(&["valgrind"]).is_none() && debian::can_install() {
-        debian::install(&["valgrind"])?;
+    if options.quick {
+        return quick(options.record);
     }
-    let mut build = cargo();
-    build.args([
-        "build",
-        "--locked",
-        "--release",
-        "-p",
-        "benchmarks",
-        "--bins",
-        "--examples",
-        "-p",
-        "se050-sim",
-    ]);
-    if !options.quick {
-        python::install_missing(&["awsiotsdk", "aws-cli", "moto"]);
-        build.args(["-p", "se050-iot"]);
+    python::install_missing(&["awsiotsdk", "aws-cli", "moto"]);
+    let device = artifacts_directory(options.cross.device.device());
+    let whole = options.only.is_empty();
+    if whole && !device.join("pubsub").is_file() {
+        // The report says so where it cannot be built here.
+        if let Err(error) = cross::run(&options.cross, false) {
+            println!("no programs for the device: {error:#}");
+        }
     }
-    ensure!(
-        build.status().context("cargo does not start")?.success(),
-        "cargo build failed; what it says is above"
-    );
+    build(&["--release", "--bins", "-p", "benchmarks", "-p", "se050-sim", "-p", "se050-iot"])?;
+    // As it goes to devices: what a program takes in memory is mostly its own code.
+    build(&["--profile", "dist", "-p", "benchmarks", "--bin", "connect"])?;
     let programs = target().join("release");
     let mut bench = Command::new(programs.join("benchmarks"));
-    bench.current_dir(root()).arg("--programs").arg(&programs).arg("--device").arg(target().join("device"));
+    bench.current_dir(root()).arg("--programs").arg(&programs).arg("--dist").arg(target().join("dist"));
+    bench.arg("--device").arg(&device).arg("--image").arg(target().join("image"));
     bench.arg("--python").arg(python::directory().join("bin/python"));
     bench.arg("--rounds").arg(options.rounds.to_string());
     let report = root().join("docs/benchmarks.md");
-    let whole = !options.quick && options.only.is_empty();
     if whole {
         bench.arg("--report").arg(&report);
     }
-    let parts = if options.quick { vec!["instructions".to_owned()] } else { options.only.clone() };
-    bench.args(parts.iter().flat_map(|part| ["--only", part]));
-    bench.args(options.record.then_some("--record"));
+    bench.args(options.only.iter().flat_map(|part| ["--only", part]));
     let status = bench.env("TEST_VENV", python::directory()).status().context("benchmarks does not start")?;
     if whole && status.success() {
         println!("the report is in {}", shown(&report));
     }
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The test that counts instructions, alone.
+fn quick(record: bool) -> anyhow::Result<ExitCode> {
+    let mut test = cargo();
+    test.args(["test", "--locked", "-p", "benchmarks", "--test", "instructions", "--", "--nocapture"]);
+    if record {
+        test.env("BENCH_RECORD", "1");
+    }
+    let status = test.status().context("cargo does not start")?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn build(arguments: &[&str]) -> anyhow::Result<()> {
+    let status =
+        cargo().args(["build", "--locked"]).args(arguments).status().context("cargo does not start")?;
+    ensure!(status.success(), "cargo build failed; what it says is above");
+    Ok(())
 }

@@ -1,4 +1,4 @@
-"""AWS's own SDK for Python (MQTT 5) at the benchmark's tasks. The arguments are those of examples/ours.rs; `connect` takes a key in a token."""
+"""AWS's own SDK for Python (MQTT 5) at the benchmark's tasks. The arguments are those of src/bin/ours.rs; `connect` takes a key in a token."""
 import argparse
 import json
 import sys
@@ -22,7 +22,7 @@ def arguments():
         task = tasks.add_parser(name)
         for option in ("--qos", "--bytes", "--in-flight", "--messages"):
             task.add_argument(option, type=int, required=True)
-    tasks.add_parser("recover")
+    tasks.add_parser("recover").add_argument("--client-id", required=True)
     connect = tasks.add_parser("connect")
     connect.add_argument("--module", required=True)
     connect.add_argument("--token-label", required=True)
@@ -38,7 +38,7 @@ def start(args, **options):
         endpoint="localhost",
         port=args.port,
         ca_filepath=args.ca,
-        client_id="sdk",
+        client_id=getattr(args, "client_id", "sdk"),
         # Without the SDK's pacing for AWS IoT Core, which is 100 messages a second.
         extended_validation_and_flow_control_options=mqtt5.ExtendedValidationAndFlowControlOptions.NONE,
         on_lifecycle_connection_success=lambda data: connected.set(),
@@ -87,11 +87,16 @@ def publish(args):
 
 
 def queue(args):
-    client, _ = start(args)
+    client, connected = start(args)
     for _ in range(args.messages):
-        client.publish(packet(args.qos, args.bytes))
+        last = client.publish(packet(args.qos, args.bytes))
     print("queued", flush=True)
-    sys.stdin.read()
+    if not connected.wait(300):
+        sys.exit("not connected within 300 s")
+    begun = time.perf_counter()
+    last.result(300)
+    print(time.perf_counter() - begun, flush=True)
+    client.stop()
 
 
 def recover(args):

@@ -91,6 +91,14 @@ impl Running {
         Ok(kib * 1024)
     }
 
+    /// The CPU that it has used so far, user and system, in seconds (/proc; in ticks of 10 ms).
+    pub(crate) fn cpu_seconds(&self) -> anyhow::Result<f64> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // Behind the name in brackets; utime and stime are fields 14 and 15 (proc(5)).
+        let fields = stat.rsplit(") ").next().unwrap_or_default().split(' ').skip(11).take(2);
+        Ok(fields.map(|ticks| ticks.parse::<f64>().unwrap_or_default()).sum::<f64>() / 100.0)
+    }
+
     /// Closes its standard input, and reads what it still prints.
     pub(crate) fn finish(mut self) -> anyhow::Result<String> {
         drop(self.child.stdin.take());

@@ -10,7 +10,7 @@ use test_peers::{Moto, Pki};
 use crate::peers::Programs;
 use crate::process::{self, Used};
 use crate::rounds::{Figure, Spread, in_turn};
-use crate::table::Table;
+use crate::table::{Table, aim};
 
 /// Of one process, or of several that follow each other.
 struct Cost {
@@ -57,9 +57,18 @@ pub(crate) fn beside_boto3(programs: &Programs, rounds: usize) -> anyhow::Result
             )
         };
         table.row([devices.to_string(), shown(0), shown(1), shown(2)]);
+        let median =
+            |client: usize| Some(Spread::of(runs.get(client)?.iter().map(|used| used.seconds)).median);
+        if let (Some(ours), Some(boto3)) = (median(0), median(1)) {
+            let cli = median(2).map(|cli| format!(", AWS CLI / ours: {} x", Figure(cli / ours)));
+            let ratios = format!("boto3 / ours: {} x{}", Figure(boto3 / ours), cli.unwrap_or_default());
+            table.remark(format!("{devices} devices, wall clock: {ratios}."));
+        }
     }
     Ok(table)
 }
+
+const FLEETS: [usize; 3] = [100, 1_000, 10_000];
 
 /// From a hundred devices to ten thousand.
 pub(crate) fn many(programs: &Programs) -> anyhow::Result<Table> {
@@ -68,18 +77,29 @@ pub(crate) fn many(programs: &Programs) -> anyhow::Result<Table> {
         "Against aws-iot-sim, which limits nothing (`--rate 10000`), one run each.",
         &["devices", "seconds", "CPU for each device, ms", "largest memory, MiB"],
     );
-    for devices in [100, 1_000, 10_000] {
+    let (mut cpu, mut memory) = (Vec::new(), Vec::new());
+    for devices in FLEETS {
         let certificates = certificates(devices)?;
         let sim = AwsIotSim::start()?;
         let scratch = tempfile::tempdir()?;
         let mut command = ours(programs, &scratch.path().join("report"));
         let used = process::run(command.arg(certificates.path()).envs(sim.environment()))?;
+        cpu.push(used.cpu_seconds / devices as f64);
+        memory.push(used.peak_mib());
         table.row([
             devices.to_string(),
             Figure(used.seconds).to_string(),
             Figure(used.cpu_seconds * 1000.0 / devices as f64).to_string(),
             Figure(used.peak_mib()).to_string(),
         ]);
+    }
+    // The first fleet's share of the program's start is larger.
+    if let ([_, thousand, ten_thousand], [hundred, .., most]) = (cpu.as_slice(), memory.as_slice()) {
+        let linear =
+            aim("CPU linear from 1,000 devices to 10,000 (within 25 %)", ten_thousand / thousand < 1.25);
+        table.remark(format!("{linear} {} x the CPU for each device.", Figure(ten_thousand / thousand)));
+        let constant = aim("constant memory from 100 devices to 10,000 (within 8 MiB)", most - hundred < 8.0);
+        table.remark(format!("{constant} {} MiB more.", Figure(most - hundred)));
     }
     Ok(table)
 }

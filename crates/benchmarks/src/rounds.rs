@@ -75,3 +75,10 @@ impl fmt::Display for Figure {
         }
     }
 }
+
+/// The smallest and the largest of several figures, `1.20–3.40`.
+pub(crate) fn between(values: &[f64]) -> String {
+    let smallest = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let largest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    format!("{}–{}", Figure(smallest), Figure(largest))
+}

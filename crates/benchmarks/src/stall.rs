@@ -1,10 +1,11 @@
 //! Whether the application goes on while the chip signs.
 
+use benchmarks::Broker;
 use test_peers::TlsVersion;
 
-use crate::peers::{Broker, Client, Programs};
+use crate::peers::{Client, Programs};
 use crate::process;
-use crate::table::Table;
+use crate::table::{Table, aim};
 
 pub(crate) fn stall(programs: &Programs) -> anyhow::Result<Table> {
     let mut table = Table::new(
@@ -18,6 +19,8 @@ pub(crate) fn stall(programs: &Programs) -> anyhow::Result<Table> {
     for client in [Client::Ours, Client::Rumqttc] {
         missed.push(process::run(programs.client(client, &broker).arg("stall"))?.output.trim().to_owned());
     }
+    let ours = missed.get(1).is_some_and(|missed| missed == "0");
     table.row(missed);
+    table.remark(aim("the application misses no tick", ours));
     Ok(table)
 }

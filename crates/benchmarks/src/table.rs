@@ -9,19 +9,32 @@ pub(crate) struct Table {
     note: String,
     columns: Vec<String>,
     rows: Vec<Vec<String>>,
+    remarks: Vec<String>,
 }
 
 impl Table {
     pub(crate) fn new(title: &str, note: &str, columns: &[&str]) -> Self {
         println!("{title} ...");
         let columns = columns.iter().map(|column| (*column).to_owned()).collect();
-        Self { title: title.to_owned(), note: note.to_owned(), columns, rows: Vec::new() }
+        Self {
+            title: title.to_owned(),
+            note: note.to_owned(),
+            columns,
+            rows: Vec::new(),
+            remarks: Vec::new(),
+        }
     }
 
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         let cells: Vec<String> = cells.into_iter().collect();
         println!("  {}", cells.join(" | "));
         self.rows.push(cells);
+    }
+
+    /// What is to be said of the rows: made from them, so that it is true of each run.
+    pub(crate) fn remark(&mut self, text: String) {
+        println!("  {text}");
+        self.remarks.push(text);
     }
 }
 
@@ -34,6 +47,14 @@ impl fmt::Display for Table {
         for row in &self.rows {
             writeln!(f, "| {} |", row.join(" | "))?;
         }
-        Ok(())
+        if !self.remarks.is_empty() {
+            writeln!(f)?;
+        }
+        self.remarks.iter().try_for_each(|remark| writeln!(f, "- {remark}"))
     }
+}
+
+/// One of the aims, and whether this run reaches it.
+pub(crate) fn aim(what: &str, reached: bool) -> String {
+    format!("Aim: {what}. {}", if reached { "Reached." } else { "**Missed.**" })
 }

@@ -28,22 +28,26 @@ pub struct TaskArgs {
 }
 
 /// What to do.
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub enum Task {
     /// Publish messages as fast as the broker acknowledges them
     Publish(Messages),
     /// The same, subscribed to the topic: until all messages are back
     Echo(Messages),
-    /// Queue messages while no broker is there, then hold them until standard input closes
+    /// Queue messages while no broker is there; once it is, print how long they take from the connection to the last acknowledgement
     Queue(Messages),
     /// Publish ten messages a second at QoS 1 until standard input closes; print the time of each acknowledgement
-    Recover,
+    Recover {
+        /// The MQTT client id
+        #[arg(long)]
+        client_id: String,
+    },
     /// Connect with a key whose signature takes two seconds; count the ticks of a 10 ms timer that come late
     Stall,
 }
 
 /// How many messages, and of which kind.
-#[derive(Debug, Clone, Copy, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Messages {
     /// 0 or 1
     #[arg(long)]
@@ -57,6 +61,12 @@ pub struct Messages {
     /// How many
     #[arg(long)]
     pub messages: usize,
+    /// Keep them in a durable outbox in this directory
+    #[arg(long)]
+    pub durable: Option<PathBuf>,
+    /// Write that many messages to stable storage together, or what there is after 10 ms
+    #[arg(long, requires = "durable")]
+    pub batch: Option<usize>,
 }
 
 impl TaskArgs {

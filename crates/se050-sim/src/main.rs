@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::Path;
 use std::process::ExitCode;
 
-use se050_sim::{Calls, Chip, ShortEcdsa};
+use se050_sim::{Calls, Chip, Latency, ShortEcdsa};
 
 const USAGE: &str = "\
 usage: se050-sim new DIR [--rsa-4096]       make a simulated SE050 in DIR; the RSA-4096 pairs take seconds
@@ -16,6 +16,7 @@ usage: se050-sim new DIR [--rsa-4096]       make a simulated SE050 in DIR; the R
                                             corrupt-signatures, corrupt-next-signature,
                                             corrupt-next-read
        se050-sim set DIR short-ecdsa RATE   natural, never, or N: the first signature and every Nth after it
+       se050-sim set DIR latency WHICH      none, or published: take as long as NXP says that an SE050 takes
        se050-sim set DIR time-scale FACTOR  shorten the waits on a mute chip
        se050-sim set DIR log|crashes|processes-disturb on|off
        se050-sim power-cycle DIR            end all its sessions
@@ -78,6 +79,11 @@ fn set(directory: &str, what: &str, value: &str) -> Result<(), Box<dyn Error>> {
             number => ShortEcdsa::OneIn(
                 number.parse().map_err(|_| format!("{number:?} is none of natural, never, a number"))?,
             ),
+        })?,
+        "latency" => chip.set_latency(match value {
+            "none" => Latency::default(),
+            "published" => Latency::PUBLISHED,
+            _ => return Err(format!("{value:?} is neither none nor published").into()),
         })?,
         "time-scale" => {
             chip.set_time_scale(value.parse().map_err(|_| format!("{value:?} is no number, such as 0.01"))?)?;

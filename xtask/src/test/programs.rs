@@ -18,6 +18,8 @@ const NEEDED: &[(&str, &str)] = &[
     ("python3", "python3"),
     ("tinyproxy", "tinyproxy-bin"),
     ("strace", "strace"),
+    // Counts instructions.
+    ("valgrind", "valgrind"),
     // File systems for the durable outbox's tests.
     ("mkfs.ext4", "e2fsprogs"),
     ("mkfs.btrfs", "btrfs-progs"),

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::{Chip, Settings, bus_owner};
-use crate::{Error, Fault, ShortEcdsa, Version};
+use crate::{Error, Fault, Latency, ShortEcdsa, Version};
 
 /// Each of these writes the chip's settings file in one step. They fail when it cannot be read or written.
 impl Chip {
@@ -66,6 +66,14 @@ impl Chip {
     /// When the settings cannot be read or written.
     pub fn set_short_ecdsa(&self, rate: ShortEcdsa) -> Result<(), Error> {
         self.change(|settings| settings.short_ecdsa = rate)
+    }
+
+    /// How long the chip takes. Nothing in a new one.
+    ///
+    /// # Errors
+    /// When the settings cannot be read or written.
+    pub fn set_latency(&self, latency: Latency) -> Result<(), Error> {
+        self.change(|settings| settings.latency = latency)
     }
 
     /// Whether the module ends the process where the real one crashes, and hangs where the real one hangs for ever.

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::write_whole;
-use crate::{Error, Fault, ShortEcdsa, Version};
+use crate::{Error, Fault, Latency, ShortEcdsa, Version};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -20,6 +20,7 @@ pub(crate) struct Settings {
     /// Counts how often the chip lost its power, and with it what it knew of a session.
     pub(crate) power_cycles: u64,
     pub(crate) short_ecdsa: ShortEcdsa,
+    pub(crate) latency: Latency,
     /// Whether the module ends the process where the real one crashes, and hangs where the real one does for ever.
     pub(crate) crashes: bool,
     /// What the documented waits on a mute chip are multiplied with.
@@ -50,6 +51,7 @@ impl Default for Settings {
             fault_number: 0,
             power_cycles: 0,
             short_ecdsa: ShortEcdsa::Natural,
+            latency: Latency::default(),
             crashes: false,
             time_scale: 1.0,
             processes_disturb: false,

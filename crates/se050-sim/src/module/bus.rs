@@ -4,12 +4,14 @@ mod fault;
 
 use std::process;
 use std::sync::Arc;
+use std::thread::sleep;
+use std::time::Duration;
 
 use super::cost::Cost;
 use super::environment::Environment;
 use super::log;
 use crate::chip::{Chip, Counter, Object, Settings, Store, bus_owner};
-use crate::{Error, Version};
+use crate::{Error, Latency, Version};
 use fault::Progress;
 
 /// Why an operation has no answer.
@@ -83,10 +85,12 @@ impl Bus {
         Ok(settings)
     }
 
-    pub(super) fn count_signature(&self) {
+    /// The chip uses a private key; `takes` is how long.
+    pub(super) fn use_private_key(&self, takes: fn(Latency) -> Duration) {
         if let Some(counter) = &self.counter {
             counter.signature();
         }
+        sleep(takes(self.settings().unwrap_or_default().latency));
     }
 
     /// Whether the module shall crash where the real one does.
@@ -116,6 +120,7 @@ impl Bus {
         let process = process::id();
         self.link = Some(Link { power_cycles: settings.power_cycles, process, bus_owner, cut: false });
         self.count(Cost::OPEN);
+        sleep(settings.latency.open);
         if settings.log_to_stdout {
             log::chip_opened(chip.directory());
         }
@@ -154,6 +159,7 @@ impl Bus {
             return Err(self.no_answer(&settings));
         }
         self.count(cost);
+        sleep(settings.latency.apdu * cost.apdus);
         self.take_from_parent();
         Ok(())
     }

@@ -132,17 +132,17 @@ fn sign_with(bus: &mut Bus, key: &Object, scheme: &Scheme, data: &[u8]) -> Optio
     match (key, scheme) {
         // Counted when the chip is asked, as its own counter would: a failure in the chip is a use of the key, too.
         (Object::Rsa(key), Scheme::RsaPkcs(hash)) => {
-            bus.count_signature();
+            bus.use_private_key(|latency| latency.rsa);
             let info = hash.map(|hash| hash.digest_info(data));
             signature::rsa_pkcs(key, info.as_deref().unwrap_or(data))
         }
         (Object::Rsa(key), Scheme::RsaPss(hash, message)) => {
-            bus.count_signature();
+            bus.use_private_key(|latency| latency.rsa);
             let digest = (*message == Message::Whole).then(|| hash.digest(data));
             signature::rsa_pss(key, *hash, digest.as_deref().unwrap_or(data))
         }
         (Object::Ec(key), Scheme::Ecdsa(hash)) => {
-            bus.count_signature();
+            bus.use_private_key(|latency| latency.ec);
             let digest = hash.map_or_else(|| padded(data), |hash| hash.digest(data));
             signature::ecdsa(key, &digest, bus.version().raw_ecdsa(), bus.next_ecdsa_is_short())
         }

@@ -73,6 +73,8 @@ fn a_chip_is_set_by_hand() {
     };
     run(&["set", path, "version", "4.7"]);
     run(&["set", path, "short-ecdsa", "2"]);
+    run(&["set", path, "latency", "published"]);
+    run(&["set", path, "latency", "none"]);
     run(&["set", path, "time-scale", "0.01"]);
     run(&["set", path, "crashes", "off"]);
     run(&["set", path, "processes-disturb", "off"]);
@@ -96,6 +98,7 @@ fn a_chip_is_set_by_hand() {
         (["fault", "gone"], "the simulated chip cannot have the fault \"gone\""),
         (["log", "yes"], "\"yes\" is neither on nor off"),
         (["short-ecdsa", "some"], "\"some\" is none of natural, never, a number"),
+        (["latency", "some"], "\"some\" is neither none nor published"),
         (["time-scale", "fast"], "\"fast\" is no number, such as 0.01"),
         (["colour", "blue"], "\"colour\" cannot be set; `se050-sim help` lists what can"),
     ];

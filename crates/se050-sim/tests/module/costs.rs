@@ -3,7 +3,8 @@
 use crate::bench::{Bench, Client, EC_KEY, Label, RSA_CERTIFICATE, RSA_KEY, bytes, c};
 use crate::quirk::VERSIONS;
 use cryptoki_sys::*;
-use se050_sim::{Chip, Fault};
+use se050_sim::{Chip, Fault, Latency};
+use std::time::{Duration, Instant};
 
 const RSA_4096_KEY: u32 = 0xF000_0120;
 const RSA_4096_CERTIFICATE: u32 = 0xF000_0121;
@@ -137,4 +138,24 @@ fn a_call_that_reaches_nobody_costs_nothing() {
     assert_eq!(client.random(), CKR_FUNCTION_FAILED);
     assert_eq!(client.find(&mut [bytes(CKA_ID, &mut RSA_KEY.to_ne_bytes())]), (CKR_OK, vec![]));
     assert_eq!(bench.chip.calls().unwrap().apdus(), before);
+}
+
+/// It may take longer, and never less: no load makes a sleep shorter.
+#[test]
+fn a_chip_with_a_latency_takes_that_long() {
+    const MS: Duration = Duration::from_millis(1);
+    let bench = Bench::new();
+    let client = Client::initialized(&bench.chip);
+    bench.chip.set_latency(Latency { open: 40 * MS, apdu: 2 * MS, rsa: 30 * MS, ec: 20 * MS }).unwrap();
+    let cases: [(&str, &dyn Fn(), Duration); 4] = [
+        ("open", &|| client.use_new_session(), 40 * MS),
+        ("random numbers", &|| assert_eq!(client.random(), CKR_OK), 2 * MS),
+        ("RSA", &|| sign(&client, CKM_RSA_PKCS, RSA_KEY, &DIGEST), (7 * 2 + 30) * MS),
+        ("ECDSA", &|| sign(&client, CKM_ECDSA, EC_KEY, &DIGEST), (4 * 2 + 20) * MS),
+    ];
+    for (case, run, least) in cases {
+        let begun = Instant::now();
+        run();
+        assert!(begun.elapsed() >= least, "{case}: {:?}", begun.elapsed());
+    }
 }
