@@ -368,7 +368,7 @@ fn each_refusal_is_an_error_with_its_code() {
             let (answer, ()) = tokio::join!(device.ask(call), refuse);
             let error = answer.unwrap_err();
             assert!(
-                error.to_string().contains(&format!("{code}")) && error.to_string().contains("why"),
+                error.to_string().contains(&code.to_string()) && error.to_string().contains("why"),
                 "{call:?}: {error}"
             );
             assert_eq!(error.is_transient(), may_pass, "{call:?}: {error}");
