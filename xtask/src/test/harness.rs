@@ -9,8 +9,9 @@ use serde_json::Value;
 use super::count::Tests;
 use crate::command::output_of;
 
-/// How many are run at a time. Most of a test's time is waiting, and the last tests of a program often wait alone.
-pub(crate) const AT_ONCE: usize = 3;
+/// How many are run at a time. Most of a test's time is waiting, and the last tests of a program often wait alone. With more, deadlines that
+/// tests are about would pass on a machine with two cores.
+pub(crate) const AT_ONCE: usize = 2;
 
 /// Builds the test programs of that `cargo test`. The one with the most tests comes first, since it takes longest.
 ///
