@@ -4,12 +4,16 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 use tempfile::NamedTempFile;
+
+/// How long after its end a program's last lines are waited for.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// How tests went.
 #[derive(Default)]
@@ -111,22 +115,35 @@ fn run(tests: Tests, skip_log: &Path) -> anyhow::Result<Counts> {
     }
     let started = Instant::now();
     let mut child = command.spawn().with_context(|| format!("{command:?} does not start"))?;
-    let show = |line: &str| if name.is_empty() { println!("{line}") } else { println!("{name}: {line}") };
+    let (sender, lines) = channel();
+    if let Some(errors) = child.stderr.take() {
+        read_lines(errors, sender.clone());
+    }
+    if let Some(output) = child.stdout.take() {
+        read_lines(output, sender);
+    }
     let mut counts = Counts::default();
-    thread::scope(|scope| {
-        if let Some(errors) = child.stderr.take() {
-            scope.spawn(|| lines(errors).for_each(|line| show(&line)));
-        }
-        for line in child.stdout.take().into_iter().flat_map(lines) {
-            show(&line);
-            if let Some(result) = line.strip_prefix("test result: ") {
-                counts.passed += number_before(result, "passed");
-                counts.failed += number_before(result, "failed");
-                let ignored = number_before(result, "ignored");
-                counts.skips.extend((0..ignored).map(|_| "a test marked #[ignore]".to_owned()));
+    loop {
+        match lines.recv_timeout(LAST_LINES) {
+            Ok(line) => {
+                if name.is_empty() {
+                    println!("{line}");
+                } else {
+                    println!("{name}: {line}");
+                }
+                if let Some(result) = line.strip_prefix("test result: ") {
+                    counts.passed += number_before(result, "passed");
+                    counts.failed += number_before(result, "failed");
+                    let ignored = number_before(result, "ignored");
+                    counts.skips.extend((0..ignored).map(|_| "a test marked #[ignore]".to_owned()));
+                }
             }
+            Err(RecvTimeoutError::Disconnected) => break,
+            // What a test has left behind may keep the pipe open for ever.
+            Err(RecvTimeoutError::Timeout) if child.try_wait()?.is_some() => break,
+            Err(RecvTimeoutError::Timeout) => {}
         }
-    });
+    }
     counts.cargo_failed = !child.wait().context("waiting for the tests")?.success();
     if !name.is_empty() {
         println!("{name}: {:.1} s", started.elapsed().as_secs_f32());
@@ -134,11 +151,11 @@ fn run(tests: Tests, skip_log: &Path) -> anyhow::Result<Counts> {
     Ok(counts)
 }
 
-fn lines(stream: impl Read) -> impl Iterator<Item = String> {
-    BufReader::new(stream)
-        .split(b'\n')
-        .map_while(Result::ok)
-        .map(|line| String::from_utf8_lossy(&line).into_owned())
+fn read_lines(stream: impl Read + Send + 'static, sender: Sender<String>) {
+    thread::spawn(move || {
+        let mut lines = BufReader::new(stream).split(b'\n').map_while(Result::ok);
+        lines.try_for_each(|line| sender.send(String::from_utf8_lossy(&line).into_owned()))
+    });
 }
 
 /// The number before the word in `ok. 3 passed; 0 failed; 1 ignored; …`.
