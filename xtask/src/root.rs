@@ -4,6 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use anyhow::{Context as _, bail};
+use serde_json::Value;
+
+use crate::command::output_of;
+
 /// The project's root directory.
 pub(crate) fn root() -> &'static Path {
     let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -17,9 +22,36 @@ pub(crate) fn target() -> PathBuf {
 }
 
 fn asked_of_cargo() -> Option<PathBuf> {
-    let output = cargo().args(["metadata", "--no-deps", "--format-version", "1"]).output().ok()?;
-    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).ok()?;
+    let output = metadata().output().ok()?;
+    let metadata: Value = serde_json::from_slice(&output.stdout).ok()?;
     Some(metadata.get("target_directory")?.as_str()?.into())
+}
+
+/// The packages of the workspace, as `cargo metadata` describes them.
+pub(crate) fn packages() -> anyhow::Result<Vec<Value>> {
+    let mut metadata: Value = serde_json::from_str(&output_of(&mut metadata())?).context("cargo metadata")?;
+    match metadata.get_mut("packages").map(Value::take) {
+        Some(Value::Array(packages)) => Ok(packages),
+        _ => bail!("cargo metadata lists no packages"),
+    }
+}
+
+/// The names of a package's targets of that kind: `bin`, `lib`.
+pub(crate) fn targets(package: &Value, kind: &str) -> Vec<String> {
+    let targets = package.get("targets").and_then(Value::as_array).into_iter().flatten();
+    let is_of_kind = |target: &&Value| {
+        target
+            .get("kind")
+            .and_then(Value::as_array)
+            .is_some_and(|kinds| kinds.iter().any(|other| other == kind))
+    };
+    targets.filter(is_of_kind).filter_map(|target| Some(target.get("name")?.as_str()?.to_owned())).collect()
+}
+
+fn metadata() -> Command {
+    let mut command = cargo();
+    command.args(["metadata", "--no-deps", "--locked", "--format-version", "1"]);
+    command
 }
 
 /// The cargo that runs this program, in the project's root.

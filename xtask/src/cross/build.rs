@@ -3,12 +3,11 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use serde_json::Value;
 
 use super::toolchain::Toolchain;
-use crate::command::{output_of, run_shown};
-use crate::root::{cargo, root, target};
+use crate::command::run_shown;
+use crate::root::{self, root, target, targets};
 use crate::step::Step;
 
 /// Small first; see the root's Cargo.toml.
@@ -36,17 +35,13 @@ pub(crate) struct Package {
 
 /// What is built, each in a run of cargo of its own.
 pub(crate) fn packages(which: Programs) -> anyhow::Result<Vec<Package>> {
-    let metadata = output_of(cargo().args(["metadata", "--no-deps", "--locked", "--format-version", "1"]))?;
-    let metadata: Value = serde_json::from_str(&metadata).context("cargo metadata")?;
-    let all =
-        metadata.get("packages").and_then(Value::as_array).context("cargo metadata lists no packages")?;
     let mut packages = Vec::new();
-    for package in all {
+    for package in root::packages()? {
         let text = |name: &str| package.get(name).and_then(Value::as_str).unwrap_or_default();
         let is_example = text("manifest_path").starts_with(&*root().join("examples").to_string_lossy());
         if is_example || text("name") == "se050-iot" {
             let arguments = if is_example { vec![] } else { vec!["--no-default-features"] };
-            let programs = programs(package).into_iter().map(|name| (name.clone(), name)).collect();
+            let programs = targets(&package, "bin").into_iter().map(|name| (name.clone(), name)).collect();
             packages.push(Package { name: text("name").to_owned(), programs, arguments });
         }
     }
@@ -98,15 +93,4 @@ pub(crate) fn simulated_module(toolchain: &Toolchain) -> anyhow::Result<PathBuf>
 
 fn built(toolchain: &Toolchain) -> PathBuf {
     target().join(toolchain.device.triple).join(PROFILE)
-}
-
-fn programs(package: &Value) -> Vec<String> {
-    let targets = package.get("targets").and_then(Value::as_array).into_iter().flatten();
-    let is_program = |target: &&Value| {
-        target
-            .get("kind")
-            .and_then(Value::as_array)
-            .is_some_and(|kinds| kinds.iter().any(|kind| kind == "bin"))
-    };
-    targets.filter(is_program).filter_map(|target| Some(target.get("name")?.as_str()?.to_owned())).collect()
 }

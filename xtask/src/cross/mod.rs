@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use crate::root::shown;
-use crate::test::Counts;
+use crate::test::{AT_ONCE, side_by_side};
 
 mod artifacts;
 mod build;
@@ -27,7 +27,7 @@ pub(crate) use build::{Programs, packages};
 use device::workshop;
 pub(crate) use device::{ARMADILLO_G4, Device, DeviceName};
 pub(crate) use emulator::Emulator;
-pub(crate) use smoke::{ThisPc, smoke_chip};
+pub(crate) use smoke::{Smoke, ThisPc, smoke_chip};
 use toolchain::Toolchain;
 
 #[derive(Args)]
@@ -48,7 +48,9 @@ pub(crate) fn run(options: &ToolchainOptions, smoke: bool) -> anyhow::Result<Exi
     let started = Instant::now();
     let mut code = ExitCode::SUCCESS;
     if smoke {
-        let (_, counts) = build_and_test(options, ThisPc::ToBeBuilt)?;
+        let mut smoke = build_for_emulator(options, ThisPc::ToBeBuilt)?;
+        let mut counts = smoke.run().context("running the device's programs")?;
+        counts.add(side_by_side(smoke.take_tests(), AT_ONCE)?);
         counts.print_skips();
         println!("{}", counts.line());
         if !counts.all_well() {
@@ -70,18 +72,13 @@ pub(crate) fn build(options: &ToolchainOptions) -> anyhow::Result<Vec<Artifact>>
     artifacts::make(&prepare(options)?, Programs::OfTheDevice).context("building for the device")
 }
 
-/// The same, and runs all of it under an emulator, with the tests of the crates next to the chip. Where this PC's programs are not built
-/// by the tests just before, there is time for `se050-iot` with the operator's half, too. Returns what belongs on a device.
-pub(crate) fn build_and_test(
-    options: &ToolchainOptions,
-    this_pc: ThisPc,
-) -> anyhow::Result<(Vec<Artifact>, Counts)> {
+/// Builds the same, and what else runs under an emulator. Where this PC's programs are not built by the tests, there is time for
+/// `se050-iot` with the operator's half, too.
+pub(crate) fn build_for_emulator(options: &ToolchainOptions, this_pc: ThisPc) -> anyhow::Result<Smoke> {
     let toolchain = prepare(options)?;
     let programs = if this_pc == ThisPc::ToBeBuilt { Programs::All } else { Programs::OfTheDevice };
-    let mut artifacts = artifacts::make(&toolchain, programs).context("building for the device")?;
-    let counts = smoke::run(&toolchain, &artifacts, this_pc).context("running the device's programs")?;
-    artifacts.retain(|artifact| artifact.name != build::OPERATOR);
-    Ok((artifacts, counts))
+    let artifacts = artifacts::make(&toolchain, programs).context("building for the device")?;
+    Smoke::build(&toolchain, artifacts, this_pc).context("building for the emulator")
 }
 
 fn prepare(options: &ToolchainOptions) -> anyhow::Result<Toolchain> {

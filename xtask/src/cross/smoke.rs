@@ -17,7 +17,7 @@ use crate::demo::cloud::Cloud;
 use crate::demo::step::Program;
 use crate::root::{cargo, target};
 use crate::step::Step;
-use crate::test::{Counts, counted};
+use crate::test::{Counts, Tests, test_programs};
 
 const MESSAGES: u32 = 10;
 /// Cloud connection key 0 of the chip, RSA-2048.
@@ -25,39 +25,12 @@ const KEY_LABEL: &str = "sss:100100F0";
 const THING: &str = "emulated-device";
 /// The crates next to the chip: their tests run on the device's processor, too.
 const TESTED: [&str; 6] = ["--lib", "--tests", "-p", "se050-key", "-p", "rustls-se050"];
-/// What a C library and a processor could do to files.
-const DURABLE: [&str; 6] = ["-p", "aws-iot-mqtt", "--features", "durable", "--lib", "outbox::durable"];
+/// The durable outbox: a C library and a processor have their own ways with files.
+const DURABLE: [&str; 5] = ["--lib", "-p", "aws-iot-mqtt", "--features", "durable"];
 
 /// The simulated chip of the last run, whose module is the device's.
 pub(crate) fn smoke_chip(device: &Device) -> Option<PathBuf> {
     Some(directory(device).join("chip")).filter(|chip| chip.join("libsss_pkcs11.so").exists())
-}
-
-pub(crate) fn run(toolchain: &Toolchain, artifacts: &[Artifact], this_pc: ThisPc) -> anyhow::Result<Counts> {
-    println!("== the device's programs under qemu");
-    let smoke = Smoke::prepare(toolchain, artifacts, this_pc)?;
-    let mut counts = Counts::default();
-    counts.check("every program starts", || smoke.every_program_starts());
-    counts.check("from the chip to the cloud and back, signatures made in the device's module", || {
-        smoke.chip_to_cloud()
-    });
-    let up = "up: from the simulated chip to the first message, with the operator's half";
-    if artifacts.iter().any(|artifact| artifact.name == build::OPERATOR) {
-        counts.check(up, || smoke.up());
-    } else {
-        counts.skips.push(format!(
-            "{up}: building the AWS SDK for the device takes minutes; cargo xtask cross --smoke does it"
-        ));
-    }
-    counts.check("a module for glibc is refused, and the error says so", || smoke.glibc_module());
-    counts.add(smoke.tests_on_the_device(toolchain, &TESTED)?);
-    let durable = "the durable outbox's tests on the device's processor";
-    if this_pc == ThisPc::ToBeBuilt {
-        counts.add(smoke.tests_on_the_device(toolchain, &DURABLE)?);
-    } else {
-        counts.skips.push(format!("{durable}: they take a minute; cargo xtask cross --smoke runs them"));
-    }
-    Ok(counts)
 }
 
 /// Whether this PC's programs are there already. After `cargo test --workspace`, building them would build the AWS SDK again, with
@@ -68,38 +41,84 @@ pub(crate) enum ThisPc {
     BuiltByTests,
 }
 
-struct Smoke<'a> {
-    artifacts: &'a [Artifact],
+/// Everything that runs under the emulator, built.
+pub(crate) struct Smoke {
+    pub(crate) artifacts: Vec<Artifact>,
     emulator: Emulator,
     /// The simulated chip's module, built for the device.
     module: PathBuf,
+    /// The tests of [`TESTED`] and, where there is time, [`DURABLE`], built for the device.
+    tests: Vec<Tests>,
+    this_pc: ThisPc,
     /// This PC's programs.
     programs: PathBuf,
     directory: PathBuf,
 }
 
-impl<'a> Smoke<'a> {
-    fn prepare(toolchain: &Toolchain, artifacts: &'a [Artifact], this_pc: ThisPc) -> anyhow::Result<Self> {
+impl Smoke {
+    /// Builds what is not among the device's programs. It takes most of the time.
+    pub(super) fn build(
+        toolchain: &Toolchain,
+        artifacts: Vec<Artifact>,
+        this_pc: ThisPc,
+    ) -> anyhow::Result<Self> {
         let emulator = Emulator::prepare(toolchain.device)?;
         let module = build::simulated_module(toolchain)?;
         check(&module, Role::Module, toolchain)?;
+        let mut tests = tests_for_the_device(toolchain, &emulator, &TESTED)?;
         if this_pc == ThisPc::ToBeBuilt {
+            for mut durable in tests_for_the_device(toolchain, &emulator, &DURABLE)? {
+                durable.command.arg("outbox::durable");
+                tests.push(durable);
+            }
             let step = Step::begin("this PC's side", "building aws-iot-sim, se050-sim, se050-iot");
             let packages = ["-p", "se050-sim", "-p", "aws-iot-sim", "-p", "se050-iot", "-p", "pubsub"];
             run_shown(cargo().args(["build", "--quiet", "--locked"]).args(packages))?;
             step.done();
         }
         let directory = directory(toolchain.device);
-        if directory.exists() {
-            fs::remove_dir_all(&directory)
-                .with_context(|| format!("cannot empty {}", directory.display()))?;
+        Ok(Self { artifacts, emulator, module, tests, this_pc, programs: target().join("debug"), directory })
+    }
+
+    /// Runs the device's programs.
+    pub(crate) fn run(&self) -> anyhow::Result<Counts> {
+        println!("== the device's programs under qemu");
+        if self.directory.exists() {
+            fs::remove_dir_all(&self.directory)
+                .with_context(|| format!("cannot empty {}", self.directory.display()))?;
         }
-        fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
-        Ok(Self { artifacts, emulator, module, programs: target().join("debug"), directory })
+        fs::create_dir_all(&self.directory)
+            .with_context(|| format!("cannot make {}", self.directory.display()))?;
+        let mut counts = Counts::default();
+        counts.check("every program starts", || self.every_program_starts());
+        counts.check("from the chip to the cloud and back, signatures made in the device's module", || {
+            self.chip_to_cloud()
+        });
+        let up = "up: from the simulated chip to the first message, with the operator's half";
+        if self.artifacts.iter().any(|artifact| artifact.name == build::OPERATOR) {
+            counts.check(up, || self.up());
+        } else {
+            counts.skips.push(format!(
+                "{up}: building the AWS SDK for the device takes minutes; cargo xtask cross --smoke does it"
+            ));
+        }
+        counts.check("a module for glibc is refused, and the error says so", || self.glibc_module());
+        if self.this_pc == ThisPc::BuiltByTests {
+            counts.skips.push(
+                "the durable outbox's tests on the device's processor: they take a minute; cargo xtask cross --smoke runs them"
+                    .to_owned(),
+            );
+        }
+        Ok(counts)
+    }
+
+    /// The tests to be run on the device's processor.
+    pub(crate) fn take_tests(&mut self) -> Vec<Tests> {
+        std::mem::take(&mut self.tests)
     }
 
     fn every_program_starts(&self) -> anyhow::Result<()> {
-        for artifact in self.artifacts {
+        for artifact in &self.artifacts {
             let output = self.emulator.program(&artifact.file).arg("--help").command().output()?;
             let said = String::from_utf8_lossy(&output.stderr);
             ensure!(output.status.success(), "{} --help ended with {}: {said}", artifact.name, output.status);
@@ -194,24 +213,6 @@ impl<'a> Smoke<'a> {
         Ok(())
     }
 
-    /// The crates' own tests, built for the device. Documentation tests are left to this PC: rustdoc knows no other library.
-    fn tests_on_the_device(&self, toolchain: &Toolchain, tests: &[&str]) -> anyhow::Result<Counts> {
-        println!("-- on the device's processor: cargo test {}", tests.join(" "));
-        let runner = self.emulator.runner();
-        let quoted: Vec<String> = runner.iter().map(|part| format!("{part:?}")).collect();
-        let mut command = toolchain.cargo();
-        command
-            .args(["test", "--locked", "--no-fail-fast", "--target", toolchain.device.triple])
-            .arg("--config")
-            .arg(format!("target.{}.runner=[{}]", toolchain.device.triple, quoted.join(", ")))
-            // Emulated and unoptimised, a signature takes so long that a test's deadline may pass.
-            .args(["--config", "profile.dev.opt-level=1"])
-            // For a test that starts its own program once more: this PC's kernel cannot.
-            .env("TEST_RUNNER", runner.join("\n"))
-            .args(tests);
-        counted(command)
-    }
-
     fn signatures(&self, chip: &Path) -> anyhow::Result<u64> {
         let output = self.host("se050-sim").arg("calls").path(chip).arg("--json").run()?;
         let calls: serde_json::Value = serde_json::from_str(&output).context("se050-sim calls --json")?;
@@ -233,4 +234,26 @@ impl<'a> Smoke<'a> {
 
 fn directory(device: &Device) -> PathBuf {
     device.directory(workshop(), "smoke")
+}
+
+/// The crates' own tests. Documentation tests are left to this PC: rustdoc knows no other library.
+fn tests_for_the_device(
+    toolchain: &Toolchain,
+    emulator: &Emulator,
+    tested: &[&str],
+) -> anyhow::Result<Vec<Tests>> {
+    let step = Step::begin("tests", format!("building them: {}", tested.join(" ")));
+    let mut command = toolchain.cargo();
+    command.args(["test", "--quiet", "--locked", "--target", toolchain.device.triple]);
+    // Emulated and unoptimised, a signature takes so long that a test's deadline may pass.
+    command.args(["--config", "profile.dev.opt-level=1"]);
+    command.args(tested);
+    let runner = emulator.runner();
+    let mut tests = test_programs(&mut command, &runner)?;
+    for tests in &mut tests {
+        // For a test that starts its own program once more: this PC's kernel cannot.
+        tests.command.env("TEST_RUNNER", runner.join("\n"));
+    }
+    step.done();
+    Ok(tests)
 }

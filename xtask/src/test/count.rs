@@ -1,12 +1,19 @@
 //! Runs tests and counts them: passed, failed, skipped.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read};
+use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
+use tempfile::NamedTempFile;
 
-use crate::root::target;
+/// How long after its end a program's last lines are waited for.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// How tests went.
 #[derive(Default)]
@@ -55,36 +62,100 @@ impl Counts {
     }
 }
 
-/// Runs a `cargo test`, showing what it prints.
-pub(crate) fn counted(mut command: Command) -> anyhow::Result<Counts> {
-    let skip_log = target().join("test-skips.txt");
-    fs::write(&skip_log, "").with_context(|| format!("cannot write {}", skip_log.display()))?;
-    let mut child = command
-        .env("TEST_SKIP_LOG", &skip_log)
-        .env("TEST_VENV", super::python::directory())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("cargo does not start")?;
-    let output = child.stdout.take().context("no standard output")?;
-    let (mut passed, mut failed, mut ignored) = (0, 0, 0);
-    for line in BufReader::new(output).lines().map_while(Result::ok) {
-        println!("{line}");
-        if let Some(result) = line.strip_prefix("test result: ") {
-            passed += number_before(result, "passed");
-            failed += number_before(result, "failed");
-            ignored += number_before(result, "ignored");
+/// Tests to be run: what is shown before each line that they print, and the command.
+pub(crate) struct Tests {
+    pub(crate) name: String,
+    pub(crate) command: Command,
+}
+
+/// Runs a `cargo test`, or another program with the same output, showing what it prints.
+pub(crate) fn counted(command: Command) -> anyhow::Result<Counts> {
+    side_by_side(vec![Tests { name: String::new(), command }], 1)
+}
+
+/// Runs them in their order, so many at a time.
+pub(crate) fn side_by_side(tests: Vec<Tests>, at_once: usize) -> anyhow::Result<Counts> {
+    let skip_log = NamedTempFile::new().context("a file for the tests that are skipped")?;
+    let queue = Mutex::new(tests.into_iter());
+    let worker = || {
+        let mut counts = Counts::default();
+        loop {
+            // Not in the loop's head: the lock would be held while the tests run.
+            let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some(tests) = next else { return anyhow::Ok(counts) };
+            counts.add(run(tests, skip_log.path())?);
         }
-    }
-    let status = child.wait().context("waiting for cargo test")?;
-    let skips =
-        fs::read_to_string(&skip_log).with_context(|| format!("cannot read {}", skip_log.display()))?;
+    };
+    let mut counts = Counts::default();
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..at_once).map(|_| scope.spawn(worker)).collect();
+        for worker in workers {
+            counts.add(worker.join().map_err(|_| anyhow!("the thread that runs tests has panicked"))??);
+        }
+        anyhow::Ok(())
+    })?;
+    let skips = fs::read_to_string(&skip_log).context("the tests that were skipped")?;
     let mut skips: Vec<String> = skips.lines().map(str::to_owned).collect();
     skips.sort();
     skips.dedup();
     // The test harness knows no skip at run time: it has counted these as passed.
-    passed -= skips.len().min(passed);
-    skips.extend((0..ignored).map(|_| "a test marked #[ignore]".to_owned()));
-    Ok(Counts { passed, failed, skips, cargo_failed: !status.success() })
+    counts.passed -= skips.len().min(counts.passed);
+    counts.skips.extend(skips);
+    Ok(counts)
+}
+
+/// Runs one to its end.
+fn run(tests: Tests, skip_log: &Path) -> anyhow::Result<Counts> {
+    let Tests { name, mut command } = tests;
+    command.env("TEST_SKIP_LOG", skip_log).env("TEST_VENV", super::python::directory());
+    // Standard error, too, needs the name where others write at the same time.
+    command.stdout(Stdio::piped());
+    if !name.is_empty() {
+        command.stderr(Stdio::piped());
+    }
+    let started = Instant::now();
+    let mut child = command.spawn().with_context(|| format!("{command:?} does not start"))?;
+    let (sender, lines) = channel();
+    if let Some(errors) = child.stderr.take() {
+        read_lines(errors, sender.clone());
+    }
+    if let Some(output) = child.stdout.take() {
+        read_lines(output, sender);
+    }
+    let mut counts = Counts::default();
+    loop {
+        match lines.recv_timeout(LAST_LINES) {
+            Ok(line) => {
+                if name.is_empty() {
+                    println!("{line}");
+                } else {
+                    println!("{name}: {line}");
+                }
+                if let Some(result) = line.strip_prefix("test result: ") {
+                    counts.passed += number_before(result, "passed");
+                    counts.failed += number_before(result, "failed");
+                    let ignored = number_before(result, "ignored");
+                    counts.skips.extend((0..ignored).map(|_| "a test marked #[ignore]".to_owned()));
+                }
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+            // What a test has left behind may keep the pipe open for ever.
+            Err(RecvTimeoutError::Timeout) if child.try_wait()?.is_some() => break,
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+    }
+    counts.cargo_failed = !child.wait().context("waiting for the tests")?.success();
+    if !name.is_empty() {
+        println!("{name}: {:.1} s", started.elapsed().as_secs_f32());
+    }
+    Ok(counts)
+}
+
+fn read_lines(stream: impl Read + Send + 'static, sender: Sender<String>) {
+    thread::spawn(move || {
+        let mut lines = BufReader::new(stream).split(b'\n').map_while(Result::ok);
+        lines.try_for_each(|line| sender.send(String::from_utf8_lossy(&line).into_owned()))
+    });
 }
 
 /// The number before the word in `ok. 3 passed; 0 failed; 1 ignored; …`.

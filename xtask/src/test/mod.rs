@@ -1,20 +1,29 @@
 //! `cargo xtask test`: everything that has to hold before a change lands. CI runs exactly this, with `--cross`.
 
 use std::process::{Command, ExitCode};
+use std::thread;
 use std::time::Instant;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use clap::Args;
 
-use crate::root::cargo;
-use crate::{cross, image};
+use crate::command::run_shown;
+use crate::cross::{self, Smoke, ThisPc};
+use crate::image;
+use crate::root::{self, cargo, targets};
 
 mod count;
 mod dependencies;
+mod harness;
 pub(crate) mod programs;
 pub(crate) mod python;
 
-pub(crate) use count::{Counts, counted};
+use count::counted;
+pub(crate) use count::{Counts, Tests, side_by_side};
+pub(crate) use harness::{AT_ONCE, test_programs};
+
+/// The priority of what computes while the tests run.
+const NICE: i32 = 10;
 
 /// The exit status when something that the tests need cannot be installed although this machine should be able to.
 const CANNOT_INSTALL: u8 = 3;
@@ -30,17 +39,20 @@ const CHECKS: [(&str, &[&str]); 5] = [
         "clippy, device build of se050-iot",
         &["clippy", "-p", "se050-iot", "--no-default-features", "--locked", "--", "-D", "warnings"],
     ),
-    ("docs", &["doc", "--workspace", "--no-deps", "--locked"]),
+    // The durable outbox is in both of the above.
+    ("clippy, device build of pubsub", &["clippy", "-p", "pubsub", "--locked", "--", "-D", "warnings"]),
     // All at once: the tests beside the crates start the programs, which are built here as well.
     ("building the tests", &["test", "--workspace", "--locked", "--no-run"]),
 ];
+/// What is checked beside the tests. Where an example is named, cargo takes the features of the development dependencies, too, as clippy has
+/// done: without them this would check the AWS SDK once more.
+const DOCS: [&str; 7] = ["doc", "--quiet", "--workspace", "--no-deps", "--locked", "--lib", "--examples"];
 /// Tests inside the crates, which need nothing but the project.
 const UNIT_TESTS: [&str; 6] = ["test", "--workspace", "--locked", "--no-fail-fast", "--lib", "--bins"];
-/// The tests beside the crates, and the examples in the documentation.
-const OTHER_TESTS: [&[&str]; 2] = [
-    &["test", "--workspace", "--locked", "--no-fail-fast", "--test", "*"],
-    &["test", "--workspace", "--locked", "--no-fail-fast", "--doc"],
-];
+/// The tests beside the crates.
+const PROGRAMS: [&str; 5] = ["test", "--workspace", "--locked", "--test", "*"];
+/// The examples in the documentation.
+const EXAMPLES: [&str; 5] = ["test", "--workspace", "--locked", "--no-fail-fast", "--doc"];
 
 #[derive(Args)]
 pub(crate) struct TestOptions {
@@ -58,10 +70,8 @@ pub(crate) fn run(options: &TestOptions) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     for (name, arguments) in CHECKS {
         println!("== {name}");
-        let mut command = cargo();
-        command.args(arguments).env("RUSTDOCFLAGS", "-D warnings");
-        let status = command.status().with_context(|| format!("{name}: cargo does not start"))?;
-        if !status.success() {
+        let status = cargo().args(arguments).status();
+        if !status.with_context(|| format!("{name}: cargo does not start"))?.success() {
             eprintln!("\n{name}: failed. To see it alone: cargo {}", arguments.join(" "));
             return Ok(ExitCode::FAILURE);
         }
@@ -78,18 +88,21 @@ pub(crate) fn run(options: &TestOptions) -> anyhow::Result<ExitCode> {
         dependencies::check(&mut counts);
     }
     println!("== all other tests");
-    for arguments in OTHER_TESTS {
-        counts.add(counted(tests(arguments, options.fast))?);
-    }
-    if options.cross {
-        let run = || {
-            let (artifacts, mut counts) =
-                cross::build_and_test(&options.options, cross::ThisPc::BuiltByTests)?;
-            counts.add(image::check_on_the_emulator(&artifacts)?);
-            anyhow::Ok(counts)
-        };
-        match run() {
-            Ok(on_the_device) => counts.add(on_the_device),
+    let programs = test_programs(&mut tests(&PROGRAMS, options.fast), &[])?;
+    let programs = programs.into_iter().map(|mut program| {
+        environment(&mut program.command, options.fast);
+        program
+    });
+    let programs = programs.collect();
+    let (counts_beside, device) = thread::scope(|scope| {
+        let beside = scope.spawn(|| beside(options));
+        counts.add(side_by_side(programs, AT_ONCE)?);
+        beside.join().map_err(|_| anyhow!("the thread that builds has panicked"))?
+    })?;
+    counts.add(counts_beside);
+    if let Some(device) = device {
+        match device.and_then(on_the_emulator) {
+            Ok(on_the_emulator) => counts.add(on_the_emulator),
             Err(error) => {
                 println!("FAILED: the device's programs: {error:#}");
                 counts.failed += 1;
@@ -102,16 +115,55 @@ pub(crate) fn run(options: &TestOptions) -> anyhow::Result<ExitCode> {
     Ok(if counts.all_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// What computes: it runs beside the tests, which mostly wait, and gives way to them. The device's programs come with it, or why not.
+fn beside(options: &TestOptions) -> anyhow::Result<(Counts, Option<anyhow::Result<Smoke>>)> {
+    // Of this thread and what it starts. Where that fails, it takes longer.
+    let _ = rustix::process::setpriority_process(None, NICE);
+    let mut counts = Counts::default();
+    counts.check("docs", || run_shown(&mut documentation()?));
+    let examples = Tests { name: "documentation".into(), command: tests(&EXAMPLES, options.fast) };
+    counts.add(side_by_side(vec![examples], 1)?);
+    let device = options.cross.then(|| cross::build_for_emulator(&options.options, ThisPc::BuiltByTests));
+    Ok((counts, device))
+}
+
+fn on_the_emulator(mut device: Smoke) -> anyhow::Result<Counts> {
+    let mut counts = device.run()?;
+    let tests = device.take_tests();
+    thread::scope(|scope| {
+        let image = scope.spawn(|| image::check_on_the_emulator(&device.artifacts));
+        counts.add(side_by_side(tests, AT_ONCE)?);
+        counts.add(image.join().map_err(|_| anyhow!("the thread that checks the image has panicked"))??);
+        Ok(counts)
+    })
+}
+
+/// The libraries, and the programs of packages without one: cargo documents no two things of one name.
+fn documentation() -> anyhow::Result<Command> {
+    let mut command = cargo();
+    command.args(DOCS).env("RUSTDOCFLAGS", "-D warnings");
+    for package in root::packages()? {
+        if ["lib", "cdylib"].iter().all(|kind| targets(&package, kind).is_empty()) {
+            command.args(targets(&package, "bin").iter().flat_map(|name| ["--bin", name]));
+        }
+    }
+    Ok(command)
+}
+
 fn tests(arguments: &[&str], fast: bool) -> Command {
     let mut command = cargo();
     command.args(arguments);
+    environment(&mut command, fast);
+    command
+}
+
+fn environment(tests: &mut Command, fast: bool) {
     if std::env::var_os("RUST_TEST_THREADS").is_none() {
         // Most of a test's time is waiting for another process.
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        command.env("RUST_TEST_THREADS", (2 * cores).to_string());
+        let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        tests.env("RUST_TEST_THREADS", (2 * cores).to_string());
     }
     if fast {
-        command.env("TEST_WITHOUT_PEERS", "1");
+        tests.env("TEST_WITHOUT_PEERS", "1");
     }
-    command
 }

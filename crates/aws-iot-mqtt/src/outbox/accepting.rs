@@ -106,7 +106,7 @@ impl Outbox {
     #[cfg(feature = "durable")]
     pub(super) fn drop_oldest(&self) -> bool {
         self.change(|state, removed| {
-            let is_unsent = |key: &super::Key| {
+            let is_unsent = |key: &super::store::Key| {
                 state.store.get(*key).is_some_and(|entry| entry.stored.is_some() && !entry.sent)
             };
             let oldest = state.waiting.qos1.iter().copied().find(is_unsent);
