@@ -43,7 +43,7 @@ pub(crate) fn run(options: &BenchOptions) -> anyhow::Result<ExitCode> {
     }
     build(&["--release", "--bins", "-p", "benchmarks", "-p", "se050-sim", "-p", "se050-iot"])?;
     // As it goes to devices: what a program takes in memory is mostly its own code.
-    build(&["--profile", "dist", "-p", "benchmarks", "--bin", "connect"])?;
+    build(&["--profile", "dist", "-p", "benchmarks", "--no-default-features", "--bin", "connect"])?;
     let programs = target().join("release");
     let mut bench = Command::new(programs.join("benchmarks"));
     bench.current_dir(root()).arg("--programs").arg(&programs).arg("--dist").arg(target().join("dist"));
