@@ -28,7 +28,8 @@ impl From<Used> for Cost {
 pub(crate) fn beside_boto3(programs: &Programs, rounds: usize) -> anyhow::Result<Table> {
     let mut table = Table::new(
         "Provisioning, against moto",
-        "A new moto (an AWS in Python) for each run; seconds of wall clock, with the program's own CPU in brackets. boto3 registers one device \
+        "A new moto (an AWS in Python) for each run; seconds of wall clock, with the program's own CPU in brackets. moto computes one \
+         answer at a time, so that many devices wait for it, whoever registers them. boto3 registers one device \
          after the other, ours several at a time (`--rate 10000`: without its limit of 8 calls a second). The AWS CLI makes the six calls of \
          one device.",
         &["devices", "ours", "boto3", "AWS CLI"],
