@@ -11,7 +11,7 @@ use crate::root::cargo;
 use crate::test::programs;
 
 /// What is run: what it is about, the package with its features, the test program, and the tests.
-const PARTS: [(&str, &[&str], &str); 3] = [
+const PARTS: [(&str, &[&str], &str); 4] = [
     (
         "the durable outbox on a disk that fails",
         &["-p", "aws-iot-mqtt", "--features", "durable", "--lib"],
@@ -23,6 +23,12 @@ const PARTS: [(&str, &[&str], &str); 3] = [
         "abuse::",
     ),
     ("each answer of the chip at each call", &["-p", "se050-key", "--test", "chip"], "every_answer::"),
+    // The whole workspace: with other features, the AWS SDK would be built once more.
+    (
+        "altered seeds of the fuzz targets, a minute for each target",
+        &["--workspace", "--lib", "--test", "command"],
+        "makes_it_panic",
+    ),
 ];
 
 #[derive(Args)]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use aws_iot_mqtt::Proxy;
 use aws_iot_mqtt::rustls::ClientConfig;
 use aws_iot_mqtt::rustls::pki_types::ServerName;
 use der::DateTime;
@@ -53,6 +54,7 @@ pub struct CredentialProvider {
     role_alias: String,
     thing: Option<String>,
     tls: Arc<ClientConfig>,
+    proxy: Option<Proxy>,
     timeout: Duration,
     current: Option<Credentials>,
 }
@@ -125,6 +127,7 @@ impl CredentialProvider {
             role_alias,
             thing: None,
             tls: Arc::new(tls),
+            proxy: None,
             timeout: TIMEOUT,
             current: None,
         })
@@ -144,6 +147,13 @@ impl CredentialProvider {
     pub fn thing(mut self, thing: &str) -> Result<Self, Error> {
         self.thing = Some(name::checked(name::THING, thing)?);
         Ok(self)
+    }
+
+    /// The HTTP proxy to go through. [`Proxy::from_environment`] has the one that the environment names for the endpoint.
+    #[must_use]
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = Some(proxy);
+        self
     }
 
     /// How long the request may take: 30 s unless said otherwise.
@@ -194,6 +204,7 @@ impl CredentialProvider {
     async fn get(&self) -> Result<(StatusCode, Bytes), Cause> {
         let (answer, answered) = oneshot::channel();
         let (endpoint, port, timeout) = (self.endpoint.clone(), self.port, self.timeout);
+        let proxy = self.proxy.clone();
         let tls = TlsConnector::from(Arc::clone(&self.tls));
         let mut request = Request::get(format!("/role-aliases/{}/credentials", self.role_alias))
             .header(header::HOST, &self.endpoint);
@@ -205,7 +216,7 @@ impl CredentialProvider {
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Cause::new)?;
             let fetched = runtime.block_on(async {
-                tokio::time::timeout(timeout, fetch(&endpoint, port, &tls, request)).await
+                tokio::time::timeout(timeout, fetch(&endpoint, port, proxy.as_ref(), &tls, request)).await
             });
             // A name resolution that is under way is not waited for.
             runtime.shutdown_background();
@@ -223,11 +234,15 @@ impl CredentialProvider {
 async fn fetch(
     endpoint: &str,
     port: u16,
+    proxy: Option<&Proxy>,
     tls: &TlsConnector,
     request: Request<Empty<Bytes>>,
 ) -> Result<(StatusCode, Bytes), Cause> {
     let name = ServerName::try_from(endpoint.to_owned()).map_err(Cause::new)?;
-    let socket = TcpStream::connect((endpoint, port)).await.map_err(Cause::new)?;
+    let socket = match proxy {
+        Some(proxy) => proxy.connect(endpoint, port).await.map_err(Cause::new)?,
+        None => TcpStream::connect((endpoint, port)).await.map_err(Cause::new)?,
+    };
     socket.set_nodelay(true).map_err(Cause::new)?;
     let stream = tls.connect(name, socket).await.map_err(Cause::new)?;
     let (mut sender, connection) =

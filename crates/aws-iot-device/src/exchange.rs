@@ -1,5 +1,6 @@
 //! A request over MQTT, and its answer.
 
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::pin::Pin;
@@ -29,6 +30,8 @@ pub(crate) struct Exchange {
     timeout: Duration,
     /// `None`: not subscribed yet, or the server has ended a subscription.
     answers: Option<Vec<Subscription>>,
+    /// How many answers to requests without a client token may still come, by the topic of the request.
+    late: BTreeMap<String, usize>,
 }
 
 pub(crate) struct Request {
@@ -66,6 +69,7 @@ impl Exchange {
             filters: filters.into_iter().collect(),
             timeout: TIMEOUT,
             answers: None,
+            late: BTreeMap::new(),
         }
     }
 
@@ -77,9 +81,25 @@ impl Exchange {
         &self.client
     }
 
-    /// Drops what has come without having been asked for.
+    /// Drops what has come without having been asked for. Where the server has ended a subscription, the next request subscribes
+    /// again.
     pub(crate) async fn discard(&mut self) {
-        discard(self.answers.as_deref_mut().unwrap_or_default()).await;
+        if let Some(answers) = &mut self.answers
+            && !discard(answers).await
+        {
+            self.answers = None;
+        }
+    }
+
+    /// How many answers to earlier requests on that topic, without a client token, may still come: requests that were not answered
+    /// in time, or were sent twice. Such an answer cannot be told from that to the next request.
+    pub(crate) fn late_answers(&self, topic: &str) -> usize {
+        self.late.get(topic).copied().unwrap_or_default()
+    }
+
+    /// There are no further requests on that topic.
+    pub(crate) fn forget_late_answers(&mut self, topic: &str) {
+        self.late.remove(topic);
     }
 
     /// Sends a request, and returns its answer.
@@ -110,13 +130,17 @@ impl Exchange {
         let payload = Value::Object(std::mem::take(&mut request.payload)).to_string();
         let client = self.client.clone();
         let mut events = client.events();
-        let send =
-            || Some(Box::pin(client.publish(request.topic.as_str(), QoS::AtLeastOnce, payload.as_str())));
+        let send = |late: &mut BTreeMap<String, usize>| {
+            if !request.has_token {
+                *late.entry(request.topic.clone()).or_default() += 1;
+            }
+            Some(Box::pin(client.publish(request.topic.as_str(), QoS::AtLeastOnce, payload.as_str())))
+        };
         let mut sending = None;
+        self.discard().await;
         let mut subscribing = match self.answers {
             Some(_) => {
-                self.discard().await;
-                sending = send();
+                sending = send(&mut self.late);
                 None
             }
             None => Some(Box::pin(subscribe(&client, &self.filters))),
@@ -128,7 +152,7 @@ impl Exchange {
                     Some(Event::Connected { .. }) => *offline = None,
                     Some(Event::Disconnected { error, .. } | Event::ConnectFailed { error, .. }) => *offline = Some(Box::new(error)),
                     // The answer may have been lost with the connection.
-                    Some(Event::Resumed) if request.repeat && subscribing.is_none() && sending.is_none() => sending = send(),
+                    Some(Event::Resumed) if request.repeat && subscribing.is_none() && sending.is_none() => sending = send(&mut self.late),
                     Some(Event::SubscriptionLost { filter, error }) if self.filters.contains(&filter) => {
                         self.answers = None;
                         return Err(failed(error));
@@ -142,14 +166,21 @@ impl Exchange {
                 subscribed = pending(&mut subscribing), if subscribing.is_some() => {
                     subscribing = None;
                     self.answers = Some(subscribed.map_err(failed)?);
-                    sending = send();
+                    sending = send(&mut self.late);
                 }
                 sent = pending(&mut sending), if sending.is_some() => {
                     sending = None;
                     sent.map_err(failed)?;
                 }
                 message = next(&mut self.answers) => match message.map(|message| request.read(&message, &token)) {
-                    Some(Reading::Answer(answer)) => return answer,
+                    Some(Reading::Answer(answer)) => {
+                        let left = self.late_answers(&request.topic).saturating_sub(1);
+                        match left {
+                            0 => drop(self.late.remove(&request.topic)),
+                            _ => drop(self.late.insert(request.topic.clone(), left)),
+                        }
+                        return answer;
+                    }
                     Some(Reading::Unmatched(answer)) => *unmatched = Some(answer),
                     Some(Reading::OfAnother) => {}
                     // An event will say why.
@@ -197,7 +228,10 @@ async fn subscribe(client: &Client, filters: &[String]) -> Result<Vec<Subscripti
         SubscribeOptions::new(filter.as_str(), QoS::AtLeastOnce)
             .map(|options| options.queue(UNREAD, WhenUnread::DropOldest))
     });
-    client.subscribe_all(options.collect::<Result<Vec<_>, _>>()?).await
+    let mut answers = client.subscribe_all(options.collect::<Result<Vec<_>, _>>()?).await?;
+    // A session may have kept answers to an earlier process.
+    discard(&mut answers).await;
+    Ok(answers)
 }
 
 /// The future's output; nothing while there is none.
@@ -218,15 +252,23 @@ async fn next(subscriptions: &mut Option<Vec<Subscription>>) -> Option<Message> 
     .await
 }
 
-/// Drops the messages that wait: answers that came before the request are to earlier ones.
-pub(crate) async fn discard(subscriptions: &mut [Subscription]) {
+/// Drops the messages that wait: answers that came before the request are to earlier ones. Returns whether all the subscriptions
+/// still stand.
+pub(crate) async fn discard(subscriptions: &mut [Subscription]) -> bool {
     poll_fn(|context| {
+        let mut all_stand = true;
         for subscription in subscriptions.iter_mut() {
-            while let Poll::Ready(Some(_)) = Pin::new(&mut *subscription).poll_next(context) {}
+            all_stand &= loop {
+                match Pin::new(&mut *subscription).poll_next(context) {
+                    Poll::Ready(Some(_)) => {}
+                    Poll::Ready(None) => break false,
+                    Poll::Pending => break true,
+                }
+            };
         }
-        Poll::Ready(())
+        Poll::Ready(all_stand)
     })
-    .await;
+    .await
 }
 
 /// What tells this request's answer from others': AWS takes 64 bytes.

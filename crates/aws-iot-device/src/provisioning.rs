@@ -18,7 +18,10 @@ use crate::{Error, name};
 const CSR_BYTES: usize = 8 * 1024;
 
 /// Fleet provisioning with one template. The client is connected with the claim certificate, or, for a new certificate before the
-/// old one expires, with the device's own. At most four of the connection's subscriptions.
+/// old one expires, with the device's own: the application's client, whose connection stays. At most four of the connection's
+/// subscriptions.
+///
+/// The answers do not say to which request they are: check that the certificate belongs to the key.
 ///
 /// AWS IoT makes a new certificate with each request, so none is sent twice: after [`Error::NoAnswer`], begin anew. A certificate that
 /// is not registered within an hour is of no use, and AWS IoT does not count it as a device's.

@@ -92,6 +92,11 @@ impl ShadowErrorCode {
 }
 
 impl RejectedErrorCode {
+    /// Whether the execution has a status that does not change any more.
+    pub(crate) fn is_at_end(&self) -> bool {
+        matches!(self, Self::InvalidStateTransition | Self::TerminalStateReached)
+    }
+
     /// Whether the same request may succeed later.
     pub(crate) fn is_transient(&self) -> bool {
         matches!(self, Self::InternalError | Self::RequestThrottled | Self::DataConflict)

@@ -9,57 +9,48 @@ use tokio::sync::Notify;
 
 /// One subscription's part in the acknowledgement of one message. Dropped, it counts as given: an acknowledgement that
 /// never comes would hold back all that follow (MQTT 5, section 4.6), until the server sends nothing more.
-#[derive(Clone)]
-pub(crate) struct Acknowledgement(Arc<Part>);
-
-struct Part {
-    arrival: Arrival,
+pub(crate) struct Acknowledgement {
+    /// The number of the message, counted from the first one ever.
+    number: u64,
     given: AtomicBool,
     session: Arc<SessionWaker>,
-}
-
-/// Which message of which connection: the server forgets what is not acknowledged with the connection it came on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Arrival {
-    pub(crate) connection: u64,
-    pub(crate) number: u64,
 }
 
 /// What the application has acknowledged and the session has not yet taken.
 #[derive(Debug, Default)]
 pub(crate) struct SessionWaker {
-    given: Mutex<Vec<Arrival>>,
+    given: Mutex<Vec<u64>>,
     /// Notified also when a subscription is dropped.
     wake: Notify,
 }
 
 impl Acknowledgement {
-    pub(crate) fn new(arrival: Arrival, session: Arc<SessionWaker>) -> Self {
-        Self(Arc::new(Part { arrival, given: AtomicBool::new(false), session }))
+    pub(crate) fn new(number: u64, session: Arc<SessionWaker>) -> Self {
+        Self { number, given: AtomicBool::new(false), session }
     }
 
     pub(crate) fn give(&self) {
-        self.0.give();
-    }
-}
-
-impl Part {
-    fn give(&self) {
         if !self.given.swap(true, Ordering::Relaxed) {
-            self.session.given.lock().unwrap_or_else(PoisonError::into_inner).push(self.arrival);
+            self.session.given.lock().unwrap_or_else(PoisonError::into_inner).push(self.number);
             self.session.wake();
         }
     }
 }
 
-impl Drop for Part {
+impl Drop for Acknowledgement {
     fn drop(&mut self) {
         self.give();
     }
 }
 
+impl fmt::Debug for Acknowledgement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Acknowledgement").field(&self.given).finish()
+    }
+}
+
 impl SessionWaker {
-    pub(crate) fn take(&self) -> Vec<Arrival> {
+    pub(crate) fn take(&self) -> Vec<u64> {
         take(&mut self.given.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -69,19 +60,5 @@ impl SessionWaker {
 
     pub(crate) async fn woken(&self) {
         self.wake.notified().await;
-    }
-}
-
-impl PartialEq for Acknowledgement {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-impl Eq for Acknowledgement {}
-
-impl fmt::Debug for Acknowledgement {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Acknowledgement").field(&self.0.given.load(Ordering::Relaxed)).finish()
     }
 }

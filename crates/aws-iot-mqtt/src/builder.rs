@@ -7,8 +7,8 @@ use std::time::Duration;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 
-use crate::codec::last_will;
-use crate::connection::{Settings, start, with_alpn};
+use crate::connection::{start, with_alpn};
+use crate::proxy::host_and_port;
 use crate::session::ConnectOptions;
 use crate::verdict::Classifier;
 use crate::{Client, Error, Limits, OutboxOptions, Proxy, Reconnect, SubscribeOptions, Verdict, Will};
@@ -30,56 +30,40 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 #[must_use = "nothing happens before `connect`"]
 pub struct Builder {
-    endpoint: String,
-    client_id: String,
-    tls: Arc<ClientConfig>,
-    port: u16,
-    proxy: ProxyChoice,
-    keep_alive: Duration,
-    connect_timeout: Duration,
-    connect_deadline: Duration,
-    operation_timeout: Duration,
-    drain_timeout: Duration,
-    /// `None`: unless the session is persistent.
-    clean_start: Option<bool>,
-    session_expiry: Duration,
-    subscriptions: Vec<SubscribeOptions>,
-    will: Option<Will>,
-    limits: Limits,
-    pacing: bool,
-    outbox: OutboxOptions,
+    pub(crate) endpoint: String,
+    pub(crate) tls: Arc<ClientConfig>,
+    pub(crate) port: u16,
+    pub(crate) proxy: Option<Proxy>,
+    pub(crate) connect: ConnectOptions,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) connect_deadline: Duration,
+    pub(crate) operation_timeout: Duration,
+    pub(crate) drain_timeout: Duration,
+    pub(crate) subscriptions: Vec<SubscribeOptions>,
+    pub(crate) limits: Arc<Limits>,
+    paced: bool,
+    pub(crate) outbox: OutboxOptions,
     #[cfg(feature = "durable")]
-    durable: Option<crate::durable::DurableOptions>,
-    reconnect: Reconnect,
-    classifier: Classifier,
-}
-
-#[derive(Debug, Clone)]
-enum ProxyChoice {
-    None,
-    Given(Proxy),
-    Environment,
+    pub(crate) durable: Option<crate::durable::DurableOptions>,
+    pub(crate) reconnect: Reconnect,
+    pub(crate) classifier: Classifier,
 }
 
 impl Builder {
     pub(crate) fn new(endpoint: &str, client_id: &str, tls: Arc<ClientConfig>) -> Self {
         Self {
             endpoint: endpoint.to_owned(),
-            client_id: client_id.to_owned(),
             tls,
             port: MQTT_PORT,
-            proxy: ProxyChoice::None,
-            keep_alive: KEEP_ALIVE,
+            proxy: None,
+            connect: ConnectOptions::new(client_id, KEEP_ALIVE),
             connect_timeout: CONNECT_TIMEOUT,
             connect_deadline: CONNECT_DEADLINE,
             operation_timeout: OPERATION_TIMEOUT,
             drain_timeout: DRAIN_TIMEOUT,
-            clean_start: None,
-            session_expiry: Duration::ZERO,
             subscriptions: Vec::new(),
-            will: None,
-            limits: Limits::aws_iot_core(),
-            pacing: true,
+            limits: Arc::new(Limits::aws_iot_core()),
+            paced: true,
             outbox: OutboxOptions::new(),
             #[cfg(feature = "durable")]
             durable: None,
@@ -95,22 +79,16 @@ impl Builder {
         self
     }
 
-    /// Connects through an HTTP proxy. Many of them open tunnels to port 443 only.
+    /// Connects through an HTTP proxy, for example [`Proxy::from_environment`]. Many of them open tunnels to port 443 only.
     pub fn proxy(mut self, proxy: Proxy) -> Self {
-        self.proxy = ProxyChoice::Given(proxy);
-        self
-    }
-
-    /// Connects through the proxy that the environment names, if it names one: see [`Proxy::from_environment`].
-    pub fn proxy_from_environment(mut self) -> Self {
-        self.proxy = ProxyChoice::Environment;
+        self.proxy = Some(proxy);
         self
     }
 
     /// How long the connection may be silent before the server is asked whether it is still there: 60 s unless said
     /// otherwise, in whole seconds.
     pub fn keep_alive(mut self, interval: Duration) -> Self {
-        self.keep_alive = interval;
+        self.connect.keep_alive = interval;
         self
     }
 
@@ -177,42 +155,32 @@ impl Builder {
     /// # }
     /// ```
     pub fn persistent_session(mut self, expiry: Duration) -> Self {
-        self.session_expiry = expiry;
+        self.connect.session_expiry = expiry;
         self
     }
 
     /// Whether the first connection throws away what the server has kept: yes, unless the session is persistent.
     pub fn clean_start(mut self, clean_start: bool) -> Self {
-        self.clean_start = Some(clean_start);
+        self.connect.clean_start = Some(clean_start);
         self
     }
 
     /// The message that the server publishes when the connection ends without a DISCONNECT.
-    ///
-    /// ```no_run
-    /// # use std::sync::Arc;
-    /// # use aws_iot_mqtt::{Client, Error, Publication, QoS, Will};
-    /// # async fn device(endpoint: &str, tls: Arc<rustls::ClientConfig>) -> Result<(), Error> {
-    /// let gone = Publication::new("device-1/state", QoS::AtLeastOnce, "gone")?.retain(true);
-    /// let client = Client::builder(endpoint, "device-1", tls).will(Will::new(gone)).connect().await?;
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn will(mut self, will: Will) -> Self {
-        self.will = Some(will);
+        self.connect.will = Some(will);
         self
     }
 
     /// What the server takes: [`Limits::aws_iot_core`] unless said otherwise.
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
+        self.limits = Arc::new(limits);
         self
     }
 
     /// Whether messages are held back so as to keep to the server's rates, beyond which AWS IoT Core throttles or
     /// disconnects: yes, unless switched off here.
     pub fn pacing(mut self, paced: bool) -> Self {
-        self.pacing = paced;
+        self.paced = paced;
         self
     }
 
@@ -287,7 +255,7 @@ impl Builder {
     /// When a limit is exceeded, when the durable outbox cannot be opened, and in each of the ways in which a connection may fail: see
     /// [`Error`].
     pub async fn connect(self) -> Result<Client, Error> {
-        let (client, connected) = start(self.settings()?, true)?;
+        let (client, connected) = start(self.checked()?, true)?;
         match connected.await {
             Ok(result) => result.map(|()| client),
             // The thread died, which it says on standard error.
@@ -301,59 +269,43 @@ impl Builder {
     /// # Errors
     /// When a limit is exceeded, when the durable outbox cannot be opened, and when there is no thread to be had.
     pub fn start(self) -> Result<Client, Error> {
-        start(self.settings()?, false).map(|(client, _)| client)
+        start(self.checked()?, false).map(|(client, _)| client)
     }
 
-    fn settings(mut self) -> Result<Settings, Error> {
-        if !self.pacing {
-            (self.limits.publishes_per_second, self.limits.bytes_per_second) = (None, None);
+    /// Fails here, and not while it connects, where a setting cannot work.
+    fn checked(mut self) -> Result<Self, Error> {
+        if !self.paced {
+            let limits = Arc::make_mut(&mut self.limits);
+            (limits.publishes_per_second, limits.bytes_per_second) = (None, None);
         }
-        self.subscriptions.iter().try_for_each(|one| self.limits.check_filter(&one.filter))?;
-        self.limits.check_subscriptions(self.subscriptions.len())?;
-        self.limits.check_client_id(&self.client_id)?;
-        let keep_alive = self.limits.check_keep_alive(self.keep_alive)?;
-        let session_expiry = self.limits.check_session_expiry(self.session_expiry)?;
-        if let Some(will) = &self.will {
-            self.limits.check_publication(&will.publication)?;
-        }
-        let invalid = || Error::InvalidEndpoint { endpoint: self.endpoint.clone() };
-        // Also what the server is told by SNI: AWS IoT Core finds the account by it.
-        let server_name = ServerName::try_from(self.endpoint.clone()).map_err(|_| invalid())?;
-        let proxy = match self.proxy {
-            ProxyChoice::None => None,
-            ProxyChoice::Given(proxy) => Some(proxy),
-            ProxyChoice::Environment => Proxy::from_environment(&self.endpoint)?,
-        };
-        Ok(Settings {
-            tls: with_alpn(self.tls, self.port),
-            endpoint: self.endpoint,
-            port: self.port,
-            proxy,
-            server_name,
-            connect: ConnectOptions {
-                client_id: self.client_id,
-                keep_alive,
-                clean_start: self.clean_start.unwrap_or(session_expiry == 0),
-                session_expiry,
-                will: self.will.map(|will| last_will(&will.publication, will.delay)),
-            },
-            connect_timeout: self.connect_timeout,
-            operation_timeout: self.operation_timeout,
-            drain_timeout: self.drain_timeout,
-            connect_deadline: self.connect_deadline,
-            limits: Arc::new(self.limits),
-            outbox: self.outbox,
-            #[cfg(feature = "durable")]
-            durable: self.durable,
-            subscriptions: self.subscriptions,
-            reconnect: self.reconnect,
-            classifier: self.classifier,
-        })
+        let Self { limits, connect, .. } = &self;
+        self.subscriptions.iter().try_for_each(|one| limits.check_filter(&one.filter))?;
+        limits.check_subscriptions(self.subscriptions.len())?;
+        limits.check_client_id(&connect.client_id)?;
+        limits.check_keep_alive(connect.keep_alive)?;
+        limits.check_session_expiry(connect.session_expiry)?;
+        connect.will.iter().try_for_each(|will| limits.check_publication(&will.publication))?;
+        self.server_name()?;
+        self.tls = with_alpn(self.tls, self.port);
+        Ok(self)
+    }
+
+    /// The server, as errors name it.
+    pub(crate) fn server(&self) -> String {
+        host_and_port(&self.endpoint, self.port)
+    }
+
+    /// Also what the server is told by SNI: AWS IoT Core finds the account by it.
+    pub(crate) fn server_name(&self) -> Result<ServerName<'static>, Error> {
+        let endpoint = self.endpoint.clone();
+        ServerName::try_from(endpoint.clone()).map_err(|_| Error::InvalidEndpoint { endpoint })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use rumqttc::v5::mqttbytes::v5::{Connect, LastWill, Packet};
+
     use super::*;
     use crate::{Publication, QoS};
 
@@ -365,6 +317,14 @@ mod tests {
         Client::builder("localhost", "device-1", tls)
     }
 
+    /// The first CONNECT.
+    fn connect(builder: Builder) -> (Connect, Option<LastWill>) {
+        let Packet::Connect(connect, will, _) = builder.connect.packet(&builder.limits, true) else {
+            panic!()
+        };
+        (connect, will)
+    }
+
     #[test]
     fn the_order_of_the_settings_does_not_matter() {
         let hour = Duration::from_secs(3600);
@@ -372,13 +332,14 @@ mod tests {
             builder().pacing(false).limits(Limits::aws_iot_core()).clean_start(true).persistent_session(hour),
             builder().persistent_session(hour).clean_start(true).limits(Limits::aws_iot_core()).pacing(false),
         ] {
-            let settings = builder.settings().unwrap();
-            assert_eq!(settings.limits.publishes_per_second, None);
-            assert!(settings.connect.clean_start);
-            assert_eq!(settings.connect.session_expiry, 3600);
+            let checked = builder.checked().unwrap();
+            assert_eq!(checked.limits.publishes_per_second, None);
+            let (connect, _) = connect(checked);
+            assert!(connect.clean_start);
+            assert_eq!(connect.properties.unwrap().session_expiry_interval, Some(3600));
         }
-        assert!(!builder().persistent_session(hour).settings().unwrap().connect.clean_start);
-        assert!(builder().settings().unwrap().connect.clean_start);
+        assert!(!connect(builder().persistent_session(hour)).0.clean_start);
+        assert!(connect(builder()).0.clean_start);
     }
 
     #[test]
@@ -389,8 +350,8 @@ mod tests {
             (will().delay(Duration::ZERO), Some(0)),
             (will().delay(Duration::from_secs(5)), Some(5)),
         ] {
-            let sent = builder().will(will).settings().unwrap().connect.will.unwrap();
-            assert_eq!(sent.properties.unwrap().delay_interval, expected);
+            let (_, sent) = connect(builder().will(will));
+            assert_eq!(sent.unwrap().properties.unwrap().delay_interval, expected);
         }
     }
 
@@ -399,7 +360,7 @@ mod tests {
         let options = |filter: String| SubscribeOptions::new(filter, QoS::AtLeastOnce).unwrap();
         let many = (0..51).fold(builder(), |builder, n| builder.subscribe(options(format!("t/{n}"))));
         for builder in [many, builder().subscribe(options("1/2/3/4/5/6/7/8/9".to_owned()))] {
-            assert!(matches!(builder.settings(), Err(Error::Limit { .. })));
+            assert!(matches!(builder.checked(), Err(Error::Limit { .. })));
         }
     }
 }

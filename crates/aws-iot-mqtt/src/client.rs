@@ -1,7 +1,6 @@
 //! The application's end of a session.
 
 use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::{Arc, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
@@ -10,7 +9,7 @@ use rustls::ClientConfig;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::Payload;
-use crate::connection::{Shared, died};
+use crate::connection::{CloseOnDrop, Shared, died};
 use crate::message_queue::queue;
 use crate::outbox::Entry;
 use crate::session::{Command, SubscribeRequest};
@@ -29,9 +28,11 @@ pub(crate) type Outcome = Result<(), Error>;
 #[derive(Debug, Clone)]
 pub struct Client {
     pub(crate) commands: mpsc::Sender<Command>,
-    pub(crate) closing: Arc<watch::Sender<Option<DisconnectReason>>>,
     pub(crate) ended: watch::Receiver<Option<Outcome>>,
     pub(crate) shared: Arc<Shared>,
+    /// For SUBSCRIBE and UNSUBSCRIBE.
+    pub(crate) operation_timeout: Duration,
+    pub(crate) _alive: Arc<CloseOnDrop>,
 }
 
 /// What the server is told at the end.
@@ -141,9 +142,7 @@ impl Client {
             .into_iter()
             .map(|filter| SubscribeOptions::new(filter, QoS::AtLeastOnce))
             .collect::<Result<_, _>>()?;
-        let (answer, mut timed_out) = oneshot::channel();
-        self.command(Command::Timer(timeout, answer)).await?;
-        let mut answered = pin!(async {
+        let answered = async {
             let mut streams = self.subscribe_all(options).await?;
             self.publish_with(request).await?;
             let first = poll_fn(|context| {
@@ -156,15 +155,8 @@ impl Client {
                 Some(message) => Ok(message),
                 None => self.ended().await,
             }
-        });
-        poll_fn(|context| {
-            if let Poll::Ready(answer) = answered.as_mut().poll(context) {
-                return Poll::Ready(answer);
-            }
-            let timed_out = pin!(&mut timed_out).poll(context);
-            timed_out.map(|_| Err(Error::OperationTimeout { what: what.clone(), after: timeout }))
-        })
-        .await
+        };
+        self.within(timeout, what, answered).await
     }
 
     /// Subscribes to the topics of a filter, and returns when the server has agreed. A filter that begins with
@@ -172,18 +164,6 @@ impl Client {
     ///
     /// With AWS IoT Core, the policy has to allow two actions: `iot:Subscribe` on the filter, without which the server
     /// refuses, and `iot:Receive` on the topics, without which it agrees and then stays silent.
-    ///
-    /// ```no_run
-    /// # use aws_iot_mqtt::{Client, Error, QoS};
-    /// # async fn worker(client: &Client) -> Result<(), Error> {
-    /// // Each order goes to one of the clients that share the name "workers".
-    /// let mut orders = client.subscribe("$share/workers/orders/+", QoS::AtLeastOnce).await?;
-    /// while let Some(order) = orders.next().await {
-    ///     println!("{}: {:?}", order.topic, order.payload);
-    /// }
-    /// # Ok(())
-    /// # }
-    /// ```
     ///
     /// # Errors
     /// When a limit is exceeded (nothing is sent), when the server refuses, when it has not agreed within
@@ -227,13 +207,18 @@ impl Client {
             requests.push(SubscribeRequest { options, queue: writer, answer: Some(answer) });
         }
         self.shared.limits.check_subscriptions(requests.len())?;
-        self.command(Command::Subscribe(requests)).await?;
-        let mut subscriptions = Vec::with_capacity(pending.len());
-        for (filter, messages, answered) in pending {
-            let qos = self.answer(answered).await?;
-            subscriptions.push(Subscription { filter, qos, messages });
-        }
-        Ok(subscriptions)
+        let filters: Vec<_> = pending.iter().map(|(filter, ..)| format!("'{filter}'")).collect();
+        let answered = async {
+            self.command(Command::Subscribe(requests)).await?;
+            let mut subscriptions = Vec::with_capacity(pending.len());
+            for (filter, messages, answered) in pending {
+                let qos = self.answer(answered).await?;
+                subscriptions.push(Subscription { filter, qos, messages });
+            }
+            Ok(subscriptions)
+        };
+        let what = format!("the subscription to {}", filters.join(", "));
+        self.within(self.operation_timeout, what, answered).await
     }
 
     /// The messages of the filters that were given to [`Builder::subscribe`], and those that belong to no subscription: AWS
@@ -250,34 +235,25 @@ impl Client {
     /// Ends the subscriptions to a filter, and returns when the server has confirmed it.
     ///
     /// # Errors
-    /// When the server refuses, or when the client ends first.
+    /// When the server refuses, when it has not confirmed within [`Builder::operation_timeout`], connected or not, or when
+    /// the client ends first.
     pub async fn unsubscribe<F>(&self, filter: F) -> Result<(), Error>
     where
         F: TryInto<Filter>,
         Error: From<F::Error>,
     {
+        let filter = filter.try_into()?;
+        let what = format!("the end of the subscription to '{filter}'");
         let (answer, answered) = oneshot::channel();
-        self.command(Command::Unsubscribe(filter.try_into()?, answer)).await?;
-        self.answer(answered).await
+        let answered = async {
+            self.command(Command::Unsubscribe(filter, answer)).await?;
+            self.answer(answered).await
+        };
+        self.within(self.operation_timeout, what, answered).await
     }
 
     /// What happens to the connection from now on. The first event is the state that holds now, the last one says how it
     /// ended.
-    ///
-    /// ```no_run
-    /// # use aws_iot_mqtt::{Client, Event};
-    /// # async fn watch(client: &Client) {
-    /// let mut events = client.events();
-    /// while let Some(event) = events.next().await {
-    ///     match event {
-    ///         Event::Connected { session_present } => println!("online, session kept: {session_present}"),
-    ///         Event::Disconnected { error, retry_in: Some(delay) } => println!("{error}; again in {delay:?}"),
-    ///         Event::GaveUp { error } => println!("for good: {error}"),
-    ///         other => println!("{other:?}"),
-    ///     }
-    /// }
-    /// # }
-    /// ```
     pub fn events(&self) -> Events {
         self.shared.hub.listen()
     }
@@ -296,11 +272,7 @@ impl Client {
     /// # Errors
     /// [`Error::NotDrained`] when acknowledgements are missing, or the reason why the client had ended before.
     pub async fn disconnect(&self, reason: DisconnectReason) -> Result<(), Error> {
-        self.closing.send_if_modified(|asked| {
-            let first = asked.is_none();
-            asked.get_or_insert(reason);
-            first
-        });
+        self.shared.close(reason);
         self.closed().await
     }
 
@@ -324,9 +296,26 @@ impl Client {
 
     async fn command(&self, command: Command) -> Result<(), Error> {
         if self.commands.send(command).await.is_ok() {
+            self.shared.waker.wake();
             return Ok(());
         }
         self.ended().await
+    }
+
+    /// Waits for `answered`, on any executor: the session has the timer.
+    async fn within<T>(
+        &self,
+        timeout: Duration,
+        what: String,
+        answered: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let (timer, timed_out) = oneshot::channel();
+        self.command(Command::Timer(timeout, timer)).await?;
+        tokio::select! {
+            biased;
+            answer = answered => answer,
+            _ = timed_out => Err(Error::OperationTimeout { what, after: timeout }),
+        }
     }
 
     async fn answer<T>(&self, answered: oneshot::Receiver<Result<T, Error>>) -> Result<T, Error> {

@@ -9,10 +9,7 @@ use std::time::Duration;
 pub use self::cause::{Cause, Report};
 pub use self::hint::Stage;
 pub(crate) use self::hint::{Printable, no_route};
-use self::hint::{
-    Said, Unanswered, certificate_hint, connect_hint, disconnect_hint, disk_hint, publish_hint,
-    subscribe_hint, unreachable_hint,
-};
+use self::hint::{certificate_hint, disk_hint, said, unanswered_hint, unreachable_hint};
 use crate::ReasonCode;
 
 /// Why something did not work: the likeliest cause first, and what to try.
@@ -118,14 +115,6 @@ pub enum Error {
         /// The time that was given.
         after: Duration,
     },
-    /// What answers on that port does not speak TLS.
-    #[error("what answers on {endpoint} does not speak TLS: MQTT over TLS is on port 8883 (or 443)")]
-    NotTls {
-        /// The endpoint and its port.
-        endpoint: String,
-        /// What was received instead.
-        source: Cause,
-    },
     /// What answers CONNECT is an HTTP server.
     #[error(
         "what answers on {endpoint} is an HTTP server and not MQTT ('{answer}'): is it the endpoint that `aws iot \
@@ -137,16 +126,13 @@ pub enum Error {
         /// The first line of the answer.
         answer: String,
     },
-    /// This device's clock cannot be right, so the server's certificate cannot be checked.
-    #[error(
-        "{endpoint} cannot be trusted: this device's clock is wrong, it says {clock}: set the clock (is a time server \
-         reached?), since a certificate is checked against it"
-    )]
+    /// By this device's clock, the server's certificate is not valid now; or the clock cannot be right.
+    #[error("{endpoint} is not trusted: {why}")]
     Clock {
         /// The endpoint and its port.
         endpoint: String,
-        /// What the clock says.
-        clock: String,
+        /// What the clock says, and from when or until when the certificate is valid.
+        why: String,
     },
     /// The server's certificate is not one that the given roots vouch for.
     #[error("{endpoint} is not trusted: {why}")]
@@ -155,21 +141,6 @@ pub enum Error {
         endpoint: String,
         /// What is wrong, and what to try.
         why: &'static str,
-        /// The verifier's verdict.
-        source: Cause,
-    },
-    /// By this device's clock, the server's certificate is not valid now.
-    #[error(
-        "{endpoint} is not trusted: its certificate is valid {validity}, but this device's clock says {clock}: set the \
-         clock (is a time server reached?); if it is right, the server needs another certificate"
-    )]
-    ClockOrCertificate {
-        /// The endpoint and its port.
-        endpoint: String,
-        /// From when or until when the certificate is valid.
-        validity: String,
-        /// What the clock says.
-        clock: String,
         /// The verifier's verdict.
         source: Cause,
     },
@@ -216,7 +187,7 @@ pub enum Error {
         source: Cause,
     },
     /// The server answered CONNECT with a refusal.
-    #[error("{endpoint} refused client id '{client_id}': {reason}{}; {}", Said(.text), connect_hint(*.reason))]
+    #[error("{endpoint} refused client id '{client_id}': {reason}{}; {}", said(.text), .reason.connect_hint())]
     ConnectRefused {
         /// The endpoint and its port.
         endpoint: String,
@@ -229,7 +200,7 @@ pub enum Error {
     },
     /// The server ended the connection, and said why.
     #[error("the server ended the connection of client id '{client_id}': {reason}{}{}",
-        Said(.text), disconnect_hint(*.reason))]
+        said(.text), .reason.disconnect_hint())]
     Disconnected {
         /// The client id.
         client_id: String,
@@ -239,7 +210,7 @@ pub enum Error {
         text: Option<String>,
     },
     /// The connection broke, or the server hung up without a reason.
-    #[error("the connection was lost{}", Unanswered(.unanswered))]
+    #[error("the connection was lost{}", unanswered_hint(.unanswered))]
     Lost {
         /// What the server had not yet answered: a refusal by the policy may show like this.
         unanswered: Option<String>,
@@ -259,7 +230,7 @@ pub enum Error {
         source: Cause,
     },
     /// The server did not take the message.
-    #[error("the server refused the message to '{topic}': {reason}{}{}", Said(.text), publish_hint(*.reason))]
+    #[error("the server refused the message to '{topic}': {reason}{}{}", said(.text), .reason.publish_hint())]
     PublishRefused {
         /// The topic.
         topic: String,
@@ -270,7 +241,7 @@ pub enum Error {
     },
     /// The server did not take the subscription.
     #[error("the server refused the subscription to '{filter}': {reason}{}{}",
-        Said(.text), subscribe_hint(*.reason))]
+        said(.text), .reason.subscribe_hint())]
     SubscribeRefused {
         /// The filter.
         filter: String,

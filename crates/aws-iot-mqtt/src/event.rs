@@ -55,7 +55,8 @@ pub enum Event {
         /// Why.
         error: Error,
     },
-    /// A message was not taken: the server refused it, or ended the connection over it.
+    /// A message was not taken: the server refused it, or ended the connection over it, or it is over a limit that the
+    /// server named. A durable outbox sets it aside.
     PublishRefused {
         /// Its topic.
         topic: String,
@@ -88,24 +89,24 @@ pub enum Event {
     },
 }
 
+impl Event {
+    fn is_last(&self) -> bool {
+        matches!(self, Self::GaveUp { .. } | Self::Closed { .. })
+    }
+}
+
 impl fmt::Display for Event {
     /// One line, with the causes of the error.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let next = |f: &mut fmt::Formatter<'_>, retry_in: &Option<Duration>| match retry_in {
-            Some(delay) => write!(f, "; next attempt in {:.1} s", delay.as_secs_f32()),
-            None => Ok(()),
-        };
         match self {
             Self::Connected { session_present: true } => f.write_str("connected, with the session of before"),
             Self::Connected { session_present: false } => f.write_str("connected"),
             Self::Resumed => f.write_str("all subscriptions stand again"),
-            Self::Disconnected { error, retry_in } => {
-                write!(f, "the connection has ended: {}", error.report())?;
-                next(f, retry_in)
-            }
-            Self::ConnectFailed { error, retry_in } => {
-                write!(f, "no connection: {}", error.report())?;
-                next(f, retry_in)
+            Self::Disconnected { error, retry_in } | Self::ConnectFailed { error, retry_in } => {
+                let was_connected = matches!(self, Self::Disconnected { .. });
+                let what = if was_connected { "the connection has ended" } else { "no connection" };
+                write!(f, "{what}: {}", error.report())?;
+                retry_in.map_or(Ok(()), |delay| write!(f, "; next attempt in {:.1} s", delay.as_secs_f32()))
             }
             Self::SubscriptionLost { error, .. } => write!(f, "a subscription is lost: {}", error.report()),
             Self::MessageDropped { error, .. }
@@ -170,7 +171,6 @@ struct State {
     listeners: Vec<mpsc::Sender<Event>>,
     /// The last event that says how things stand.
     standing: Option<Event>,
-    ended: bool,
 }
 
 impl Hub {
@@ -178,34 +178,16 @@ impl Hub {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         // Whoever is gone is forgotten, whoever is too slow misses it: the last place is for the last event.
         state.listeners.retain(|listener| !listener.is_closed());
-        for listener in state.listeners.iter().filter(|listener| listener.capacity() > 1) {
+        for listener in state.listeners.iter().filter(|one| one.capacity() > 1 || event.is_last()) {
             let _ = listener.try_send(event.clone());
         }
-        match event {
-            Event::Connected { .. }
-            | Event::Disconnected { .. }
-            | Event::ConnectFailed { .. }
-            | Event::GaveUp { .. }
-            | Event::Closed { .. } => state.standing = Some(event),
-            Event::Resumed
-            | Event::SubscriptionLost { .. }
-            | Event::MessageDropped { .. }
-            | Event::PublishRefused { .. }
-            | Event::OutboxFailed { .. }
-            | Event::OutboxRestored
-            | Event::SubscriptionUnread { .. } => {}
+        if event.is_last() {
+            state.listeners.clear();
         }
-    }
-
-    /// The end, and the only place where a stream gets its last event.
-    pub(crate) fn end(&self, last: Event) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.ended = true;
-        for listener in state.listeners.drain(..) {
-            // It has a place left, unless nobody listens any more.
-            let _ = listener.try_send(last.clone());
+        use Event::{ConnectFailed, Connected, Disconnected};
+        if matches!(event, Connected { .. } | Disconnected { .. } | ConnectFailed { .. }) || event.is_last() {
+            state.standing = Some(event);
         }
-        state.standing = Some(last);
     }
 
     pub(crate) fn listen(&self) -> Events {
@@ -214,7 +196,7 @@ impl Hub {
         if let Some(standing) = state.standing.clone() {
             let _ = listener.try_send(standing);
         }
-        if !state.ended {
+        if !state.standing.as_ref().is_some_and(Event::is_last) {
             state.listeners.push(listener);
         }
         Events { queue }
@@ -237,7 +219,7 @@ mod tests {
         for _ in 0..2 * QUEUE {
             hub.tell(Event::Resumed);
         }
-        hub.end(Event::Closed { undelivered: 3 });
+        hub.tell(Event::Closed { undelivered: 3 });
         assert_eq!(slow.queue.len(), QUEUE + 1);
         for events in [slow, hub.listen()] {
             assert!(events.queue.is_closed());

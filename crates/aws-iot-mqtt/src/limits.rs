@@ -1,54 +1,22 @@
-//! What a server takes, checked before a byte is sent to it.
+//! What the server takes, checked before a byte is sent to it.
 //!
 //! AWS IoT Core answers most transgressions by closing the connection, which tells nobody which limit it was.
-
-mod check;
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::topic::MQTT_TEXT_BYTES;
+use crate::{Error, Filter, Publication};
 
-/// Longest client id, in bytes (AWS IoT Core message broker quotas, "Client ID size").
-const AWS_CLIENT_ID_BYTES: usize = 128;
-/// Longest topic or topic filter, in bytes of UTF-8 (AWS IoT Core message broker quotas, "Topic size").
-const AWS_TOPIC_BYTES: usize = 256;
-/// Most slashes in a topic or topic filter (AWS IoT Core message broker quotas, "Maximum number of slashes").
-const AWS_TOPIC_SLASHES: usize = 7;
-/// Largest payload, in bytes: 128 KiB (AWS IoT Core message broker quotas, "Message size").
-const AWS_PAYLOAD_BYTES: usize = 128 * 1024;
-/// Largest packet, in bytes: the maximum packet size that AWS IoT Core's CONNACK names.
-const AWS_PACKET_BYTES: u32 = 149_504;
-/// Most unacknowledged messages each way (AWS IoT Core message broker quotas, "Maximum inbound / outbound
-/// unacknowledged messages").
-const AWS_RECEIVE_MAXIMUM: u16 = 100;
-/// Keep-alive in seconds; AWS coerces what lies outside (AWS IoT Core message broker quotas, "Keep alive interval").
-const AWS_KEEP_ALIVE_SECONDS: RangeInclusive<u64> = 30..=1200;
-/// Most subscriptions of one connection (AWS IoT Core message broker quotas, "Subscriptions per connection").
-const AWS_SUBSCRIPTIONS: usize = 50;
-/// Most filters of one SUBSCRIBE (AWS IoT Core message broker quotas, "Maximum subscriptions per subscribe request").
-const AWS_FILTERS_PER_SUBSCRIBE: usize = 8;
-/// Most publishes of one connection in a second (AWS IoT Core message broker quotas, "Publish requests per second per
-/// connection").
-const AWS_PUBLISHES_PER_SECOND: u32 = 100;
-/// Most bytes of one connection in a second (AWS IoT Core message broker quotas, "Throughput per second per
-/// connection").
-const AWS_BYTES_PER_SECOND: u32 = 512 * 1024;
-/// How far apart two CONNECTs of one client id are (AWS IoT Core message broker quotas, "Connect requests per second
-/// per client ID").
-const AWS_CONNECT_INTERVAL: Duration = Duration::from_secs(1);
-/// Longest that a session is kept, in seconds: 7 days (AWS IoT Core message broker quotas, "Persistent session expiry
-/// period").
-const AWS_SESSION_EXPIRY_SECONDS: u32 = 7 * 24 * 3600;
-
-/// The largest payload of MQTT, in bytes: less than the largest remaining length (MQTT 5, section 2.1.4).
-const MQTT_PAYLOAD_BYTES: usize = 268_435_455;
 /// Largest packet with [`Limits::mqtt5`], in bytes. MQTT's own maximum, 256 MiB, is more than a device has memory for.
 const DEFAULT_PACKET_BYTES: u32 = 1024 * 1024;
 /// Most memory for received messages that the application has not acknowledged, in bytes.
 const INBOUND_BYTES: usize = 16 * 1024 * 1024;
-/// The largest keep-alive of MQTT, in seconds (MQTT 5, section 3.1.2.10).
-const MQTT_KEEP_ALIVE_SECONDS: RangeInclusive<u64> = 1..=65_535;
+/// Neither of the two counts this prefix, up to its third slash (AWS IoT Core developer guide, "Basic Ingest").
+const AWS_BASIC_INGEST: &str = "$aws/rules/";
+/// Topics of this kind have eight slashes (AWS IoT Core developer guide, "Reserved topics", commands), so the limit cannot count all
+/// of them.
+const AWS_COMMANDS: &str = "$aws/commands/";
 
 /// What a server takes. Each value may be changed; start from the profile that comes nearest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,21 +55,35 @@ pub struct Limits {
 impl Limits {
     /// What AWS IoT Core takes ("AWS IoT Core endpoints and quotas", message broker and protocol limits).
     pub fn aws_iot_core() -> Self {
+        // In quotes: the quota's name.
         Self {
             whose: "AWS IoT Core",
-            client_id_bytes: AWS_CLIENT_ID_BYTES,
-            topic_bytes: AWS_TOPIC_BYTES,
-            topic_slashes: AWS_TOPIC_SLASHES,
-            payload_bytes: AWS_PAYLOAD_BYTES,
-            maximum_packet_size: AWS_PACKET_BYTES,
-            receive_maximum: AWS_RECEIVE_MAXIMUM,
-            keep_alive_seconds: AWS_KEEP_ALIVE_SECONDS,
-            subscriptions: AWS_SUBSCRIPTIONS,
-            filters_per_subscribe: AWS_FILTERS_PER_SUBSCRIBE,
-            publishes_per_second: Some(AWS_PUBLISHES_PER_SECOND),
-            bytes_per_second: Some(AWS_BYTES_PER_SECOND),
-            connect_interval: AWS_CONNECT_INTERVAL,
-            session_expiry_seconds: AWS_SESSION_EXPIRY_SECONDS,
+            // "Client ID size".
+            client_id_bytes: 128,
+            // "Topic size".
+            topic_bytes: 256,
+            // "Maximum number of slashes in topic and topic filter".
+            topic_slashes: 7,
+            // "Message size".
+            payload_bytes: 128 * 1024,
+            // What its CONNACK names.
+            maximum_packet_size: 149_504,
+            // "Maximum inbound / outbound unacknowledged messages".
+            receive_maximum: 100,
+            // "Keep alive interval": it coerces what lies outside.
+            keep_alive_seconds: 30..=1200,
+            // "Subscriptions per connection".
+            subscriptions: 50,
+            // "Maximum subscriptions per subscribe request".
+            filters_per_subscribe: 8,
+            // "Publish requests per second per connection".
+            publishes_per_second: Some(100),
+            // "Throughput per second per connection".
+            bytes_per_second: Some(512 * 1024),
+            // "Connect requests per second per client ID".
+            connect_interval: Duration::from_secs(1),
+            // "Persistent session expiry period": 7 days.
+            session_expiry_seconds: 7 * 24 * 3600,
         }
     }
 
@@ -113,10 +95,11 @@ impl Limits {
             client_id_bytes: MQTT_TEXT_BYTES,
             topic_bytes: MQTT_TEXT_BYTES,
             topic_slashes: MQTT_TEXT_BYTES,
-            payload_bytes: MQTT_PAYLOAD_BYTES,
+            // Less than the largest remaining length (MQTT 5, section 2.1.4).
+            payload_bytes: 268_435_455,
             maximum_packet_size: DEFAULT_PACKET_BYTES,
             receive_maximum: u16::MAX,
-            keep_alive_seconds: MQTT_KEEP_ALIVE_SECONDS,
+            keep_alive_seconds: 1..=u16::MAX.into(),
             subscriptions: usize::MAX,
             // A packet that is always accepted, whatever the filters' length.
             filters_per_subscribe: 64,
@@ -137,5 +120,149 @@ impl Limits {
     pub(crate) fn inbound_bytes(&self) -> usize {
         let largest = usize::try_from(self.maximum_packet_size).unwrap_or(usize::MAX);
         INBOUND_BYTES.max(largest.saturating_add(INBOUND_BYTES / 16))
+    }
+
+    pub(crate) fn check_client_id(&self, client_id: &str) -> Result<(), Error> {
+        let allowed = 1..=self.client_id_bytes as u64;
+        self.check(|| format!("client id '{client_id}'"), client_id.len() as u64, "bytes", allowed)
+    }
+
+    pub(crate) fn check_keep_alive(&self, keep_alive: Duration) -> Result<(), Error> {
+        let allowed = self.keep_alive_seconds.clone();
+        self.check(|| "keep-alive".to_owned(), keep_alive.as_secs(), "seconds", allowed)
+    }
+
+    pub(crate) fn check_session_expiry(&self, expiry: Duration) -> Result<(), Error> {
+        let allowed = 0..=self.session_expiry_seconds.into();
+        self.check(|| "session expiry".to_owned(), expiry.as_secs(), "seconds", allowed)
+    }
+
+    pub(crate) fn check_subscriptions(&self, wanted: usize) -> Result<(), Error> {
+        let allowed = 0..=self.subscriptions as u64;
+        self.check(|| "this connection".to_owned(), wanted as u64, "subscriptions", allowed)
+    }
+
+    pub(crate) fn check_filter(&self, filter: &Filter) -> Result<(), Error> {
+        self.check_depth(|| format!("topic filter '{filter}'"), filter.topics())
+    }
+
+    /// Topic, payload and properties of a message.
+    pub(crate) fn check_publication(&self, publication: &Publication) -> Result<(), Error> {
+        let Publication { topic, payload, .. } = publication;
+        let properties = publication.properties();
+        for topic in [topic].into_iter().chain(&properties.response_topic) {
+            self.check_depth(|| format!("topic '{topic}'"), topic.as_str())?;
+        }
+        let allowed = 0..=self.payload_bytes as u64;
+        self.check(|| format!("the message to '{topic}'"), payload.len() as u64, "bytes", allowed)?;
+        properties.parts().try_for_each(|(name, bytes)| {
+            let item = || format!("{name} of the message to '{topic}'");
+            self.check(item, bytes as u64, "bytes", 0..=MQTT_TEXT_BYTES as u64)
+        })
+    }
+
+    fn check_depth(&self, item: impl Fn() -> String, topic: &str) -> Result<(), Error> {
+        let topic = counted(topic);
+        self.check(&item, topic.len() as u64, "bytes", 0..=self.topic_bytes as u64)?;
+        self.check(&item, topic.matches('/').count() as u64, "slashes", 0..=self.topic_slashes as u64)
+    }
+
+    fn check(
+        &self,
+        item: impl Fn() -> String,
+        actual: u64,
+        unit: &'static str,
+        allowed: RangeInclusive<u64>,
+    ) -> Result<(), Error> {
+        let allowed = match (allowed.contains(&actual), allowed.start(), allowed.end()) {
+            (true, ..) => return Ok(()),
+            (false, 0, most) => format!("at most {most}"),
+            (false, least, most) => format!("{least} to {most}"),
+        };
+        Err(Error::Limit { item: item(), actual, unit, whose: self.whose, allowed })
+    }
+}
+
+/// The part of a topic that is counted.
+fn counted(topic: &str) -> &str {
+    let rest = topic.strip_prefix(AWS_BASIC_INGEST).or_else(|| topic.strip_prefix(AWS_COMMANDS));
+    rest.and_then(|rest| rest.split_once('/')).map_or(topic, |(_, rest)| rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::QoS;
+
+    #[test]
+    fn each_limit_is_named_with_its_value() {
+        let aws = Limits::aws_iot_core();
+        let topic =
+            |text: &str| aws.check_publication(&Publication::new(text, QoS::AtLeastOnce, "").unwrap());
+        let filter = |text: &str| aws.check_filter(&text.parse().unwrap());
+        let message = |bytes: usize| Publication::new("t", QoS::AtLeastOnce, vec![0; bytes]).unwrap();
+        let payload = |bytes| aws.check_publication(&message(bytes));
+        let expiry = |days: u64| aws.check_session_expiry(Duration::from_secs(days * 86_400));
+        let keep_alive = |seconds| aws.check_keep_alive(Duration::from_secs(seconds));
+        let long = |bytes: usize| "x".repeat(bytes);
+        for (case, result, expected) in [
+            ("client id of 128", aws.check_client_id(&long(128)), ""),
+            (
+                "client id of 129",
+                aws.check_client_id(&long(129)),
+                "129 bytes, but AWS IoT Core allows 1 to 128",
+            ),
+            (
+                "no client id",
+                aws.check_client_id(""),
+                "client id '': 0 bytes, but AWS IoT Core allows 1 to 128",
+            ),
+            ("topic of 256", topic(&long(256)), ""),
+            ("topic of 257", topic(&long(257)), "257 bytes, but AWS IoT Core allows at most 256"),
+            ("seven slashes", topic("$aws/things/t/shadow/name/n/get/accepted"), ""),
+            ("eight slashes", topic("1/2/3/4/5/6/7/8/9"), "8 slashes, but AWS IoT Core allows at most 7"),
+            ("basic ingest", topic("$aws/rules/myrule/1/2/3/4/5/6/7/8"), ""),
+            ("basic ingest, too deep", topic("$aws/rules/myrule/1/2/3/4/5/6/7/8/9"), "8 slashes"),
+            ("commands", filter("$aws/commands/things/t/executions/+/response/accepted/json"), ""),
+            ("deep filter", filter("+/+/+/+/+/+/+/+/#"), "topic filter '+/+/+/+/+/+/+/+/#': 8 slashes"),
+            ("shared filter", filter("$share/group/1/2/3/4/5/6/7/8"), ""),
+            ("payload of 128 KiB", payload(131_072), ""),
+            ("larger payload", payload(131_073), "131073 bytes, but AWS IoT Core allows at most 131072"),
+            ("keep-alive 30 s", keep_alive(30), ""),
+            ("keep-alive 29 s", keep_alive(29), "keep-alive: 29 seconds, but AWS IoT Core allows 30 to 1200"),
+            ("keep-alive 1201 s", keep_alive(1201), "1201 seconds"),
+            ("session of a week", expiry(7), ""),
+            (
+                "session of 8 days",
+                expiry(8),
+                "session expiry: 691200 seconds, but AWS IoT Core allows at most 604800",
+            ),
+            (
+                "content type of 65536",
+                aws.check_publication(&message(0).content_type(long(65_536))),
+                "the content type",
+            ),
+            ("50 subscriptions", aws.check_subscriptions(50), ""),
+            (
+                "51 subscriptions",
+                aws.check_subscriptions(51),
+                "51 subscriptions, but AWS IoT Core allows at most 50",
+            ),
+        ] {
+            match result {
+                Ok(()) => assert_eq!(expected, "", "{case}"),
+                Err(error) => {
+                    assert!(!expected.is_empty() && error.to_string().contains(expected), "{case}: {error}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_profile_of_the_protocol_itself_only_stops_what_cannot_be_sent() {
+        let mqtt = Limits::mqtt5();
+        assert!(mqtt.check_filter(&"1/2/3/4/5/6/7/8/9/10".parse().unwrap()).is_ok());
+        assert!(mqtt.check_keep_alive(Duration::from_secs(5)).is_ok());
+        assert!(mqtt.check_keep_alive(Duration::from_secs(65_536)).is_err());
     }
 }

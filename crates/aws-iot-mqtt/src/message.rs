@@ -1,5 +1,6 @@
 //! What goes back and forth: messages to publish, the will, and messages that arrive.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -163,7 +164,7 @@ impl Will {
 }
 
 /// A message that arrived on a subscription.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Message {
     /// What it was published under.
@@ -178,7 +179,7 @@ pub struct Message {
     /// The server says that it may have sent it before.
     pub duplicate: bool,
     pub(crate) properties: Option<Box<Properties>>,
-    pub(crate) acknowledgement: Option<Acknowledgement>,
+    pub(crate) acknowledgement: Option<Arc<Acknowledgement>>,
 }
 
 impl Message {

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use percent_encoding::percent_decode_str;
+use tokio::net::TcpStream;
 
 use crate::Error;
 
@@ -93,6 +94,15 @@ impl Proxy {
         let decoded =
             |text| percent_decode_str(text).decode_utf8().map_err(|_| "its name or password is not UTF-8");
         Ok(proxy.credentials(&decoded(user)?, &decoded(password)?))
+    }
+
+    /// Opens a TCP connection through the proxy to a host and port, for other protocols than MQTT. It has no time limit of its own, and
+    /// needs a tokio runtime.
+    ///
+    /// # Errors
+    /// [`Error::Proxy`]: the proxy cannot be reached, or opens no tunnel.
+    pub async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, Error> {
+        crate::connection::tunnel(self, &host_and_port(host, port)).await
     }
 
     pub(crate) fn host(&self) -> &str {

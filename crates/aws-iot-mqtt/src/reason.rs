@@ -25,6 +25,82 @@ impl ReasonCode {
         self.0
     }
 
+    pub(crate) fn is_error(self) -> bool {
+        self.0 >= 0x80
+    }
+
+    /// In CONNACK: version, client id, credentials, policy, ban, authentication method.
+    pub(crate) fn refuses_client(self) -> bool {
+        matches!(self.0, 0x84..=0x87 | 0x8A | 0x8C)
+    }
+
+    /// In DISCONNECT (MQTT 5, section 3.14.2.1): another client with the same id; or what this client sent, which is malformed,
+    /// against the protocol, denied, too much, too large, or has a topic, a payload format or a QoS that is not accepted.
+    pub(crate) fn blames_client(self) -> bool {
+        matches!(self.0, 0x81 | 0x82 | 0x87 | 0x8E | 0x90 | 0x93..=0x97 | 0x99..=0x9B)
+    }
+
+    /// In DISCONNECT: the server hung up because of one packet.
+    pub(crate) fn names_request(self) -> bool {
+        matches!(self.0, 0x81 | 0x82 | 0x87 | 0x8F..=0x95 | 0x99..=0x9B)
+    }
+
+    // What to try, as the end of an error message.
+
+    pub(crate) fn connect_hint(self) -> &'static str {
+        match self.0 {
+            0x86 | 0x87 => {
+                "a policy attached to the certificate has to allow iot:Connect on \
+                 arn:aws:iot:REGION:ACCOUNT:client/CLIENT_ID; a policy with ${iot:Connection.Thing.ThingName} wants the thing's \
+                 name as the client id (--client-id THING)"
+            }
+            0x84 => "the server does not speak MQTT 5",
+            0x85 => "give another client id (at most 128 bytes)",
+            0x88 | 0x89 => "try again later",
+            0x8A => "ask whoever runs the server why this client id or certificate is banned",
+            0x9C | 0x9D => {
+                "ask for the endpoint's name again: `aws iot describe-endpoint --endpoint-type iot:Data-ATS`"
+            }
+            0x97 | 0x9F => "connect less often: AWS IoT Core takes one CONNECT a second for each client id",
+            _ => "see the MQTT 5 reason code",
+        }
+    }
+
+    pub(crate) fn disconnect_hint(self) -> &'static str {
+        match self.0 {
+            0x8E => "; another client has connected with this id: each device needs an id of its own",
+            0x87 => "; the policy does not allow what was sent last (iot:Publish, iot:Subscribe)",
+            0x93 | 0x96 | 0x97 => "; send less at a time",
+            0x95 => "; a packet was larger than it takes (128 KiB of payload)",
+            0x8D => "; it heard nothing for one and a half keep-alive times",
+            0x9C | 0x9D => {
+                "; ask for the endpoint's name again: `aws iot describe-endpoint --endpoint-type iot:Data-ATS`"
+            }
+            0x98 => "; an operator has ended it, or the certificate or its policy was changed",
+            _ => "",
+        }
+    }
+
+    pub(crate) fn publish_hint(self) -> &'static str {
+        match self {
+            Self::NOT_AUTHORIZED => {
+                "; the policy has to allow iot:Publish on arn:aws:iot:REGION:ACCOUNT:topic/TOPIC, and iot:RetainPublish if \
+                 the message is to be retained"
+            }
+            _ => "",
+        }
+    }
+
+    pub(crate) fn subscribe_hint(self) -> &'static str {
+        match self {
+            Self::NOT_AUTHORIZED | Self::UNSPECIFIED_ERROR => {
+                "; the policy has to allow iot:Subscribe on arn:aws:iot:REGION:ACCOUNT:topicfilter/FILTER \
+                 (topicfilter, not topic)"
+            }
+            _ => "",
+        }
+    }
+
     fn name(self) -> Option<&'static str> {
         Some(match self.0 {
             0x00 => "normal disconnection",

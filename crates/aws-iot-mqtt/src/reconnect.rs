@@ -7,8 +7,9 @@ use crate::verdict::Fault;
 /// What AWS's own device SDK does (aws-c-mqtt, `AWS_MQTT5_DEFAULT_MIN_RECONNECT_DELAY_MS` and the two after it).
 const MINIMUM: Duration = Duration::from_secs(1);
 const MAXIMUM: Duration = Duration::from_secs(120);
+/// How long a connection without an answer has to stay up before the delays start anew.
 const STABLE: Duration = Duration::from_secs(30);
-/// Shortest connection whose acknowledgement ends a row of failures. A server that closes on a message which the policy
+/// Shortest connection whose answer ends a row of failures. A server that closes on a message which the policy
 /// denies does so after a round trip: the message is sent again at once after each reconnect.
 const SETTLED: Duration = Duration::from_millis(500);
 /// How many refusals, and over how long: together enough to tell a certificate or policy that is just being set up
@@ -20,45 +21,27 @@ const SLOWLY: Duration = Duration::from_secs(15 * 60);
 
 /// When to connect again after a connection was lost or could not be made: exponential backoff with full jitter.
 ///
-/// Every failure that may pass by itself is tried again within 120 s, a signer's error within 5 s. A missing CONNACK, a server certificate that does not
-/// pass the check and another client with the same client id are tried again within 15 to 30 s, since they often pass
-/// soon. Only two things go slower ([`after_refusals`](Self::after_refusals)): a server that refuses this client
-/// by name while no connection has ever been accepted, and a signer's error that the application calls
-/// [`Permanent`](crate::Verdict::Permanent).
+/// Every failure that may pass by itself is tried again within 120 s, and sooner where it often passes soon: a signer's error
+/// within 5 s, a server certificate that does not pass the check within 15 s, a missing CONNACK within 20 s, another client
+/// with the same client id within 30 s.
+///
+/// Only refusals go slower: after 5 in a row and 5 minutes, the next attempts follow every 11 to 15 minutes. A refusal is a
+/// signer's error that the application calls [`Permanent`](crate::Verdict::Permanent); and, as long as the server has never
+/// accepted a connection of this [`Client`](crate::Client), a CONNACK with a reason code that names this client, its
+/// certificate or its policy, or a TLS alert about its certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "hand it to `Builder::reconnect`"]
 pub struct Reconnect {
     enabled: bool,
     minimum: Duration,
     maximum: Duration,
-    stable: Duration,
-    refusals: u32,
-    after_refusals: AfterRefusals,
-}
-
-/// What happens when the server, or the key, keeps saying no to this device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum AfterRefusals {
-    /// The client ends, and everybody who waits gets the reason.
-    GiveUp,
-    /// It goes on at this interval, up to a quarter less, once the refusals have lasted for 5 minutes.
-    GoOnSlowly(Duration),
 }
 
 impl Reconnect {
-    /// The first delay is at most 1 s. The bound doubles up to 120 s. It starts anew after a connection on which the server
-    /// acknowledged something, or which stayed up for 30 s. After 5 refusals in a row and 5 minutes, the next attempts
-    /// follow every 15 minutes.
+    /// The first delay is at most 1 s. The bound doubles up to 120 s, and starts anew after a connection on which the server
+    /// answered a request, or which stayed up for 30 s.
     pub const fn new() -> Self {
-        Self {
-            enabled: true,
-            minimum: MINIMUM,
-            maximum: MAXIMUM,
-            stable: STABLE,
-            refusals: REFUSALS,
-            after_refusals: AfterRefusals::GoOnSlowly(SLOWLY),
-        }
+        Self { enabled: true, minimum: MINIMUM, maximum: MAXIMUM }
     }
 
     /// The client ends with its connection.
@@ -70,21 +53,6 @@ impl Reconnect {
     /// which doubles from one to the next.
     pub const fn delays(mut self, minimum: Duration, maximum: Duration) -> Self {
         (self.minimum, self.maximum) = (minimum, maximum);
-        self
-    }
-
-    /// How long a connection without an acknowledgement has to stay up before the delays start anew.
-    pub const fn stable_after(mut self, stable: Duration) -> Self {
-        self.stable = stable;
-        self
-    }
-
-    /// After how many refusals in a row what happens. A refusal is: CONNACK with a reason code that names this client, its
-    /// certificate or its policy; a TLS alert about its certificate; a signer's error that the application calls
-    /// [`Permanent`](crate::Verdict::Permanent). The server's refusals are counted only as long as it has never
-    /// accepted a connection of this [`Client`](crate::Client).
-    pub const fn after_refusals(mut self, refusals: u32, then: AfterRefusals) -> Self {
-        (self.refusals, self.after_refusals) = (refusals, then);
         self
     }
 }
@@ -117,8 +85,8 @@ pub(crate) enum Ended {
     Connected {
         /// From CONNACK to the end.
         up: Duration,
-        /// The server has acknowledged a PUBLISH or granted a subscription on this connection.
-        acknowledged: bool,
+        /// The server has answered a PUBLISH, SUBSCRIBE or UNSUBSCRIBE on this connection.
+        answered: bool,
     },
 }
 
@@ -144,10 +112,10 @@ impl Backoff {
         if !policy.enabled || fault == Fault::Final {
             return Next::GiveUp;
         }
-        if let Ended::Connected { up, acknowledged } = ended {
+        if let Ended::Connected { up, answered } = ended {
             self.was_accepted = true;
             (self.refusals, self.first_refusal) = (0, None);
-            if up >= policy.stable || (acknowledged && up >= SETTLED && !fault.recurs()) {
+            if up >= STABLE || (answered && up >= SETTLED && !fault.recurs()) {
                 self.failures = 0;
             }
         }
@@ -157,14 +125,9 @@ impl Backoff {
         if fault == Fault::SignerRefused || (fault == Fault::Refused && !self.was_accepted) {
             self.refusals = self.refusals.saturating_add(1);
             let refused_for = now.saturating_duration_since(*self.first_refusal.get_or_insert(now));
-            match policy.after_refusals {
-                _ if self.refusals < policy.refusals => {}
-                AfterRefusals::GiveUp => return Next::GiveUp,
+            if self.refusals >= REFUSALS && refused_for >= REFUSED_FOR {
                 // Different for each device, so that a fleet does not come all at once.
-                AfterRefusals::GoOnSlowly(slowly) if refused_for >= REFUSED_FOR => {
-                    return Next::Retry { delay: slowly - share(slowly / 4, random), slowly: true };
-                }
-                AfterRefusals::GoOnSlowly(_) => {}
+                return Next::Retry { delay: SLOWLY - share(SLOWLY / 4, random), slowly: true };
             }
         }
         Next::Retry { delay: share(bound, random), slowly: false }

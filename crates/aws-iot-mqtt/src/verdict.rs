@@ -87,12 +87,10 @@ impl Classifier {
                 Verdict::Permanent => Fault::SignerRefused,
                 Verdict::Final => Fault::Final,
             },
-            Error::ServerNotTrusted { .. } | Error::ClockOrCertificate { .. } | Error::Clock { .. } => {
-                Fault::ServerNotTrusted
-            }
+            Error::ServerNotTrusted { .. } | Error::Clock { .. } => Fault::ServerNotTrusted,
             Error::ConnectTimeout { stage: Stage::Mqtt, .. } => Fault::NoConnAck,
             Error::CertificateRefused { .. } => Fault::Refused,
-            Error::ConnectRefused { reason, .. } if refuses_client(*reason) => Fault::Refused,
+            Error::ConnectRefused { reason, .. } if reason.refuses_client() => Fault::Refused,
             Error::Tls { source, .. } if refuses_signature(source) => Fault::Refused,
             Error::Disconnected { reason: ReasonCode::SESSION_TAKEN_OVER, .. } => Fault::TakenOver,
             // With the keep alive and the time-out of an ordinary connection, it was stable before it ended like this.
@@ -123,8 +121,8 @@ impl Error {
     /// knows its signer's errors, see [`Builder::classify_signer_errors`](crate::Builder::classify_signer_errors).
     pub fn verdict(&self) -> Verdict {
         match self {
-            Self::ConnectRefused { reason, .. } if refuses_client(*reason) => Verdict::Permanent,
-            Self::Disconnected { reason, .. } if blames_client(*reason) => Verdict::Permanent,
+            Self::ConnectRefused { reason, .. } if reason.refuses_client() => Verdict::Permanent,
+            Self::Disconnected { reason, .. } if reason.blames_client() => Verdict::Permanent,
             Self::Tls { source, .. } => of_tls(source),
             Self::InvalidTopic { .. }
             | Self::InvalidFilter { .. }
@@ -132,7 +130,6 @@ impl Error {
             | Self::InvalidProxy { .. }
             | Self::Limit { .. }
             | Self::ServerNotTrusted { .. }
-            | Self::NotTls { .. }
             | Self::NotMqtt { .. }
             | Self::CertificateRefused { .. }
             | Self::PublishRefused { .. }
@@ -144,17 +141,6 @@ impl Error {
             _ => Verdict::Transient,
         }
     }
-}
-
-/// Version, client id, credentials, policy, ban, authentication method.
-fn refuses_client(reason: ReasonCode) -> bool {
-    matches!(reason.code(), 0x84..=0x87 | 0x8A | 0x8C)
-}
-
-/// Another client with the same id; or what this client sent: malformed, against the protocol, denied, too much, too large,
-/// a topic, a payload format or a QoS that the server does not accept (MQTT 5, section 3.14.2.1).
-fn blames_client(reason: ReasonCode) -> bool {
-    matches!(reason.code(), 0x81 | 0x82 | 0x87 | 0x8E | 0x90 | 0x93..=0x97 | 0x99..=0x9B)
 }
 
 fn tls_error(source: &Cause) -> Option<&rustls::Error> {
@@ -175,7 +161,9 @@ fn of_tls(source: &Cause) -> Verdict {
         Some(TlsError::AlertReceived(Alert::InternalError | Alert::UserCanceled | Alert::CloseNotify)) => {
             Verdict::Transient
         }
-        Some(TlsError::AlertReceived(_) | TlsError::PeerIncompatible(_)) => Verdict::Permanent,
+        Some(TlsError::AlertReceived(_) | TlsError::PeerIncompatible(_) | TlsError::InvalidMessage(_)) => {
+            Verdict::Permanent
+        }
         _ => Verdict::Transient,
     }
 }
@@ -184,7 +172,7 @@ fn of_tls(source: &Cause) -> Verdict {
 mod tests {
     use std::io;
 
-    use rustls::{AlertDescription, Error as TlsError, PeerIncompatible};
+    use rustls::{AlertDescription, Error as TlsError, InvalidMessage, PeerIncompatible};
 
     use super::*;
 
@@ -232,7 +220,7 @@ mod tests {
             ),
             (
                 "wrong clock",
-                Error::Clock { endpoint: endpoint.clone(), clock: String::new() },
+                Error::Clock { endpoint: endpoint.clone(), why: String::new() },
                 Fault::ServerNotTrusted,
             ),
             (
@@ -265,6 +253,11 @@ mod tests {
             ("no MQTT there", alert(AlertDescription::NoApplicationProtocol), Permanent),
             ("trouble of the server's", alert(AlertDescription::InternalError), Transient),
             ("nothing in common", tls(Cause::new(io::Error::other(incompatible))), Permanent),
+            (
+                "no TLS",
+                tls(Cause::new(TlsError::InvalidMessage(InvalidMessage::InvalidContentType))),
+                Permanent,
+            ),
             ("broken off", tls(Cause::new(io::Error::from(io::ErrorKind::UnexpectedEof))), Transient),
             ("taken over", disconnected(ReasonCode::SESSION_TAKEN_OVER), Permanent),
             ("not authorized", disconnected(ReasonCode::NOT_AUTHORIZED), Permanent),

@@ -3,10 +3,14 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_iot::types::{ActionType, AuthDecision, AuthInfo};
+
+use crate::account::endpoint_of;
+use crate::calls::Provisioner;
+use crate::calls::{on, on_certificate, unless_missing};
 use crate::certificate::CertificateId;
 use crate::device::Attachment;
 use crate::error::Error;
-use crate::provisioner::Provisioner;
 
 /// What the account has of a device's certificate.
 #[derive(Debug, Clone)]
@@ -92,7 +96,7 @@ impl Provisioner {
     /// # Errors
     /// Every call may fail.
     pub async fn access(&self, id: &CertificateId) -> Result<Option<Access>, Error> {
-        let aws = &self.aws;
+        let aws = self;
         let Some(found) = aws.describe_certificate(id).await? else { return Ok(None) };
         let mut access = Access {
             status: found.status,
@@ -103,12 +107,8 @@ impl Provisioner {
         for thing in aws.things_of(id).await? {
             // A name that AWS gave is a name.
             if let Ok(name) = thing.name.parse() {
-                for group in aws.groups_of(&name).await? {
-                    let policies = aws.policies_of_group(&group).await?;
-                    if !policies.is_empty() {
-                        access.group_policies.insert(group, policies);
-                    }
-                }
+                let groups = aws.groups_of(&name).await?;
+                access.group_policies.extend(aws.policies_by_group(&groups).await?);
             }
             access.things.push((thing.name, thing.attachment));
         }
@@ -125,14 +125,56 @@ impl Provisioner {
         client_id: &str,
         topic: &str,
     ) -> Result<Vec<(DeviceAction, Authorization)>, Error> {
-        self.aws.test_authorization(id, client_id, topic).await
+        const ACTION: &str = "iot:TestAuthorization";
+        let missing = |missing| Error::Incomplete { action: ACTION, missing };
+        let (aws, scope) = (self, self.scope().await?);
+        let principal = aws.certificate_arn(id).await?;
+        let mut request = aws.client.test_authorization().principal(principal).client_id(client_id);
+        for action in DeviceAction::ALL {
+            let kind = match action {
+                DeviceAction::Connect => ActionType::Connect,
+                DeviceAction::Subscribe => ActionType::Subscribe,
+                DeviceAction::Publish => ActionType::Publish,
+                DeviceAction::Receive => ActionType::Receive,
+            };
+            let resource = scope.arn(&action.resource(client_id, topic));
+            let info = AuthInfo::builder().action_type(kind).resources(resource).build();
+            request = request.auth_infos(info.map_err(|_| missing("resources"))?);
+        }
+        let answer = aws.call(on_certificate(ACTION, id), request.send()).await?;
+        let results = answer.auth_results.unwrap_or_default();
+        // AWS answers each question, in the order of the questions.
+        if results.len() != DeviceAction::ALL.len() {
+            return Err(missing("authResults"));
+        }
+        let decided = |(action, decision)| match decision {
+            Some(AuthDecision::Allowed) => Ok((action, Authorization::Allowed)),
+            Some(AuthDecision::ExplicitDeny) => Ok((action, Authorization::Denied)),
+            Some(AuthDecision::ImplicitDeny) => Ok((action, Authorization::NotAllowed)),
+            _ => Err(missing("authDecision")),
+        };
+        let decisions = results.into_iter().map(|result| result.auth_decision);
+        DeviceAction::ALL.into_iter().zip(decisions).map(decided).collect()
     }
 
-    /// Whether a client id is connected, and why it was disconnected last (`GetConnection` of the data plane).
+    /// Whether a client id is connected, and why it was disconnected last (`GetConnection` of the data plane; a local AWS IoT has
+    /// both behind one URL).
     ///
     /// # Errors
     /// As [`Self::authorizations`].
     pub async fn connection(&self, client_id: &str) -> Result<ConnectionState, Error> {
-        self.aws.get_connection(client_id).await
+        let aws = self;
+        let own = endpoint_of(&aws.config, "IoT Data Plane");
+        let mut config = aws_sdk_iotdataplane::config::Builder::from(&aws.config);
+        config.set_endpoint_url(own.or_else(|| endpoint_of(&aws.config, "IoT")));
+        let client = aws_sdk_iotdataplane::Client::from_conf(config.build());
+        let call =
+            on("iot:GetConnection", format_args!("client {client_id}"), format_args!("client/{client_id}"));
+        let sent = client.get_connection().client_id(client_id).send();
+        Ok(match unless_missing(aws.call(call, sent).await)? {
+            None => ConnectionState::Unknown,
+            Some(answer) if answer.connected => ConnectionState::Connected,
+            Some(answer) => ConnectionState::Disconnected { reason: answer.disconnect_reason },
+        })
     }
 }

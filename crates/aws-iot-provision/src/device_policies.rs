@@ -1,12 +1,12 @@
 //! The policies of a device: its own, the others on its certificate, and those that reach it through its groups.
 
+use crate::calls::Provisioner;
 use crate::certificate::CertificateId;
 use crate::device::{Device, Rights};
 use crate::error::Error;
 use crate::name::PolicyName;
 use crate::plan::Plan;
 use crate::policy::PolicyDocument;
-use crate::provisioner::Provisioner;
 use crate::step::{Kind, Step};
 
 impl Provisioner {
@@ -14,20 +14,20 @@ impl Provisioner {
     pub(crate) async fn plan_policy(&self, device: &Device, plan: &mut Plan) -> Result<(), Error> {
         let policy = &device.settings.policy;
         let wanted = device.settings.rights.document(&plan.scope)?;
-        let Some(found) = self.aws.get_shared_policy(policy).await? else {
+        let Some(found) = self.get_shared_policy(policy).await? else {
             let document = wanted.as_str().to_owned();
             plan.warnings.extend(wide(policy.as_str(), &document));
             plan.steps.push(Step::CreatePolicy { policy: policy.clone(), document });
             return Ok(());
         };
-        plan.warnings.extend(wide(policy.as_str(), &found.document));
+        plan.warnings.extend(wide(policy.as_str(), &found));
         let mut note = "";
-        if !wanted.is_same_as(&found.document) {
+        if !wanted.is_same_as(&found) {
             note = "though it says something else than is asked for";
             plan.warnings.push(format!(
                 "policy {policy} exists and says something else than is asked for; it is used as it is, since other devices may \
                  have it. `{}` shows the difference and changes it, another --policy-name makes a new one",
-                apply_command(policy, &device.settings.rights)
+                apply_command(policy, &device.settings.rights, &self.command_options)
             ));
         }
         plan.steps.push(Step::keep(Kind::Policy, policy, note));
@@ -74,7 +74,7 @@ impl Provisioner {
     ) -> Result<(), Error> {
         let own = device.settings.policy.as_str();
         for group in groups {
-            for policy in self.aws.policies_of_group(&group).await? {
+            for policy in self.policies_of_group(&group).await? {
                 plan.steps.push(Step::keep(
                     Kind::GroupPolicy,
                     &policy,
@@ -85,8 +85,9 @@ impl Provisioner {
                 }
                 plan.warnings.push(format!(
                     "policy {policy} is on the thing group {group}: for the things in it, what it allows is allowed whatever {own} \
-                     says; `aws iot detach-policy --policy-name {policy} --target {}` takes it off the whole group",
-                    plan.scope.arn(&format!("thinggroup/{group}"))
+                     says; `aws iot detach-policy --policy-name {policy} --target {}{}` takes it off the whole group",
+                    plan.scope.arn(&format!("thinggroup/{group}")),
+                    self.command_options
                 ));
                 self.warn_of_wide(&policy, plan).await?;
             }
@@ -96,20 +97,20 @@ impl Provisioner {
 
     async fn warn_of_wide(&self, policy: &str, plan: &mut Plan) -> Result<(), Error> {
         let Ok(name) = policy.parse() else { return Ok(()) };
-        if let Some(found) = self.aws.get_shared_policy(&name).await? {
-            plan.warnings.extend(wide(policy, &found.document));
+        if let Some(found) = self.get_shared_policy(&name).await? {
+            plan.warnings.extend(wide(policy, &found));
         }
         Ok(())
     }
 }
 
 /// The command that gives the policy these rights.
-fn apply_command(policy: &PolicyName, rights: &Rights) -> String {
+fn apply_command(policy: &PolicyName, rights: &Rights, options: &str) -> String {
     let rights = match rights {
         Rights::Least(grants) => grants.options(),
         Rights::Document(_) => " --policy-file FILE".to_owned(),
     };
-    format!("se050-iot policy apply --policy-name {policy}{rights}")
+    format!("se050-iot policy apply --policy-name {policy}{rights}{options}")
 }
 
 /// `Resource: "*"` is what keeps devices apart least.

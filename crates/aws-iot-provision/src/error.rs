@@ -1,5 +1,7 @@
+use std::sync::Arc;
+
 use crate::certificate::CertificateId;
-use crate::configuration::ConfigurationError;
+use crate::client::ConfigurationError;
 use crate::failed_call::FailedCall;
 use crate::input_error::InputError;
 use crate::name::{PolicyName, ThingName};
@@ -19,61 +21,61 @@ pub enum Error {
     #[error(
         "AWS client: no usable credentials for {}; set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, \
          or run `aws configure` or `aws sso login`",
-        .0.action()
+        .0.call.action
     )]
-    Credentials(#[source] FailedCall),
+    Credentials(#[source] Box<FailedCall>),
     /// AWS does not accept the credentials.
     #[error(
         "{} does not accept the credentials for {}; check that they are valid and not expired (`aws sts get-caller-identity` \
          with the same profile), and this machine's clock",
-        .0.place(), .0.action()
+        .0.place, .0.call.action
     )]
-    NotAuthenticated(#[source] FailedCall),
+    NotAuthenticated(#[source] Box<FailedCall>),
     /// This machine's clock differs too much from AWS's.
     #[error(
         "{} refused {}, because this machine's clock is wrong: it says {}{}; set the clock (NTP) and run it again",
-        .0.place(), .0.action(), .0.local_time(),
-        .0.remote_time().map(|time| format!(", the answer says {time}")).unwrap_or_default()
+        .0.place, .0.call.action, .0.local_time(),
+        .0.remote_time.as_ref().map(|time| format!(", the answer says {time}")).unwrap_or_default()
     )]
-    Clock(#[source] FailedCall),
+    Clock(#[source] Box<FailedCall>),
     /// The account or the region is not activated.
     #[error(
         "{} refused {}, because the account or this region is not activated for AWS IoT; enable the region in the account's \
          settings, finish the account's sign-up, or use another region",
-        .0.place(), .0.action()
+        .0.place, .0.call.action
     )]
-    NotActivated(#[source] FailedCall),
+    NotActivated(#[source] Box<FailedCall>),
     /// Something else than AWS answered.
     #[error(
         "{} for {}: the answer does not come from AWS; probably a proxy or firewall on the way refused it: ask its \
          administrator to let this host through, and check HTTPS_PROXY, NO_PROXY and the endpoint URL if one is set",
-        .0.place(), .0.action()
+        .0.place, .0.call.action
     )]
-    NotAws(#[source] FailedCall),
+    NotAws(#[source] Box<FailedCall>),
     /// The operator lacks a permission.
     #[error(
         "{} denied {} for {}; {}",
-        .0.place(), .0.action(), .0.subject(), .0.denial().advice(.0.denied_action(), .0.denied_resource())
+        .0.place, .0.call.action, .0.call.subject, .0.advice()
     )]
-    AccessDenied(#[source] FailedCall),
+    AccessDenied(#[source] Box<FailedCall>),
     /// Too many calls.
-    #[error("{} throttled {} for {}; wait a minute and run it again", .0.place(), .0.action(), .0.subject())]
-    Throttled(#[source] FailedCall),
+    #[error("{} throttled {} for {}; wait a minute and run it again", .0.place, .0.call.action, .0.call.subject)]
+    Throttled(#[source] Box<FailedCall>),
     /// No answer at all.
     #[error(
         "{} gave no answer to {}; check network, proxy (HTTPS_PROXY), region and endpoint URL, and run it again",
-        .0.place(), .0.action()
+        .0.place, .0.call.action
     )]
-    Unreachable(#[source] FailedCall),
+    Unreachable(#[source] Box<FailedCall>),
     /// A fault on AWS's side, or something else than AWS answered.
     #[error(
         "{} did not answer {} for {} properly; run it again later, and check the endpoint URL if one is set",
-        .0.place(), .0.action(), .0.subject()
+        .0.place, .0.call.action, .0.call.subject
     )]
-    Unavailable(#[source] FailedCall),
+    Unavailable(#[source] Box<FailedCall>),
     /// Any other refusal.
-    #[error("{} refused {} for {}", .0.place(), .0.action(), .0.subject())]
-    Refused(#[source] FailedCall),
+    #[error("{} refused {} for {}", .0.place, .0.call.action, .0.call.subject)]
+    Refused(#[source] Box<FailedCall>),
     /// AWS's answer lacks what it should have, or cannot be read.
     #[error(
         "AWS IoT's answer to {action} has no {missing}; if an endpoint URL is set, check what is behind it"
@@ -114,12 +116,12 @@ pub enum Error {
     /// The certificate is attached to another thing.
     #[error(
         "certificate {id} belongs to the thing {} already, and nothing was changed; if that device was renamed or replaced, \
-         remove it first: `se050-iot remove --thing-name {}`; if several things are to have the certificate, register each of them \
-         with --shared",
+         remove it first: `se050-iot remove --thing-name {}{options}`; if several things are to have the certificate, register \
+         each of them with --shared",
         others.join(", "),
         others.first().map_or("NAME", String::as_str)
     )]
-    CertificateElsewhere { id: CertificateId, others: Vec<String> },
+    CertificateElsewhere { id: CertificateId, others: Vec<String>, options: Arc<str> },
     /// The thing has another certificate.
     #[error(
         "thing {thing} has another certificate already: {others}; nothing was changed. If this device has another one's name by \
@@ -160,8 +162,8 @@ pub enum Error {
     )]
     Stale { steps: String },
     /// Somebody changed the account while the plan was run.
-    #[error("{} changed while {} for {} was under way; run it again", .0.place(), .0.action(), .0.subject())]
-    Changed(#[source] FailedCall),
+    #[error("{} changed while {} for {} was under way; run it again", .0.place, .0.call.action, .0.call.subject)]
+    Changed(#[source] Box<FailedCall>),
     /// AWS has the certificate under another id than the SHA-256 of its DER; not on AWS itself, but some simulations do so.
     #[error("the certificate is registered already, as {id}")]
     RegisteredAs { id: CertificateId },
@@ -170,16 +172,18 @@ pub enum Error {
 impl Error {
     /// Whether AWS refused the call with that code.
     pub(crate) fn is(&self, code: &str) -> bool {
-        matches!(self, Self::Refused(call) if call.code() == Some(code))
+        matches!(self, Self::Refused(call) if call.code.as_deref() == Some(code))
     }
 
     /// Whether this call does not exist there, or is not allowed, while others may be.
     pub(crate) fn is_about_the_call(&self) -> bool {
         match self {
-            Self::Refused(call) => call.code() != Some("InvalidRequestException"),
-            Self::NotAuthenticated(call) => call.code() == Some("MissingAuthenticationTokenException"),
+            Self::Refused(call) => call.code.as_deref() != Some("InvalidRequestException"),
+            Self::NotAuthenticated(call) => {
+                call.code.as_deref() == Some("MissingAuthenticationTokenException")
+            }
             Self::AccessDenied(_) | Self::NotAws(_) => true,
-            Self::Unavailable(call) => call.code().is_none(),
+            Self::Unavailable(call) => call.code.is_none(),
             _ => false,
         }
     }

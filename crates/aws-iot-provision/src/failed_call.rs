@@ -28,53 +28,29 @@ pub(crate) struct Call {
 
 /// A call to AWS that failed: which one, and what AWS said.
 #[derive(Debug)]
-pub struct FailedCall(Box<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    call: Call,
-    place: String,
-    code: Option<String>,
+pub struct FailedCall {
+    pub(crate) call: Call,
+    /// Who was called: the control plane with its region or URL.
+    pub(crate) place: String,
+    /// AWS's code for the error.
+    pub(crate) code: Option<String>,
     message: Option<String>,
+    /// The id by which AWS's support finds the call.
     request_id: Option<String>,
-    /// The `Date` of the answer.
-    remote_time: Option<String>,
+    /// The `Date` of the answer: what the clock of whoever answered says.
+    pub(crate) remote_time: Option<String>,
     cause: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 impl FailedCall {
-    /// The IAM name of the action, such as `iot:CreateThing`.
-    pub fn action(&self) -> &'static str {
-        self.0.call.action
-    }
-
-    /// What the call was about, in words.
-    pub fn subject(&self) -> &str {
-        &self.0.call.subject
-    }
-
-    /// The resource that an IAM policy must name to allow the call.
-    pub fn resource(&self) -> &str {
-        &self.0.call.resource
-    }
-
-    /// The IAM action that is not allowed: as AWS names it, since for some calls IAM knows another name than the API.
-    pub fn denied_action(&self) -> &str {
-        self.said_after("not authorized to perform: ").unwrap_or(self.action())
-    }
-
-    /// The resource on which it is not allowed: as AWS names it, or as it is known here.
-    pub fn denied_resource(&self) -> &str {
-        self.said_after("on resource: ").unwrap_or(self.resource())
-    }
-
-    fn said_after(&self, words: &str) -> Option<&str> {
-        self.message()?.split_once(words)?.1.split_whitespace().next()
-    }
-
-    /// Which policy denied it.
-    pub(crate) fn denial(&self) -> Denial {
-        Denial::of(self.message().unwrap_or_default())
+    /// Which policy denied it, and what to do about that.
+    pub(crate) fn advice(&self) -> String {
+        let message = self.message.as_deref().unwrap_or_default();
+        let said_after = |words: &str| message.split_once(words)?.1.split_whitespace().next();
+        // As AWS names them, since for some calls IAM knows another name than the API.
+        let action = said_after("not authorized to perform: ").unwrap_or(self.call.action);
+        let resource = said_after("on resource: ").unwrap_or(&self.call.resource);
+        Denial::of(message).advice(action, resource)
     }
 
     /// What this machine's clock says, for an error about it.
@@ -82,44 +58,19 @@ impl FailedCall {
         let time = DateTime::from(SystemTime::now()).fmt(DateTimeFormat::HttpDate);
         time.unwrap_or_else(|_| "a time that cannot be written".to_owned())
     }
-
-    /// What the clock of whoever answered says.
-    pub(crate) fn remote_time(&self) -> Option<&str> {
-        self.0.remote_time.as_deref()
-    }
-
-    /// Who was called: the control plane with its region or URL.
-    pub fn place(&self) -> &str {
-        &self.0.place
-    }
-
-    /// AWS's code for the error.
-    pub fn code(&self) -> Option<&str> {
-        self.0.code.as_deref()
-    }
-
-    /// AWS's message.
-    pub fn message(&self) -> Option<&str> {
-        self.0.message.as_deref()
-    }
-
-    /// The id by which AWS's support finds the call.
-    pub fn request_id(&self) -> Option<&str> {
-        self.0.request_id.as_deref()
-    }
 }
 
 impl fmt::Display for FailedCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.code(), self.message()) {
+        match (self.code.as_deref(), self.message.as_deref()) {
             (Some(code), Some(message)) => write!(f, "{code}: {message}")?,
             (Some(text), None) | (None, Some(text)) => f.write_str(text)?,
-            (None, None) => match &self.0.cause {
+            (None, None) => match &self.cause {
                 Some(cause) => write!(f, "{cause}")?,
-                None => write!(f, "{} failed", self.action())?,
+                None => write!(f, "{} failed", self.call.action)?,
             },
         }
-        match self.request_id() {
+        match &self.request_id {
             Some(id) => write!(f, " (request id {id})"),
             None => Ok(()),
         }
@@ -129,7 +80,7 @@ impl fmt::Display for FailedCall {
 impl StdError for FailedCall {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         // Without an answer, the cause's own text is this error's.
-        self.0.cause.as_deref().and_then(StdError::source)
+        self.cause.as_deref().and_then(StdError::source)
     }
 }
 
@@ -147,7 +98,7 @@ impl Call {
             Some(answer) if code.is_none() && error.message().is_none() => Some(foreign(answer)),
             _ => error.message().map(printable),
         };
-        let failed = FailedCall(Box::new(Inner {
+        let failed = Box::new(FailedCall {
             call: self,
             place: place.to_owned(),
             message,
@@ -156,7 +107,7 @@ impl Call {
             // What AWS answered is all in code, message and request id: the SDK's own text would say it twice.
             cause: if answered && code.is_some() { None } else { error.into_source().ok() },
             code: code.as_deref().map(printable),
-        }));
+        });
         kind(failed)
     }
 }
@@ -169,7 +120,7 @@ fn kind_of<E>(
     code: Option<&str>,
     message: Option<&str>,
     request_id: Option<&str>,
-) -> fn(FailedCall) -> Error
+) -> fn(Box<FailedCall>) -> Error
 where
     E: StdError + Send + Sync + 'static,
 {

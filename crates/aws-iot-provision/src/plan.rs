@@ -5,10 +5,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::arn::ArnScope;
+use crate::calls::Provisioner;
 use crate::device::Device;
 use crate::error::Error;
 use crate::policy_change::PolicyChange;
-use crate::provisioner::Provisioner;
 use crate::removal::Removal;
 use crate::status::StatusChange;
 use crate::step::Step;
@@ -50,22 +50,6 @@ impl Plan {
     /// Whether anything is to be changed.
     pub fn changes_anything(&self) -> bool {
         self.steps.iter().any(Step::is_change)
-    }
-
-    /// A plan as one line of JSON.
-    ///
-    /// # Errors
-    /// Never in practice: all of it can be said in JSON.
-    pub fn to_json(&self) -> Result<String, serde_json::Error> {
-        serde_json::to_string(self)
-    }
-
-    /// A plan from what [`Self::to_json`] made.
-    ///
-    /// # Errors
-    /// It is not that.
-    pub fn from_json(line: &str) -> Result<Self, serde_json::Error> {
-        serde_json::from_str(line)
     }
 
     /// Refuses to do what `shown` does not have. What is done by now may be missing: an apply that was interrupted goes on.

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::calls::Provisioner;
 use crate::device::Rights;
 use crate::error::Error;
 use crate::name::PolicyName;
 use crate::plan::Plan;
-use crate::provisioner::Provisioner;
 use crate::step::{Kind, Step, counted};
 
 /// AWS IoT Core quotas, "Maximum number of versions per policy".
@@ -41,17 +41,17 @@ impl Provisioner {
     ) -> Result<(), Error> {
         let policy = &change.policy;
         let document = change.rights.document(&plan.scope)?;
-        let Some(found) = self.aws.get_policy(policy).await? else {
+        let Some(found) = self.get_policy(policy).await? else {
             let document = document.as_str().to_owned();
             plan.steps.push(Step::CreatePolicy { policy: policy.clone(), document });
             return Ok(());
         };
-        let targets = self.aws.targets_of(policy).await?.len();
-        if document.is_same_as(&found.document) {
+        let targets = self.targets_of(policy).await?.len();
+        if document.is_same_as(&found) {
             plan.steps.push(Step::keep(Kind::Policy, policy, format!("{} have it", counted(targets))));
             return Ok(());
         }
-        let old = self.aws.old_policy_versions(policy).await?;
+        let old = self.old_policy_versions(policy).await?;
         if let Some(oldest) = old.first().filter(|_| old.len() + 1 >= MOST_VERSIONS) {
             if !change.delete_oldest_version {
                 return Err(Error::PolicyVersions { policy: policy.clone(), oldest: oldest.clone() });
@@ -77,9 +77,9 @@ impl Provisioner {
             Ok(value) => format!("{value:#}\n"),
             Err(_) => format!("{text}\n"),
         };
-        let found = self.aws.get_policy(&change.policy).await?;
+        let found = self.get_policy(&change.policy).await?;
         Ok(PolicyDifference {
-            before: found.map(|found| pretty(&found.document)),
+            before: found.as_deref().map(pretty),
             after: pretty(change.rights.document(&plan.scope)?.as_str()),
         })
     }

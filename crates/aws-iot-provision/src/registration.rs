@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::attributes;
-use crate::calls::{AttachedThing, FoundCertificate, FoundThing};
-use crate::certificate::CertificateId;
+use crate::calls::{AttachedThing, FoundThing, Provisioner};
+use crate::certificate::{CertificateId, FoundCertificate};
 use crate::device::{Attachment, Device, OtherCertificates, Status};
 use crate::error::Error;
 use crate::marker::Marker;
 use crate::plan::{Plan, Purpose};
-use crate::provisioner::Provisioner;
 use crate::step::{Kind, Step};
 
 impl Plan {
@@ -30,7 +29,7 @@ impl Provisioner {
         known_as: Option<&CertificateId>,
         plan: &mut Plan,
     ) -> Result<(), Error> {
-        let aws = &self.aws;
+        let aws = self;
         let settings = &device.settings;
         let thing = aws.describe_thing(&device.thing).await?;
         self.check_type(device, thing.as_ref()).await?;
@@ -41,7 +40,7 @@ impl Provisioner {
         let found = self.find_certificate(device, known_as, &on_thing).await?;
         if let Some(found) = &found {
             let marker = thing.as_ref().and_then(|thing| Marker::of(&thing.attributes));
-            check_status(device, found, marker.as_ref())?;
+            check_status(device, found, marker.as_ref(), &aws.command_options)?;
         }
         let id =
             found.as_ref().map_or_else(|| CertificateId::of(&device.certificate), |found| found.id.clone());
@@ -69,12 +68,12 @@ impl Provisioner {
         };
         self.plan_policies_on(device, &id, &policies, plan).await?;
         self.plan_group_policies(device, groups, plan).await?;
-        plan.steps.push(attachment_step(device, &id, &things)?);
+        plan.steps.push(self.attachment_step(device, &id, &things)?);
         plan.steps.extend(others);
         if settings.status == Status::Active && !found.as_ref().is_some_and(FoundCertificate::is_active) {
             plan.steps.push(Step::UpdateCertificate { certificate: id, status: Status::Active });
         }
-        let endpoint = aws.describe_endpoint().await?;
+        let endpoint = aws.endpoint().await?;
         plan.steps.push(Step::keep(Kind::Endpoint, &endpoint, "looked up"));
         plan.endpoint = Some(endpoint);
         Ok(())
@@ -83,7 +82,7 @@ impl Provisioner {
     /// A thing without a type could get one only once, and a thing that has another cannot.
     async fn check_type(&self, device: &Device, thing: Option<&FoundThing>) -> Result<(), Error> {
         let Some(wanted) = device.wanted_type() else { return Ok(()) };
-        let Some(thing) = thing else { return self.aws.check_thing_type(wanted).await };
+        let Some(thing) = thing else { return self.check_thing_type(wanted).await };
         if thing.thing_type.as_deref() == Some(wanted) {
             return Ok(());
         }
@@ -100,11 +99,11 @@ impl Provisioner {
         on_thing: &[CertificateId],
     ) -> Result<Option<FoundCertificate>, Error> {
         let computed = CertificateId::of(&device.certificate);
-        if let Some(found) = self.aws.describe_certificate(known_as.unwrap_or(&computed)).await? {
+        if let Some(found) = self.describe_certificate(known_as.unwrap_or(&computed)).await? {
             return Ok(Some(found));
         }
         for id in on_thing {
-            if let Some(found) = self.aws.describe_certificate(id).await?
+            if let Some(found) = self.describe_certificate(id).await?
                 && found.certificate.as_ref() == Some(&device.certificate)
             {
                 return Ok(Some(found));
@@ -122,7 +121,7 @@ impl Provisioner {
     ) -> Result<Vec<Step>, Error> {
         let (mut steps, mut told) = (Vec::new(), Vec::new());
         for other in on_thing.into_iter().filter(|other| other != id) {
-            let found = self.aws.describe_certificate(&other).await?;
+            let found = self.describe_certificate(&other).await?;
             let status = found.as_ref().map_or("unknown status", |found| &found.status);
             told.push(format!("certificate {other} ({status})"));
             match device.settings.other_certificates {
@@ -135,7 +134,7 @@ impl Provisioner {
                     ));
                 }
                 OtherCertificates::Replace => {
-                    let things = self.aws.things_of(&other).await?;
+                    let things = self.things_of(&other).await?;
                     let only_here = things.iter().all(|thing| thing.name == device.thing.as_str());
                     if !only_here {
                         steps.push(Step::keep(Kind::Certificate, &other, "other things have it too"));
@@ -161,18 +160,48 @@ impl Provisioner {
         thing_exists: bool,
         plan: &mut Plan,
     ) -> Result<Vec<String>, Error> {
-        let mut groups = if thing_exists { self.aws.groups_of(&device.thing).await? } else { Vec::new() };
+        let mut groups = if thing_exists { self.groups_of(&device.thing).await? } else { Vec::new() };
         for group in device.wanted_groups() {
             if groups.contains(group) {
                 plan.steps.push(Step::keep(Kind::ThingGroup, group, ""));
                 continue;
             }
-            self.aws.check_group(group).await?;
+            self.check_group(group).await?;
             let thing = device.thing.clone();
             plan.steps.push(Step::AddThingToThingGroup { thing, group: group.clone() });
             groups.push(group.clone());
         }
         Ok(groups)
+    }
+
+    /// Refused where others have the certificate and one of them would be alone with it.
+    fn attachment_step(
+        &self,
+        device: &Device,
+        id: &CertificateId,
+        things: &[AttachedThing],
+    ) -> Result<Step, Error> {
+        let attachment = device.settings.attachment;
+        let (own, others): (Vec<_>, Vec<_>) =
+            things.iter().partition(|thing| thing.name == device.thing.as_str());
+        let exclusively = others.iter().any(|thing| thing.attachment == Some(Attachment::Exclusive));
+        if !others.is_empty() && (attachment == Attachment::Exclusive || exclusively) {
+            let others = others.iter().map(|thing| thing.name.clone()).collect();
+            let options = self.command_options.clone();
+            return Err(Error::CertificateElsewhere { id: id.clone(), others, options });
+        }
+        // Where AWS does not say how, it is left as it is.
+        let again = match own.first().map(|thing| thing.attachment) {
+            None => false,
+            Some(Some(found)) if found != attachment => true,
+            Some(_) => return Ok(Step::keep(Kind::ThingAttachment, &device.thing, "")),
+        };
+        Ok(Step::AttachThingPrincipal {
+            thing: device.thing.clone(),
+            certificate: id.clone(),
+            attachment,
+            again,
+        })
     }
 }
 
@@ -190,7 +219,12 @@ fn thing_step(device: &Device, found: Option<&FoundThing>, wanted: BTreeMap<Stri
 
 /// An INACTIVE certificate is activated only as the rest of a registration that was interrupted: it was never modified, and
 /// not registered to stay INACTIVE.
-fn check_status(device: &Device, found: &FoundCertificate, marker: Option<&Marker>) -> Result<(), Error> {
+fn check_status(
+    device: &Device,
+    found: &FoundCertificate,
+    marker: Option<&Marker>,
+    options: &str,
+) -> Result<(), Error> {
     let wanted = device.settings.status;
     let kept_inactive = marker.is_some_and(|marker| marker.keeps_inactive(&device.certificate));
     let is_rest = found.status == "INACTIVE" && found.never_modified && !kept_inactive;
@@ -205,7 +239,10 @@ fn check_status(device: &Device, found: &FoundCertificate, marker: Option<&Marke
     let verb = if wanted == Status::Active { "activate" } else { "deactivate" };
     let remedy = match found.status.as_str() {
         "ACTIVE" | "INACTIVE" => {
-            format!("`se050-iot {verb} --thing-name {}`, or --certificate-id {}", device.thing, found.id)
+            format!(
+                "`se050-iot {verb} --thing-name {}{options}`, or --certificate-id {}",
+                device.thing, found.id
+            )
         }
         _ => "AWS does not change it back; the device needs another certificate".to_owned(),
     };
@@ -216,23 +253,4 @@ fn check_status(device: &Device, found: &FoundCertificate, marker: Option<&Marke
         wanted: wanted.as_str(),
         remedy,
     })
-}
-
-/// Refused where others have the certificate and one of them would be alone with it.
-fn attachment_step(device: &Device, id: &CertificateId, things: &[AttachedThing]) -> Result<Step, Error> {
-    let attachment = device.settings.attachment;
-    let (own, others): (Vec<_>, Vec<_>) =
-        things.iter().partition(|thing| thing.name == device.thing.as_str());
-    let exclusively = others.iter().any(|thing| thing.attachment == Some(Attachment::Exclusive));
-    if !others.is_empty() && (attachment == Attachment::Exclusive || exclusively) {
-        let others = others.iter().map(|thing| thing.name.clone()).collect();
-        return Err(Error::CertificateElsewhere { id: id.clone(), others });
-    }
-    // Where AWS does not say how, it is left as it is.
-    let again = match own.first().map(|thing| thing.attachment) {
-        None => false,
-        Some(Some(found)) if found != attachment => true,
-        Some(_) => return Ok(Step::keep(Kind::ThingAttachment, &device.thing, "")),
-    };
-    Ok(Step::AttachThingPrincipal { thing: device.thing.clone(), certificate: id.clone(), attachment, again })
 }

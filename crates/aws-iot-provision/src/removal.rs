@@ -5,15 +5,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::calls::FoundCertificate;
-use crate::certificate::CertificateId;
+use crate::calls::Provisioner;
+use crate::certificate::{CertificateId, FoundCertificate};
 use crate::device::Status;
 use crate::error::Error;
 use crate::grants::Grants;
 use crate::marker::{ATTRIBUTE, Marker};
 use crate::name::{PolicyName, ThingName};
 use crate::plan::Plan;
-use crate::provisioner::Provisioner;
 use crate::step::{Kind, Step};
 
 /// What is to be taken back.
@@ -45,7 +44,7 @@ impl Provisioner {
         if let Some(policy) = &removal.policy
             && self.policy_is_ours(removal, policy, &leaving, plan).await?
         {
-            for version in self.aws.old_policy_versions(policy).await? {
+            for version in self.old_policy_versions(policy).await? {
                 plan.steps.push(Step::DeletePolicyVersion { policy: policy.clone(), version });
             }
             plan.steps.push(Step::DeletePolicy { policy: policy.clone() });
@@ -60,7 +59,7 @@ impl Provisioner {
         name: &ThingName,
         plan: &mut Plan,
     ) -> Result<Vec<CertificateId>, Error> {
-        let thing = self.aws.describe_thing(name).await?;
+        let thing = self.describe_thing(name).await?;
         let marker = thing.as_ref().and_then(|thing| Marker::of(&thing.attributes));
         if thing.is_some() && !marker.as_ref().is_some_and(|marker| marker.thing) && !removal.force {
             return Err(Error::NotMadeHere { what: format!("thing {name}") });
@@ -95,25 +94,25 @@ impl Provisioner {
         thing: &ThingName,
         marker: &Marker,
     ) -> Result<Vec<OnThing>, Error> {
-        let mut ids = self.aws.certificates_of(thing).await?;
+        let mut ids = self.certificates_of(thing).await?;
         let attached = ids.len();
         let noted = marker.certificates().map(CertificateId::named_by_aws);
         ids.extend(noted.filter(|id| !ids.contains(id)).collect::<Vec<_>>());
         let mut certificates = Vec::new();
         for (index, id) in ids.iter().enumerate() {
-            let Some(found) = self.aws.describe_certificate(id).await? else { continue };
+            let Some(found) = self.describe_certificate(id).await? else { continue };
             let made_here = found.certificate.as_ref().is_some_and(|pem| marker.names(pem));
             if !made_here && !removal.force {
                 return Err(Error::NotMadeHere { what: format!("certificate {id} on thing {thing}") });
             }
-            let things = self.aws.things_of(id).await?;
+            let things = self.things_of(id).await?;
             let (attached, shared) =
                 (index < attached, things.iter().any(|other| other.name != thing.as_str()));
             // One that was replaced is with another device by now.
             if !attached && shared {
                 continue;
             }
-            certificates.push(OnThing { policies: self.aws.policies_of(id).await?, attached, shared, found });
+            certificates.push(OnThing { policies: self.policies_of(id).await?, attached, shared, found });
         }
         Ok(certificates)
     }
@@ -126,12 +125,12 @@ impl Provisioner {
         leaving: &[CertificateId],
         plan: &mut Plan,
     ) -> Result<bool, Error> {
-        let Some(found) = self.aws.get_policy(policy).await? else { return Ok(false) };
-        if !removal.force && !Grants::made(&found.document, &plan.scope) {
+        let Some(found) = self.get_policy(policy).await? else { return Ok(false) };
+        if !removal.force && !Grants::made(&found, &plan.scope) {
             return Ok(false);
         }
         let arns: Vec<String> = leaving.iter().map(|id| plan.scope.arn(&format!("cert/{id}"))).collect();
-        Ok(self.aws.targets_of(policy).await?.iter().all(|target| arns.contains(target)))
+        Ok(self.targets_of(policy).await?.iter().all(|target| arns.contains(target)))
     }
 }
 

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::calls::Provisioner;
 use crate::certificate::CertificateId;
 use crate::device::{Attachment, Status};
 use crate::error::Error;
 use crate::name::ThingName;
 use crate::plan::Plan;
-use crate::provisioner::Provisioner;
 use crate::step::{Kind, Step};
 
 /// A thing with all that hangs on it.
@@ -73,7 +73,7 @@ impl Provisioner {
     /// # Errors
     /// Every call may fail.
     pub async fn status(&self, thing: &ThingName) -> Result<Option<ThingState>, Error> {
-        let aws = &self.aws;
+        let aws = self;
         let Some(found) = aws.describe_thing(thing).await? else { return Ok(None) };
         let mut certificates = Vec::new();
         for id in aws.certificates_of(thing).await? {
@@ -88,13 +88,8 @@ impl Provisioner {
                 certificate_id: id,
             });
         }
-        let (groups, mut group_policies) = (aws.groups_of(thing).await?, BTreeMap::new());
-        for group in &groups {
-            let policies = aws.policies_of_group(group).await?;
-            if !policies.is_empty() {
-                group_policies.insert(group.clone(), policies);
-            }
-        }
+        let groups = aws.groups_of(thing).await?;
+        let group_policies = aws.policies_by_group(&groups).await?;
         Ok(Some(ThingState {
             thing_name: thing.clone(),
             thing_type: found.thing_type,
@@ -112,12 +107,12 @@ impl Provisioner {
     ) -> Result<(), Error> {
         let ids = match (&change.certificate, &change.thing) {
             (Some(id), _) => vec![id.clone()],
-            (None, Some(thing)) => self.aws.certificates_of(thing).await?,
+            (None, Some(thing)) => self.certificates_of(thing).await?,
             (None, None) => Vec::new(),
         };
         let mut found = Vec::new();
         for id in &ids {
-            found.extend(self.aws.describe_certificate(id).await?);
+            found.extend(self.describe_certificate(id).await?);
         }
         let certificate = match (found.as_slice(), &change.thing) {
             ([certificate], _) => certificate,

@@ -43,7 +43,7 @@ pub(crate) const TOPIC_ALIASES: u16 = 8;
 /// Longest policy document, in characters that are not white space. Source: AWS IoT API reference, CreatePolicy.
 pub(crate) const POLICY_CHARACTERS: usize = 2048;
 
-/// Most policies attached to one certificate.
+/// Most policies attached to one certificate or thing group.
 /// Source: AWS IoT Core quotas page, "Maximum number of policies that can be attached to a certificate".
 pub(crate) const POLICIES_PER_TARGET: usize = 10;
 

@@ -10,10 +10,11 @@ use aws_iot_mqtt::Proxy;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Arg, Args, Command};
+use device_identity::DeviceConfig;
 use rustls_se050::TlsVersions;
 use se050_key::Selector;
 
-use crate::options::{proxy, tls_versions};
+use crate::options::{TLS_VERSIONS, proxy, tls_versions};
 use crate::{Device, DeviceOptions, TokenArgs};
 
 /// The heading of the options that say where to connect.
@@ -42,7 +43,7 @@ pub struct DeviceArgs {
     pub ca_file: Option<PathBuf>,
     /// The TLS version to speak; auto is 1.3 and 1.2, but 1.2 alone where 1.3 would wear the chip [env: SE050_TLS_VERSION]
     /// [default: auto]
-    #[arg(long, aliases = ["tls_version", "tls-versions"], value_name = "VERSION", value_parser = TlsVersion, help_heading = CONNECTION)]
+    #[arg(long, aliases = ["tls_version", "tls-versions"], value_name = "VERSION", value_parser = tls_version(), help_heading = CONNECTION)]
     pub tls_version: Option<TlsVersions>,
     /// The HTTP proxy to go through, http://HOST:PORT. Its name and password are taken from the environment only
     /// [env: HTTPS_PROXY, NO_PROXY]
@@ -79,13 +80,19 @@ impl DeviceArgs {
         self.options().open()
     }
 
-    /// The TLS version as it was given, and as the device configuration has it.
-    pub fn tls_version_name(&self) -> Option<&'static str> {
-        Some(match self.tls_version? {
-            TlsVersions::Tls12 => "1.2",
-            TlsVersions::Tls13 => "1.3",
-            _ => "auto",
-        })
+    /// Puts into a device configuration how the connection was said to be made: TLS version, keep-alive and proxy.
+    pub fn put_connection_into(&self, config: &mut DeviceConfig) {
+        if let Some(given) = self.tls_version {
+            let name =
+                TLS_VERSIONS.into_iter().find(|(_, versions)| *versions == given).map(|(name, _)| name);
+            config.tls_version = name.map(str::to_owned);
+        }
+        if let Some(seconds) = self.keep_alive {
+            config.keep_alive = Some(seconds);
+        }
+        if let Some(proxy) = &self.proxy {
+            config.proxy = Some(format!("http://{proxy}"));
+        }
     }
 
     /// The arguments as options.
@@ -109,26 +116,8 @@ impl DeviceArgs {
 }
 
 /// Takes a TLS version by its number.
-#[derive(Debug, Clone, Copy)]
-struct TlsVersion;
-
-impl TypedValueParser for TlsVersion {
-    type Value = TlsVersions;
-
-    fn parse_ref(
-        &self,
-        command: &Command,
-        arg: Option<&Arg>,
-        value: &OsStr,
-    ) -> Result<TlsVersions, clap::Error> {
-        let text = PossibleValuesParser::new(["auto", "1.2", "1.3"]).parse_ref(command, arg, value)?;
-        tls_versions(&text)
-            .map_err(|error| clap::Error::raw(ErrorKind::InvalidValue, error).with_cmd(command))
-    }
-
-    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = clap::builder::PossibleValue> + '_>> {
-        Some(Box::new(["auto", "1.2", "1.3"].into_iter().map(clap::builder::PossibleValue::new)))
-    }
+fn tls_version() -> impl TypedValueParser<Value = TlsVersions> {
+    PossibleValuesParser::new(TLS_VERSIONS.map(|(name, _)| name)).try_map(|text| tls_versions(&text))
 }
 
 /// Takes the address of a proxy. Its error is its own, since clap's would repeat the value, which may hold a password.

@@ -1,6 +1,6 @@
 //! A device that is ready to connect.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +27,7 @@ pub struct Device {
     thing: String,
     topic_prefix: String,
     certificate: Certificate,
+    certificate_file: Option<PathBuf>,
     identity: ClientIdentity,
     tls: Arc<ClientConfig>,
     proxy: Option<Proxy>,
@@ -109,6 +110,21 @@ impl Device {
     pub fn certificate(&self) -> &Certificate {
         &self.certificate
     }
+
+    /// The file that the certificate was read from; `None`: it is in the token.
+    pub fn certificate_file(&self) -> Option<&Path> {
+        self.certificate_file.as_deref()
+    }
+
+    /// A request for another certificate for the same key (PKCS#10, in PEM), in the thing's name. It costs a signature in the chip, and
+    /// blocks the thread meanwhile.
+    ///
+    /// # Errors
+    /// The chip does not sign.
+    pub fn certificate_request(&self) -> Result<String, se050_key::Error> {
+        // A thing's name has up to 128 characters, a common name 64 (RFC 5280, appendix A.1); AWS IoT does not look at it.
+        self.identity.key().certificate_request(&format!("{:.64}", self.thing))
+    }
 }
 
 /// All that is known of a device's connection before its token is opened: the options, completed by the device configuration.
@@ -155,17 +171,27 @@ impl DeviceSettings {
         Ok(self.endpoint.as_deref().ok_or(missing)?)
     }
 
-    /// The HTTP proxy to go through, if any: the one that the program was told, else the one that the environment names for the
-    /// endpoint (`HTTPS_PROXY`, `NO_PROXY`), else the device configuration's.
+    /// The private key.
+    ///
+    /// # Errors
+    /// None was named.
+    pub fn key(&self) -> anyhow::Result<&Selector> {
+        let missing = MissingOption(
+            "the private key is missing: --key-label <LABEL>, SE050_KEY_LABEL, or --config <FILE>",
+        );
+        Ok(self.key.as_ref().ok_or(missing)?)
+    }
+
+    /// The HTTP proxy to go through to that host, if any: the one that the program was told, else the one that the environment
+    /// names for the host (`HTTPS_PROXY`, `NO_PROXY`), else the device configuration's.
     ///
     /// # Errors
     /// The environment's cannot be used.
-    pub fn proxy(&self) -> Result<Option<Proxy>, aws_iot_mqtt::Error> {
+    pub fn proxy_to(&self, host: &str) -> Result<Option<Proxy>, aws_iot_mqtt::Error> {
         if self.proxy.is_some() {
             return Ok(self.proxy.clone());
         }
-        let environment = self.endpoint.as_deref().map(Proxy::from_environment).transpose()?.flatten();
-        Ok(environment.or_else(|| self.config_proxy.clone()))
+        Ok(Proxy::from_environment(host)?.or_else(|| self.config_proxy.clone()))
     }
 
     /// The authorities that are trusted.
@@ -190,7 +216,8 @@ impl DeviceSettings {
         let identity = ClientIdentity::new(key, &certificate)?;
         let tls =
             ClientConfigBuilder::new(&identity, self.roots()?).tls_versions(self.tls_versions).build()?;
-        let (endpoint, proxy) = (self.endpoint()?.to_owned(), self.proxy()?);
+        let endpoint = self.endpoint()?.to_owned();
+        let proxy = self.proxy_to(&endpoint)?;
         let client_id = self.client_id_of(&certificate);
         Ok(Device {
             endpoint,
@@ -199,6 +226,7 @@ impl DeviceSettings {
             topic_prefix: self.topic_prefix.unwrap_or_else(|| client_id.clone()),
             client_id,
             certificate,
+            certificate_file: self.certificate_file,
             identity,
             tls: Arc::new(tls),
             proxy,

@@ -64,7 +64,7 @@ pub fn failure_log(error: &anyhow::Error) -> String {
 
 /// What the PKCS#11 module has logged, indented under a heading; empty where its log is not kept aside, or it has logged nothing.
 pub fn module_log() -> String {
-    let lines = se050_key::module_log::lines();
+    let lines = se050_key::stdout::log_lines();
     if lines.is_empty() {
         return String::new();
     }

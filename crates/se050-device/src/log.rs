@@ -58,7 +58,7 @@ impl LogArgs {
     pub fn standard_output(&self) -> io::Result<File> {
         let output = se050_key::stdout::set_aside()?;
         if self.level() < LevelFilter::INFO {
-            se050_key::module_log::keep()?;
+            se050_key::stdout::keep_log()?;
         }
         Ok(output)
     }

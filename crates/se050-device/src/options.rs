@@ -72,12 +72,9 @@ impl DeviceOptions {
     pub fn open(self) -> anyhow::Result<Device> {
         let settings = self.settings()?;
         settings.endpoint()?;
-        let missing = MissingOption(
-            "the private key is missing: --key-label <LABEL>, SE050_KEY_LABEL, or --config <FILE>",
-        );
-        let key = settings.key.as_ref().ok_or(missing)?;
         let file = settings.certificate_file.as_deref();
-        let opened = settings.token.open(key, settings.certificate.as_ref(), file, NO_CERTIFICATE)?;
+        let opened =
+            settings.token.open(settings.key()?, settings.certificate.as_ref(), file, NO_CERTIFICATE)?;
         let KeyAndCertificate { key, certificate, .. } = opened;
         settings.device(key, certificate)
     }
@@ -154,7 +151,7 @@ impl DeviceOptions {
             certificate,
             certificate_file,
             ca_file: self.ca_file.or(lower.ca_file),
-            token: self.token.or(lower.token, self.key.as_slice()),
+            token: self.token.or(lower.token, self.key.as_ref().as_slice()),
             key: self.key.or(lower.key),
             tls_versions: self.tls_versions.or(lower.tls_versions),
             proxy: self.proxy.or(lower.proxy),
@@ -163,7 +160,7 @@ impl DeviceOptions {
     }
 
     fn from_environment(variable: impl Fn(&str) -> Option<OsString>) -> anyhow::Result<Self> {
-        let path = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let path = |name: &str| path(&variable, name);
         Ok(Self {
             config: path(CONFIG_VARIABLE),
             endpoint: parsed(&variable, "SE050_ENDPOINT")?,
@@ -210,13 +207,14 @@ impl DeviceOptions {
 }
 
 /// The TLS versions by their numbers.
+pub(crate) const TLS_VERSIONS: [(&str, TlsVersions); 3] =
+    [("auto", TlsVersions::Auto), ("1.2", TlsVersions::Tls12), ("1.3", TlsVersions::Tls13)];
+
 pub(crate) fn tls_versions(text: &str) -> anyhow::Result<TlsVersions> {
-    match text {
-        "auto" => Ok(TlsVersions::Auto),
-        "1.2" => Ok(TlsVersions::Tls12),
-        "1.3" => Ok(TlsVersions::Tls13),
-        _ => bail!("{text:?} is no TLS version: auto, 1.2 or 1.3"),
-    }
+    let known = TLS_VERSIONS.into_iter().find(|(name, _)| *name == text);
+    known
+        .map(|(_, versions)| versions)
+        .with_context(|| format!("{text:?} is no TLS version: auto, 1.2 or 1.3"))
 }
 
 /// A proxy that a flag or the device configuration names: both can be read by others, so neither may hold a password.
@@ -228,6 +226,11 @@ pub(crate) fn proxy(text: &str) -> anyhow::Result<Proxy> {
         );
     }
     Ok(text.parse()?)
+}
+
+/// The file that the variable names; an empty one says nothing.
+pub(crate) fn path(variable: &impl Fn(&str) -> Option<OsString>, name: &str) -> Option<PathBuf> {
+    variable(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 /// The variable's value; an empty one says nothing.
@@ -329,7 +332,15 @@ mod tests {
             ..options()
         };
         let nothing = |_: &str| None;
+        // Its label only looks like an attribute that names the token.
+        let label = DeviceOptions { key: Some("pkcs11:object=token=x".parse().unwrap()), ..options() };
         for (case, settings, expected) in [
+            (
+                "a URI that does not name the token",
+                label.completed_by(environment),
+                "environment.example 2 environment pkcs11:object=token=x - - environment.pem environment.so environment environment.pin \
+                 Tls13 32s",
+            ),
             (
                 "the configuration alone",
                 options().completed_by(nothing),
@@ -368,7 +379,7 @@ mod tests {
         let options = DeviceOptions { config: Some(config(directory.path())), ..DeviceOptions::default() };
         let flag = DeviceOptions { proxy: Some(proxy("flag:2").unwrap()), ..options.clone() };
         for (options, expected) in [(options, "config:1"), (flag, "flag:2")] {
-            let found = options.completed_by(|_| None).unwrap().proxy().unwrap().unwrap();
+            let found = options.completed_by(|_| None).unwrap().proxy_to("host").unwrap().unwrap();
             assert_eq!(found.to_string(), expected);
         }
         let error = proxy("http://me:s3cret@proxy:1").unwrap_err().to_string();

@@ -5,9 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use se050_key::{Certificate, Error, Key, NXP_MODULE, Pin, Selector, Token, TokenBuilder, TokenInfo};
+use se050_key::{
+    Certificate, Error, Key, NXP_MODULE, Pin, Pkcs11Uri, Selector, Token, TokenBuilder, TokenInfo,
+};
 
-use crate::options::parsed;
+use crate::options::{parsed, path};
 
 /// What to say of a file with several certificates, of which the first is not the key's.
 const NOT_FIRST: &str = "of several certificates in a file, the first has to be the device's own";
@@ -55,30 +57,51 @@ impl TokenArgs {
         no_certificate: &'static str,
     ) -> anyhow::Result<KeyAndCertificate> {
         let selectors: Vec<_> = [Some(key), certificate].into_iter().flatten().collect();
-        let token = or_ask(self.builder(&selectors)?)?;
-        let found = match file {
+        let token = self.token(&selectors)?;
+        let (key, certificate) = match file {
             Some(file) => {
                 let certificate = Certificate::from_file(file)?;
-                token.key(key, &certificate).map(|key| (key, certificate.clone())).map_err(
-                    |error| match error {
-                        Error::KeyMismatch { .. } if !certificate.intermediates().is_empty() => {
-                            anyhow::Error::new(error).context(NOT_FIRST)
-                        }
-                        error => error.into(),
-                    },
-                )
-            }
-            None => token.identity(key, certificate).map_err(|error| match error {
-                Error::NoCertificateKnown { .. } | Error::NotFound { class: "certificate", .. }
-                    if certificate.is_none() =>
-                {
-                    anyhow::Error::new(error).context(no_certificate)
+                match token.key(key, &certificate) {
+                    Err(error @ Error::KeyMismatch { .. }) if !certificate.intermediates().is_empty() => {
+                        return Err(anyhow::Error::new(error).context(NOT_FIRST));
+                    }
+                    key => (key?, certificate),
                 }
-                error => error.into(),
-            }),
+            }
+            None => match token.identity(key, certificate) {
+                Err(
+                    error @ (Error::NoCertificateKnown { .. } | Error::NotFound { class: "certificate", .. }),
+                ) if certificate.is_none() => return Err(anyhow::Error::new(error).context(no_certificate)),
+                found => found?,
+            },
         };
-        let (key, certificate) = found?;
         Ok(KeyAndCertificate { key, certificate, token: token.info().clone() })
+    }
+
+    /// Opens the token in which those objects are. Where a PIN is missing, or only one try is left, whoever sits at the terminal is
+    /// asked.
+    ///
+    /// # Errors
+    /// As [`TokenArgs::builder`] and [`TokenBuilder::open`].
+    pub fn token(&self, selectors: &[&Selector]) -> anyhow::Result<Token> {
+        let builder = self.builder(selectors)?;
+        let error = match builder.clone().open() {
+            Ok(token) => return Ok(token),
+            Err(error) => error,
+        };
+        let (label, last_try) = match &error {
+            Error::PinMissing { label } => (label, false),
+            Error::PinFinalTry { label } => (label, true),
+            _ => return Err(error.into()),
+        };
+        match Pin::prompt(label, last_try).context("cannot ask for the PIN on the terminal")? {
+            Some(pin) => Ok(builder.pin(pin).open()?),
+            None if last_try => Err(error.into()),
+            None => {
+                Err(anyhow::Error::new(error)
+                    .context("no PIN: --pin-file FILE, or SE050_PIN in the environment"))
+            }
+        }
     }
 
     /// How to open the token in which those objects are.
@@ -87,10 +110,10 @@ impl TokenArgs {
     /// What a PKCS#11 URI says contradicts the other arguments; the PIN cannot be read.
     pub fn builder(&self, selectors: &[&Selector]) -> anyhow::Result<TokenBuilder> {
         let args = self.completed(selectors)?;
-        let mut builder = Token::builder(self.module(selectors)?).token_label(args.token_label.as_deref());
+        let mut builder =
+            Token::builder(args.module_joined_with(selectors)?).token_label(args.token_label.as_deref());
         // A PIN of the environment is for the token of which nothing else is said.
-        let source =
-            selectors.iter().any(|selector| selector.uri().is_some_and(|uri| uri.pin_source().is_some()));
+        let source = uris(selectors).any(|uri| uri.pin_source().is_some());
         if args.pin_file.is_some() || !source {
             builder = builder.pin(Pin::find(args.pin_file.as_deref())?);
         }
@@ -105,7 +128,11 @@ impl TokenArgs {
     /// # Errors
     /// A PKCS#11 URI names another one.
     pub fn module(&self, selectors: &[&Selector]) -> anyhow::Result<PathBuf> {
-        let mut module = self.completed(selectors)?.pkcs11_lib;
+        self.completed(selectors)?.module_joined_with(selectors)
+    }
+
+    fn module_joined_with(&self, selectors: &[&Selector]) -> anyhow::Result<PathBuf> {
+        let mut module = self.pkcs11_lib.clone();
         let canonical = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         for selector in selectors {
             let Some(named) = selector.uri().and_then(|uri| uri.module_path()) else { continue };
@@ -123,25 +150,22 @@ impl TokenArgs {
     /// What was said here, completed by the environment.
     fn completed(&self, selectors: &[&Selector]) -> anyhow::Result<Self> {
         let environment = Self::from_environment(&|variable: &str| std::env::var_os(variable))?;
-        let selectors: Vec<Selector> = selectors.iter().map(|selector| (*selector).clone()).collect();
-        Ok(self.clone().or(environment, &selectors))
+        Ok(self.clone().or(environment, selectors))
     }
 
     pub(crate) fn from_environment(variable: &impl Fn(&str) -> Option<OsString>) -> anyhow::Result<Self> {
-        let path = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         Ok(Self {
-            pkcs11_lib: path("SE050_PKCS11_LIB"),
+            pkcs11_lib: path(variable, "SE050_PKCS11_LIB"),
             token_label: parsed(variable, "SE050_TOKEN_LABEL")?,
-            pin_file: path("SE050_PIN_FILE"),
+            pin_file: path(variable, "SE050_PIN_FILE"),
         })
     }
 
     /// What is said here comes first; what neither it nor a URI among the selectors says, comes from `lower`.
-    pub(crate) fn or(self, lower: Self, selectors: &[Selector]) -> Self {
-        let uris = || selectors.iter().filter_map(|selector| Some((selector.as_str(), selector.uri()?)));
-        let names_module = uris().any(|(_, uri)| uri.module_path().is_some());
-        let names_token = uris().any(|(text, _)| text.contains("token="));
-        let names_pin = uris().any(|(_, uri)| uri.pin_source().is_some());
+    pub(crate) fn or(self, lower: Self, selectors: &[&Selector]) -> Self {
+        let names_module = uris(selectors).any(|uri| uri.module_path().is_some());
+        let names_token = uris(selectors).any(|uri| uri.token().is_some());
+        let names_pin = uris(selectors).any(|uri| uri.pin_source().is_some());
         Self {
             pkcs11_lib: self.pkcs11_lib.or(lower.pkcs11_lib.filter(|_| !names_module)),
             token_label: self.token_label.or(lower.token_label.filter(|_| !names_token)),
@@ -150,18 +174,6 @@ impl TokenArgs {
     }
 }
 
-/// Opens the token. Where a PIN is missing, or only one try is left, whoever sits at the terminal is asked.
-fn or_ask(builder: TokenBuilder) -> anyhow::Result<Token> {
-    let (error, label, last_try) = match builder.clone().open() {
-        Err(Error::PinMissing { label }) => (Error::PinMissing { label: label.clone() }, label, false),
-        Err(Error::PinFinalTry { label }) => (Error::PinFinalTry { label: label.clone() }, label, true),
-        opened => return Ok(opened?),
-    };
-    match Pin::prompt(&label, last_try).context("cannot ask for the PIN on the terminal")? {
-        Some(pin) => Ok(builder.pin(pin).open()?),
-        None if last_try => Err(error.into()),
-        None => {
-            Err(anyhow::Error::new(error).context("no PIN: --pin-file FILE, or SE050_PIN in the environment"))
-        }
-    }
+fn uris<'a>(selectors: &[&'a Selector]) -> impl Iterator<Item = &'a Pkcs11Uri> {
+    selectors.iter().filter_map(|selector| selector.uri())
 }

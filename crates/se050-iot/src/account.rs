@@ -25,6 +25,7 @@ impl Account {
     /// Asks AWS which account it is; refuses another one than `--account` names.
     pub(crate) async fn connect(args: &AwsArgs) -> anyhow::Result<Self> {
         let provisioner = Provisioner::new(&aws_client_config(&args.options()).await?)?;
+        let provisioner = provisioner.with_command_options(&args.words());
         if let Some(account) = &args.account {
             provisioner.require_account(account).await?;
         }
@@ -91,7 +92,7 @@ impl DeviceList {
 pub(crate) fn step_json(step: &aws_iot_provision::Step) -> Value {
     let described = step.describe();
     json!({
-        "step": described.kind.name(), "name": described.name, "outcome": described.outcome, "note": described.note,
+        "step": described.kind, "name": described.name, "outcome": described.outcome, "note": described.note,
     })
 }
 

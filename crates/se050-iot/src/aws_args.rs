@@ -39,16 +39,18 @@ impl AwsArgs {
         }
     }
 
-    /// The same arguments for a command that is printed, each behind a space.
+    /// What says which account is meant, for commands that are printed: each option behind a space, as the AWS CLI has them, too.
     pub(crate) fn words(&self) -> String {
-        let texts = [
-            ("--region", &self.region),
-            ("--profile", &self.profile),
-            ("--account", &self.account),
-            ("--endpoint-url", &self.endpoint_url),
-        ];
-        let given = texts.into_iter().filter_map(|(name, text)| Some((name, text.as_deref()?)));
-        given.map(|(name, text)| format!(" {name} {}", quoted(text))).collect()
+        let options =
+            [("region", &self.region), ("profile", &self.profile), ("endpoint-url", &self.endpoint_url)];
+        let given = options.into_iter().filter_map(|(name, text)| Some((name, text.as_deref()?)));
+        given.map(|(name, text)| format!(" --{name} {}", quoted(text))).collect()
+    }
+
+    /// [`Self::words`], and the guard, for commands of this program.
+    pub(crate) fn guarded_words(&self) -> String {
+        let account = self.account.as_ref().map(|account| format!(" --account {account}"));
+        self.words() + &account.unwrap_or_default()
     }
 
     pub(crate) fn is_local(&self) -> bool {

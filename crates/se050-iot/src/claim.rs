@@ -17,6 +17,7 @@ use se050_device::{DeviceArgs, DeviceSettings};
 use se050_key::{Certificate, Key, Selector};
 use tokio::time::{Instant, sleep};
 
+use crate::connection::name_and_value;
 use crate::exit::Exit;
 use crate::files;
 use crate::terminal::say;
@@ -36,7 +37,9 @@ In this order:
 
 The private key stays in the chip, which signs the request for the certificate. The new certificate is a file beside the device
 configuration. The claim's two files are removed once the device has connected with it.
-With --renew, the device connects under its own client id, which ends the connection of an application that has it.";
+With --renew, the device connects under its own client id, as its policy wants it: an application that is connected under that id loses its
+connection, and what AWS IoT holds for it in a persistent session. Stop the application before, or let it renew the certificate itself
+over its own connection: docs/device-services.md shows how.";
 
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
@@ -60,7 +63,7 @@ pub(crate) struct ClaimArgs {
     #[arg(long, visible_alias = "thing", value_name = "NAME")]
     thing_name: Option<String>,
     /// Another parameter of the template; may be repeated
-    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
+    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = name_and_value)]
     parameters: Vec<(String, String)>,
     /// Where the device configuration is written, with the certificate beside it
     #[arg(long, value_name = "FILE", default_value = "device.toml")]
@@ -69,18 +72,10 @@ pub(crate) struct ClaimArgs {
     device: DeviceArgs,
 }
 
-fn parameter(text: &str) -> Result<(String, String), String> {
-    let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
-    pair.map(|(name, value)| (name.to_owned(), value.to_owned())).ok_or_else(|| "write NAME=VALUE".to_owned())
-}
-
 pub(crate) fn run(args: &ClaimArgs) -> anyhow::Result<Exit> {
     let settings = args.device.options().settings()?;
     let endpoint = settings.endpoint()?.to_owned();
-    let selector = settings
-        .key
-        .clone()
-        .context("the private key is missing: --key-label <LABEL>, or --config <FILE>")?;
+    let selector = settings.key()?.clone();
     let target = args.target()?;
     let (key, current) = if args.renew {
         let (label, file) = (settings.certificate.as_ref(), settings.certificate_file.as_deref());
@@ -88,20 +83,29 @@ pub(crate) fn run(args: &ClaimArgs) -> anyhow::Result<Exit> {
             settings.token.open(&selector, label, file, "the certificate that is in use is needed")?;
         (opened.key, Some(opened.certificate))
     } else {
-        (settings.token.builder(&[&selector])?.open()?.key(&selector, None)?, None)
+        (settings.token.token(&[&selector])?.key(&selector, None)?, None)
     };
     let parameters = args.parameters(&target);
     let common_name = target.thing.clone().unwrap_or_else(|| "se050".to_owned());
-    let request = key.certificate_request(&common_name)?;
+    // A thing's name has up to 128 characters, a common name 64 (RFC 5280, appendix A.1); AWS IoT does not look at it.
+    let request = key.certificate_request(&format!("{common_name:.64}"))?;
     let builder = match (current, &args.claim_cert, &args.claim_key) {
-        (Some(certificate), ..) => settings.clone().device(key.clone(), certificate)?.client(),
+        (Some(certificate), ..) => {
+            let device = settings.clone().device(key.clone(), certificate)?;
+            say!(
+                "connecting as client '{}': an application that is connected under this id loses its connection, and what AWS IoT \
+                 holds for it in a persistent session",
+                device.client_id()
+            );
+            device.client()
+        }
         (None, Some(certificate), Some(private)) => {
             let tls = claim_tls(&settings, certificate, private)?;
             // Any number of devices share the claim: each needs a client id of its own.
             let id = settings.client_id.clone().or_else(|| target.thing.clone());
             let id = id.unwrap_or_else(|| format!("claim-{:.16}", key.public_key().fingerprint()));
             let builder = Client::builder(&endpoint, &id, tls).port(settings.port);
-            match settings.proxy()? {
+            match settings.proxy_to(&endpoint)? {
                 Some(proxy) => builder.proxy(proxy),
                 None => builder,
             }
@@ -130,7 +134,7 @@ pub(crate) fn run(args: &ClaimArgs) -> anyhow::Result<Exit> {
                 fresh.display()
             )
         })?;
-        target.put(&thing, &selector, &settings, &fresh)?;
+        target.put(&thing, &selector, &settings, args, &fresh)?;
         if let (Some(certificate), Some(key), false) = (&args.claim_cert, &args.claim_key, args.keep_claim) {
             for file in [key, certificate] {
                 std::fs::remove_file(file)
@@ -187,29 +191,33 @@ impl Target {
         thing: &str,
         key: &Selector,
         settings: &DeviceSettings,
+        args: &ClaimArgs,
         fresh: &Path,
     ) -> anyhow::Result<()> {
         if self.certificate.exists() {
+            // A copy: the device configuration names a certificate at each moment, should the power fail.
             let old = files::with_ending(&self.certificate, "old");
-            std::fs::rename(&self.certificate, &old)
-                .with_context(|| format!("cannot write {}", old.display()))?;
+            let current = std::fs::read(&self.certificate);
+            let current = current.with_context(|| format!("cannot read {}", self.certificate.display()))?;
+            files::write_whole(&old, &current)?;
             say!(
                 "the old certificate is kept in {}; it is ACTIVE until an operator deactivates it",
                 old.display()
             );
         }
-        let renamed = std::fs::rename(fresh, &self.certificate);
-        renamed.with_context(|| format!("cannot write {}", self.certificate.display()))?;
+        files::rename(fresh, &self.certificate)?;
         let mut config = match &self.before {
             Some(before) => before.clone(),
             None => {
                 let mut config =
                     DeviceConfig::new(settings.endpoint()?, thing, KeyConfig::from(key.to_string().as_str()));
                 config.port = settings.port;
-                config.ca_file = absolute(settings.ca_file.as_deref())?;
-                config.key.pkcs11_lib = absolute(settings.token.pkcs11_lib.as_deref())?;
+                config.ca_file = settings.ca_file.as_deref().map(files::absolute).transpose()?;
+                config.key.pkcs11_lib =
+                    settings.token.pkcs11_lib.as_deref().map(files::absolute).transpose()?;
                 config.key.token_label = settings.token.token_label.clone();
-                config.key.pin_file = absolute(settings.token.pin_file.as_deref())?;
+                config.key.pin_file = settings.token.pin_file.as_deref().map(files::absolute).transpose()?;
+                args.device.put_connection_into(&mut config);
                 config
             }
         };
@@ -219,11 +227,6 @@ impl Target {
         say!("written: {} and {}", self.config.display(), self.certificate.display());
         Ok(())
     }
-}
-
-fn absolute(path: Option<&Path>) -> anyhow::Result<Option<String>> {
-    let absolute = path.map(std::path::absolute).transpose()?;
-    Ok(absolute.map(|path| path.display().to_string()))
 }
 
 /// TLS with the claim certificate, whose key is a file.

@@ -12,9 +12,8 @@ use tokio::sync::mpsc;
 use crate::duration::duration;
 use crate::exit::Exit;
 use crate::handler::{AFTER_HELP, End, Handler};
-use crate::jobs::report;
 use crate::service::{Service, ServiceArgs};
-use crate::terminal::say;
+use crate::terminal::{say, sentence};
 
 /// How long AWS IoT keeps commands for a device that is away, unless said otherwise. It keeps a session for 7 days at most.
 const SESSION: &str = "24h";
@@ -76,11 +75,11 @@ async fn serve(service: &mut Service, handler: &Handler, journal: &Path) -> anyh
             match service.or_stop(async { Ok(commands.report_unfinished().await) }).await? {
                 Ok(Ok(())) => unreported = false,
                 Ok(Err(error)) if error.is_transient() => {
-                    say!("{}; once more after the next connection", report(&error))
+                    say!("{}; once more after the next connection", sentence(&error))
                 }
                 // AWS IoT no longer wants to know; the next ones may be told.
                 Ok(Err(error @ aws_iot_device::Error::CommandRejected { .. })) => {
-                    say!("{}", report(&error));
+                    say!("{}", sentence(&error));
                     continue;
                 }
                 Ok(Err(error)) => return Err(error.into()),
@@ -109,16 +108,18 @@ async fn serve(service: &mut Service, handler: &Handler, journal: &Path) -> anyh
         match service.or_stop(async { Ok(handled.await) }).await? {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => {
-                say!("{}", report(&error));
+                say!("{}", sentence(&error));
                 unreported = true;
                 if !error.is_transient() && !matches!(error, aws_iot_device::Error::CommandRejected { .. }) {
                     return Err(error.into());
                 }
             }
             Err(exit) => {
-                // What is under way is not silently forgotten; where this fails, the next start does it.
-                if let Err(error) = commands.report_unfinished().await {
-                    say!("{}", report(&error));
+                // What is under way is not silently forgotten; where this fails, or a second signal ends it, the next start does it.
+                if let Ok(Err(error)) =
+                    service.or_stop(async { Ok(commands.report_unfinished().await) }).await?
+                {
+                    say!("{}", sentence(&error));
                 }
                 return Ok(exit);
             }

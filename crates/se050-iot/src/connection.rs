@@ -1,4 +1,4 @@
-//! What `pub` and `sub` share: the connection, and the exit status of its errors.
+//! What the commands that connect share: arguments, the connection, and the exit status of its errors.
 
 use std::time::Duration;
 
@@ -11,6 +11,8 @@ use crate::terminal::say;
 
 /// As [`Builder::connect_deadline`] has it: until when further attempts begin.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(15);
+/// 100 years. A clock cannot count on for as long as a `Duration` can say.
+const LONGEST_SECONDS: f64 = 100.0 * 365.0 * 86_400.0;
 /// EX_UNAVAILABLE of sysexits.h: there is no connection to the server.
 const UNAVAILABLE: u8 = 69;
 /// EX_NOPERM of sysexits.h: the server refuses this device, or what it asks for.
@@ -99,17 +101,22 @@ pub(crate) fn qos(text: &str) -> Result<QoS, String> {
 /// A number of seconds, such as 10 or 0.5.
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    if seconds > LONGEST_SECONDS {
+        return Err("longer than 100 years".to_owned());
+    }
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+/// `NAME=VALUE`; the value may be empty.
+pub(crate) fn name_and_value(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
+    pair.map(|(name, value)| (name.to_owned(), value.to_owned())).ok_or_else(|| "write NAME=VALUE".to_owned())
 }
 
 /// The status with which the command ends because of this error.
 pub(crate) fn exit_status(error: &anyhow::Error) -> u8 {
     let status = se050_device::exit_status(error);
-    let mqtt = error.chain().find_map(|cause| {
-        // aws-iot-device has it in a box.
-        cause.downcast_ref::<Error>().or_else(|| cause.downcast_ref::<Box<Error>>().map(|error| &**error))
-    });
-    match mqtt {
+    match error.chain().find_map(|cause| cause.downcast_ref::<Error>()) {
         Some(mqtt) if status == 1 => of_connection(mqtt),
         _ => status,
     }
@@ -139,5 +146,19 @@ fn of_connection(error: &Error) -> u8 {
         | Error::KeepAlive { .. }
         | Error::Lost { .. } => UNAVAILABLE,
         _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_that_no_clock_can_wait_for_are_refused() {
+        assert_eq!(seconds("0.5").unwrap(), Duration::from_millis(500));
+        assert!(Instant::now().checked_add(seconds("3153600000").unwrap()).is_some());
+        for wrong in ["1e19", "3153600001", "1e400", "inf", "-1", "nan", ""] {
+            assert!(seconds(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -36,11 +36,15 @@ pub(crate) struct CredentialsArgs {
 }
 
 pub(crate) fn run(args: &CredentialsArgs, out: &mut Escaping<File>) -> anyhow::Result<()> {
+    let host = &args.credential_endpoint;
+    let proxy = args.service.device.options().settings()?.proxy_to(host)?;
     let device = args.service.device.open()?;
     let thing = args.service.thing(&device);
-    let provider =
-        CredentialProvider::new(&args.credential_endpoint, &args.role_alias, device.tls().clone())?;
+    let provider = CredentialProvider::new(host, &args.role_alias, device.tls().clone())?;
     let mut provider = provider.port(args.credential_port).thing(&thing)?;
+    if let Some(proxy) = proxy {
+        provider = provider.proxy(proxy);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let credentials = runtime.block_on(provider.credentials())?;
     writeln!(out, "{}", credentials.to_process_json()).context("cannot write to standard output")

@@ -1,6 +1,7 @@
 //! Files that stand beside a list, and appear only whole.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -16,15 +17,28 @@ pub(crate) fn write(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     }
 }
 
-/// Under its name only when it is whole.
+/// Under its name only when it is whole, also should the power fail.
 pub(crate) fn write_whole(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     let partial = with_ending(path, "partial");
-    let written = fs::write(&partial, content).and_then(|()| fs::rename(&partial, path));
-    if written.is_err() {
+    let written = File::create(&partial).and_then(|mut file| {
+        file.write_all(content)?;
+        file.sync_all()
+    });
+    let written = written.with_context(|| format!("cannot write {}", path.display()));
+    let placed = written.and_then(|()| rename(&partial, path));
+    if placed.is_err() {
         // The error to tell is the one before.
         let _ = fs::remove_file(&partial);
     }
-    written.with_context(|| format!("cannot write {}", path.display()))
+    placed
+}
+
+/// Gives a file another name, and returns when the disk has it.
+pub(crate) fn rename(from: &Path, to: &Path) -> anyhow::Result<()> {
+    let directory = to.parent().filter(|directory| !directory.as_os_str().is_empty());
+    let renamed =
+        fs::rename(from, to).and_then(|()| File::open(directory.unwrap_or(Path::new(".")))?.sync_all());
+    renamed.with_context(|| format!("cannot write {}", to.display()))
 }
 
 /// Tells before anything is registered whether a file can be written there.
@@ -46,6 +60,13 @@ pub(crate) fn beside(list: &Path, ending: &str) -> PathBuf {
     let list = if named { list.to_owned() } else { fs::canonicalize(list).unwrap_or(list.to_owned()) };
     // `fleet/` means the directory itself, so that its report does not land in it.
     with_ending(&list.components().collect::<PathBuf>(), ending)
+}
+
+/// As text, from the root: the program that reads it may run in another directory.
+pub(crate) fn absolute(path: &Path) -> anyhow::Result<String> {
+    let path =
+        std::path::absolute(path).with_context(|| format!("cannot tell where {} is", path.display()))?;
+    Ok(path.display().to_string())
 }
 
 pub(crate) fn with_ending(path: &Path, ending: &str) -> PathBuf {

@@ -3,6 +3,7 @@
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteEx
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+use tokio::{join, select};
 
 use crate::terminal::say;
 
@@ -19,6 +21,9 @@ use crate::terminal::say;
 const REJECTED: i32 = 65;
 /// How long a handler that was told to end (SIGTERM) may take.
 const ENDING: Duration = Duration::from_secs(10);
+/// How long the rest of its output is read once the handler has ended: a process that it has left behind may hold the pipes open
+/// for as long as it lives.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Longest line of a handler's output that is kept together, in bytes: what AWS IoT takes for a value.
 const LINE_BYTES: u64 = 1024;
 
@@ -97,32 +102,45 @@ impl Handler {
                 }
             }
         };
-        let listen = async move {
-            let mut last = String::new();
-            let Some(stderr) = stderr else { return last };
+        let mut last = String::new();
+        let listen = async {
+            let Some(stderr) = stderr else { return };
             let mut lines = BufReader::new(stderr);
             while let Some(line) = next_line(&mut lines).await {
                 say!("handler: {line}");
                 last = line;
             }
-            last
         };
-        let output = async { tokio::join!(feed, read, listen) };
-        let ended = match self.timeout {
-            None => Some(tokio::join!(output, child.0.wait())),
-            Some(limit) => timeout(limit, async { tokio::join!(output, child.0.wait()) }).await.ok(),
+        let ended = {
+            let mut talk = pin!(async { join!(feed, read, listen) });
+            let mut has_said_all = false;
+            let exit = async {
+                select! {
+                    _ = &mut talk => {
+                        has_said_all = true;
+                        child.0.wait().await
+                    }
+                    status = child.0.wait() => status,
+                }
+            };
+            let ended = match self.timeout {
+                None => Some(exit.await),
+                Some(limit) => timeout(limit, exit).await.ok(),
+            };
+            if ended.is_some() && !has_said_all {
+                let _ = timeout(LAST_WORDS, talk).await;
+            }
+            ended
         };
-        let Some((((), (), last), status)) = ended else {
-            child.end().await;
-            let limit = self.timeout.unwrap_or_default();
-            return End::Failed(
-                "HANDLER_TIMED_OUT",
-                format!("the handler took longer than {} s", limit.as_secs()),
-            );
-        };
-        match status {
-            Ok(status) => judge(status, last),
-            Err(error) => End::Failed("HANDLER_LOST", format!("cannot wait for the handler: {error}")),
+        match ended {
+            Some(Ok(status)) => judge(status, last),
+            Some(Err(error)) => End::Failed("HANDLER_LOST", format!("cannot wait for the handler: {error}")),
+            None => {
+                child.end().await;
+                let limit = self.timeout.unwrap_or_default();
+                let reason = format!("the handler took longer than {} s", limit.as_secs());
+                End::Failed("HANDLER_TIMED_OUT", reason)
+            }
         }
     }
 }

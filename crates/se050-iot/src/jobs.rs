@@ -15,10 +15,12 @@ use crate::duration::duration;
 use crate::exit::Exit;
 use crate::handler::{AFTER_HELP, End, Handler};
 use crate::service::{Service, ServiceArgs};
-use crate::terminal::{Escaping, say};
+use crate::terminal::{Escaping, say, sentence};
 
 /// Most pairs of status details (UpdateJobExecution), less the one for the reason.
 const VALUES: usize = 9;
+/// The pause before the end of a job is reported once more, where AWS IoT throttles or fails.
+const RETRY: Duration = Duration::from_secs(10);
 /// The longest value of a status detail, in characters (UpdateJobExecution).
 const VALUE_CHARACTERS: usize = 1024;
 
@@ -99,8 +101,10 @@ async fn work(
     // A task of its own, so that its output is read while a report waits for its answer.
     let document = job.document.to_string().into_bytes();
     let mut running = tokio::spawn(handler.clone().run(document, environment, values));
-    let mut details: Vec<(String, String)> =
-        job.status_details.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    let mut details = Vec::new();
+    for (name, value) in &job.status_details {
+        put(&mut details, (name.clone(), value.clone()));
+    }
     let end = loop {
         let ended = service.or_stop(async {
             Ok(tokio::select! {
@@ -114,18 +118,26 @@ async fn work(
             Ok(Ok(end)) => break end,
             Ok(Err(value)) => {
                 put(&mut details, value);
-                match jobs.progress(job, &status_details(&details, None)).await {
-                    Err(error) if error.is_transient() => say!("{}; the handler goes on", report(&error)),
-                    Err(error @ Error::JobRejected { .. }) => {
-                        say!("{}: the handler is ended", report(&error));
+                let progress = async { Ok(jobs.progress(job, &status_details(&details, None)).await) };
+                match service.or_stop(progress).await? {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) if error.is_transient() => {
+                        say!("{}; the handler goes on", sentence(&error));
+                    }
+                    Ok(Err(error @ Error::JobRejected { .. })) => {
+                        say!("{}: the handler is ended", sentence(&error));
                         running.abort();
                         return Ok(None);
                     }
-                    Err(error @ Error::Invalid { .. }) => {
+                    Ok(Err(error @ Error::Invalid { .. })) => {
                         details.pop();
-                        say!("{}: it is not reported", report(&error));
+                        say!("{}: it is not reported", sentence(&error));
                     }
-                    other => other?,
+                    Ok(Err(error)) => return Err(error.into()),
+                    Err(exit) => {
+                        running.abort();
+                        return Ok(Some(exit));
+                    }
                 }
             }
             Err(exit) => {
@@ -134,20 +146,25 @@ async fn work(
             }
         }
     };
+    let mut pause = Duration::ZERO;
     loop {
         let outcome = async {
-            match &end {
+            tokio::time::sleep(pause).await;
+            Ok(match &end {
                 End::Done => jobs.succeed(job, &status_details(&details, None)).await,
                 End::Rejected(reason) => jobs.reject(job, &status_details(&details, Some(reason))).await,
                 End::Failed(_, reason) => jobs.fail(job, &status_details(&details, Some(reason))).await,
-            }
+            })
         };
-        match service.or_stop(async { Ok(outcome.await) }).await? {
+        match service.or_stop(outcome).await? {
             Ok(Ok(())) => break,
-            Ok(Err(error)) if error.is_transient() => say!("{}; once more", report(&error)),
+            Ok(Err(error)) if error.is_transient() => {
+                say!("{}; once more in {} s", sentence(&error), RETRY.as_secs());
+                pause = RETRY;
+            }
             // Cancelled, or timed out: nothing is left to report.
             Ok(Err(error @ Error::JobRejected { .. })) => {
-                say!("{}", report(&error));
+                say!("{}", sentence(&error));
                 return Ok(None);
             }
             Ok(Err(error)) => return Err(error.into()),
@@ -161,7 +178,7 @@ async fn work(
     Ok(None)
 }
 
-/// The newest value of a name counts, and the newest names.
+/// Adds a status detail. The newest value of a name counts, and the newest names.
 fn put(details: &mut Vec<(String, String)>, (name, value): (String, String)) {
     details.retain(|(known, _)| *known != name);
     details.push((name, value));
@@ -181,16 +198,4 @@ fn status_details(details: &[(String, String)], reason: Option<&String>) -> Stat
         }
         None => details,
     }
-}
-
-/// The error with its causes, in one line.
-pub(crate) fn report(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -40,6 +40,7 @@ mod provision;
 mod publish;
 #[cfg(feature = "provision")]
 mod remove;
+mod round_trip;
 mod serve;
 mod service;
 mod shadow;
@@ -186,7 +187,7 @@ fn main() -> ExitCode {
     };
     let verbose = cli.command.is_verbose(cli.verbose);
     let status_of = cli.command.exit_status();
-    if !verbose && let Err(error) = se050_key::module_log::keep() {
+    if !verbose && let Err(error) = se050_key::stdout::keep_log() {
         return failed(error, "cannot keep the PKCS#11 module's log aside");
     }
     match run(cli.command, verbose, &mut out) {

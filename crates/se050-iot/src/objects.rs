@@ -46,7 +46,7 @@ enum State {
 }
 
 pub(crate) fn run(args: &ObjectsArgs, out: &mut impl Write) -> anyhow::Result<()> {
-    let token = args.token.builder(&[])?.open()?;
+    let token = args.token.token(&[])?;
     let info = token.info();
     let Some(order) = info.label_byte_order() else {
         anyhow::bail!(

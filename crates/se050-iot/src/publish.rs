@@ -14,7 +14,7 @@ use clap::{ArgGroup, Args, ValueEnum};
 use se050_device::{Device, DeviceArgs, Stop};
 use tokio::time::{Instant, sleep_until};
 
-use crate::connection::{Connection, qos, seconds};
+use crate::connection::{Connection, name_and_value, qos, seconds};
 use crate::exit::Exit;
 use crate::terminal::say;
 use input::{Input, Item};
@@ -96,11 +96,6 @@ pub(crate) struct PubArgs {
 enum Format {
     Bytes,
     Utf8,
-}
-
-fn name_and_value(text: &str) -> Result<(String, String), String> {
-    let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
-    pair.map(|(name, value)| (name.to_owned(), value.to_owned())).ok_or_else(|| "write NAME=VALUE".to_owned())
 }
 
 /// How the sending ended.

@@ -165,7 +165,7 @@ async fn many(
     let (stop, mut counts, bar) = (Stop::default(), Counts::default(), Bar::new(count));
     let work = async |plan: anyhow::Result<(usize, Plan)>| {
         let (number, plan) = plan?;
-        anyhow::Ok(fleet::apply(&account.provisioner, &plan, format!("device {number}"), &stop, |_| {}).await)
+        anyhow::Ok(fleet::apply(&account.provisioner, &plan, &format!("device {number}"), &stop).await)
     };
     fleet::in_order(read_plans(&path)?, concurrency, work, |row| {
         let row = row?;

@@ -31,6 +31,21 @@ macro_rules! say {
 }
 pub(crate) use say;
 
+/// An error with its causes in one line, without what a cause repeats.
+pub(crate) fn sentence(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let words = cause.to_string();
+        if !text.contains(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        source = cause.source();
+    }
+    text
+}
+
 /// Standard output with everything that is written to it escaped. What the commands print is text: PEM, JSON, lines.
 pub(crate) struct Escaping<W>(pub(crate) W);
 

@@ -6,18 +6,16 @@ mod certificate;
 mod certificate_file;
 mod certificate_request;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod key;
 mod lock;
-mod login;
 mod lookup;
 mod module;
-#[allow(unsafe_code, reason = "the C library's standard output, and the handler of a crash in the module")]
-pub mod module_log;
 mod object_id;
 mod opening;
 mod outage;
 mod pin;
-mod preflight;
 mod public_key;
 #[allow(unsafe_code, reason = "PKCS#11 is a C interface")]
 mod raw;
@@ -26,7 +24,10 @@ mod recovery;
 mod scheme;
 mod selector;
 mod session;
-#[allow(unsafe_code, reason = "whether standard output was closed is seen only before Rust's runtime starts")]
+#[allow(
+    unsafe_code,
+    reason = "the C library's standard output, a look at it before Rust's runtime, the handler of a crash"
+)]
 pub mod stdout;
 mod token;
 mod token_builder;
@@ -44,12 +45,11 @@ pub use lock::{ChipLock, Holder};
 pub use module::ModuleFile;
 pub use object_id::{FactoryKey, ObjectId};
 pub use pin::Pin;
-pub use preflight::{BusCheck, Preflight};
 pub use public_key::PublicKey;
 pub use scheme::{KeyKind, Scheme};
 pub use selector::Selector;
 pub use token::{NXP_MODULE, Token};
-pub use token_builder::TokenBuilder;
+pub use token_builder::{BusCheck, Preflight, TokenBuilder};
 pub use token_info::{ByteOrder, TokenInfo};
 pub(crate) use uri::ObjectType;
 pub use uri::Pkcs11Uri;

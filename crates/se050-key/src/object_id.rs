@@ -8,7 +8,7 @@ use crate::Error;
 /// The 32-bit id of an object in the SE050, e.g. `0xF0000110`.
 ///
 /// Parses from `0xF0000110` and `F0000110`. A label such as `sss:100100F0` may mean two ids, depending on the version of
-/// NXP's module: see [`Selector::object_ids`](crate::Selector::object_ids).
+/// NXP's module: see [`Selector`](crate::Selector).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectId(u32);
 

@@ -3,13 +3,15 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::bus::Bus;
 use crate::lock::{ChipLock, LockFile};
 use crate::module::{Module, canonical};
 use crate::outage::{Openings, SignOfLife};
-use crate::session::{ChipSession, Fault, Handles};
+use crate::pin::log_in;
+use crate::raw::RawSession;
+use crate::session::{ChipSession, Handles};
 use crate::watchdog::Watchdog;
 use crate::{CallError, Error, TokenBuilder, TokenInfo};
 
@@ -55,23 +57,34 @@ impl Opening {
         self.lock = None;
     }
 
-    /// A new session, logged in. `handles` are kept where they outlive a session.
-    pub(crate) fn session(&mut self, handles: &mut Handles) -> Result<ChipSession, Fault> {
-        self.take_bus()?;
-        // The token's flags tell how many tries of the PIN are left now.
+    /// Connects again to the process that has the module, where that is another one and an opening came before.
+    pub(crate) fn reconnect(&self) -> Result<(), CallError> {
+        if self.opened_before && self.module.is_remote() { self.module.reconnect() } else { Ok(()) }
+    }
+
+    /// The token's flags tell how many tries of the PIN are left now, and its slot may be another behind a new connection.
+    pub(crate) fn find_token_again(&mut self) -> Result<(), Error> {
         if self.opened_before && (self.module.is_remote() || self.token.login_required) {
-            self.find_token_again()?;
+            self.token = self.module.single_token(&self.options.wanted)?;
         }
-        let begun = Instant::now();
-        let raw = self.module.open_session(&self.token).map_err(|source| {
-            self.note_failure(&source);
-            Fault::Silent { source, took: begun.elapsed() }
-        })?;
+        Ok(())
+    }
+
+    /// C_OpenSession. A failure is counted where it costs something.
+    pub(crate) fn open(&mut self) -> Result<RawSession, CallError> {
+        let raw = self.module.open_session(&self.token).inspect_err(|source| self.note_failure(source))?;
         self.watchdog.answered();
         self.opened_before = true;
-        let handles = if self.token.is_se050 { std::mem::take(handles) } else { Handles::new() };
+        Ok(raw)
+    }
+
+    /// Logs in, where the token asks for that. `handles` are kept where they outlive a session.
+    pub(crate) fn log_in(&self, raw: RawSession, handles: &mut Handles) -> Result<ChipSession, Error> {
         let (token, pin) = (self.token.clone(), self.options.pin.clone());
-        ChipSession::new(raw, token, pin, handles, Arc::clone(&self.watchdog))
+        log_in(&raw, &token, pin.as_ref())?;
+        let handles = if token.is_se050 { std::mem::take(handles) } else { Handles::new() };
+        let watchdog = Arc::clone(&self.watchdog);
+        Ok(ChipSession { raw, token, pin, handles, spent: false, watchdog })
     }
 
     /// The failed openings of this process, where they are limited.
@@ -91,15 +104,6 @@ impl Opening {
         let sign = self.bus.sign_of_life();
         self.silence_counts |= sign == SignOfLife::Acknowledged;
         sign
-    }
-
-    fn find_token_again(&mut self) -> Result<(), Fault> {
-        if self.module.is_remote() {
-            let took = Duration::ZERO;
-            self.module.reconnect().map_err(|source| Fault::Silent { source, took })?;
-        }
-        self.token = self.module.single_token(&self.options.wanted)?;
-        Ok(())
     }
 
     fn note_failure(&self, source: &CallError) {

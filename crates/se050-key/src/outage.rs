@@ -112,7 +112,12 @@ impl Openings {
 
     /// The step at which a process begins. A chip that shows no sign of life yet is given the time to start.
     pub(crate) fn first_step(&self, bus: SignOfLife, unit: Duration, started: Instant, now: Instant) -> Step {
-        let start = if bus == SignOfLife::Silent { after(started, unit, START) } else { started };
+        let start = match bus {
+            SignOfLife::Silent => after(started, unit, START),
+            // Not before it is there.
+            SignOfLife::NoBus => after(now, unit, START),
+            SignOfLife::Acknowledged | SignOfLife::Unknown => started,
+        };
         let earliest = self.next(SignOfLife::Unknown, unit).map_or(start, |last| last.max(start));
         match self.left() {
             0 => Step::Restart,
@@ -171,7 +176,7 @@ impl Outage {
             SignOfLife::Acknowledged | SignOfLife::Unknown => {}
         }
         // A chip that has lost its power is not mute any more when it is back.
-        self.mute &= self.silent.max(self.no_bus) != Some(now);
+        self.mute &= !matches!(look.bus, SignOfLife::Silent | SignOfLife::NoBus);
         let wait = match look.bus {
             SignOfLife::NoBus => return self.until_restart(now, LAST_SILENT),
             SignOfLife::Silent => SILENT,

@@ -1,17 +1,23 @@
-//! The PIN of a token that asks for one. The SE050 does not.
+//! The PIN of a token that asks for one, and the login with it. The SE050 asks for none.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::fs::File;
+use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, IsTerminal as _, Read, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
 
-use crate::Error;
+use crate::module::canonical;
+use crate::raw::RawSession;
+use crate::token_info::PinState;
+use crate::{Error, TokenInfo};
 
 /// Longer than any token's longest PIN.
 const LONGEST: usize = 1024;
@@ -25,9 +31,6 @@ pub struct Pin {
 }
 
 impl Pin {
-    /// The environment variable in which [`Pin::find`] looks.
-    pub const VARIABLE: &str = "SE050_PIN";
-
     /// The PIN in that text, which is zeroised; `None` for an empty text.
     pub fn new(text: String) -> Option<Self> {
         Self::from_text(&Zeroizing::new(text))
@@ -50,12 +53,8 @@ impl Pin {
         Self::from_reader(&mut file).map_err(failed)
     }
 
-    /// The PIN in an environment variable, if that is set and not empty. The process's environment keeps it: a file is better.
-    pub fn from_environment(variable: &str) -> Option<Self> {
-        std::env::var(variable).ok().and_then(Self::new)
-    }
-
-    /// The PIN in the file, where one is named, else in the environment variable [`Pin::VARIABLE`], else none.
+    /// The PIN in the file, where one is named, else in the environment variable `SE050_PIN`, else none. The process's environment
+    /// keeps it: a file is better.
     ///
     /// There is no way to take one from the command line: every process of the machine could read it there.
     ///
@@ -64,7 +63,7 @@ impl Pin {
     pub fn find(file: Option<&Path>) -> Result<Option<Self>, Error> {
         match file {
             Some(path) => Self::from_file(path).map(Some),
-            None => Ok(Self::from_environment(Self::VARIABLE)),
+            None => Ok(std::env::var("SE050_PIN").ok().and_then(Self::new)),
         }
     }
 
@@ -112,10 +111,6 @@ impl Pin {
         self.text.expose_secret().as_bytes()
     }
 
-    pub(crate) fn is_for_last_try(&self) -> bool {
-        self.for_last_try
-    }
-
     fn from_reader(reader: &mut impl Read) -> io::Result<Self> {
         let line = read_line(reader)?;
         let empty = || io::Error::new(io::ErrorKind::InvalidData, "its first line is empty");
@@ -142,6 +137,45 @@ impl fmt::Debug for Pin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Pin(..)")
     }
+}
+
+/// The PINs that tokens refused in this process, as hashes with random keys: they tell nothing of the PIN.
+static REFUSED: LazyLock<(RandomState, Mutex<HashSet<u64>>)> = LazyLock::new(Default::default);
+
+/// Logs the session in if the token's flags ask for that. The SE050's do not.
+pub(crate) fn log_in(session: &RawSession, token: &TokenInfo, pin: Option<&Pin>) -> Result<(), Error> {
+    if !token.login_required {
+        return Ok(());
+    }
+    let label = || token.label.clone();
+    match token.pin {
+        // A supervisor that starts the process again and again with a wrong PIN would lock the token.
+        PinState::FinalTry if !pin.is_some_and(|pin| pin.for_last_try) => {
+            return Err(Error::PinFinalTry { label: label() });
+        }
+        PinState::Locked => return Err(Error::PinLocked { label: label() }),
+        PinState::Good | PinState::FinalTry => {}
+    }
+    let pin = pin.ok_or_else(|| Error::PinMissing { label: label() })?;
+    let (state, refused) = &*REFUSED;
+    let attempt = state.hash_one((canonical(&token.module), &token.label, &token.serial, pin.as_bytes()));
+    // The lock is not held during C_Login, so that another module's login does not wait for this one.
+    let refused = || refused.lock().unwrap_or_else(PoisonError::into_inner);
+    if refused().contains(&attempt) {
+        return Err(Error::PinRefused { label: label() });
+    }
+    let Err(error) = session.login(pin.as_bytes()) else { return Ok(()) };
+    if error.says_logged_in_already() {
+        return Ok(());
+    }
+    if error.refuses_the_pin() {
+        refused().insert(attempt);
+    }
+    Err(Error::Call {
+        doing: format!("logging in to the token {:?}", token.label),
+        advice: "check the PIN; it was tried once and is not tried again",
+        source: error,
+    })
 }
 
 /// The first line. The buffer is zeroised and never grows: growing would leave a copy of the PIN in memory.

@@ -20,6 +20,9 @@ const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 const P256_POINT: usize = 65;
 const P384_POINT: usize = 97;
 
+/// The sizes of RSA key that can sign here: ring verifies no smaller ones, NXP's chip has no larger ones (NXP AN12413).
+const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=4096;
+
 /// A public key, as an X.509 SubjectPublicKeyInfo.
 #[derive(Debug, Clone)]
 pub struct PublicKey {
@@ -92,6 +95,14 @@ impl PublicKey {
         };
         let spki = spki.to_der().map_err(|error| error.to_string())?;
         Ok(Self { kind, spki, bits })
+    }
+
+    /// The same key, unless it is an RSA key of an unsupported size: its signatures would later fail to verify.
+    pub(crate) fn of_supported_size(self) -> Result<Self, String> {
+        match self.kind {
+            KeyKind::Rsa { bits } if !RSA_BITS.contains(&bits) => Err(format!("RSA with {bits} bits")),
+            _ => Ok(self),
+        }
     }
 
     /// An RSA key's public exponent, big-endian.

@@ -153,20 +153,18 @@ impl RawSession {
         unsafe { call!(self.module, C_Login(self.handle, user, bytes, pin.len() as CK_ULONG)) }
     }
 
-    /// C_GetSessionInfo, to probe a token without a random generator.
-    pub(crate) fn session_info(&self) -> Result<(), CallError> {
+    /// The cheapest command that the chip has to answer: C_GenerateRandom, or C_GetSessionInfo without a random generator.
+    pub(crate) fn probe(&self, has_random: bool) -> Result<(), CallError> {
+        if has_random {
+            let mut bytes = [0_u8; 8];
+            // SAFETY: the buffer is as long as said, and outlives the call.
+            return unsafe {
+                call!(self.module, C_GenerateRandom(self.handle, bytes.as_mut_ptr(), bytes.len() as CK_ULONG))
+            };
+        }
         let mut info = CK_SESSION_INFO::default();
         // SAFETY: the structure outlives the call.
         unsafe { call!(self.module, C_GetSessionInfo(self.handle, &raw mut info)) }
-    }
-
-    /// C_GenerateRandom, as the cheapest command that the chip answers.
-    pub(crate) fn random(&self) -> Result<(), CallError> {
-        let mut bytes = [0_u8; 8];
-        // SAFETY: the buffer is as long as said, and outlives the call.
-        unsafe {
-            call!(self.module, C_GenerateRandom(self.handle, bytes.as_mut_ptr(), bytes.len() as CK_ULONG))
-        }
     }
 
     /// The objects with those attributes. The search is ended in any case: NXP's module would continue it in the next one.

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use crate::opening::Opening;
 use crate::outage::{Look, MOST_FAILURES, Outage, SignOfLife, Step};
+use crate::selector::Target;
 use crate::session::{ChipSession, Fault, Handles};
 use crate::watchdog::Watchdog;
-use crate::{CallError, Error, TokenBuilder, TokenInfo};
+use crate::{CallError, Error, Scheme, TokenBuilder, TokenInfo};
 
 /// How long a request waits for an opening that is due soon. Otherwise the caller would only fail and ask again.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -91,26 +92,23 @@ impl Recovery {
     }
 
     /// As [`Recovery::run`], for a signature. A key that also fails on a new session rests for a while.
-    pub(crate) fn sign(
-        &mut self,
-        key: &str,
-        work: impl FnMut(&mut ChipSession) -> Result<Vec<u8>, Fault>,
-    ) -> Result<Vec<u8>, Error> {
-        if let Some(rest) = self.resting.get(key)
+    pub(crate) fn sign(&mut self, key: &Target, scheme: Scheme, input: &[u8]) -> Result<Vec<u8>, Error> {
+        let name = key.selector.as_str();
+        if let Some(rest) = self.resting.get(name)
             && let Some(left) = rest.until.checked_duration_since(Instant::now())
         {
             let doing =
-                format!("signing with the key {key} (not tried again for {:.1} s)", left.as_secs_f32());
+                format!("signing with the key {name} (not tried again for {:.1} s)", left.as_secs_f32());
             return Err(Error::Call { doing, advice: advice(&rest.source), source: rest.source });
         }
-        let result = self.run(work);
+        let result = self.run(|session| session.sign(key, scheme, input));
         match &result {
-            Ok(_) => drop(self.resting.remove(key)),
+            Ok(_) => drop(self.resting.remove(name)),
             Err(Error::Call { source, .. }) if source.is_of_signing() => {
-                let last = self.resting.get(key).map(|rest| rest.pause.saturating_mul(2));
+                let last = self.resting.get(name).map(|rest| rest.pause.saturating_mul(2));
                 let pause = last.unwrap_or(FIRST_REST).min(LONGEST_REST);
                 let rest = Rest { pause, until: Instant::now() + pause, source: *source };
-                self.resting.insert(key.to_owned(), rest);
+                self.resting.insert(name.to_owned(), rest);
             }
             Err(_) => {}
         }
@@ -218,32 +216,26 @@ impl Recovery {
         opened
     }
 
+    /// A new session, logged in.
     fn open_session(&mut self) -> Result<(), Error> {
-        match self.opening.session(&mut self.handles) {
-            Ok(session) => {
-                if self.outage.take().is_some() {
-                    tracing::info!(token = session.token.label, "the chip answers again, in a new session");
-                }
-                self.session = Some(session);
-                Ok(())
-            }
-            Err(Fault::Silent { source, took }) => {
-                self.begin_outage(took);
-                let left = self.opening.openings().map(|openings| openings.left());
-                self.restart_needed = left == Some(0);
-                Err(if self.restart_needed {
-                    self.needs_restart(Some(source))
-                } else {
-                    self.unreachable(Some(source))
-                })
-            }
-            Err(fault) => {
-                if matches!(fault, Fault::Wrong(Error::NoServer | Error::NoSingleToken { .. })) {
-                    self.begin_outage(Duration::ZERO);
-                }
-                Err(self.error(fault))
-            }
+        self.opening.take_bus()?;
+        self.opening.reconnect().map_err(|source| self.not_opened(source, Duration::ZERO))?;
+        self.opening.find_token_again().inspect_err(|_| self.begin_outage(Duration::ZERO))?;
+        let begun = Instant::now();
+        let raw = self.opening.open().map_err(|source| self.not_opened(source, begun.elapsed()))?;
+        let session = self.opening.log_in(raw, &mut self.handles)?;
+        if self.outage.take().is_some() {
+            tracing::info!(token = session.token.label, "the chip answers again, in a new session");
         }
+        self.session = Some(session);
+        Ok(())
+    }
+
+    /// The chip did not answer when a session was to be opened.
+    fn not_opened(&mut self, source: CallError, took: Duration) -> Error {
+        self.begin_outage(took);
+        self.restart_needed = self.opening.openings().is_some_and(|openings| openings.left() == 0);
+        if self.restart_needed { self.needs_restart(Some(source)) } else { self.unreachable(Some(source)) }
     }
 
     fn close_session(&mut self) {
@@ -271,9 +263,16 @@ impl Recovery {
             Fault::Ckr { doing, source } => Error::Call { doing, advice: advice(&source), source },
             Fault::Silent { source, .. } => self.unreachable(Some(source)),
             Fault::NoSuchObject { class, selector } => {
-                Error::NotFound { class: class.in_words(), selector, token: self.token().label.clone() }
+                let token = self.token().label.clone();
+                Error::NotFound { class: class.in_words(), selector: selector.to_string(), token }
             }
-            Fault::Wrong(error) => error,
+            Fault::Ambiguous { class, selector, objects } => Error::Ambiguous {
+                class: class.in_words(),
+                selector: selector.to_string(),
+                token: self.token().label.clone(),
+                objects,
+                is_se050: self.token().is_se050,
+            },
         }
     }
 
@@ -301,7 +300,7 @@ fn is_worth_another(fault: &Fault) -> bool {
     match fault {
         Fault::Ckr { source, .. } => !source.is_permanent(),
         Fault::Silent { .. } => true,
-        Fault::NoSuchObject { .. } | Fault::Wrong(_) => false,
+        Fault::NoSuchObject { .. } | Fault::Ambiguous { .. } => false,
     }
 }
 

@@ -12,33 +12,36 @@ const LONGEST_SE050_LABEL: usize = 31;
 /// Names one key or certificate: an object id of the SE050 in any written form, a factory key by its name
 /// (`cloud-connection-0-rsa2048`), the label of another token's object, or a PKCS#11 URI.
 ///
+/// `sss:100100F0` may mean two ids, since NXP changed the byte order of its labels twice: whichever object exists is taken.
+///
 /// The text is kept as it was written: on NXP's module an object id is what counts, on any other token the
 /// label, to the letter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selector {
     text: String,
+    /// The ids that the text may mean on NXP's module, the likeliest first. Empty for a label that is no object id.
     ids: Vec<ObjectId>,
     uri: Option<Box<Pkcs11Uri>>,
 }
 
-/// What to look for on NXP's module.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Se050Object<'a> {
-    /// The object with one of these ids. More than one: the text does not say in which byte order it is written.
-    Ids(&'a [ObjectId]),
-    /// A label of which the module makes an id by hashing it.
-    HashedLabel(&'a str),
+/// One object to look for on a token, checked against what the token says of itself.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    pub(crate) class: ObjectType,
+    pub(crate) selector: Selector,
+    pub(crate) by: LookUp,
+}
+
+/// How an object is looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LookUp {
+    /// NXP's module: the object with one of these ids. More than one: the text does not say in which byte order it is written.
+    Ids(Vec<ObjectId>),
+    /// By CKA_LABEL, CKA_ID or both. Of a label that is no object id, NXP's module makes an id by hashing it.
+    Attributes { label: Option<String>, id: Option<Vec<u8>> },
 }
 
 impl Selector {
-    /// The ids that the text may mean on NXP's module, the likeliest first.
-    ///
-    /// `0xF0000110` means one. `sss:100100F0` means two, since NXP changed the byte order of its labels twice: whichever
-    /// object exists is taken. Empty for a label that is no object id.
-    pub fn object_ids(&self) -> &[ObjectId] {
-        &self.ids
-    }
-
     /// The PKCS#11 URI, if the text is one.
     pub fn uri(&self) -> Option<&Pkcs11Uri> {
         self.uri.as_deref()
@@ -61,41 +64,36 @@ impl Selector {
         may_be_a_key && self.ids.iter().any(|id| id.factory_certificate().is_some())
     }
 
-    /// What to look for on NXP's module.
-    pub(crate) fn on_se050(
-        &self,
-        token: &TokenInfo,
-        object_type: ObjectType,
-    ) -> Result<Se050Object<'_>, Error> {
-        let (label, id) = self.label_and_id(token, object_type)?;
-        match (self.ids.as_slice(), label, id) {
+    /// What to look for on that token.
+    pub(crate) fn target(&self, token: &TokenInfo, class: ObjectType) -> Result<Target, Error> {
+        Ok(Target { class, selector: self.clone(), by: self.look_up(token, class)? })
+    }
+
+    fn look_up(&self, token: &TokenInfo, class: ObjectType) -> Result<LookUp, Error> {
+        let (label, id) = match self.uri() {
+            None => (Some(self.text.as_str()), None),
+            Some(uri) => {
+                if let Some(attribute) = uri.mismatch(token) {
+                    return Err(self.not_this(attribute));
+                }
+                if !uri.fits_type(class) {
+                    return Err(self.not_this("type"));
+                }
+                (uri.object(), uri.id())
+            }
+        };
+        match (label, id) {
+            (None, None) => Err(self.not_this("object or id")),
+            _ if token.is_se050 && !self.ids.is_empty() => Ok(LookUp::Ids(self.ids.clone())),
             // On NXP's module, labels and CKA_IDs are made from the four-byte object id, so no other CKA_ID exists.
-            ([], _, Some(_)) => Err(self.not_this("id")),
-            ([], Some(label), None) if label.len() > LONGEST_SE050_LABEL => {
+            (_, Some(_)) if token.is_se050 => Err(self.not_this("id")),
+            (Some(label), _) if token.is_se050 && label.len() > LONGEST_SE050_LABEL => {
                 let reason = "NXP's module takes no label of more than 31 bytes; try sss:100100F0".to_owned();
                 Err(Error::InvalidSelector { text: label.to_owned(), reason })
             }
-            ([], Some(label), None) => Ok(Se050Object::HashedLabel(label)),
-            (ids, _, _) => Ok(Se050Object::Ids(ids)),
-        }
-    }
-
-    /// CKA_LABEL and CKA_ID to look for on any other token; at least one of them.
-    pub(crate) fn label_and_id(
-        &self,
-        token: &TokenInfo,
-        object_type: ObjectType,
-    ) -> Result<(Option<&str>, Option<&[u8]>), Error> {
-        let Some(uri) = self.uri() else { return Ok((Some(&self.text), None)) };
-        if let Some(attribute) = uri.mismatch(token) {
-            return Err(self.not_this(attribute));
-        }
-        if !uri.fits_type(object_type) {
-            return Err(self.not_this("type"));
-        }
-        match (uri.object(), uri.id()) {
-            (None, None) => Err(self.not_this("object or id")),
-            both => Ok(both),
+            (label, id) => {
+                Ok(LookUp::Attributes { label: label.map(str::to_owned), id: id.map(<[u8]>::to_vec) })
+            }
         }
     }
 
@@ -156,8 +154,12 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn token() -> TokenInfo {
-        TokenInfo { label: "SSS_PKCS11".into(), is_se050: true, ..TokenInfo::default() }
+    fn token(is_se050: bool) -> TokenInfo {
+        TokenInfo { label: "SSS_PKCS11".into(), is_se050, ..TokenInfo::default() }
+    }
+
+    fn attributes(label: Option<&str>, id: Option<&[u8]>) -> LookUp {
+        LookUp::Attributes { label: label.map(str::to_owned), id: id.map(<[u8]>::to_vec) }
     }
 
     #[test]
@@ -186,7 +188,7 @@ mod tests {
         ];
         for (text, ids, shown) in cases {
             let selector = selector(text);
-            assert_eq!(selector.object_ids(), ids, "{text}");
+            assert_eq!(selector.ids, ids, "{text}");
             assert_eq!(selector.to_string(), shown);
         }
     }
@@ -207,13 +209,14 @@ mod tests {
     #[test]
     fn each_attribute_counts_on_nxps_module() {
         let long = "a-label-of-more-than-31-bytes-xxx";
-        let cases: [(&str, Result<Se050Object<'_>, &str>); 14] = [
-            ("sss:100100F0", Ok(Se050Object::Ids(&[KEY, SWAPPED]))),
-            ("pkcs11:id=%10%01%00%F0", Ok(Se050Object::Ids(&[KEY, SWAPPED]))),
-            ("pkcs11:id=%F0%00%01%10", Ok(Se050Object::Ids(&[SWAPPED, KEY]))),
-            ("pkcs11:token=SSS_PKCS11;object=F0000110;type=private", Ok(Se050Object::Ids(&[KEY]))),
-            ("my-key", Ok(Se050Object::HashedLabel("my-key"))),
-            ("pkcs11:object=my-key", Ok(Se050Object::HashedLabel("my-key"))),
+        let ids = |ids: &[ObjectId]| Ok(LookUp::Ids(ids.to_vec()));
+        let cases = [
+            ("sss:100100F0", ids(&[KEY, SWAPPED])),
+            ("pkcs11:id=%10%01%00%F0", ids(&[KEY, SWAPPED])),
+            ("pkcs11:id=%F0%00%01%10", ids(&[SWAPPED, KEY])),
+            ("pkcs11:token=SSS_PKCS11;object=F0000110;type=private", ids(&[KEY])),
+            ("my-key", Ok(attributes(Some("my-key"), None))),
+            ("pkcs11:object=my-key", Ok(attributes(Some("my-key"), None))),
             (long, Err("31 bytes")),
             ("pkcs11:token=other;object=F0000110", Err("its token is")),
             ("pkcs11:object=F0000110;type=cert", Err("its type is")),
@@ -224,8 +227,7 @@ mod tests {
             ("pkcs11:object=F0000110?module-path=/other.so", Err("its module-path is")),
         ];
         for (text, expected) in cases {
-            let selector = selector(text);
-            match (selector.on_se050(&token(), ObjectType::Private), expected) {
+            match (selector(text).look_up(&token(true), ObjectType::Private), expected) {
                 (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{text}"),
                 (Err(error), Err(says)) => assert!(error.to_string().contains(says), "{text}: {error}"),
                 (found, _) => panic!("{text}: {found:?}"),
@@ -241,11 +243,11 @@ mod tests {
             ("pkcs11:id=%01", None, Some(&[1][..])),
             ("pkcs11:object=k;id=%01", Some("k"), Some(&[1])),
         ] {
-            let found = selector(text);
-            assert_eq!(found.label_and_id(&token(), ObjectType::Private).unwrap(), (label, id), "{text}");
+            let found = selector(text).look_up(&token(false), ObjectType::Private);
+            assert_eq!(found.unwrap(), attributes(label, id), "{text}");
         }
         let certificate = selector("pkcs11:object=k;type=private").of_certificate();
-        assert!(certificate.label_and_id(&token(), ObjectType::Certificate).is_ok());
+        assert!(certificate.target(&token(false), ObjectType::Certificate).is_ok());
     }
 
     proptest! {

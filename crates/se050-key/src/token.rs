@@ -4,8 +4,15 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use cryptoki_sys::CKA_VALUE;
+
+use crate::selector::Target;
+use crate::session::{ChipSession, Fault};
 use crate::worker::Worker;
-use crate::{Certificate, Error, Key, Selector, TokenBuilder, TokenInfo};
+use crate::{
+    Certificate, Error, Key, KeyKind, ObjectId, ObjectType, PublicKey, Scheme, Selector, TokenBuilder,
+    TokenInfo,
+};
 
 /// Where the maker's plug-and-trust package puts NXP's PKCS#11 module, on an Armadillo.
 pub const NXP_MODULE: &str = "/usr/lib/plug-and-trust/libsss_pkcs11.so";
@@ -49,14 +56,15 @@ impl Token {
         selector: &Selector,
         certificate: impl Into<Option<&'a Certificate>>,
     ) -> Result<Key, Error> {
-        let (wanted, certificate) = (selector.clone(), certificate.into().cloned());
-        let public_key = self.worker.call("finding the key", move |recovery| {
-            recovery.run(|session| match &certificate {
-                Some(certificate) => session.check_against(&wanted, certificate),
-                None => session.public_key(&wanted),
-            })
-        })?;
-        Ok(Key::new(Arc::clone(&self.worker), selector.clone(), public_key))
+        let key = selector.target(self.info(), ObjectType::Private)?;
+        let public_key = match certificate.into() {
+            Some(certificate) => {
+                self.check(&key, certificate)?;
+                certificate.public_key().clone()
+            }
+            None => self.public_key(&key)?,
+        };
+        Ok(Key::new(Arc::clone(&self.worker), key, public_key))
     }
 
     /// The certificate of that name, or the certificate of the key of that name: for a factory key of the SE050 the object
@@ -65,10 +73,16 @@ impl Token {
     /// # Errors
     /// As [`Token::key`], and [`Error::NotACertificate`].
     pub fn certificate(&self, selector: &Selector) -> Result<Certificate, Error> {
-        let wanted = selector.clone();
-        self.worker.call("reading the certificate", move |recovery| {
-            recovery.run(|session| session.certificate(&wanted))
-        })
+        let selector = self.certificate_selector(selector)?;
+        let object = selector.target(self.info(), ObjectType::Certificate)?;
+        let read = || {
+            self.ask("reading the certificate", &object, |session, object| {
+                session.attribute(object, CKA_VALUE, "certificate")
+            })
+        };
+        let name = selector.to_string();
+        // A disturbed transfer on the bus may go unnoticed.
+        Certificate::from_bytes(&read()?, &name).or_else(|_| Certificate::from_bytes(&read()?, &name))
     }
 
     /// The private key of that name, and its certificate in the token, compared with each other: the certificate of that name,
@@ -82,12 +96,107 @@ impl Token {
         key: &Selector,
         certificate: impl Into<Option<&'a Selector>>,
     ) -> Result<(Key, Certificate), Error> {
-        let (wanted, named) = (key.clone(), certificate.into().cloned());
-        let certificate = self.worker.call("reading the certificate", move |recovery| {
-            recovery.run(|session| session.identity(&wanted, named.as_ref()))
+        let (named, target) = (certificate.into(), key.target(self.info(), ObjectType::Private)?);
+        let read = || match named {
+            None if self.info().is_se050 && !key.names_factory_key() => {
+                Err(Error::NoCertificateKnown { key: key.to_string() })
+            }
+            named => self.certificate(named.unwrap_or(key)),
+        };
+        let mut found = read().or_else(|error| match error {
+            // If the key is missing, that is the error to report.
+            Error::NoCertificateKnown { .. } | Error::NotFound { .. } => {
+                self.public_key(&target).and(Err(error))
+            }
+            error => Err(error),
         })?;
+        match self.check(&target, &found) {
+            // Where they do not fit, both are read once more.
+            Err(error @ Error::KeyMismatch { .. }) => {
+                let again = read()?;
+                if again == found {
+                    return Err(error);
+                }
+                self.check(&target, &again)?;
+                found = again;
+            }
+            checked => checked?,
+        }
+        let public_key = found.public_key().clone();
+        Ok((Key::new(Arc::clone(&self.worker), target, public_key), found))
+    }
+
+    /// On the SE050, a factory key has its certificate under an id of its own; other tokens keep it under the key's name.
+    fn certificate_selector(&self, selector: &Selector) -> Result<Selector, Error> {
+        if !self.info().is_se050 {
+            return Ok(selector.of_certificate());
+        }
+        if selector.names_factory_key() {
+            let key = selector.target(self.info(), ObjectType::Private)?;
+            let handle = self.ask("finding the key", &key, |session, key| session.handle(key))?;
+            let id = u32::try_from(handle).ok().map(ObjectId::new);
+            if let Some(certificate) = id.and_then(ObjectId::factory_certificate) {
+                return Ok(certificate.into());
+            }
+        }
+        Ok(selector.clone())
+    }
+
+    /// The key's public half, from the key itself.
+    fn public_key(&self, key: &Target) -> Result<PublicKey, Error> {
+        let read = self.ask("finding the key", key, ChipSession::public_key)?;
+        let unsupported = |reason| Error::UnsupportedKey { object: key.selector.to_string(), reason };
+        read.and_then(PublicKey::of_supported_size).map_err(unsupported)
+    }
+
+    /// Checks that the certificate was issued for the key.
+    ///
+    /// A trial signature would cost the chip a private-key operation. It is made only on other tokens that do not give the point.
+    fn check(&self, key: &Target, certificate: &Certificate) -> Result<(), Error> {
+        let unsupported = |reason| Error::UnsupportedKey { object: key.selector.to_string(), reason };
+        let expected = certificate.public_key().clone().of_supported_size().map_err(unsupported)?;
+        // A disturbed transfer on the bus may go unnoticed.
+        for _ in 0..2 {
+            let expected = expected.clone();
+            let has =
+                self.ask("finding the key", key, move |session, key| session.has_public_key(key, &expected))?;
+            match has {
+                Some(true) => return Ok(()),
+                Some(false) => {}
+                None => return self.check_by_signing(key, certificate),
+            }
+        }
+        certificate.check_issued_for(&key.selector, &self.public_key(key)?)
+    }
+
+    /// Signs a fixed text, and verifies the signature with the certificate's key.
+    fn check_by_signing(&self, key: &Target, certificate: &Certificate) -> Result<(), Error> {
         let public_key = certificate.public_key().clone();
-        Ok((Key::new(Arc::clone(&self.worker), key.clone(), public_key), certificate))
+        let scheme = match public_key.kind() {
+            KeyKind::Rsa { .. } => Scheme::RsaPkcs1Sha256,
+            KeyKind::EcP256 => Scheme::EcdsaP256Sha256,
+            KeyKind::EcP384 => Scheme::EcdsaP384Sha384,
+        };
+        let certificate_fingerprint = public_key.fingerprint();
+        let trial = Key::new(Arc::clone(&self.worker), key.clone(), public_key);
+        match trial.sign(scheme, b"se050-key: key and certificate") {
+            Err(Error::BadSignature { key, .. }) => Err(Error::KeyMismatch {
+                key,
+                key_fingerprint: "(unknown)".to_owned(),
+                certificate_fingerprint,
+            }),
+            signature => signature.map(drop),
+        }
+    }
+
+    fn ask<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        object: &Target,
+        mut work: impl FnMut(&mut ChipSession, &Target) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Error> {
+        let object = object.clone();
+        self.worker.call(doing, move |recovery| recovery.run(|session| work(session, &object)))
     }
 }
 

@@ -1,12 +1,15 @@
-//! How to open a token.
+//! How to open a token, and what is known of it before.
 
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::bus::Bus;
+use crate::lock::LockFile;
 use crate::module::Module;
 use crate::opening::bus_and_lock;
 use crate::worker::Worker;
-use crate::{ChipLock, Error, Pin, Pkcs11Uri, Preflight, Selector, Token};
+use crate::{ChipLock, Error, Holder, Pin, Pkcs11Uri, Selector, Token, TokenInfo};
 
 /// How long the chip may be silent by default: NXP's module 4.x comes back from a mute chip after 3.5 s.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -102,7 +105,22 @@ impl TokenBuilder {
     /// [`Error::LoadModule`], [`Error::Call`], [`Error::NoSingleToken`] and [`Error::NoServer`]. A bus or lock that is not free
     /// is no error here.
     pub fn preflight(&self) -> Result<Preflight, Error> {
-        Preflight::of(self)
+        let module = Module::load(&self.module)?;
+        let token = module.single_token(&self.wanted)?;
+        let (bus, lock_file) = bus_and_lock(&module, &token, self);
+        Ok(Preflight {
+            token,
+            locked_by: lock_file.as_ref().and_then(LockFile::other_holder),
+            lock_file: lock_file.map(|file| file.path),
+            bus: match &bus {
+                Bus::Socket(_) | Bus::Unknown => None,
+                Bus::I2c { node, .. } => Some(BusCheck {
+                    name: bus.to_string(),
+                    node: node.clone(),
+                    access: bus.check_node().map_err(|(_, error)| error),
+                }),
+            },
+        })
     }
 
     /// Takes the lock that keeps other processes off the chip's bus, for a program that gives the module to others; `None`
@@ -130,4 +148,30 @@ impl TokenBuilder {
         tracing::debug!(module = %module.display(), token = info.label, manufacturer = info.manufacturer, "token open");
         Ok(token)
     }
+}
+
+/// What a program can tell its user about a token without opening a session: nothing of it is traffic with the chip.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Preflight {
+    /// The token, with the module's version.
+    pub token: TokenInfo,
+    /// Where the module looks for the chip; `None` where that is no I2C bus of this machine.
+    pub bus: Option<BusCheck>,
+    /// The lock file of the bus; `None` for a token that is not locked.
+    pub lock_file: Option<PathBuf>,
+    /// Another process that has the lock.
+    pub locked_by: Option<Holder>,
+}
+
+/// The I2C bus of the chip.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct BusCheck {
+    /// Bus and address, e.g. `/dev/i2c-1:0x48`.
+    pub name: String,
+    /// The device node.
+    pub node: PathBuf,
+    /// Whether this process can open the node.
+    pub access: io::Result<()>,
 }

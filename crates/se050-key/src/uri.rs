@@ -45,6 +45,13 @@ impl ObjectType {
             Self::Certificate => "certificate",
         }
     }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Private => "private",
+            Self::Certificate => "cert",
+        }
+    }
 }
 
 impl Pkcs11Uri {
@@ -56,6 +63,11 @@ impl Pkcs11Uri {
     /// The object's CKA_ID.
     pub(crate) fn id(&self) -> Option<&[u8]> {
         self.id.as_deref()
+    }
+
+    /// The token's label.
+    pub fn token(&self) -> Option<&str> {
+        self.text("token")
     }
 
     /// The PKCS#11 module.
@@ -145,21 +157,31 @@ impl Pkcs11Uri {
         let Some(name) = known.iter().copied().find(|known| *known == name) else {
             return Err(unknown(name, known));
         };
+        let bytes = percent_decoded(value)?;
         if name == "id" {
-            let id = percent_decoded(value)?;
-            return if id.is_empty() {
+            return if bytes.is_empty() {
                 Err("its id is empty".into())
-            } else if self.id.replace(id).is_some() {
+            } else if self.id.replace(bytes).is_some() {
                 Err("id is given twice".into())
             } else {
                 Ok(())
             };
         }
+        let text = String::from_utf8(bytes).map_err(|_| "a value is no UTF-8 text".to_owned())?;
+        // A field of CK_TOKEN_INFO is padded with blanks, by NXP's module up to 4.3 also with a NUL. It may be empty.
+        let is_padded = matches!(name, "token" | "manufacturer" | "model" | "serial");
+        let text = if is_padded { text.trim_end_matches(['\0', ' ']) } else { text.as_str() };
+        // PKCS#11's labels end at a NUL in some modules.
+        if text.contains('\0') {
+            return Err("a value holds a NUL character".into());
+        }
+        if text.is_empty() && !is_padded {
+            return Err("a value is empty".into());
+        }
         let text = match name {
-            "token" | "manufacturer" | "model" | "serial" => padded_text(value)?,
-            "slot-id" => slot_id(&plain_text(value)?)?,
-            "type" => object_type(&plain_text(value)?)?.name().to_owned(),
-            _ => plain_text(value)?,
+            "slot-id" => slot_id(text)?,
+            "type" => object_type(text)?.name().to_owned(),
+            _ => text.to_owned(),
         };
         match self.texts.insert(name, text) {
             Some(_) => Err(format!("{name} is given twice")),
@@ -173,15 +195,6 @@ impl FromStr for Pkcs11Uri {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         Self::read(text).map_err(|reason| Error::InvalidSelector { text: without_pin(text), reason })
-    }
-}
-
-impl ObjectType {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Private => "private",
-            Self::Certificate => "cert",
-        }
     }
 }
 
@@ -234,26 +247,6 @@ fn percent_decoded(value: &str) -> Result<Vec<u8>, String> {
         }
     }
     Ok(bytes)
-}
-
-/// The text that a value means. No NUL: PKCS#11's labels end there in some modules.
-fn plain_text(value: &str) -> Result<String, String> {
-    let text = without_nul(utf8(value)?)?;
-    if text.is_empty() { Err("a value is empty".into()) } else { Ok(text) }
-}
-
-/// The same for a field of CK_TOKEN_INFO, which is padded with blanks, by NXP's module up to 4.3 also with a NUL. It
-/// may be empty.
-fn padded_text(value: &str) -> Result<String, String> {
-    without_nul(utf8(value)?.trim_end_matches(['\0', ' ']).to_owned())
-}
-
-fn utf8(value: &str) -> Result<String, String> {
-    String::from_utf8(percent_decoded(value)?).map_err(|_| "a value is no UTF-8 text".to_owned())
-}
-
-fn without_nul(text: String) -> Result<String, String> {
-    if text.contains('\0') { Err("a value holds a NUL character".into()) } else { Ok(text) }
 }
 
 /// The characters that need no percent-encoding (RFC 7512, section 2.3: pk11-res-avail, unreserved and the ampersand; a slash is

@@ -11,11 +11,10 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use crate::login;
 use crate::module::canonical;
 use crate::recovery::Recovery;
 use crate::watchdog::Watchdog;
-use crate::{Error, TokenBuilder, TokenInfo};
+use crate::{Error, Pin, TokenBuilder, TokenInfo};
 
 /// How long dropping the last handle waits for the session to be closed: a little longer than a hung call (3.5 s on NXP's 4.x).
 const CLOSING: Duration = Duration::from_secs(4);
@@ -47,8 +46,8 @@ pub(crate) struct Worker {
     jobs: Option<Sender<Job>>,
     watchdog: Arc<Watchdog>,
     info: TokenInfo,
-    /// The PIN with which the token was opened, hashed.
-    pin: Option<Vec<u8>>,
+    /// The PIN with which the token was opened.
+    pin: Option<Pin>,
     deadline: Duration,
     /// The process that started the thread: a forked child has the handle, but not the thread.
     process: u32,
@@ -117,7 +116,6 @@ impl Worker {
             return Err(Error::WorkerGone { doing: OPENING });
         }
         let info = wait(&opened, &watchdog, deadline, OPENING)??;
-        let pin = pin.filter(|_| info.login_required).map(|pin| login::hashed(&info, &pin));
         let process = std::process::id();
         Ok(Self { jobs: Some(jobs), watchdog, info, pin, deadline, process })
     }
@@ -128,10 +126,9 @@ impl Worker {
 
     /// The option in which these differ from those with which the token is open.
     fn contradiction(&self, options: &TokenBuilder, open: &TokenBuilder) -> Option<&'static str> {
-        let pin = options.pin.as_ref().filter(|_| self.info.login_required);
         let differs = [
             ("token", options.wanted.mismatch(&self.info).is_some()),
-            ("PIN", pin.is_some_and(|pin| self.pin != Some(login::hashed(&self.info, pin)))),
+            ("PIN", self.info.login_required && options.pin.is_some() && options.pin != self.pin),
             ("deadline", options.deadline != open.deadline),
             ("back-off", options.back_off != open.back_off),
             ("lock file", options.lock_file != open.lock_file),

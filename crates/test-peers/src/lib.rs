@@ -13,6 +13,8 @@
 )]
 
 mod aws_cli;
+#[allow(clippy::indexing_slicing, reason = "indices are computed from the lengths, and a test may panic")]
+mod fuzz;
 mod keys;
 mod ministack;
 mod mosquitto;
@@ -28,6 +30,7 @@ mod softhsm;
 mod tinyproxy;
 
 pub use aws_cli::{AwsCli, aws_cli};
+pub use fuzz::fuzz;
 pub use keys::{KeyKind, PrivateKeyFile};
 pub use ministack::Ministack;
 pub use mosquitto::{Mosquitto, TlsVersion};

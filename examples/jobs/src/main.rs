@@ -2,7 +2,9 @@
 //! middle of a job, the same job comes again, with the step that it had come to.
 //!
 //! Needs a device that is registered (`se050-iot provision --jobs`) and NXP's PKCS#11 module, or any other token's. The document of a
-//! job is, for example, `{"steps": ["download", "install"]}`.
+//! job is, for example, `{"steps": ["download", "install"]}`, or `{"renewCertificate": "TEMPLATE"}` for a new certificate.
+
+mod renewal;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -48,7 +50,16 @@ async fn serve(device: &Device, mut out: impl Write) -> anyhow::Result<()> {
             _ = stop.asked() => break,
         };
         writeln!(out, "job {} begins", job.id)?;
-        work(&mut jobs, &job, &mut out).await?;
+        match job.document.get("renewCertificate").and_then(|template| template.as_str()) {
+            Some(template) => match renewal::renew(&client, device, template).await {
+                Ok(()) => jobs.succeed(&job, &StatusDetails::new()).await?,
+                Err(error) => {
+                    let details = StatusDetails::new().with("reason", format!("{error:#}"));
+                    jobs.fail(&job, &details).await?;
+                }
+            },
+            None => work(&mut jobs, &job, &mut out).await?,
+        }
     }
     Ok(client.disconnect(DisconnectReason::Normal).await?)
 }

@@ -33,7 +33,7 @@ pub(super) fn configuration(description: &Description, i2c: &str) -> anyhow::Res
 #     identity export --key-label sss:100100F0 --serial 00C0A1 --output {DATA}/00C0A1.json
 # Then, with the {DEVICE_CONFIG} that came back in {VOLUME}:
 #   podman_start se050-iot
-# Not tried on a device yet: docs/cross-compiling.md lists what there is to verify.
+# Not tried on a device yet: docs/getting-started.md lists what there is to verify.
 set_image {reference}
 
 # The chip's I2C bus: the device node, and the same for NXP's module. Which bus it is depends on the device.

@@ -64,7 +64,7 @@ const BASE: &str = r#"# Written by `cargo xtask image`: an Alpine with NXP's mod
 #   podman build --platform PLATFORM --build-arg ALPINE=docker.io/library/alpine:VERSION -f Containerfile.base -t localhost/base .
 #   podman save -o base.tar localhost/base && cargo xtask image --base base.tar
 # VERSION is the one that the maker's repository is for. On a PC the build runs apk under qemu (Debian: qemu-user-static).
-# Not tried with the maker's repository: docs/cross-compiling.md lists what there is to verify.
+# Not tried with the maker's repository: docs/getting-started.md lists what there is to verify.
 ARG ALPINE
 FROM ${ALPINE}
 ARG REPOSITORY=https://download.atmark-techno.com/alpine/current/atmark

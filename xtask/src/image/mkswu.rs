@@ -40,7 +40,7 @@ pub(super) fn write(directory: &Path, description: &Description, configuration: 
 fn text(version: &str, way: &str, image: &str, note: &str) -> String {
     format!(
         r#"# Written by `cargo xtask image`, for mkswu: {note}.
-# Not tried on a device yet: docs/cross-compiling.md lists what there is to verify.
+# Not tried on a device yet: docs/getting-started.md lists what there is to verify.
 swdesc_option component={COMPONENT} version={version}
 swdesc_{way}_container {image}
 swdesc_files --extra-os {TREE}

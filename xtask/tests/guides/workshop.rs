@@ -137,8 +137,9 @@ impl Workshop {
         let output = File::create(&log).unwrap();
         let input = self.aside("input");
         fs::write(&input, typed).unwrap();
-        let mut bash = Command::new("bash");
-        bash.args(["-c", &script])
+        // A job in the background ignores SIGINT, and bash cannot take that back: Ctrl-C would end nothing.
+        let mut bash = Command::new("env");
+        bash.args(["--default-signal=INT", "bash", "-c", &script])
             .current_dir(self.place())
             .process_group(0)
             .stdin(File::open(input).unwrap());

@@ -7,7 +7,6 @@ use aws_iot_mqtt::bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::members;
 use crate::Error;
 
 /// Longest reason code and longest description, in characters (StatusReason).
@@ -86,7 +85,8 @@ impl CommandResult {
 
     /// The request of UpdateCommandExecution.
     pub(super) fn checked(&self, action: &str) -> Result<Map<String, Value>, Error> {
-        let mut payload = members([("status", self.status.as_str().into())]);
+        let mut payload = Map::new();
+        payload.insert("status".to_owned(), self.status.as_str().into());
         if let Some((code, description)) = &self.reason {
             let allowed = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || "_-".contains(c);
             if !(1..=REASON_CODE).contains(&code.len()) || !code.chars().all(allowed) {

@@ -14,7 +14,7 @@ use crate::error::Cause;
 
 /// How long a command is remembered. AWS IoT keeps a session, and with it a command to be delivered again, for 7 days at most.
 const REMEMBERED: Duration = Duration::from_secs(8 * 24 * 3600);
-/// With how many lines the file is written anew, without those that are outdated.
+/// After how many lines the file is written anew, without those that are outdated.
 const LINES: usize = 1000;
 
 /// What is known of a command.
@@ -43,7 +43,8 @@ pub(super) struct Journal {
     file: File,
     /// By execution; with the time in seconds since 1970.
     entries: BTreeMap<String, (u64, Entry)>,
-    lines: usize,
+    /// How many lines were written since the file was written anew.
+    appended: usize,
     /// Keeps other processes away while this value lives.
     _lock: File,
 }
@@ -78,8 +79,8 @@ impl Journal {
                 }
             }
         }
-        let (file, lines) = write_all(path, &mut entries)?;
-        Ok(Self { path: path.to_owned(), file, entries, lines, _lock: lock })
+        let file = write_all(path, &mut entries)?;
+        Ok(Self { path: path.to_owned(), file, entries, appended: 0, _lock: lock })
     }
 
     pub(super) fn get(&self, execution: &str) -> Option<&Entry> {
@@ -107,26 +108,25 @@ impl Journal {
                 Some(before) => self.entries.insert(execution.to_owned(), before),
                 None => self.entries.remove(execution),
             };
-            self.lines = LINES;
+            self.appended = LINES;
         }
         written
     }
 
     fn append_line(&mut self, line: &Line) -> io::Result<()> {
-        if self.lines >= LINES {
-            (self.file, self.lines) = write_all(&self.path, &mut self.entries)?;
-            // Above `LINES` only when so many are remembered: then it is written anew each time that it has doubled.
-            self.lines = self.lines.saturating_sub(self.entries.len());
+        if self.appended >= LINES {
+            self.file = write_all(&self.path, &mut self.entries)?;
+            self.appended = 0;
             return Ok(());
         }
         self.file.write_all(&bytes(line)?)?;
-        self.lines += 1;
+        self.appended += 1;
         self.file.sync_data()
     }
 }
 
 /// Writes the entries that are remembered into a new file, which takes the old one's place.
-fn write_all(path: &Path, entries: &mut BTreeMap<String, (u64, Entry)>) -> io::Result<(File, usize)> {
+fn write_all(path: &Path, entries: &mut BTreeMap<String, (u64, Entry)>) -> io::Result<File> {
     let oldest = now().saturating_sub(REMEMBERED.as_secs());
     entries.retain(|_, (at, entry)| *at >= oldest || *entry != Entry::Reported);
     let new = beside(path, "new");
@@ -138,7 +138,7 @@ fn write_all(path: &Path, entries: &mut BTreeMap<String, (u64, Entry)>) -> io::R
     std::fs::rename(&new, path)?;
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(directory)?.sync_all()?;
-    Ok((file, entries.len()))
+    Ok(file)
 }
 
 fn bytes(line: &Line) -> io::Result<Vec<u8>> {
@@ -204,7 +204,7 @@ mod tests {
         std::fs::write(&path, lines.map(|line| bytes(&line).unwrap()).concat()).unwrap();
         let mut journal = Journal::open(&path).unwrap();
         assert_eq!((journal.get("unreported"), journal.get("reported")), (Some(&Entry::Begun), None));
-        journal.lines = LINES - 2;
+        journal.appended = LINES - 2;
         for execution in ["x", "y", "z"] {
             journal.write(execution, Entry::Begun).unwrap();
         }

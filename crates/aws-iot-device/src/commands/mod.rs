@@ -7,7 +7,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use aws_iot_mqtt::{Client, Message, QoS, SubscribeOptions};
-use serde_json::{Map, Value};
+use serde_json::Value;
+use tokio::task::JoinSet;
 
 pub use command::{Command, CommandResult};
 use journal::{Entry, Journal};
@@ -20,8 +21,6 @@ use crate::{Error, RejectedErrorCode, name};
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// How often an update is sent in all when AWS IoT refuses it for reasons that may pass.
 const ATTEMPTS: u32 = 5;
-/// The levels of `$aws/commands/things/THING/executions/EXECUTION/request`, and of the same with the payload's format.
-const LEVELS: std::ops::RangeInclusive<usize> = 7..=8;
 
 /// The commands of a thing: receives them, runs each once, and reports how it went. It has two of the connection's subscriptions,
 /// and the ones of [`Self::subscriptions`].
@@ -29,8 +28,8 @@ const LEVELS: std::ops::RangeInclusive<usize> = 7..=8;
 /// Which commands have begun is kept in a file. So a command that AWS IoT delivers twice runs once, and one that was under way when
 /// the program or the device failed is reported as FAILED, and not run again.
 ///
-/// AWS IoT's answers to two reports of one execution look the same: a second copy of the answer to IN_PROGRESS that comes late can be
-/// taken for the answer to the result.
+/// AWS IoT's answers to two reports of one execution look the same. Where the answer to an earlier report may still come, the result
+/// is reported again, until as many answers have come that one of them is to the result.
 ///
 /// ```no_run
 /// # use std::{sync::Arc, time::Duration};
@@ -102,21 +101,22 @@ impl Commands {
     /// The reports could not be sent; they are kept for the next time.
     pub async fn report_unfinished(&mut self) -> Result<(), Error> {
         for (execution, entry) in self.journal.unreported() {
-            let result = match entry {
+            let (result, sent_before) = match entry {
                 Entry::Begun => {
-                    CommandResult::failed("INTERRUPTED", "the program ended while the command was under way")
+                    let reason = "the program ended while the command was under way";
+                    (CommandResult::failed("INTERRUPTED", reason), false)
                 }
-                Entry::Ended(result) => result,
+                Entry::Ended(result) => (result, true),
                 Entry::Reported => continue,
             };
-            self.report(&execution, result).await?;
+            self.report(&execution, result, sent_before).await?;
         }
         Ok(())
     }
 
     /// Runs the command that the message brings, and reports its result; returns whether it was a new one. A message on another
     /// topic is left alone, for the application to handle. The handler runs as a task of its own: when it panics, the command is
-    /// reported as FAILED.
+    /// reported as FAILED. Dropping the future ends the handler; [`Self::report_unfinished`] then reports the command.
     ///
     /// # Errors
     /// The file cannot be written, and the command was refused; or the result could not be reported: it is kept, and sent by
@@ -131,7 +131,10 @@ impl Commands {
     {
         let Some(command) = self.begin(message).await? else { return Ok(false) };
         let execution = command.execution.clone();
-        let result = tokio::spawn(handler(command)).await.unwrap_or_else(|_| {
+        // Dropped with this future, which ends the handler.
+        let mut task = JoinSet::new();
+        task.spawn(handler(command));
+        let result = task.join_next().await.and_then(Result::ok).unwrap_or_else(|| {
             CommandResult::failed("HANDLER_CRASHED", "the handler of the command has panicked")
         });
         self.finish(&execution, result).await?;
@@ -151,7 +154,7 @@ impl Commands {
                 message.acknowledge();
                 // Delivered again: the report may be lost.
                 if let Entry::Ended(result) = entry {
-                    self.report(&command.execution, result).await?;
+                    self.report(&command.execution, result, true).await?;
                 }
                 return Ok(None);
             }
@@ -193,39 +196,57 @@ impl Commands {
     /// The result could not be reported; where it was written down, it is sent later.
     pub async fn finish(&mut self, execution: &str, result: CommandResult) -> Result<(), Error> {
         let written = self.journal.write(execution, Entry::Ended(result.clone()));
-        self.report(execution, result).await?;
+        self.report(execution, result, false).await?;
         written
     }
 
-    async fn report(&mut self, execution: &str, result: CommandResult) -> Result<(), Error> {
-        let reported = self.update(execution, &result).await;
+    /// Reports how a command has ended. `sent_before`: this may have been reported already, and only the answer was lost.
+    async fn report(
+        &mut self,
+        execution: &str,
+        result: CommandResult,
+        mut sent_before: bool,
+    ) -> Result<(), Error> {
+        let topic = self.topic(execution);
+        let mut late = self.exchange.late_answers(&topic);
+        let reported = loop {
+            match self.update(execution, &result).await {
+                // It may be the answer to an earlier report.
+                Ok(()) if late > 0 => (late, sent_before) = (late - 1, true),
+                Err(Error::CommandRejected { code, .. }) if sent_before && code.is_at_end() => break Ok(()),
+                reported => break reported,
+            }
+        };
         match &reported {
             Err(error) if error.is_transient() || !matches!(error, Error::CommandRejected { .. }) => reported,
             // Nothing that could be sent again would be taken.
-            _ => self.journal.write(execution, Entry::Reported).and(reported),
+            _ => {
+                self.exchange.forget_late_answers(&topic);
+                self.journal.write(execution, Entry::Reported).and(reported)
+            }
         }
     }
 
     /// UpdateCommandExecution, again where AWS IoT refuses for reasons that may pass.
     async fn update(&mut self, execution: &str, result: &CommandResult) -> Result<(), Error> {
-        let mut pause = FIRST_PAUSE;
-        for attempt in 1.. {
+        let (mut pause, mut attempts) = (FIRST_PAUSE, ATTEMPTS);
+        loop {
+            attempts -= 1;
             match self.update_once(execution, result).await {
-                Err(error @ Error::CommandRejected { .. }) if error.is_transient() && attempt < ATTEMPTS => {
+                Err(error @ Error::CommandRejected { .. }) if error.is_transient() && attempts > 0 => {
                     tokio::time::sleep(pause).await;
                     pause *= 2;
                 }
                 answer => return answer,
             }
         }
-        Ok(())
     }
 
     async fn update_once(&mut self, execution: &str, result: &CommandResult) -> Result<(), Error> {
         let action = format!("report command execution '{execution}' as {}", result.status());
         let response = format!("{}/{execution}/response", self.base);
         let request = Request {
-            topic: format!("{response}/json"),
+            topic: self.topic(execution),
             accepted: format!("{response}/accepted/json"),
             rejected: format!("{response}/rejected/json"),
             payload: result.checked(&action)?,
@@ -250,12 +271,17 @@ impl Commands {
         }
     }
 
+    /// Where the reports of an execution go.
+    fn topic(&self, execution: &str) -> String {
+        format!("{}/{execution}/response/json", self.base)
+    }
+
     fn read(&self, message: &Message) -> Option<Command> {
         let levels: Vec<&str> = message.topic.as_str().strip_prefix(&self.base)?.split('/').collect();
-        let ["", execution, "request", ..] = levels.as_slice() else { return None };
-        if !LEVELS.contains(&(levels.len() + 4)) {
+        // The last level, where there is one, is the payload's format.
+        let (["", execution, "request"] | ["", execution, "request", _]) = levels.as_slice() else {
             return None;
-        }
+        };
         let properties = message.properties();
         Some(Command {
             execution: (*execution).to_owned(),
@@ -268,9 +294,4 @@ impl Commands {
 
 fn base(thing: &str) -> Result<String, Error> {
     Ok(format!("$aws/commands/things/{}/executions", name::checked(name::THING, thing)?))
-}
-
-/// Members of a request.
-fn members<const N: usize>(members: [(&str, Value); N]) -> Map<String, Value> {
-    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

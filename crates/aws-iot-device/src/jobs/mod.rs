@@ -131,6 +131,10 @@ impl Jobs {
     /// Subscribes to announcements before it asks, so that no job falls in between. An announcement only wakes: what is
     /// next is asked for each time, so none can be missed, be they late, doubled or out of order.
     async fn announced_or_pending(&mut self) -> Result<Option<Job>, Error> {
+        // They announce what is asked for now.
+        if !discard(self.announcements.as_mut_slice()).await {
+            self.announcements = None;
+        }
         if self.announcements.is_none() {
             let failed = |source| Error::mqtt(format!("follow the jobs of '{}'", self.thing), source);
             let filter = format!("{}/notify-next", self.base);
@@ -138,8 +142,6 @@ impl Jobs {
             let options = options.queue(UNREAD, WhenUnread::DropOldest);
             self.announcements = Some(self.exchange.client().subscribe_with(options).await.map_err(failed)?);
         }
-        // They announce what is asked for now.
-        discard(self.announcements.as_mut_slice()).await;
         self.start_next().await
     }
 
@@ -231,12 +233,7 @@ impl Jobs {
         match self.ask(&format!("{job_id}/update"), action, payload).await {
             // This update arrived, and its answer was lost: it was sent a second time.
             Err(Error::JobRejected { status: Some(now), code, .. })
-                if now == status
-                    && now != JobStatus::InProgress
-                    && matches!(
-                        code,
-                        RejectedErrorCode::InvalidStateTransition | RejectedErrorCode::TerminalStateReached
-                    ) =>
+                if now == status && now != JobStatus::InProgress && code.is_at_end() =>
             {
                 Ok(())
             }

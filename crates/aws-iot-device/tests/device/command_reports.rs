@@ -1,50 +1,34 @@
-//! Reports of commands, against a service that follows a script: mosquitto, with the test as AWS IoT behind it.
+//! Reports of commands, against a service that follows a script.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_iot_device::{CommandResult, Commands, Error, RejectedErrorCode};
-use aws_iot_mqtt::{Builder, Client, Messages, QoS, Subscription};
-use serde_json::{Value, json};
-use test_peers::{Mosquitto, Pki, TlsVersion};
+use aws_iot_mqtt::{Builder, Client, Messages};
+use serde_json::json;
 
-use crate::support::{block_on, client, soon, tls};
+use crate::support::script::{Script, Service};
+use crate::support::{block_on, soon};
 
 struct Bench {
-    broker: Mosquitto,
-    pki: Pki,
+    script: Script,
     directory: tempfile::TempDir,
-}
-
-/// AWS IoT's end.
-struct Service {
-    client: Client,
-    reports: Subscription,
 }
 
 impl Bench {
     fn new() -> Option<Self> {
-        let pki = Pki::new();
-        let broker = Mosquitto::start(&pki.ca_pem(), TlsVersion::Any)?;
-        Some(Self { broker, pki, directory: tempfile::tempdir().unwrap() })
-    }
-
-    fn client(&self, id: &str) -> Builder {
-        client(self.broker.port(), id, tls(&self.pki.client(id), self.broker.server_ca_pem()))
+        Some(Self { script: Script::new()?, directory: tempfile::tempdir().unwrap() })
     }
 
     async fn service(&self) -> Service {
-        let client = self.client("aws").connect().await.unwrap();
-        let filter = "$aws/commands/things/device-1/executions/+/response/json";
-        let reports = client.subscribe(filter, QoS::AtLeastOnce).await.unwrap();
-        Service { client, reports }
+        self.script.service("$aws/commands/things/device-1/executions/+/response/json").await
     }
 
     async fn device(&self) -> (Client, Messages, Commands) {
         let builder = Commands::subscriptions("device-1")
             .unwrap()
             .into_iter()
-            .fold(self.client("device-1"), Builder::subscribe);
+            .fold(self.script.client("device-1"), Builder::subscribe);
         let client = builder.connect().await.unwrap();
         let messages = client.messages().unwrap();
         let commands = Commands::open(&client, "device-1", self.directory.path().join("journal")).unwrap();
@@ -54,25 +38,22 @@ impl Bench {
 
 impl Service {
     async fn start(&self, execution: &str) {
-        let topic = format!("$aws/commands/things/device-1/executions/{execution}/request/json");
-        self.client.publish(&topic, QoS::AtLeastOnce, "{}").await.unwrap();
+        self.say(&format!("$aws/commands/things/device-1/executions/{execution}/request/json"), &json!({}))
+            .await;
     }
 
     /// The next report; the topic of its answers and its status.
     async fn report(&mut self) -> (String, String) {
-        let message = soon(self.reports.next()).await.unwrap();
-        let report: Value = serde_json::from_slice(&message.payload).unwrap();
-        let answers = message.topic.as_str().strip_suffix("/json").unwrap().to_owned();
-        (answers, report["status"].as_str().unwrap().to_owned())
+        let (topic, report) = self.request().await;
+        (topic.strip_suffix("/json").unwrap().to_owned(), report["status"].as_str().unwrap().to_owned())
     }
 
     async fn accept(&self, answers: &str) {
-        self.client.publish(format!("{answers}/accepted/json"), QoS::AtLeastOnce, "{}").await.unwrap();
+        self.say(&format!("{answers}/accepted/json"), &json!({})).await;
     }
 
     async fn reject(&self, answers: &str, code: &str) {
-        let payload = json!({"error": code, "errorMessage": "why"}).to_string();
-        self.client.publish(format!("{answers}/rejected/json"), QoS::AtLeastOnce, payload).await.unwrap();
+        self.say(&format!("{answers}/rejected/json"), &json!({"error": code, "errorMessage": "why"})).await;
     }
 }
 
@@ -136,6 +117,73 @@ fn a_result_that_nobody_answers_is_kept_and_reported_later() {
         reported.unwrap();
         assert_eq!(status, "SUCCEEDED", "what it was, and not a failure");
         commands.report_unfinished().await.unwrap();
+    });
+}
+
+#[test]
+fn a_late_answer_to_an_earlier_report_is_not_taken_for_that_to_the_result() {
+    let Some(bench) = Bench::new() else { return };
+    block_on(async {
+        let mut service = bench.service().await;
+        let (client, mut messages, commands) = bench.device().await;
+        let mut commands = commands.timeout(Duration::from_secs(2));
+        service.start("e-1").await;
+        let message = soon(messages.next()).await.unwrap();
+        let script = async {
+            let (answers, status) = service.report().await;
+            assert_eq!(status, "IN_PROGRESS");
+            // Its answer comes only after the device has given up, and the result has been sent, which AWS IoT throttles.
+            assert_eq!(service.report().await.1, "SUCCEEDED");
+            service.accept(&answers).await;
+            service.reject(&answers, "RequestThrottled").await;
+            let mut results = 1;
+            // From here on it takes the result, once.
+            while let Ok(report) = tokio::time::timeout(Duration::from_secs(5), service.report()).await {
+                assert_eq!(report.1, "SUCCEEDED");
+                results += 1;
+                match results {
+                    2 => service.accept(&answers).await,
+                    _ => service.reject(&answers, "TerminalStateReached").await,
+                }
+            }
+            results
+        };
+        let handled = commands.handle(&message, |_| async { CommandResult::succeeded() });
+        let (handled, results) = tokio::join!(handled, script);
+        assert!(handled.unwrap());
+        assert!(results >= 2, "the result was lost");
+        // Nothing is left to report.
+        commands.report_unfinished().await.unwrap();
+        client.disconnect(Default::default()).await.unwrap();
+    });
+}
+
+#[test]
+fn a_result_that_aws_iot_had_taken_without_the_device_hearing_of_it_is_reported() {
+    let Some(bench) = Bench::new() else { return };
+    block_on(async {
+        let mut service = bench.service().await;
+        let (client, mut messages, commands) = bench.device().await;
+        let mut commands = commands.timeout(Duration::from_secs(1));
+        service.start("e-1").await;
+        let message = soon(messages.next()).await.unwrap();
+        let accept_first = async {
+            let (answers, _) = service.report().await;
+            service.accept(&answers).await;
+        };
+        let handled = commands.handle(&message, |_| async { CommandResult::succeeded() });
+        let (handled, ()) = tokio::join!(handled, accept_first);
+        assert!(matches!(handled, Err(Error::NoAnswer { .. })), "{handled:?}");
+        service.report().await;
+        client.disconnect(Default::default()).await.unwrap();
+        drop((messages, commands));
+        let (_client, _messages, mut commands) = bench.device().await;
+        let refuse = async {
+            let (answers, _) = service.report().await;
+            service.reject(&answers, "TerminalStateReached").await;
+        };
+        let (reported, ()) = tokio::join!(commands.report_unfinished(), refuse);
+        reported.unwrap();
     });
 }
 

@@ -138,13 +138,20 @@ fn a_handler_that_crashes_and_a_program_that_crashes_report_failed_and_not_silen
         let message = soon(messages.next()).await.unwrap();
         let runs = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&runs);
+        let (begun, begins) = tokio::sync::oneshot::channel();
+        let (alive, mut ends) = tokio::sync::mpsc::channel::<()>(1);
         let never = move |_| async move {
             counted.fetch_add(1, Ordering::SeqCst);
-            std::future::pending().await
+            begun.send(()).unwrap();
+            std::future::pending::<()>().await;
+            drop(alive);
+            CommandResult::succeeded()
         };
-        assert!(
-            tokio::time::timeout(Duration::from_secs(3), commands.handle(&message, never)).await.is_err()
-        );
+        tokio::select! {
+            ended = commands.handle(&message, never) => panic!("{ended:?}"),
+            begins = soon(begins) => begins.unwrap(),
+        }
+        assert!(soon(ends.recv()).await.is_none(), "the handler ends with the future");
         assert_eq!(bench.execution(&second)["status"], "IN_PROGRESS");
         // Not an UNSUBSCRIBE, which dropping the messages first would be.
         client.disconnect(Default::default()).await.unwrap();

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use aws_iot_device::{CredentialProvider, Error};
-use test_peers::{Pki, aws_cli, output_of};
+use aws_iot_mqtt::Proxy;
+use test_peers::{Pki, Tinyproxy, aws_cli, output_of};
 
 use crate::support::block_on;
 use crate::support::cloud::Cloud;
@@ -55,6 +56,27 @@ fn temporary_credentials_for_the_thing_and_no_other() {
             );
             assert!(error.to_string().contains(says), "{name}: {error}");
         }
+    });
+}
+
+#[test]
+fn through_a_proxy_and_what_is_said_when_it_does_not_help() {
+    let cloud = Cloud::with_policy(POLICY);
+    let Some(cli) = aws_cli(cloud.sim.environment()) else { return };
+    let Some(proxy) = Tinyproxy::start(cloud.sim.credentials_port()) else { return };
+    let role = "arn:aws:iam::123456789012:role/uploads";
+    output_of(&mut cli.command(["iot", "create-role-alias", "--role-alias", "uploads", "--role-arn", role]));
+    let at = |proxy: Proxy| {
+        let provider = CredentialProvider::new("localhost", "uploads", cloud.tls()).unwrap();
+        provider.port(cloud.sim.credentials_port()).proxy(proxy)
+    };
+    let without = Proxy::new("127.0.0.1", proxy.port());
+    block_on(async {
+        let with = without.clone().credentials(Tinyproxy::USER, Tinyproxy::PASSWORD);
+        assert!(!at(with).credentials().await.unwrap().session_token.is_empty());
+        let error = at(without).credentials().await.unwrap_err();
+        let Error::Https { source, .. } = &error else { panic!("{error:?}") };
+        assert!(source.to_string().contains("asks for a name and a password (407)"), "{source}");
     });
 }
 

@@ -13,6 +13,7 @@
 mod answers;
 mod command_reports;
 mod commands;
+mod conditions;
 mod credentials;
 mod jobs;
 mod provisioning;

@@ -18,7 +18,7 @@ use rumqttc::v5::mqttbytes;
 use rumqttc::v5::mqttbytes::v5::{Disconnect, DisconnectReasonCode, Packet};
 
 pub(crate) use self::output::Output;
-pub(crate) use self::properties::{last_will, message, publish_properties, wire_qos};
+pub(crate) use self::properties::{last_will, message, publish_properties, seconds, wire_qos};
 pub(crate) use self::reason::Reason;
 use crate::{Cause, Error};
 

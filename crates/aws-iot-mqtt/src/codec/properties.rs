@@ -7,7 +7,7 @@ use rumqttc::v5::mqttbytes::QoS as WireQoS;
 use rumqttc::v5::mqttbytes::v5::{LastWill, LastWillProperties, Publish, PublishProperties};
 
 use super::ProtocolError;
-use crate::{Error, Message, PayloadFormat, Properties, Publication, QoS, Topic};
+use crate::{Error, Message, PayloadFormat, Properties, Publication, QoS, Topic, Will};
 
 pub(crate) fn wire_qos(qos: QoS) -> WireQoS {
     match qos {
@@ -30,7 +30,7 @@ pub(crate) fn publish_properties(properties: &Properties, expires_in: Option<Dur
     }
 }
 
-pub(crate) fn last_will(publication: &Publication, delay: Option<Duration>) -> LastWill {
+pub(crate) fn last_will(Will { publication, delay }: &Will) -> LastWill {
     let Publication { topic, qos, payload, retain, .. } = publication;
     let own = publication.properties();
     let PublishProperties {
@@ -90,6 +90,7 @@ fn received(wire: PublishProperties) -> Result<Properties, Error> {
     })
 }
 
-fn seconds(duration: Duration) -> u32 {
+/// In whole seconds, as packets carry them.
+pub(crate) fn seconds(duration: Duration) -> u32 {
     u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
 }

@@ -68,7 +68,7 @@ impl Reason for SubscribeReasonCode {
     fn reason(self) -> ReasonCode {
         use SubscribeReasonCode as S;
         ReasonCode(match self {
-            S::Success(_) => 0x00,
+            S::Success(qos) => qos as u8,
             S::Failure | S::Unspecified => 0x80,
             S::ImplementationSpecific => 0x83,
             S::NotAuthorized => 0x87,

@@ -7,7 +7,7 @@ mod tests;
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
@@ -16,17 +16,18 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
 use tracing::debug;
 
-use super::DISCONNECT_TIMEOUT;
 use super::shared::{Closing, Shared};
 use super::tls_errors;
+use super::{DISCONNECT_TIMEOUT, TLS_BUFFER};
 use crate::client::Outcome;
 use crate::clock::{Moment, after};
 use crate::session::{Command, Session};
 use crate::{Cause, Error};
 
-/// Room for one read from the socket, and most bytes of one write: as much as one TLS record carries (RFC 8446,
-/// section 5.1).
+/// Room for one read from the socket: as much as one TLS record carries (RFC 8446, section 5.1).
 const CHUNK: usize = 16 * 1024;
+/// Most bytes of one write: as much as TLS's buffer takes. With a single record, a message of 16 KiB would take two writes.
+const WRITE: usize = TLS_BUFFER;
 /// Where nothing else is due: when the loop looks again.
 const LONG: Duration = Duration::from_secs(3600);
 
@@ -80,53 +81,64 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
     }
 
     async fn drive(&mut self) -> Outcome {
-        let (mut batch, mut commands_come, mut flushed) = (Vec::new(), true, true);
-        let mut alarm = pin!(sleep_until(tokio::time::Instant::now() + LONG));
+        let shared = self.shared;
+        let mut due = after(Moment::now().instant, LONG);
+        let mut alarm = pin!(sleep_until(due.into()));
         // What came together with CONNACK.
         self.session.received(&mut self.received, Moment::now())?;
         loop {
             let now = Moment::now();
-            self.session.send(now);
-            self.session.complete();
-            if self.closing.has_begun() {
+            while let Ok(command) = self.commands.try_recv() {
+                self.session.command(command, now);
+            }
+            // Here, because a socket that is always ready would keep the alarm from ever being asked.
+            if now.instant >= due {
+                self.session.timer(now)?;
+            }
+            let closing = self.closing.until(now.instant);
+            if closing.is_some() {
+                self.commands.close();
                 // What the application acknowledged before it asked for the end is sent as well.
                 self.session.woken();
-                if self.is_drained(flushed, now.instant)? {
-                    return Ok(());
-                }
             }
-            let next = self.session.deadline(now).into_iter().chain(self.closing.until()).min();
-            let next = tokio::time::Instant::from_std(next.unwrap_or_else(|| after(now.instant, LONG)));
+            self.session.send(now);
+            let written = match poll_fn(|context| Poll::Ready(self.poll_write(context))).await {
+                Poll::Ready(Err(error)) => return Err(self.last_words(error).await),
+                Poll::Ready(Ok(())) => true,
+                Poll::Pending => false,
+            };
+            self.session.complete();
+            if closing.is_some() && self.is_drained(written, now.instant)? {
+                return Ok(());
+            }
+            due = self
+                .session
+                .deadline(now)
+                .into_iter()
+                .chain(closing)
+                .min()
+                .unwrap_or(after(now.instant, LONG));
             // The deadline of a busy connection moves on with every packet, and to set a timer costs more than a packet
             // does: it is set only where it would fire too late. Where it fires too early, nothing is due yet.
-            if next < alarm.deadline() || alarm.is_elapsed() {
-                alarm.as_mut().reset(next);
+            if tokio::time::Instant::from_std(due) < alarm.deadline() || alarm.is_elapsed() {
+                alarm.as_mut().reset(due.into());
             }
-            let Self { stream, received, session, commands, closing, shared, .. } = self;
-            let wants_messages = session.wants_messages();
             tokio::select! {
-                io = poll_fn(|context| poll_io(context, stream, received, session, shared, &mut flushed)) => match io {
+                // The application wakes this thread only if it waits. So it is made to wait last.
+                biased;
+                io = poll_fn(|context| self.poll_io(context, written)) => match io {
                     Io::Read(read) => self.read(read)?,
                     Io::Written => {}
                     Io::WriteFailed(error) => return Err(self.last_words(error).await),
                 },
-                () = shared.outbox.accepted(), if wants_messages => {}
-                count = commands.recv_many(&mut batch, 16), if commands_come => {
-                    commands_come = count > 0;
-                    batch.drain(..).for_each(|command| self.session.command(command, Moment::now()));
-                }
+                () = alarm.as_mut() => {}
                 () = shared.waker.woken() => self.session.woken(),
-                () = closing.asked() => {
-                    self.commands.close();
-                    self.shared.outbox.close();
-                }
-                () = alarm.as_mut() => self.session.timer(Moment::now())?,
             }
         }
     }
 
-    fn is_drained(&self, flushed: bool, now: Instant) -> Result<bool, Error> {
-        if self.session.is_drained() && flushed && self.commands.is_empty() {
+    fn is_drained(&self, written: bool, now: Instant) -> Result<bool, Error> {
+        if self.session.is_drained() && written && self.commands.is_empty() {
             return Ok(true);
         }
         let messages = self.shared.outbox.depth().0;
@@ -193,60 +205,44 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
             source: Cause::new(tls_errors::in_words(error)),
         })
     }
-}
 
-/// Writes what there is, as far as the socket takes it, and reads what has come. Reading goes on whatever cannot be
-/// written: the acknowledgements that make room come this way.
-fn poll_io<S: AsyncRead + AsyncWrite + Unpin>(
-    context: &mut Context<'_>,
-    stream: &mut S,
-    received: &mut BytesMut,
-    session: &mut Session,
-    shared: &Shared,
-    flushed: &mut bool,
-) -> Poll<Io> {
-    let mut written = false;
-    match poll_write(context, stream, session, shared, flushed, &mut written) {
-        Poll::Ready(Err(error)) => return Poll::Ready(Io::WriteFailed(error)),
-        Poll::Ready(Ok(())) | Poll::Pending => {}
+    /// Reads what has come, and writes the rest of what the socket did not take before. Reading goes on whatever cannot be
+    /// written: the acknowledgements that make room come this way.
+    fn poll_io(&mut self, context: &mut Context<'_>, all_written: bool) -> Poll<Io> {
+        let left = self.session.output().len();
+        let mut progress = false;
+        if !all_written {
+            progress = match self.poll_write(context) {
+                Poll::Ready(Err(error)) => return Poll::Ready(Io::WriteFailed(error)),
+                Poll::Ready(Ok(())) => true,
+                Poll::Pending => self.session.output().len() < left,
+            };
+        }
+        if self.received.capacity() - self.received.len() < CHUNK / 4 {
+            self.received.reserve(CHUNK);
+        }
+        match pin!(self.stream.read_buf(&mut self.received)).poll(context) {
+            Poll::Ready(read) => Poll::Ready(Io::Read(read)),
+            Poll::Pending if progress => Poll::Ready(Io::Written),
+            Poll::Pending => Poll::Pending,
+        }
     }
-    if received.capacity() - received.len() < CHUNK / 4 {
-        received.reserve(CHUNK);
-    }
-    match pin!(stream.read_buf(received)).poll(context) {
-        Poll::Ready(read) => Poll::Ready(Io::Read(read)),
-        Poll::Pending if written => Poll::Ready(Io::Written),
-        Poll::Pending => Poll::Pending,
-    }
-}
 
-fn poll_write<S: AsyncWrite + Unpin>(
-    context: &mut Context<'_>,
-    stream: &mut S,
-    session: &mut Session,
-    shared: &Shared,
-    flushed: &mut bool,
-    written: &mut bool,
-) -> Poll<io::Result<()>> {
-    while let Some(chunk) =
-        session.output().get(..session.output().len().min(CHUNK)).filter(|chunk| !chunk.is_empty())
-    {
-        let Poll::Ready(result) = Pin::new(&mut *stream).poll_write(context, chunk) else {
-            return Poll::Pending;
-        };
-        match result? {
-            0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-            count => {
-                (*flushed, *written) = (false, true);
-                shared.counters.bytes_sent.add(count);
-                session.written(count, Moment::now());
+    /// Writes what there is, as far as the socket takes it. Ready when the operating system has all of it.
+    fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let output = self.session.output();
+            let chunk = output.get(..WRITE).unwrap_or(output);
+            if chunk.is_empty() {
+                return Pin::new(&mut self.stream).poll_flush(context);
+            }
+            match ready!(Pin::new(&mut self.stream).poll_write(context, chunk))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                count => {
+                    self.shared.counters.bytes_sent.add(count);
+                    self.session.written(count, Moment::now());
+                }
             }
         }
     }
-    if !*flushed {
-        let Poll::Ready(result) = Pin::new(stream).poll_flush(context) else { return Poll::Pending };
-        result?;
-        (*flushed, *written) = (true, true);
-    }
-    Poll::Ready(Ok(()))
 }

@@ -15,22 +15,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{sleep_until, timeout};
 use tokio_rustls::client::TlsStream;
 use tracing::{info, warn};
 
-pub(crate) use self::shared::Shared;
+pub(crate) use self::proxy::tunnel;
+pub(crate) use self::shared::{CloseOnDrop, Shared};
 pub(crate) use self::thread::{died, start};
 pub(crate) use self::tls::with_alpn;
 use crate::codec::{ProtocolError, decode};
-use crate::proxy::host_and_port;
-use crate::session::{ConnectOptions, Negotiated};
-use crate::verdict::Classifier;
-use crate::{Cause, Error, Limits, OutboxOptions, Proxy, Reconnect, Stage, SubscribeOptions};
+use crate::session::Negotiated;
+use crate::{Builder, Cause, Error, Stage};
 
 /// How long CONNACK may take (AWS IoT Core's own time-out for CONNECT after the handshake is of this order, and AWS IoT
 /// Device Advisor's back-off tests fit their 300 s with it).
@@ -39,35 +36,6 @@ const CONNACK_TIMEOUT: Duration = Duration::from_secs(10);
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Most bytes that wait in TLS's own buffer: two records (RFC 8446, section 5.1).
 const TLS_BUFFER: usize = 32 * 1024;
-
-/// What the builder has put together and checked.
-pub(crate) struct Settings {
-    pub(crate) tls: Arc<ClientConfig>,
-    pub(crate) endpoint: String,
-    pub(crate) port: u16,
-    pub(crate) server_name: ServerName<'static>,
-    pub(crate) proxy: Option<Proxy>,
-    pub(crate) connect: ConnectOptions,
-    pub(crate) connect_timeout: Duration,
-    pub(crate) operation_timeout: Duration,
-    pub(crate) drain_timeout: Duration,
-    /// Until when [`Builder::connect`](crate::Builder::connect) tries.
-    pub(crate) connect_deadline: Duration,
-    pub(crate) limits: Arc<Limits>,
-    pub(crate) outbox: OutboxOptions,
-    #[cfg(feature = "durable")]
-    pub(crate) durable: Option<crate::durable::DurableOptions>,
-    pub(crate) subscriptions: Vec<SubscribeOptions>,
-    pub(crate) reconnect: Reconnect,
-    pub(crate) classifier: Classifier,
-}
-
-impl Settings {
-    /// The server, as errors name it.
-    fn server(&self) -> String {
-        host_and_port(&self.endpoint, self.port)
-    }
-}
 
 /// A connection that the server has accepted.
 struct Established {
@@ -89,7 +57,7 @@ struct Attempt {
 
 /// Connects. The connect timeout covers everything from the name to the TLS handshake; CONNACK has a time-out of its own,
 /// so that a chip that needs seconds to sign does not shorten it.
-async fn establish(settings: &Settings, attempt: Attempt) -> Result<Established, Error> {
+async fn establish(settings: &Builder, attempt: Attempt) -> Result<Established, Error> {
     let stage = Cell::new(Stage::Resolve);
     let timed_out = |stage, after| Error::ConnectTimeout { endpoint: settings.server(), stage, after };
     let mut stream = timeout(settings.connect_timeout, open(settings, &stage))
@@ -117,11 +85,11 @@ async fn establish(settings: &Settings, attempt: Attempt) -> Result<Established,
     Ok(Established { stream, negotiated, received })
 }
 
-async fn open(settings: &Settings, stage: &Cell<Stage>) -> Result<TlsStream<TcpStream>, Error> {
+async fn open(settings: &Builder, stage: &Cell<Stage>) -> Result<TlsStream<TcpStream>, Error> {
     let socket = match &settings.proxy {
         Some(proxy) => {
             stage.set(Stage::Proxy);
-            proxy::tunnel(proxy, &settings.server()).await?
+            tunnel(proxy, &settings.server()).await?
         }
         None => {
             let addresses = dial::resolve(&settings.endpoint, settings.port).await?;
@@ -130,18 +98,18 @@ async fn open(settings: &Settings, stage: &Cell<Stage>) -> Result<TlsStream<TcpS
         }
     };
     stage.set(Stage::Tls);
-    let server_name = settings.server_name.clone();
+    let server_name = settings.server_name()?;
     tls::handshake(Arc::clone(&settings.tls), server_name, socket, &settings.server()).await
 }
 
 /// CONNECT and its answer.
 async fn log_in(
-    settings: &Settings,
+    settings: &Builder,
     attempt: Attempt,
     stream: &mut TlsStream<TcpStream>,
     received: &mut BytesMut,
 ) -> Result<Negotiated, Error> {
-    let Settings { connect, limits, .. } = settings;
+    let Builder { connect, limits, .. } = settings;
     let mut out = BytesMut::new();
     connect
         .packet(limits, attempt.first)
@@ -156,15 +124,15 @@ async fn log_in(
     loop {
         proxy::refuse_http(received, &settings.server())?;
         if let Some(packet) = decode(received, limits.maximum_packet_size)? {
-            let negotiated = Negotiated::from_answer(packet, &settings.server(), connect, limits)?;
-            if !(negotiated.session_present() && connect.starts_clean(attempt.first)) {
-                return Ok(negotiated);
-            }
-            if attempt.ignore_session_present {
+            let mut negotiated = Negotiated::from_answer(packet, &settings.server(), connect, limits)?;
+            if negotiated.session_present && connect.starts_clean(attempt.first) {
+                if !attempt.ignore_session_present {
+                    return Err(ProtocolError::SESSION_PRESENT.into());
+                }
                 warn!("the server claims an earlier session again; everything is subscribed to anew");
-                return Ok(negotiated.without_session());
+                negotiated.session_present = false;
             }
-            return Err(ProtocolError::SESSION_PRESENT.into());
+            return Ok(negotiated);
         }
         match stream.read_buf(received).await {
             Ok(0) => {
@@ -180,7 +148,7 @@ async fn log_in(
     }
 }
 
-fn closed_after_connect(settings: &Settings, error: std::io::Error) -> Error {
+fn closed_after_connect(settings: &Builder, error: std::io::Error) -> Error {
     Error::ClosedAfterConnect {
         endpoint: settings.server(),
         client_id: settings.connect.client_id.clone(),

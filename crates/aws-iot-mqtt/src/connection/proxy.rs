@@ -13,7 +13,7 @@ use crate::{Error, Proxy};
 const LONGEST_HEAD: usize = 16 * 1024;
 
 /// Connects to the proxy, and asks it for a tunnel to `target`, a host with its port.
-pub(super) async fn tunnel(proxy: &Proxy, target: &str) -> Result<TcpStream, Error> {
+pub(crate) async fn tunnel(proxy: &Proxy, target: &str) -> Result<TcpStream, Error> {
     let failed = |why: String| Error::Proxy { proxy: proxy.to_string(), endpoint: target.to_owned(), why };
     let unreachable = |error: Error| failed(format!("it cannot be reached: {error}"));
     let addresses = dial::resolve(proxy.host(), proxy.port()).await.map_err(unreachable)?;

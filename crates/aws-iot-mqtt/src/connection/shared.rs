@@ -1,10 +1,8 @@
 //! What the application's clients and the session's thread have in common.
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
-
-use tokio::sync::watch;
 
 use crate::acknowledgement::SessionWaker;
 use crate::clock::after;
@@ -23,7 +21,13 @@ pub(crate) struct Shared {
     pub(crate) hub: Arc<Hub>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) limits: Arc<Limits>,
+    /// The application wants the client to end.
+    closing: OnceLock<DisconnectReason>,
 }
+
+/// Ends the client when the last one is dropped.
+#[derive(Debug)]
+pub(crate) struct CloseOnDrop(pub(crate) Arc<Shared>);
 
 impl Shared {
     pub(crate) fn new(
@@ -33,8 +37,21 @@ impl Shared {
         messages: Messages,
     ) -> Self {
         let (hub, counters) = (Arc::<Hub>::default(), Arc::<Counters>::default());
-        let outbox = Arc::new(Outbox::new(outbox, Arc::clone(&hub), Arc::clone(&counters)));
-        Self { outbox, waker, messages: Mutex::new(Some(messages)), hub, counters, limits }
+        let outbox = Outbox::new(outbox, Arc::clone(&waker), Arc::clone(&hub), Arc::clone(&counters));
+        let (outbox, messages) = (Arc::new(outbox), Mutex::new(Some(messages)));
+        Self { outbox, waker, messages, hub, counters, limits, closing: OnceLock::new() }
+    }
+
+    /// Asks for the client's end. Of several calls, the first one's reason counts.
+    pub(crate) fn close(&self, reason: DisconnectReason) {
+        self.closing.get_or_init(|| reason);
+        self.waker.wake();
+    }
+}
+
+impl Drop for CloseOnDrop {
+    fn drop(&mut self) {
+        self.0.close(DisconnectReason::Normal);
     }
 }
 
@@ -46,43 +63,32 @@ impl fmt::Debug for Shared {
 
 /// Whether the client is to end, and until when that may take.
 pub(super) struct Closing {
-    asked: watch::Receiver<Option<DisconnectReason>>,
+    shared: Arc<Shared>,
     /// How long to wait for acknowledgements.
     drain: Duration,
-    begun: Option<(DisconnectReason, Instant)>,
+    until: Option<Instant>,
 }
 
 impl Closing {
-    pub(super) fn new(asked: watch::Receiver<Option<DisconnectReason>>, drain: Duration) -> Self {
-        Self { asked, drain, begun: None }
+    pub(super) fn new(shared: Arc<Shared>, drain: Duration) -> Self {
+        Self { shared, drain, until: None }
     }
 
-    /// Returns once, when the application asks for the end, or when nobody has a client any more.
-    pub(super) async fn asked(&mut self) {
-        if self.begun.is_some() {
-            std::future::pending::<()>().await;
+    /// Until when the end may take, once the application has asked for it. No message is accepted from then on.
+    pub(super) fn until(&mut self, now: Instant) -> Option<Instant> {
+        if self.until.is_none() && self.shared.closing.get().is_some() {
+            self.shared.outbox.close();
+            self.until = Some(after(now, self.drain));
         }
-        let asked = self.asked.wait_for(Option::is_some).await;
-        // An error: the last client was dropped.
-        let reason = asked.map_or(DisconnectReason::Normal, |asked| asked.unwrap_or_default());
-        let now = tokio::time::Instant::now().into_std();
-        self.begun = Some((reason, after(now, self.drain)));
-    }
-
-    pub(super) fn has_begun(&self) -> bool {
-        self.begun.is_some()
-    }
-
-    pub(super) fn until(&self) -> Option<Instant> {
-        self.begun.map(|(_, until)| until)
+        self.until
     }
 
     /// The bound, once it is over.
     pub(super) fn overdue(&self, now: Instant) -> Option<Duration> {
-        self.begun.filter(|(_, until)| now >= *until).map(|_| self.drain)
+        self.until.filter(|until| now >= *until).map(|_| self.drain)
     }
 
     pub(super) fn reason(&self) -> DisconnectReason {
-        self.begun.map_or(DisconnectReason::Normal, |(reason, _)| reason)
+        self.shared.closing.get().copied().unwrap_or_default()
     }
 }

@@ -10,19 +10,19 @@ use tracing::{info, warn};
 
 use super::driver::{Driver, Ended};
 use super::shared::{Closing, Shared};
-use super::{Attempt, Established, Settings, establish, until};
+use super::{Attempt, Established, establish, until};
 use crate::client::Outcome;
 use crate::clock::Moment;
 use crate::codec::ProtocolError;
 use crate::reconnect::{Backoff, Ended as How, Next};
 use crate::session::{Command, Session};
-use crate::{Error, Event, Verdict};
+use crate::{Builder, Error, Event, Verdict};
 
 /// The longest pause between attempts while the client is to end and messages are left: the time for it is short.
 const PAUSE_WHILE_CLOSING: Duration = Duration::from_secs(1);
 
 pub(super) struct Supervisor<'a> {
-    pub(super) settings: &'a Settings,
+    pub(super) settings: &'a Builder,
     pub(super) shared: &'a Shared,
     pub(super) session: Session,
     pub(super) commands: mpsc::Receiver<Command>,
@@ -78,7 +78,8 @@ impl Supervisor<'_> {
                             "refused for minutes: the next attempt follows after the long interval"
                         );
                     }
-                    let most = if self.closing.has_begun() { PAUSE_WHILE_CLOSING } else { Duration::MAX };
+                    let closing = self.closing.until(Moment::now().instant).is_some();
+                    let most = if closing { PAUSE_WHILE_CLOSING } else { Duration::MAX };
                     // From the end of a connection that stood: AWS's Device Advisor fails a device that is back within a
                     // second (MQTT_ReconnectionAfterSuccessfulConnection). From the beginning of an attempt otherwise.
                     let gone = if connected { Duration::ZERO } else { started.elapsed() };
@@ -129,9 +130,9 @@ impl Supervisor<'_> {
         match driver.run().await {
             Ended::Closed(outcome) => Ok(outcome),
             Ended::Lost(error) => {
-                let acknowledged = self.session.was_acknowledged();
+                let answered = self.session.was_answered();
                 self.session.disconnected(&error, Moment::now());
-                Err(Failed { error, how: How::Connected { up: since.elapsed(), acknowledged } })
+                Err(Failed { error, how: How::Connected { up: since.elapsed(), answered } })
             }
         }
     }
@@ -148,12 +149,15 @@ impl Supervisor<'_> {
     /// The same; with `waiting`, it also returns (`None`) when the end is asked for and messages are left: then it is time
     /// to connect, and not to wait.
     async fn offline(&mut self, waiting: bool) -> Option<Outcome> {
-        let mut commands_come = true;
+        let was_closing = self.closing.until(Moment::now().instant).is_some();
         loop {
             let now = Moment::now();
-            if self.closing.has_begun() {
+            while let Ok(command) = self.commands.try_recv() {
+                self.session.command(command, now);
+            }
+            let closing = self.closing.until(now.instant);
+            if closing.is_some() {
                 self.commands.close();
-                self.shared.outbox.close();
                 let messages = self.shared.outbox.depth().0;
                 if messages == 0 {
                     return Some(Ok(()));
@@ -161,16 +165,12 @@ impl Supervisor<'_> {
                 if let Some(after) = self.closing.overdue(now.instant) {
                     return Some(Err(Error::NotDrained { messages, after }));
                 }
-            }
-            let deadline = self.session.deadline(now).into_iter().chain(self.closing.until()).min();
-            tokio::select! {
-                command = self.commands.recv(), if commands_come => match command {
-                    Some(command) => self.session.command(command, Moment::now()),
-                    None => commands_come = false,
-                },
-                () = self.closing.asked() => if waiting && self.shared.outbox.depth().0 > 0 {
+                if waiting && !was_closing {
                     return None;
-                },
+                }
+            }
+            let deadline = self.session.deadline(now).into_iter().chain(closing).min();
+            tokio::select! {
                 () = self.shared.waker.woken() => self.session.woken(),
                 () = until(deadline) => drop(self.session.timer(Moment::now())),
             }
@@ -201,7 +201,7 @@ impl Supervisor<'_> {
         // First of all nothing new is accepted: whoever hears of the end finds it everywhere.
         self.session.complete();
         self.shared.outbox.fail_all(why);
-        self.shared.hub.end(match outcome {
+        self.shared.hub.tell(match outcome {
             Ok(()) => {
                 info!("disconnected");
                 Event::Closed { undelivered: 0 }
@@ -218,15 +218,6 @@ impl Supervisor<'_> {
 
 /// Whether [`Builder::connect`](crate::Builder::connect) tries again: nobody has to change anything first.
 fn may_pass(error: &Error, session_present: bool) -> bool {
-    let final_answer = matches!(
-        error,
-        Error::Protocol { .. }
-            | Error::ServerNotTrusted { .. }
-            | Error::ClockOrCertificate { .. }
-            | Error::Clock { .. }
-            | Error::NotTls { .. }
-            | Error::NotMqtt { .. }
-            | Error::Signer { .. }
-    );
-    session_present || (error.verdict() == Verdict::Transient && !final_answer)
+    let is_final = matches!(error, Error::Protocol { .. } | Error::Clock { .. } | Error::Signer { .. });
+    session_present || (error.verdict() == Verdict::Transient && !is_final)
 }

@@ -8,8 +8,7 @@ use tokio::runtime::{Builder as RuntimeBuilder, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{Instrument as _, dispatcher, info_span};
 
-use super::Settings;
-use super::shared::{Closing, Shared};
+use super::shared::{CloseOnDrop, Closing, Shared};
 use super::supervisor::Supervisor;
 use crate::acknowledgement::SessionWaker;
 use crate::client::Outcome;
@@ -17,7 +16,7 @@ use crate::clock::Moment;
 use crate::message_queue::{CAPACITY, QueueWriter, WhenUnread, queue};
 use crate::session::{Command, Session, SubscribeRequest};
 use crate::subscription::Messages;
-use crate::{Cause, Client, DisconnectReason, Error, Event};
+use crate::{Builder, Cause, Client, Error, Event};
 
 /// How many commands wait for the session; who brings more waits for a place.
 const COMMANDS: usize = 64;
@@ -30,10 +29,9 @@ pub(crate) type Connected = oneshot::Receiver<Result<(), Error>>;
 ///
 /// It is not the application's runtime, because a TLS handshake asks the key for its signature synchronously: with a
 /// key in a chip that takes a tenth of a second, and minutes when its bus hangs.
-pub(crate) fn start(settings: Settings, must_connect: bool) -> Result<(Client, Connected), Error> {
+pub(crate) fn start(settings: Builder, must_connect: bool) -> Result<(Client, Connected), Error> {
     let (connected, connects) = oneshot::channel();
     let (commands, to_do) = mpsc::channel(COMMANDS);
-    let (closing, asked) = watch::channel(None);
     let (end, ended) = watch::channel(None);
     let waker = Arc::<SessionWaker>::default();
     let (unrouted, reader) = queue(Arc::clone(&waker), CAPACITY, WhenUnread::Wait);
@@ -47,10 +45,16 @@ pub(crate) fn start(settings: Settings, must_connect: bool) -> Result<(Client, C
     if let Some(durable) = &settings.durable {
         crate::outbox::durable::open(&shared.outbox, durable, settings.limits.receive_maximum)?;
     }
-    let client = Client { commands, closing: Arc::new(closing), ended, shared: Arc::clone(&shared) };
+    let client = Client {
+        commands,
+        ended,
+        shared: Arc::clone(&shared),
+        operation_timeout: settings.operation_timeout,
+        _alive: Arc::new(CloseOnDrop(Arc::clone(&shared))),
+    };
     let log = dispatcher::get_default(Clone::clone);
     let first = must_connect.then_some(connected);
-    let work = Work { settings, shared, unrouted, to_do, asked, first };
+    let work = Work { settings, shared, unrouted, to_do, first };
     thread::Builder::new()
         .name("aws-iot-mqtt".to_owned())
         .spawn(move || dispatcher::with_default(&log, || run(work, end)))
@@ -63,11 +67,10 @@ pub(crate) fn start(settings: Settings, must_connect: bool) -> Result<(Client, C
 }
 
 struct Work {
-    settings: Settings,
+    settings: Builder,
     shared: Arc<Shared>,
     unrouted: QueueWriter,
     to_do: mpsc::Receiver<Command>,
-    asked: watch::Receiver<Option<DisconnectReason>>,
     first: Option<oneshot::Sender<Result<(), Error>>>,
 }
 
@@ -80,14 +83,14 @@ fn run(work: Work, end: watch::Sender<Option<Outcome>>) {
         Err(error) => {
             let error = Error::Start { source: Cause::new(error) };
             work.shared.outbox.fail_all(&error);
-            work.shared.hub.end(Event::GaveUp { error: error.clone() });
+            work.shared.hub.tell(Event::GaveUp { error: error.clone() });
             end.send_replace(Some(Err(error)));
         }
     }
 }
 
 fn run_on(runtime: Runtime, work: Work, end: &watch::Sender<Option<Outcome>>) {
-    let Work { settings, shared, unrouted, to_do, asked, first } = work;
+    let Work { settings, shared, unrouted, to_do, first } = work;
     let span = info_span!("mqtt", endpoint = %settings.endpoint, client_id = %settings.connect.client_id);
     let client_id = settings.connect.client_id.clone();
     let mut session = Session::new(&shared, client_id, settings.operation_timeout, unrouted.clone());
@@ -100,7 +103,7 @@ fn run_on(runtime: Runtime, work: Work, end: &watch::Sender<Option<Outcome>>) {
         shared: &shared,
         session,
         commands: to_do,
-        closing: Closing::new(asked, settings.drain_timeout),
+        closing: Closing::new(Arc::clone(&shared), settings.drain_timeout),
         first,
     };
     let outcome = runtime.block_on(supervisor.run().instrument(span.clone()));
@@ -128,7 +131,7 @@ impl Drop for EndGuard {
         if thread::panicking() {
             let error = died();
             self.0.outbox.fail_all(&error);
-            self.0.hub.end(Event::GaveUp { error });
+            self.0.hub.tell(Event::GaveUp { error });
         }
     }
 }

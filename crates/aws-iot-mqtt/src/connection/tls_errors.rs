@@ -25,14 +25,15 @@ pub(super) fn handshake_error(error: io::Error, server: &str) -> Error {
         Some(TlsError::Other(other)) => {
             Error::Signer { endpoint, source: Cause::shared(Arc::clone(&other.0)) }
         }
-        Some(TlsError::InvalidCertificate(verdict)) => match validity(verdict) {
-            Some(Validity { clock, is_plausible: false, .. }) => Error::Clock { endpoint, clock },
-            Some(Validity { validity, clock, .. }) => {
-                Error::ClockOrCertificate { endpoint, validity, clock, source: Cause::new(error) }
-            }
+        Some(TlsError::InvalidCertificate(verdict)) => match clock(verdict) {
+            Some(why) => Error::Clock { endpoint, why },
             None => Error::ServerNotTrusted { endpoint, why: distrust(verdict), source: Cause::new(error) },
         },
-        Some(TlsError::InvalidMessage(_)) => Error::NotTls { endpoint, source: Cause::new(error) },
+        Some(TlsError::InvalidMessage(_)) => Error::Tls {
+            endpoint,
+            why: "what answers there does not speak TLS (MQTT over TLS is on port 8883, or 443)",
+            source: Cause::new(error),
+        },
         Some(TlsError::PeerIncompatible(_)) => Error::Tls {
             endpoint,
             why: "the server and this client have no TLS version or algorithm in common",
@@ -141,26 +142,21 @@ fn distrust(verdict: &CertificateError) -> &'static str {
 /// that has lost its battery says 1970, one that has overflowed says 2106.
 const PLAUSIBLE: Range<u64> = 1_735_689_600..4_102_444_800;
 
-/// A certificate that is not valid by this device's clock.
-struct Validity {
-    /// From when or until when it is valid.
-    validity: String,
-    /// What the clock says.
-    clock: String,
-    /// Whether the clock may be right.
-    is_plausible: bool,
-}
-
 /// Fails where the clock is before 1970: rustls panics there.
 pub(super) fn check_clock(now: SystemTime, endpoint: &str) -> Result<(), Error> {
-    match now.duration_since(SystemTime::UNIX_EPOCH) {
-        Ok(_) => Ok(()),
-        Err(_) => Err(Error::Clock { endpoint: endpoint.to_owned(), clock: "a time before 1970".to_owned() }),
-    }
+    let wrong = |_| Error::Clock { endpoint: endpoint.to_owned(), why: clock_is_wrong("a time before 1970") };
+    now.duration_since(SystemTime::UNIX_EPOCH).map(drop).map_err(wrong)
+}
+
+fn clock_is_wrong(clock: &str) -> String {
+    format!(
+        "this device's clock is wrong, it says {clock}: set the clock (is a time server reached?), since a certificate is \
+         checked against it"
+    )
 }
 
 /// When a certificate is valid and what the clock says, if that is what is wrong.
-fn validity(verdict: &CertificateError) -> Option<Validity> {
+fn clock(verdict: &CertificateError) -> Option<String> {
     use CertificateError as C;
     let (validity, now) = match verdict {
         C::ExpiredContext { time, not_after } => (format!("until {}", date(*not_after)), *time),
@@ -169,7 +165,14 @@ fn validity(verdict: &CertificateError) -> Option<Validity> {
         C::NotValidYet => ("from a later time on".to_owned(), UnixTime::now()),
         _ => return None,
     };
-    Some(Validity { validity, clock: date(now), is_plausible: PLAUSIBLE.contains(&now.as_secs()) })
+    let clock = date(now);
+    if !PLAUSIBLE.contains(&now.as_secs()) {
+        return Some(clock_is_wrong(&clock));
+    }
+    Some(format!(
+        "its certificate is valid {validity}, but this device's clock says {clock}: set the clock (is a time server \
+         reached?); if it is right, the server needs another certificate"
+    ))
 }
 
 fn date(time: UnixTime) -> String {

@@ -11,7 +11,7 @@ use crate::Error;
 /// The cause of an [`Error`]. [`std::error::Error::source`] gives the original error, ready for a downcast.
 ///
 /// Shared, because one lost connection fails every call that waits for an answer on it.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Cause(Arc<dyn StdError + Send + Sync>);
 
 impl Cause {
@@ -31,18 +31,6 @@ impl Deref for Cause {
 
     fn deref(&self) -> &Self::Target {
         self.0.as_ref()
-    }
-}
-
-impl fmt::Debug for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
-    }
-}
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
     }
 }
 

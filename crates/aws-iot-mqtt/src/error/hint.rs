@@ -2,7 +2,7 @@
 
 use std::{fmt, io};
 
-use crate::{Cause, ReasonCode};
+use crate::Cause;
 
 /// Text that somebody else wrote, on one line: control characters are escaped.
 pub(crate) struct Printable<'a>(pub(crate) &'a str);
@@ -17,23 +17,15 @@ impl fmt::Display for Printable<'_> {
 }
 
 /// The server's own words, in brackets.
-pub(crate) struct Said<'a>(pub(crate) &'a Option<String>);
-
-impl fmt::Display for Said<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.as_ref().map_or(Ok(()), |text| write!(f, " (the server says: {})", Printable(text)))
-    }
+pub(crate) fn said(text: &Option<String>) -> String {
+    text.iter().map(|text| format!(" (the server says: {})", Printable(text))).collect()
 }
 
 /// The request that was unanswered when the connection was lost: it may be the reason.
-pub(crate) struct Unanswered<'a>(pub(crate) &'a Option<String>);
-
-impl fmt::Display for Unanswered<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.as_ref().map_or(Ok(()), |what| {
-            write!(f, " while {what} was unanswered: a policy that does not allow it may end like this")
-        })
-    }
+pub(crate) fn unanswered_hint(what: &Option<String>) -> String {
+    let words =
+        |what| format!(" while {what} was unanswered: a policy that does not allow it may end like this");
+    what.iter().map(words).collect()
 }
 
 /// The device has no route to that address.
@@ -67,60 +59,6 @@ pub(crate) fn certificate_hint(alert: &str) -> &'static str {
             "either it is not registered with this AWS account and region, or it is INACTIVE, or the endpoint belongs \
              to another account, or it has expired"
         }
-    }
-}
-
-pub(crate) fn connect_hint(reason: ReasonCode) -> &'static str {
-    match reason.code() {
-        0x86 | 0x87 => {
-            "a policy attached to the certificate has to allow iot:Connect on \
-             arn:aws:iot:REGION:ACCOUNT:client/CLIENT_ID; a policy with ${iot:Connection.Thing.ThingName} wants the thing's \
-             name as the client id (--client-id THING)"
-        }
-        0x84 => "the server does not speak MQTT 5",
-        0x85 => "give another client id (at most 128 bytes)",
-        0x88 | 0x89 => "try again later",
-        0x8A => "ask whoever runs the server why this client id or certificate is banned",
-        0x9C | 0x9D => {
-            "ask for the endpoint's name again: `aws iot describe-endpoint --endpoint-type iot:Data-ATS`"
-        }
-        0x97 | 0x9F => "connect less often: AWS IoT Core takes one CONNECT a second for each client id",
-        _ => "see the MQTT 5 reason code",
-    }
-}
-
-pub(crate) fn disconnect_hint(reason: ReasonCode) -> &'static str {
-    match reason.code() {
-        0x8E => "; another client has connected with this id: each device needs an id of its own",
-        0x87 => "; the policy does not allow what was sent last (iot:Publish, iot:Subscribe)",
-        0x93 | 0x96 | 0x97 => "; send less at a time",
-        0x95 => "; a packet was larger than it takes (128 KiB of payload)",
-        0x8D => "; it heard nothing for one and a half keep-alive times",
-        0x9C | 0x9D => {
-            "; ask for the endpoint's name again: `aws iot describe-endpoint --endpoint-type iot:Data-ATS`"
-        }
-        0x98 => "; an operator has ended it, or the certificate or its policy was changed",
-        _ => "",
-    }
-}
-
-pub(crate) fn publish_hint(reason: ReasonCode) -> &'static str {
-    match reason {
-        ReasonCode::NOT_AUTHORIZED => {
-            "; the policy has to allow iot:Publish on arn:aws:iot:REGION:ACCOUNT:topic/TOPIC, and iot:RetainPublish if \
-             the message is to be retained"
-        }
-        _ => "",
-    }
-}
-
-pub(crate) fn subscribe_hint(reason: ReasonCode) -> &'static str {
-    match reason {
-        ReasonCode::NOT_AUTHORIZED | ReasonCode::UNSPECIFIED_ERROR => {
-            "; the policy has to allow iot:Subscribe on arn:aws:iot:REGION:ACCOUNT:topicfilter/FILTER \
-             (topicfilter, not topic)"
-        }
-        _ => "",
     }
 }
 

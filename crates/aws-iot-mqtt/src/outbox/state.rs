@@ -20,9 +20,22 @@ pub(super) struct State {
     /// QoS 1 messages that the server refused for now, and when each may be sent again.
     pub(super) paused: BTreeSet<(Instant, Key)>,
     pub(super) online: bool,
+    /// What the session could send now.
+    pub(super) wanted: Wanted,
     pub(super) ended: Option<Error>,
     /// What the wall clock showed last.
     last_seen: Option<SystemTime>,
+}
+
+/// For which messages the session is woken.
+#[derive(Default)]
+pub(super) enum Wanted {
+    /// There is no connection, or it takes nothing more for now.
+    #[default]
+    Nothing,
+    /// As many of QoS 1 as the server takes are unacknowledged.
+    Qos0,
+    All,
 }
 
 #[derive(Default)]
@@ -40,6 +53,20 @@ pub(super) struct Keys(pub(super) VecDeque<Key>);
 pub(super) struct Removed(pub(super) Vec<(Entry, Result<(), Error>)>);
 
 impl State {
+    /// Adds a message. Returns whether the session is to be woken.
+    pub(super) fn insert(&mut self, entry: Entry) -> bool {
+        let qos = entry.qos;
+        let key = self.store.insert(entry);
+        self.waiting.of(qos).insert(key);
+        let can_be_sent = match self.wanted {
+            Wanted::Nothing => false,
+            Wanted::Qos0 => qos == QoS::AtMostOnce,
+            Wanted::All => true,
+        };
+        // It waits for the moment when the next message expires.
+        can_be_sent || self.store.next_expiry().is_some_and(|(_, next)| next == key)
+    }
+
     /// The next message to send.
     pub(super) fn next(&self, window: bool) -> Option<Key> {
         let Waiting { qos0, qos1 } = &self.waiting;
@@ -56,6 +83,13 @@ impl State {
 
     pub(super) fn remove(&mut self, key: Key, result: Result<(), Error>, removed: &mut Removed) {
         removed.0.extend(self.take(key).map(|entry| (entry, result)));
+    }
+
+    pub(super) fn fail(&mut self, key: Key, why: impl FnOnce(&Entry) -> Error, removed: &mut Removed) {
+        removed.0.extend(self.take(key).map(|entry| {
+            let error = why(&entry);
+            (entry, Err(error))
+        }));
     }
 
     pub(super) fn take(&mut self, key: Key) -> Option<Entry> {
@@ -82,9 +116,7 @@ impl State {
             self.store.clock_was_set(now.duration_since(before).unwrap_or_default());
         }
         while let Some((_, key)) = self.store.next_expiry().filter(|(expires, _)| *expires <= now) {
-            let Some(entry) = self.store.get(key) else { break };
-            let (topic, sent) = (entry.topic(), entry.sent);
-            self.remove(key, Err(Error::Expired { topic, sent }), removed);
+            self.fail(key, |entry| Error::Expired { topic: entry.topic(), sent: entry.sent }, removed);
         }
     }
 
@@ -123,8 +155,7 @@ impl State {
             return;
         }
         for key in oldest {
-            let topic = self.store.get(key).map(Entry::topic).unwrap_or_default();
-            self.remove(key, Err(Error::Dropped { topic }), removed);
+            self.fail(key, |entry| Error::Dropped { topic: entry.topic() }, removed);
         }
     }
 }

@@ -1,12 +1,15 @@
 //! What is accepted, what is dropped, and who is told.
 
-use std::time::Duration;
+use std::pin::pin;
+use std::task::{Context, Waker};
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 
 use super::state::CLOCK_IS_SET;
 use super::*;
-use crate::Publication;
+use crate::clock::Moment;
+use crate::{Publication, QoS};
 
 const TOPICS: [&str; 4] = ["t/0", "t/1", "t/2", "t/3"];
 const MINUTE: Duration = Duration::from_secs(60);
@@ -19,7 +22,7 @@ struct Bench {
 
 impl Bench {
     fn new(options: OutboxOptions) -> Self {
-        let outbox = Outbox::new(options, Arc::default(), Arc::default());
+        let outbox = Outbox::new(options, Arc::default(), Arc::default(), Arc::default());
         outbox.online(false);
         let now = Moment { instant: Instant::now(), wall: SystemTime::now() };
         Self { outbox, now, receipts: Vec::new() }
@@ -51,6 +54,12 @@ impl Bench {
 
     fn topics(&self) -> Vec<String> {
         self.send(usize::MAX).into_iter().map(|(_, topic)| topic).collect()
+    }
+
+    /// Whether the session was woken since the last call.
+    fn woken(&self) -> bool {
+        let woken = pin!(self.outbox.session.woken());
+        woken.poll(&mut Context::from_waker(Waker::noop())).is_ready()
     }
 
     /// Which of the messages were reported as dropped.
@@ -143,8 +152,40 @@ fn qos_0_does_not_wait_behind_a_full_window() {
 }
 
 #[test]
+fn the_session_is_woken_for_what_it_can_send_now() {
+    for (case, window, takes, qos0, qos1) in [
+        ("all", 9, true, true, true),
+        ("no room in the window", 1, true, true, false),
+        ("no room in the connection", 9, false, false, false),
+    ] {
+        let mut bench = Bench::new(OutboxOptions::new().offline_qos0(OfflineQos0::Queue));
+        bench.put("t", QoS::AtLeastOnce).unwrap();
+        assert!(!bench.woken(), "{case}: it has not asked for anything yet");
+        bench.outbox.send(window, bench.now, |_, _| if takes { Sending::Sent(None) } else { Sending::Stop });
+        for (qos, expected) in [(QoS::AtMostOnce, qos0), (QoS::AtLeastOnce, qos1)] {
+            bench.put("t", qos).unwrap();
+            assert_eq!(bench.woken(), expected, "{case}, {qos:?}");
+        }
+        bench.outbox.requeue([], []);
+        bench.put("t", QoS::AtLeastOnce).unwrap();
+        assert!(!bench.woken(), "{case}: without a connection");
+    }
+}
+
+/// Or it would be told with the next attempt to connect.
+#[test]
+fn the_session_is_woken_for_a_message_that_expires_first_also_without_a_connection() {
+    let mut bench = Bench::new(OutboxOptions::new());
+    bench.outbox.requeue([], []);
+    for (minutes, woken) in [(2, true), (3, false), (1, true)] {
+        let message = Publication::new("t", QoS::AtLeastOnce, "x").unwrap();
+        bench.put_message(message.message_expiry_interval(minutes * MINUTE)).unwrap();
+        assert_eq!(bench.woken(), woken, "{minutes}");
+    }
+}
+
+#[test]
 fn whoever_waits_for_room_gets_it_and_whoever_stops_waiting_leaves_nothing_behind() {
-    use std::task::{Context, Waker};
     let mut bench = Bench::new(OutboxOptions::new().messages(1));
     bench.put("t/0", QoS::AtLeastOnce).unwrap();
     let wall = bench.now.wall;

@@ -49,10 +49,10 @@ impl Simulation {
     }
 
     /// A connection that is made, stays up for `up` and ends with `fault`.
-    fn connection(&mut self, up: Duration, acknowledged: bool, fault: Fault) -> Duration {
+    fn connection(&mut self, up: Duration, answered: bool, fault: Fault) -> Duration {
         self.now += ATTEMPT + up;
         self.connected += up;
-        self.delay(fault, Ended::Connected { up, acknowledged }).0
+        self.delay(fault, Ended::Connected { up, answered }).0
     }
 
     fn delay(&mut self, fault: Fault, ended: Ended) -> (Duration, bool) {
@@ -118,10 +118,10 @@ fn what_may_pass_is_tried_within_two_minutes_however_long_it_lasts() {
 #[test]
 fn a_client_id_that_is_taken_over_every_40_seconds_costs_a_second_each() {
     for seed in 0..SEEDS {
-        for acknowledged in [true, false] {
+        for answered in [true, false] {
             let mut client = Simulation::new(seed);
             while client.elapsed() < HOUR {
-                let offline = client.connection(40 * SECOND, acknowledged, Fault::TakenOver);
+                let offline = client.connection(40 * SECOND, answered, Fault::TakenOver);
                 assert!(offline <= SECOND, "{offline:?}");
             }
         }
@@ -253,7 +253,7 @@ fn a_server_that_closes_on_a_denied_message_is_not_tried_every_second() {
     for seed in 0..SEEDS {
         let mut client = Simulation::new(seed);
         let mut connections = 0;
-        // The message is sent again at once, after others that were acknowledged.
+        // The message is sent again at once, after others that were answered.
         while client.elapsed() < HOUR {
             client.connection(Duration::from_millis(200), true, Fault::Passing);
             connections += 1;
@@ -270,7 +270,7 @@ fn a_connection_that_got_an_acknowledgement_ends_the_row_and_a_silent_one_does_n
         Next::Retry { delay, .. } => delay.as_secs(),
         Next::GiveUp => u64::MAX,
     };
-    let connected = |up, acknowledged| Ended::Connected { up, acknowledged };
+    let connected = |up, answered| Ended::Connected { up, answered };
     for (ended, expected) in [
         (Ended::NotConnected, 1),
         (Ended::NotConnected, 2),
@@ -281,25 +281,6 @@ fn a_connection_that_got_an_acknowledgement_ends_the_row_and_a_silent_one_does_n
         (connected(STABLE, false), 1),
     ] {
         assert_eq!(bound(ended), expected, "{ended:?}");
-    }
-}
-
-#[test]
-fn an_application_may_choose_to_give_up() {
-    let giving_up = Reconnect::new().after_refusals(3, AfterRefusals::GiveUp);
-    let now = Instant::now();
-    for fault in [Fault::Refused, Fault::SignerRefused] {
-        let mut backoff = Backoff::new(giving_up);
-        let mut next = |fault| backoff.next(fault, Ended::NotConnected, now, 0);
-        assert!(matches!(next(fault), Next::Retry { .. }));
-        assert!(matches!(next(fault), Next::Retry { .. }));
-        assert!(matches!(next(Fault::Passing), Next::Retry { .. }), "an outage is no refusal");
-        assert_eq!(next(fault), Next::GiveUp);
-    }
-    let mut backoff = Backoff::new(giving_up);
-    for _ in 0..100 {
-        let ended = Ended::Connected { up: MINUTE, acknowledged: true };
-        assert!(matches!(backoff.next(Fault::TakenOver, ended, now, 0), Next::Retry { .. }));
     }
 }
 

@@ -5,12 +5,13 @@
 //!
 //! But a front end that accepts CONNECT and then fails hangs up on every request, and none of them is to blame. Therefore:
 //! - Where the server gives a reason that names the request, the request is given up after three hang-ups.
-//! - Otherwise, a message is set aside after three hang-ups, and the others go on. If they pass and it still does not, it is
-//!   given up.
+//! - Otherwise, a message is set aside after three hang-ups, and the others go on. Once the server has acknowledged one of them,
+//!   it is well: the message is sent again, alone, on the same connection as a rule, and given up at the next hang-up.
 //! - If no other message passes, it is given up after a minute. The next one then gets two minutes, and so on. So an outage
-//!   of a minute costs no message, and one of an hour six at most.
+//!   of a minute costs no message, and one of an hour six at most. A ping that is answered proves nothing: a front end may
+//!   answer it while what is behind it is down.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
 use tracing::warn;
@@ -40,8 +41,6 @@ pub(super) struct Blame {
     suspect: Option<Suspect>,
     /// Messages that wait until others have passed, or nothing else is left to send.
     aside: Vec<Suspect>,
-    /// Something was answered on this connection.
-    progress: bool,
     /// How many requests were given up since the server last acknowledged a message, without anything to compare them with.
     given_up: u32,
 }
@@ -59,131 +58,62 @@ struct Suspect {
     others_pass: bool,
 }
 
-/// What becomes of the request that the connection ended with.
-#[derive(Debug, PartialEq, Eq)]
-enum Decision {
-    SetAside(Key),
-    GiveUp {
-        item: Item,
-        /// How often the connection ended with it.
-        losses: u32,
-    },
-}
-
 impl Blame {
-    pub(super) fn connected(&mut self) {
-        self.progress = false;
-    }
-
     /// Whether only one request may be unanswered at a time.
     pub(super) fn one_at_a_time(&self) -> bool {
         self.suspect.as_ref().is_some_and(|suspect| suspect.alone)
     }
 
     pub(super) fn acknowledged(&mut self, key: Key) {
-        (self.progress, self.given_up) = (true, 0);
+        self.given_up = 0;
         self.suspect = self.suspect.take().filter(|suspect| suspect.item != Item::Publish(key));
-        for suspect in self.aside.iter_mut().filter(|suspect| !suspect.others_pass) {
-            (suspect.others_pass, suspect.losses) = (true, 1);
-        }
+        self.aside.iter_mut().for_each(|suspect| suspect.others_pass = true);
     }
 
     pub(super) fn granted(&mut self, filters: &[Filter]) {
-        self.progress = true;
         let granted = |item: &Item| matches!(item, Item::Filter(filter) if filters.contains(filter));
         self.suspect = self.suspect.take().filter(|suspect| !granted(&suspect.item));
-    }
-
-    /// The next message that was set aside and is to be sent, alone. `idle`: no other message is left to send.
-    pub(super) fn take_back(&mut self, idle: impl Fn() -> bool) -> Option<Key> {
-        let due = |suspect: &Suspect| suspect.others_pass || idle();
-        let index = self.aside.iter().position(due).filter(|_| self.suspect.is_none())?;
-        let suspect = self.suspect.insert(self.aside.remove(index));
-        match suspect.item {
-            Item::Publish(key) => Some(key),
-            Item::Filter(_) => None,
-        }
-    }
-
-    /// What is sent alone, or first.
-    pub(super) fn suspect(&self) -> Option<&Item> {
-        self.suspect.as_ref().map(|suspect| &suspect.item)
-    }
-
-    /// It is gone: the message has expired, or nobody wants the subscription any more.
-    pub(super) fn forget_suspect(&mut self) {
-        self.suspect = None;
-    }
-
-    /// The connection ended at `now` with `oldest` unanswered. `harmless`: nothing is lost if it is given up, since its caller
-    /// waits and is told.
-    fn lost(
-        &mut self,
-        oldest: Option<Item>,
-        harmless: bool,
-        error: &Error,
-        now: Instant,
-    ) -> Option<Decision> {
-        // A server that acknowledges nothing at all is overloaded, or throttles: no request is to blame.
-        let timed_out = matches!(error, Error::OperationTimeout { .. }) && self.progress;
-        let alone = hung_up(error);
-        let item = oldest.filter(|_| alone || timed_out)?;
-        let mut suspect = match self.suspect.take() {
-            Some(suspect) if suspect.item == item => suspect,
-            _ => Suspect { item, losses: 0, first: now, alone, others_pass: false },
-        };
-        (suspect.losses, suspect.alone) = (suspect.losses + 1, alone);
-        if suspect.losses >= LOSSES {
-            let is_sure = harmless || timed_out || suspect.others_pass || names_request(error);
-            let span = SPAN.saturating_mul(1 << self.given_up.min(DOUBLINGS));
-            if is_sure || now.saturating_duration_since(suspect.first) >= span {
-                self.given_up += u32::from(!is_sure);
-                return Some(Decision::GiveUp { item: suspect.item, losses: suspect.losses });
-            }
-            if let Item::Publish(key) = suspect.item {
-                self.aside.push(suspect);
-                return Some(Decision::SetAside(key));
-            }
-        }
-        self.suspect = Some(suspect);
-        None
-    }
-}
-
-/// Whether the server says that it hung up because of what was sent: malformed, protocol, not authorized; topic filter to
-/// topic alias invalid; packet too large; payload format, retain, QoS (MQTT 5, section 3.14.2.1).
-fn names_request(error: &Error) -> bool {
-    match error {
-        Error::Disconnected { reason, .. } => {
-            matches!(reason.code(), 0x81 | 0x82 | 0x87 | 0x8F..=0x95 | 0x99..=0x9B)
-        }
-        // Garbage in answer to it. A received message that breaks the protocol is nobody's fault here.
-        _ => ProtocolError::of(error).is_some_and(|error| error.in_answer),
     }
 }
 
 /// Whether the server ended the connection, and not because of its own state or another client.
 fn hung_up(error: &Error) -> bool {
+    use ErrorKind as Kind;
     match error {
-        Error::Lost { source, .. } => {
-            let kind = source.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
-            matches!(
-                kind,
-                Some(
-                    ErrorKind::UnexpectedEof
-                        | ErrorKind::ConnectionReset
-                        | ErrorKind::BrokenPipe
-                        | ErrorKind::ConnectionAborted
-                )
-            )
-        }
+        Error::Lost { source, .. } => source.downcast_ref::<io::Error>().is_some_and(|error| {
+            let ends =
+                [Kind::UnexpectedEof, Kind::ConnectionReset, Kind::BrokenPipe, Kind::ConnectionAborted];
+            ends.contains(&error.kind())
+        }),
         // Unspecified, implementation specific. The others are about the server, the connection, or another client.
         Error::Disconnected { reason, .. } if matches!(reason.code(), 0x80 | 0x83) => true,
         _ => names_request(error),
     }
 }
 
+/// Whether the server says that it hung up because of what was sent.
+fn names_request(error: &Error) -> bool {
+    match error {
+        Error::Disconnected { reason, .. } => reason.names_request(),
+        // Garbage in answer to it. A received message that breaks the protocol is nobody's fault here.
+        _ => ProtocolError::of(error).is_some_and(|error| error.in_answer),
+    }
+}
+
 impl Session {
+    /// What the server has owed an answer for longest, for the error of a lost connection.
+    pub(crate) fn unanswered(&self) -> Option<String> {
+        self.oldest_item().map(|(_, item)| self.in_words(&item))
+    }
+
+    /// The same as an item, and since when.
+    pub(super) fn oldest_item(&self) -> Option<(Instant, Item)> {
+        let publish = self.oldest_publish().map(|(key, written)| (written, Item::Publish(key)));
+        let request = self.subscriptions.oldest_request();
+        let request = request.map(|(filter, written)| (written, Item::Filter(filter.clone())));
+        publish.into_iter().chain(request).min_by_key(|(written, _)| *written)
+    }
+
     pub(super) fn in_words(&self, item: &Item) -> String {
         match item {
             Item::Publish(key) => format!("the message to '{}'", self.outbox.topic(*key).unwrap_or_default()),
@@ -191,31 +121,69 @@ impl Session {
         }
     }
 
-    /// The connection ended with `oldest` unanswered.
+    /// A message that was set aside goes out again, alone, once others have passed or nothing else is left.
+    pub(super) fn take_back(&mut self) {
+        let Self { blame, outbox, subscriptions, ids, .. } = self;
+        // What will never be answered must not keep the others waiting.
+        let is_left = |suspect: &mut Suspect| match &suspect.item {
+            Item::Publish(key) => outbox.contains(*key),
+            Item::Filter(filter) => subscriptions.is_left(filter),
+        };
+        blame.aside.retain_mut(is_left);
+        let _ = blame.suspect.take_if(|suspect| !is_left(suspect));
+        if blame.suspect.is_some() {
+            return;
+        }
+        let idle = || ids.publishes() == 0 && !outbox.has_waiting();
+        let due = blame.aside.iter().position(|suspect| suspect.others_pass || idle());
+        let suspect = due.map(|index| blame.aside.remove(index));
+        if let Some(Item::Publish(key)) = suspect.as_ref().map(|suspect| &suspect.item) {
+            outbox.take_back(*key);
+        }
+        blame.suspect = suspect;
+    }
+
+    /// The connection ended at `now` with `oldest` unanswered.
     pub(super) fn blame_oldest(&mut self, oldest: Option<Item>, error: &Error, now: Instant) {
+        // A server that acknowledges nothing at all is overloaded, or throttles: no request is to blame.
+        let timed_out = matches!(error, Error::OperationTimeout { .. }) && self.answered;
+        let alone = hung_up(error);
+        let Some(item) = oldest.filter(|_| alone || timed_out) else { return };
+        let same = self.blame.suspect.take().filter(|suspect| suspect.item == item);
+        let mut suspect = same.unwrap_or(Suspect { item, losses: 0, first: now, alone, others_pass: false });
+        (suspect.losses, suspect.alone) = (suspect.losses + 1, alone);
+        if suspect.losses < LOSSES {
+            self.blame.suspect = Some(suspect);
+            return;
+        }
+        // Nothing is lost with a request whose caller waits and is told.
         let harmless =
-            matches!(&oldest, Some(Item::Filter(filter)) if self.subscriptions.is_only_awaited(filter));
-        match self.blame.lost(oldest, harmless, error, now) {
-            Some(Decision::GiveUp { item, losses }) => self.give_up(&item, losses, error),
-            Some(Decision::SetAside(key)) => {
-                let message = self.in_words(&Item::Publish(key));
-                warn!(message, "the server hangs up on it again and again: others are sent first");
-                self.outbox.set_aside(key);
-            }
-            None => {}
+            matches!(&suspect.item, Item::Filter(filter) if self.subscriptions.is_only_awaited(filter));
+        let is_sure = harmless || timed_out || suspect.others_pass || names_request(error);
+        let span = SPAN.saturating_mul(1 << self.blame.given_up.min(DOUBLINGS));
+        if is_sure || now.saturating_duration_since(suspect.first) >= span {
+            self.blame.given_up += u32::from(!is_sure);
+            self.give_up(&suspect, error);
+        } else if let Item::Publish(key) = suspect.item {
+            let message = self.in_words(&suspect.item);
+            warn!(message, "the server hangs up on it again and again: others are sent first");
+            self.outbox.set_aside(key);
+            self.blame.aside.push(suspect);
+        } else {
+            self.blame.suspect = Some(suspect);
         }
     }
 
     /// The server has ended several connections over this.
-    fn give_up(&mut self, item: &Item, losses: u32, error: &Error) {
-        let error =
-            Error::Unanswerable { what: self.in_words(item), times: losses, last: Box::new(error.clone()) };
+    fn give_up(&mut self, Suspect { item, losses, .. }: &Suspect, error: &Error) {
+        let (what, last) = (self.in_words(item), Box::new(error.clone()));
+        let error = Error::Unanswerable { what, times: *losses, last };
         match item {
             Item::Publish(key) => self.outbox.complete([(*key, Err(error))]),
             Item::Filter(filter) => {
                 warn!(error = %error.report(), "a subscription is given up");
-                let outcomes = self.subscriptions.fail(filter, &error);
-                self.report(outcomes);
+                self.subscriptions.fail(filter, &error);
+                self.resumed_if_all_stand();
             }
         }
     }

@@ -2,29 +2,29 @@
 
 use std::time::Duration;
 
-use rumqttc::v5::mqttbytes::v5::{ConnAck, Connect, ConnectProperties, ConnectReturnCode, LastWill, Packet};
+use rumqttc::v5::mqttbytes::v5::{ConnAck, Connect, ConnectProperties, ConnectReturnCode, Packet};
 
-use crate::codec::{ProtocolError, Reason as _};
-use crate::{Error, Limits, QoS};
+use crate::codec::{ProtocolError, Reason as _, last_will, seconds};
+use crate::{Error, Limits, QoS, Will};
 
 /// What CONNECT says.
 #[derive(Debug, Clone)]
 pub(crate) struct ConnectOptions {
     pub(crate) client_id: String,
-    /// In seconds.
-    pub(crate) keep_alive: u16,
-    /// Whether the first connection of this client discards what the server has kept of an earlier one.
-    pub(crate) clean_start: bool,
-    /// How long the server keeps the session after a connection, in seconds.
-    pub(crate) session_expiry: u32,
-    pub(crate) will: Option<LastWill>,
+    pub(crate) keep_alive: Duration,
+    /// Whether the first connection of this client discards what the server has kept of an earlier one. `None`: unless the
+    /// session is persistent.
+    pub(crate) clean_start: Option<bool>,
+    /// How long the server keeps the session after a connection.
+    pub(crate) session_expiry: Duration,
+    pub(crate) will: Option<Will>,
 }
 
 /// What holds for a connection that the server has accepted.
 #[derive(Debug, Clone)]
 pub(crate) struct Negotiated {
     /// The server has kept the session of an earlier connection.
-    pub(super) session_present: bool,
+    pub(crate) session_present: bool,
     /// Most QoS 1 messages that may be unacknowledged.
     pub(super) receive_maximum: u16,
     /// Largest packet that the server takes, in bytes.
@@ -36,25 +36,30 @@ pub(crate) struct Negotiated {
 }
 
 impl ConnectOptions {
+    pub(crate) fn new(client_id: &str, keep_alive: Duration) -> Self {
+        let (client_id, session_expiry) = (client_id.to_owned(), Duration::ZERO);
+        Self { client_id, keep_alive, clean_start: None, session_expiry, will: None }
+    }
+
     /// CONNECT; `first` where no connection of this client was accepted before.
     pub(crate) fn packet(&self, limits: &Limits, first: bool) -> Packet {
         let properties = ConnectProperties {
             receive_maximum: Some(limits.inbound_receive_maximum()),
             max_packet_size: Some(limits.maximum_packet_size),
-            session_expiry_interval: Some(self.session_expiry).filter(|expiry| *expiry > 0),
+            session_expiry_interval: Some(seconds(self.session_expiry)).filter(|expiry| *expiry > 0),
             ..ConnectProperties::new()
         };
         let connect = Connect {
-            keep_alive: self.keep_alive,
+            keep_alive: u16::try_from(seconds(self.keep_alive)).unwrap_or(u16::MAX),
             client_id: self.client_id.clone(),
             clean_start: self.starts_clean(first),
             properties: Some(properties),
         };
-        Packet::Connect(connect, self.will.clone(), None)
+        Packet::Connect(connect, self.will.as_ref().map(last_will), None)
     }
 
     pub(crate) fn starts_clean(&self, first: bool) -> bool {
-        if first { self.clean_start } else { self.session_expiry == 0 }
+        self.clean_start.filter(|_| first).unwrap_or(seconds(self.session_expiry) == 0)
     }
 }
 
@@ -83,7 +88,7 @@ impl Negotiated {
         Err(Error::ConnectRefused { endpoint: endpoint.to_owned(), client_id, reason, text })
     }
 
-    fn from_connack(connack: &ConnAck, keep_alive: u16, limits: &Limits) -> Self {
+    fn from_connack(connack: &ConnAck, keep_alive: Duration, limits: &Limits) -> Self {
         let properties = connack.properties.as_ref();
         // Where the server names none, MQTT's own maximum holds (MQTT 5, sections 3.2.2.3.3 to 3.2.2.3.6).
         let receive_maximum = properties.and_then(|p| p.receive_max).unwrap_or(u16::MAX);
@@ -92,37 +97,28 @@ impl Negotiated {
             Some(0) => QoS::AtMostOnce,
             _ => QoS::AtLeastOnce,
         };
-        let keep_alive = properties.and_then(|p| p.server_keep_alive).unwrap_or(keep_alive);
+        let server_keep_alive = properties.and_then(|p| p.server_keep_alive);
         Self {
             session_present: connack.session_present,
             receive_maximum: receive_maximum.min(limits.receive_maximum),
             maximum_packet_size: maximum_packet_size.min(limits.maximum_packet_size),
             maximum_qos,
             retain_available: properties.and_then(|p| p.retain_available) != Some(0),
-            keep_alive: Duration::from_secs(keep_alive.into()),
+            keep_alive: server_keep_alive.map_or(keep_alive, |seconds| Duration::from_secs(seconds.into())),
         }
     }
 
     /// With a server that names no limits.
-    #[cfg(test)]
-    pub(crate) fn for_tests(keep_alive: Duration) -> Self {
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn for_tests() -> Self {
         Self {
             session_present: false,
             receive_maximum: 100,
             maximum_packet_size: u32::MAX,
             maximum_qos: QoS::AtLeastOnce,
             retain_available: true,
-            keep_alive,
+            keep_alive: Duration::from_secs(60),
         }
-    }
-
-    pub(crate) fn session_present(&self) -> bool {
-        self.session_present
-    }
-
-    /// The server claims a session that it cannot have: subscriptions have to be made again.
-    pub(crate) fn without_session(self) -> Self {
-        Self { session_present: false, ..self }
     }
 
     /// A message that breaks one of these limits would cost the connection.
@@ -146,94 +142,41 @@ impl Negotiated {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use rumqttc::v5::mqttbytes::v5::ConnAckProperties;
+mod tests {
+    use bytes::BytesMut;
 
     use super::*;
+    use crate::codec::decode;
 
-    /// The same from a server that has kept the session.
-    pub(in super::super) fn resumed(receive_maximum: u16, limits: &Limits) -> Negotiated {
-        Negotiated { session_present: true, ..negotiated(receive_maximum, limits) }
-    }
+    const MINUTE: Duration = Duration::from_secs(60);
 
-    /// With a server that names this receive maximum and nothing else.
-    pub(in super::super) fn negotiated(receive_maximum: u16, limits: &Limits) -> Negotiated {
-        Negotiated::from_connack(&connack(Some(receive_maximum), None, None), 60, limits)
-    }
-
-    /// With a server that names all of it.
-    pub(in super::super) fn of(
-        session_present: bool,
-        receive_maximum: u16,
-        maximum_packet_size: u32,
-    ) -> Negotiated {
-        let connack = connack(Some(receive_maximum), Some(maximum_packet_size), None);
-        let negotiated = Negotiated::from_connack(&connack, 60, &Limits::aws_iot_core());
-        Negotiated { session_present, ..negotiated }
-    }
-
-    /// With a server that takes QoS 0 alone, and keeps nothing.
-    pub(in super::super) fn qos0_without_retain() -> Negotiated {
-        let mut connack = connack(None, None, None);
-        if let Some(properties) = &mut connack.properties {
-            (properties.max_qos, properties.retain_available) = (Some(0), Some(0));
-        }
-        Negotiated::from_connack(&connack, 60, &Limits::aws_iot_core())
-    }
-
-    fn connack(
-        receive_max: Option<u16>,
-        max_packet_size: Option<u32>,
-        server_keep_alive: Option<u16>,
-    ) -> ConnAck {
-        let properties = ConnAckProperties {
-            session_expiry_interval: None,
-            receive_max,
-            max_qos: None,
-            retain_available: None,
-            max_packet_size,
-            assigned_client_identifier: None,
-            topic_alias_max: None,
-            reason_string: None,
-            user_properties: vec![],
-            wildcard_subscription_available: None,
-            subscription_identifiers_available: None,
-            shared_subscription_available: None,
-            server_keep_alive,
-            response_information: None,
-            server_reference: None,
-            authentication_method: None,
-            authentication_data: None,
-        };
-        ConnAck { session_present: false, code: ConnectReturnCode::Success, properties: Some(properties) }
+    /// What a CONNACK with this reason code and these properties leads to.
+    fn answered(code: u8, properties: &[u8]) -> Result<Negotiated, Error> {
+        let length = u8::try_from(properties.len()).unwrap();
+        let packet = [&[0x20, 3 + length, 0, code, length], properties].concat();
+        let packet = decode(&mut BytesMut::from(&packet[..]), 1000).unwrap().unwrap();
+        let options = ConnectOptions::new("device-1", MINUTE);
+        Negotiated::from_answer(packet, "host:8883", &options, &Limits::aws_iot_core())
     }
 
     #[test]
-    fn the_smaller_of_both_sides_holds_and_the_servers_keep_alive() {
-        let aws = Limits::aws_iot_core();
-        let of = |connack| Negotiated::from_connack(&connack, 60, &aws);
-        assert_eq!(of(connack(Some(20), None, None)).receive_maximum, 20);
-        assert_eq!(of(connack(Some(1000), None, None)).receive_maximum, 100);
-        assert_eq!(of(connack(None, Some(9000), None)).maximum_packet_size, 9000);
-        assert_eq!(of(connack(None, None, None)).maximum_packet_size, 149_504);
-        assert_eq!(of(connack(None, None, Some(1200))).keep_alive, Duration::from_secs(1200));
-        assert_eq!(of(connack(None, None, None)).keep_alive, Duration::from_secs(60));
+    fn the_smaller_of_both_sides_holds_and_what_the_server_names() {
+        let of = |properties: &[u8]| answered(0, properties).unwrap();
+        let silent = of(&[]);
+        assert_eq!((silent.receive_maximum, silent.maximum_packet_size), (100, 149_504));
+        assert_eq!((silent.maximum_qos, silent.retain_available), (QoS::AtLeastOnce, true));
+        assert_eq!(silent.keep_alive, MINUTE);
+        assert_eq!(of(&[0x21, 0, 20]).receive_maximum, 20);
+        assert_eq!(of(&[0x21, 0x03, 0xE8]).receive_maximum, 100);
+        assert_eq!(of(&[0x27, 0, 0, 0x23, 0x28]).maximum_packet_size, 9000);
+        assert_eq!(of(&[0x13, 0x04, 0xB0]).keep_alive, Duration::from_secs(1200));
+        assert_eq!(of(&[0x24, 0]).maximum_qos, QoS::AtMostOnce);
+        assert!(!of(&[0x25, 0]).retain_available);
     }
 
     #[test]
     fn a_refusal_names_client_id_reason_and_policy() {
-        let refused = ConnAck { code: ConnectReturnCode::NotAuthorized, ..connack(None, None, None) };
-        let options = ConnectOptions {
-            client_id: "device-1".to_owned(),
-            keep_alive: 60,
-            clean_start: true,
-            session_expiry: 0,
-            will: None,
-        };
-        let answer = Packet::ConnAck(refused);
-        let error =
-            Negotiated::from_answer(answer, "host:8883", &options, &Limits::aws_iot_core()).unwrap_err();
-        let words = error.to_string();
+        let words = answered(0x87, &[]).unwrap_err().to_string();
         for word in ["host:8883", "'device-1'", "not authorized (0x87)", "iot:Connect"] {
             assert!(words.contains(word), "{word} in {words}");
         }

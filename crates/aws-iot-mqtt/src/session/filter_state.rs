@@ -1,37 +1,28 @@
 //! One topic filter: its streams, against what the server has.
 
-use std::time::Instant;
-
 use rumqttc::v5::mqttbytes::v5::{Filter as WireFilter, RetainForwardRule};
+use tracing::warn;
 
-use super::subscriptions::Outcome;
+use super::subscriptions::SubscribeRequest;
 use crate::codec::wire_qos;
-use crate::message_queue::QueueWriter;
+use crate::event::Hub;
 use crate::outbox::Answer;
 use crate::subscription::RetainHandling;
-use crate::{Error, Filter, QoS, SubscribeOptions};
+use crate::{Error, Event, Filter, QoS, SubscribeOptions};
 
-/// All that concerns one filter.
 pub(super) struct FilterState {
     pub(super) filter: Filter,
     pub(super) subscribers: Vec<Subscriber>,
-    pub(super) unsubscribers: Vec<(Answer<()>, Instant)>,
+    pub(super) unsubscribers: Vec<Answer<()>>,
     pub(super) server: Server,
     /// The packet id of the request for it that the server has not answered.
     pub(super) requested: Option<u16>,
 }
 
 pub(super) struct Subscriber {
-    pub(super) options: SubscribeOptions,
-    pub(super) queue: QueueWriter,
-    pub(super) answer: Option<Answer<QoS>>,
-    pub(super) since: Instant,
+    pub(super) request: SubscribeRequest,
     /// A SUBSCRIBE that covers it was sent.
     pub(super) requested: bool,
-    /// It stood before, so that its stream is in use.
-    pub(super) established: bool,
-    /// It was given to the builder, and no connection was accepted since.
-    pub(super) initial: bool,
 }
 
 /// What the server has of a filter.
@@ -43,9 +34,21 @@ pub(super) enum Server {
     Unknown,
 }
 
+impl Subscriber {
+    /// Nobody waits for the server's answer: it was granted, or given to the builder.
+    pub(super) fn is_established(&self) -> bool {
+        self.request.answer.is_none()
+    }
+
+    pub(super) fn end(self, result: Result<QoS, Error>) {
+        self.request.queue.end_subscription();
+        reply(self.request.answer, result);
+    }
+}
+
 impl FilterState {
     pub(super) fn is_wanted(&self) -> bool {
-        self.subscribers.iter().any(|subscriber| !subscriber.queue.is_closed())
+        self.subscribers.iter().any(|subscriber| !subscriber.request.queue.is_closed())
     }
 
     pub(super) fn is_due(&self, subscribe: bool) -> bool {
@@ -62,17 +65,18 @@ impl FilterState {
 
     /// One subscription serves all streams of the filter: it is as wide as the widest of them.
     pub(super) fn wire_filter(&self) -> WireFilter {
-        let options = || self.subscribers.iter().map(|subscriber| &subscriber.options);
-        let new = self.subscribers.iter().filter(|subscriber| !subscriber.established);
-        let retain = new.map(|subscriber| subscriber.options.retain_handling).min();
+        let options = || self.subscribers.iter().map(|subscriber| &subscriber.request.options);
+        let retain = |options: &SubscribeOptions| options.retain_handling;
+        let new = self.subscribers.iter().filter(|one| !one.is_established()).map(|one| &one.request.options);
+        // Made again after a reconnect, a subscription does not bring the retained messages once more unless the server
+        // has lost it.
+        let retain = new.map(retain).min().or_else(|| options().map(retain).min());
         WireFilter {
             path: self.filter.to_string(),
             qos: wire_qos(options().map(|options| options.qos).max().unwrap_or(QoS::AtMostOnce)),
             nolocal: options().all(|options| options.no_local),
             preserve_retain: options().any(|options| options.retain_as_published),
-            // Made again after a reconnect, a subscription does not bring the retained messages once more unless the
-            // server has lost it.
-            retain_forward_rule: match retain.unwrap_or(self.retain_handling()) {
+            retain_forward_rule: match retain.unwrap_or(RetainHandling::Send) {
                 RetainHandling::Send => RetainForwardRule::OnEverySubscribe,
                 RetainHandling::SendIfNew => RetainForwardRule::OnNewSubscribe,
                 RetainHandling::DoNotSend => RetainForwardRule::Never,
@@ -80,67 +84,49 @@ impl FilterState {
         }
     }
 
-    fn retain_handling(&self) -> RetainHandling {
-        let all = self.subscribers.iter().map(|subscriber| subscriber.options.retain_handling);
-        all.min().unwrap_or(RetainHandling::Send)
-    }
-
-    /// Since when callers wait for their answers.
-    pub(super) fn waiting_since(&self) -> impl Iterator<Item = Instant> {
-        let subscribers = self.subscribers.iter().filter(|subscriber| subscriber.answer.is_some());
-        let since = subscribers.map(|subscriber| subscriber.since);
-        since.chain(self.unsubscribers.iter().map(|(_, since)| *since))
-    }
-
-    /// The callers that have waited since a moment that is `old` get an error: `true` for those who subscribe.
-    pub(super) fn fail_older(&mut self, old: impl Fn(Instant) -> bool, error: impl Fn(bool) -> Error) {
-        for subscriber in self.subscribers.extract_if(.., |one| one.answer.is_some() && old(one.since)) {
-            subscriber.queue.end_subscription();
-            if let Some(answer) = subscriber.answer {
-                let _ = answer.send(Err(error(true)));
-            }
-        }
-        for (answer, _) in self.unsubscribers.extract_if(.., |(_, since)| old(*since)) {
-            let _ = answer.send(Err(error(false)));
-        }
+    /// Whether somebody waits for an answer.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.subscribers.iter().any(|one| !one.is_established() && !one.request.queue.is_closed())
+            || self.unsubscribers.iter().any(|answer| !answer.is_closed())
     }
 
     pub(super) fn granted(&mut self, qos: QoS) {
         self.server = Server::Active;
         for subscriber in self.subscribers.iter_mut().filter(|subscriber| subscriber.requested) {
-            subscriber.established = true;
-            if let Some(answer) = subscriber.answer.take() {
-                let _ = answer.send(Ok(qos));
-            }
+            reply(subscriber.request.answer.take(), Ok(qos));
         }
     }
 
     /// Refused, it is not asked again: nobody here wants to hear of it.
-    pub(super) fn unsubscribed(&mut self, result: Result<(), Error>) {
+    pub(super) fn unsubscribed(&mut self, result: &Result<(), Error>) {
         (self.requested, self.server) = (None, Server::Absent);
         self.subscribers.iter_mut().for_each(|subscriber| subscriber.requested = false);
-        for (answer, _) in self.unsubscribers.drain(..) {
-            let _ = answer.send(result.clone());
-        }
+        self.unsubscribers.drain(..).for_each(|answer| reply(Some(answer), result.clone()));
     }
 
     /// Whoever waits for the subscription gets the error. Streams that stood before end, unless only a further one was
     /// refused.
-    pub(super) fn refused(&mut self, error: &Error) -> Option<Outcome> {
-        let stands = self.server == Server::Active
-            && self.subscribers.iter().any(|subscriber| subscriber.answer.is_some());
-        let mut lost = None;
-        for subscriber in self.subscribers.extract_if(.., |one| one.requested && !(stands && one.established))
-        {
-            subscriber.queue.end_subscription();
-            match subscriber.answer {
-                Some(answer) => drop(answer.send(Err(error.clone()))),
-                None => lost = Some(Outcome::Lost(self.filter.clone(), error.clone())),
-            }
+    pub(super) fn refused(&mut self, error: &Error, hub: &Hub) {
+        let stands =
+            self.server == Server::Active && self.subscribers.iter().any(|one| !one.is_established());
+        let mut is_lost = false;
+        for one in self.subscribers.extract_if(.., |one| one.requested && !(stands && one.is_established())) {
+            is_lost |= one.is_established();
+            one.end(Err(error.clone()));
         }
         if !stands {
             self.server = Server::Absent;
         }
-        lost
+        if is_lost {
+            warn!(error = %error.report(), "a subscription is lost");
+            hub.tell(Event::SubscriptionLost { filter: self.filter.to_string(), error: error.clone() });
+        }
+    }
+}
+
+/// Whoever asked may have stopped waiting.
+pub(super) fn reply<T>(answer: Option<Answer<T>>, result: Result<T, Error>) {
+    if let Some(answer) = answer {
+        let _ = answer.send(result);
     }
 }

@@ -1,14 +1,16 @@
-//! Which of the server's messages are to be acknowledged, and when.
+//! Received messages: which streams get them, and when they are acknowledged.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use rumqttc::v5::mqttbytes::v5::{Packet, PubAck, PubAckReason};
+use rumqttc::v5::mqttbytes::v5::{Packet, PubAck, PubAckReason, Publish};
+use tracing::{debug, warn};
 
 use super::{Session, Written};
-use crate::Message;
-use crate::acknowledgement::{Acknowledgement, Arrival, SessionWaker};
-use crate::codec::ProtocolError;
+use crate::acknowledgement::{Acknowledgement, SessionWaker};
+use crate::codec::{ProtocolError, message};
+use crate::message_queue::{Pushed, QueueWriter};
+use crate::{Event, Message, QoS};
 
 /// QoS 1 messages that are not acknowledged, in the order in which they came, which is also the order in which MQTT wants
 /// the acknowledgements (MQTT 5, section 4.6).
@@ -21,8 +23,6 @@ pub(super) struct Inbox {
     /// In bytes and not in messages: mosquitto 2.0.11 sends a whole window more for each acknowledgement, once it has a
     /// backlog, and nothing is lost by holding as many small messages as the large ones that were agreed on.
     most_bytes: usize,
-    /// Counted up with each connection: acknowledgements for an earlier one come too late.
-    connection: u64,
     session: Arc<SessionWaker>,
 }
 
@@ -37,7 +37,7 @@ struct Arrived {
 
 impl Inbox {
     pub(super) fn new(most_bytes: usize, session: Arc<SessionWaker>) -> Self {
-        Self { arrived: VecDeque::new(), first: 0, bytes: 0, most_bytes, connection: 0, session }
+        Self { arrived: VecDeque::new(), first: 0, bytes: 0, most_bytes, session }
     }
 
     #[cfg(test)]
@@ -47,30 +47,22 @@ impl Inbox {
 
     /// What came on an earlier connection cannot be acknowledged on this one.
     pub(super) fn connected(&mut self) {
-        self.connection += 1;
         self.first += self.arrived.len() as u64;
         self.arrived.clear();
         self.bytes = 0;
     }
 
     /// The acknowledgement that a stream is to give for the message that comes next.
-    pub(super) fn acknowledgement(&self) -> Acknowledgement {
-        let arrival = Arrival { connection: self.connection, number: self.first + self.arrived.len() as u64 };
-        Acknowledgement::new(arrival, Arc::clone(&self.session))
+    fn acknowledgement(&self) -> Arc<Acknowledgement> {
+        let number = self.first + self.arrived.len() as u64;
+        Arc::new(Acknowledgement::new(number, Arc::clone(&self.session)))
     }
 
-    /// A message came, and `open` streams are to acknowledge it.
-    pub(super) fn arrived(
-        &mut self,
-        id: u16,
-        bytes: usize,
-        open: usize,
-        refused: bool,
-    ) -> Result<(), ProtocolError> {
-        self.bytes = self.bytes.saturating_add(bytes);
-        self.arrived.push_back(Arrived { id, bytes, open, refused });
-        if open > 0 && self.bytes > self.most_bytes {
-            let most = self.most_bytes;
+    fn push(&mut self, arrived: Arrived) -> Result<(), ProtocolError> {
+        let (open, most) = (arrived.open, self.most_bytes);
+        self.bytes = self.bytes.saturating_add(arrived.bytes);
+        self.arrived.push_back(arrived);
+        if open > 0 && self.bytes > most {
             let what = format!(
                 "more than {most} bytes of unacknowledged messages, which is all that this client said it takes"
             );
@@ -81,9 +73,10 @@ impl Inbox {
 
     /// The acknowledgements that may be sent now: packet identifier and reason of each PUBACK.
     fn due(&mut self) -> Vec<(u16, PubAckReason)> {
-        for Arrival { connection, number } in self.session.take() {
-            let index = number.checked_sub(self.first).filter(|_| connection == self.connection);
-            if let Some(arrived) = index.and_then(|i| self.arrived.get_mut(usize::try_from(i).ok()?)) {
+        for number in self.session.take() {
+            // One of an earlier connection comes too late.
+            let index = number.checked_sub(self.first).and_then(|index| usize::try_from(index).ok());
+            if let Some(arrived) = index.and_then(|index| self.arrived.get_mut(index)) {
                 arrived.open = arrived.open.saturating_sub(1);
             }
         }
@@ -100,16 +93,64 @@ impl Inbox {
 }
 
 impl Session {
+    /// A message came.
+    pub(super) fn publish(&mut self, publish: Publish) -> Result<(), ProtocolError> {
+        let id = publish.pkid;
+        let message = message(publish)?;
+        self.counters.received.add(1);
+        let properties = message.properties.as_ref().map_or(0, |properties| properties.bytes());
+        let bytes = size_of::<Message>() + message.topic.as_str().len() + message.payload.len() + properties;
+        let qos = message.qos;
+        let (open, refused) = self.deliver(message);
+        if qos == QoS::AtLeastOnce {
+            self.inbox.push(Arrived { id, bytes, open, refused })?;
+        }
+        Ok(())
+    }
+
+    /// Gives the message to its streams. Returns how many of them are to acknowledge it, and whether nobody took it.
+    fn deliver(&mut self, message: Message) -> (usize, bool) {
+        let topic = message.topic.as_str().to_owned();
+        let mut streams: Vec<(&QueueWriter, bool)> = self.subscriptions.matching(&topic).collect();
+        if streams.is_empty() {
+            self.counters.unwanted.add(1);
+            if !self.unrouted.is_read() {
+                debug!(topic, "a message that belongs to no subscription");
+                return (0, true);
+            }
+            streams.push((&self.unrouted, false));
+        }
+        let (mut open, mut dropped) = (0, 0);
+        let copies = std::iter::repeat_n(message, streams.len());
+        for ((queue, manual), mut copy) in streams.into_iter().zip(copies) {
+            let withheld = !queue.has_room();
+            if copy.qos == QoS::AtLeastOnce && (manual || withheld) {
+                copy.acknowledgement = Some(self.inbox.acknowledgement());
+                open += 1;
+            }
+            match queue.push(copy) {
+                Pushed::Queued if withheld && queue.first_withheld() => {
+                    warn!(topic, "a subscription is not read: its messages are not acknowledged any more");
+                    self.hub.tell(Event::SubscriptionUnread { topic: topic.clone() });
+                }
+                Pushed::Queued => {}
+                Pushed::DroppedOldest | Pushed::Dropped => dropped += 1,
+            }
+        }
+        if dropped > 0 {
+            self.counters.received_dropped.add(dropped);
+            let dropped = self.counters.received_dropped.get();
+            if dropped.is_power_of_two() {
+                warn!(topic, dropped, "received messages were dropped: the program reads too slowly");
+            }
+        }
+        (open, false)
+    }
+
     /// Sends the acknowledgements that are due.
     pub(super) fn acknowledge(&mut self) {
         for (pkid, reason) in self.inbox.due() {
             self.output.packet(&Packet::PubAck(PubAck { pkid, reason, properties: None }), Written::Other);
         }
     }
-}
-
-/// What a message takes in memory.
-pub(super) fn bytes(message: &Message) -> usize {
-    let properties = message.properties.as_ref().map_or(0, |properties| properties.bytes());
-    size_of::<Message>() + message.topic.as_str().len() + message.payload.len() + properties
 }

@@ -18,17 +18,10 @@ pub(super) struct KeepAlive {
     sent: Instant,
     /// When something was received last.
     heard: Instant,
-    ping: Ping,
+    /// Since when a ping waits for the socket, or for its answer.
+    ping: Option<Instant>,
     /// The socket did not take all that there was.
     blocked: bool,
-}
-
-enum Ping {
-    None,
-    /// Since then it waits for the socket.
-    Queued(Instant),
-    /// Since then its answer is awaited.
-    Written(Instant),
 }
 
 /// What the time asks for.
@@ -42,7 +35,7 @@ pub(super) enum Due {
 impl KeepAlive {
     pub(super) fn new(every: Duration, now: Instant) -> Self {
         let every = Some(every).filter(|every| !every.is_zero());
-        Self { every, sent: now, heard: now, ping: Ping::None, blocked: false }
+        Self { every, sent: now, heard: now, ping: None, blocked: false }
     }
 
     /// Something was written. `all`: nothing is left to be written.
@@ -51,40 +44,33 @@ impl KeepAlive {
         if self.blocked {
             // The socket had been full and has room again: the server's side has acknowledged data. On a slow line that
             // is a sign of life long before the answer to a ping comes.
-            match &mut self.ping {
-                Ping::Queued(since) | Ping::Written(since) => *since = now,
-                Ping::None => {}
-            }
+            self.ping = self.ping.map(|_| now);
         }
         self.blocked = !all;
     }
 
     /// The last byte of PINGREQ was written.
     pub(super) fn ping_written(&mut self, now: Instant) {
-        if matches!(self.ping, Ping::Queued(_)) {
-            self.ping = Ping::Written(now);
-        }
+        self.ping = self.ping.map(|_| now);
     }
 
     /// Any byte counts, not PINGRESP alone, which may wait behind a long message.
     pub(super) fn heard(&mut self, now: Instant) {
         self.heard = now;
-        self.ping = Ping::None;
+        self.ping = None;
     }
 
     /// `unanswered`: since when the server owes an answer.
     pub(super) fn deadline(&self, unanswered: Option<Instant>) -> Option<Instant> {
         let every = self.every?;
-        Some(match self.ping {
-            Ping::Queued(since) | Ping::Written(since) => after(since, PING_TIMEOUT.min(every)),
-            Ping::None => {
-                // The earlier of the two: MQTT wants to hear from us, and we want to hear from the server even while we
-                // send all the time.
-                let regular = after(self.sent.min(self.heard), every);
-                let silence = unanswered.map(|since| after(since.max(self.heard), SILENCE.min(every)));
-                silence.map_or(regular, |silence| silence.min(regular))
-            }
-        })
+        if let Some(since) = self.ping {
+            return Some(after(since, PING_TIMEOUT.min(every)));
+        }
+        // The earlier of the two: MQTT wants to hear from us, and we want to hear from the server even while we send all the
+        // time.
+        let regular = after(self.sent.min(self.heard), every);
+        let silence = unanswered.map(|since| after(since.max(self.heard), SILENCE.min(every)));
+        silence.into_iter().chain([regular]).min()
     }
 
     pub(super) fn due(&mut self, unanswered: Option<Instant>, now: Instant) -> Due {
@@ -94,10 +80,10 @@ impl KeepAlive {
         if now < deadline {
             return Due::Nothing;
         }
-        if !matches!(self.ping, Ping::None) {
+        if self.ping.is_some() {
             return Due::Dead(PING_TIMEOUT.min(every));
         }
-        self.ping = Ping::Queued(now);
+        self.ping = Some(now);
         Due::Ping
     }
 }

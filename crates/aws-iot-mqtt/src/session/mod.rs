@@ -12,25 +12,24 @@ mod keep_alive;
 mod pace;
 mod packet_ids;
 mod publishing;
-mod requests;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
-mod waiting;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use self::blame::Blame;
+use self::blame::{Blame, Item};
 pub(crate) use self::connect::{ConnectOptions, Negotiated};
+use self::filter_state::reply;
 use self::inbox::Inbox;
-use self::keep_alive::KeepAlive;
+use self::keep_alive::{Due, KeepAlive};
 use self::pace::Pace;
 use self::packet_ids::{PacketIds, Use};
 pub(crate) use self::subscriptions::SubscribeRequest;
 use self::subscriptions::Subscriptions;
-use crate::clock::Moment;
+use crate::clock::{Moment, after};
 use crate::codec::{Output, ProtocolError};
 use crate::connection::{Shared, died};
 use crate::event::Hub;
@@ -66,8 +65,8 @@ pub(crate) struct Session {
     output: Output<Written>,
     /// The rates hold back all messages until then.
     not_before: Option<Instant>,
-    /// The server has acknowledged a message or granted a subscription on this connection.
-    acknowledged: bool,
+    /// The server has answered a PUBLISH, SUBSCRIBE or UNSUBSCRIBE on this connection.
+    answered: bool,
     /// Calls with a time limit of their own.
     timers: Vec<(Instant, Answer<()>)>,
     /// Set after a reconnect until `Event::Resumed` has been sent.
@@ -117,16 +116,52 @@ impl Session {
             ids: PacketIds::default(),
             unacknowledged: VecDeque::new(),
             completed: Vec::new(),
-            subscriptions: Subscriptions::default(),
+            subscriptions: Subscriptions::new(Arc::clone(&shared.hub)),
             unrouted,
             blame: Blame::default(),
             output: Output::new(),
             not_before: None,
-            acknowledged: false,
+            answered: false,
             timers: Vec::new(),
             resuming: false,
             hub: Arc::clone(&shared.hub),
             counters: Arc::clone(&shared.counters),
+        }
+    }
+
+    /// When [`Self::timer`] has to be called next.
+    pub(crate) fn deadline(&self, now: Moment) -> Option<Instant> {
+        let unanswered = self.oldest_item().map(|(written, _)| written);
+        let keep_alive = self.connection.as_ref().and_then(|one| one.keep_alive.deadline(unanswered));
+        let publish = self.oldest_publish().map(|(_, written)| after(written, self.operation_timeout));
+        let subscriptions = self.subscriptions.deadline(self.operation_timeout);
+        let outbox = self.outbox.deadline(now);
+        let timer = self.timers.iter().map(|(due, _)| *due).min();
+        [keep_alive, publish, subscriptions, outbox, timer, self.not_before].into_iter().flatten().min()
+    }
+
+    /// Does what the time asks for.
+    pub(crate) fn timer(&mut self, now: Moment) -> Result<(), Error> {
+        let patience = self.operation_timeout;
+        self.outbox.expire(now.wall);
+        for (_, answer) in self.timers.extract_if(.., |(due, _)| *due <= now.instant) {
+            reply(Some(answer), Ok(()));
+        }
+        self.subscriptions.timer(&mut self.ids, &mut self.output, patience, now.instant);
+        self.resumed_if_all_stand();
+        self.reconcile();
+        let unanswered = self.oldest_item().map(|(written, _)| written);
+        let Some(connection) = &mut self.connection else { return Ok(()) };
+        match connection.keep_alive.due(unanswered, now.instant) {
+            Due::Nothing => {}
+            Due::Ping => self.output.ping_first(Written::Ping),
+            Due::Dead(after) => return Err(Error::KeepAlive { after }),
+        }
+        match self.oldest_publish() {
+            Some((key, written)) if now.instant >= after(written, patience) => {
+                Err(Error::OperationTimeout { what: self.in_words(&Item::Publish(key)), after: patience })
+            }
+            _ => Ok(()),
         }
     }
 
@@ -140,8 +175,7 @@ impl Session {
         });
         self.counters.connects.add(1);
         self.resuming = self.counters.connects.get() > 1;
-        self.acknowledged = false;
-        self.blame.connected();
+        self.answered = false;
         if session_present {
             // The server sends these again.
             self.subscriptions.queues().for_each(QueueWriter::remove_unacknowledged);
@@ -162,7 +196,7 @@ impl Session {
     /// The connection has ended with `error`.
     pub(crate) fn disconnected(&mut self, error: &Error, now: Moment) {
         self.complete();
-        let oldest = self.oldest_item();
+        let oldest = self.oldest_item().map(|(_, item)| item);
         let mut unsent = Vec::new();
         for written in self.output.clear() {
             match written {
@@ -225,6 +259,22 @@ impl Session {
         }
     }
 
+    /// The message that has waited longest for its acknowledgement on this connection, and since when.
+    pub(super) fn oldest_publish(&self) -> Option<(Key, Instant)> {
+        self.unacknowledged.iter().find_map(|(id, key, written)| {
+            (self.ids.get(*id) == Some(Use::Publish(*key))).then_some((*key, *written))
+        })
+    }
+
+    /// Forgets the messages at the front that were acknowledged.
+    pub(super) fn trim_unacknowledged(&mut self) {
+        while let Some((id, key, _)) = self.unacknowledged.front()
+            && self.ids.get(*id) != Some(Use::Publish(*key))
+        {
+            self.unacknowledged.pop_front();
+        }
+    }
+
     /// Tells the outbox what is done with.
     pub(crate) fn complete(&mut self) {
         if !self.completed.is_empty() {
@@ -239,9 +289,9 @@ impl Session {
         self.outbox.depth().0 == 0 && self.output.is_empty() && !self.subscriptions.is_awaited()
     }
 
-    /// Whether the server has acknowledged a message or granted a subscription on this connection.
-    pub(crate) fn was_acknowledged(&self) -> bool {
-        self.acknowledged
+    /// Whether the server has answered a request on this connection.
+    pub(crate) fn was_answered(&self) -> bool {
+        self.answered
     }
 
     /// The last packet.

@@ -6,7 +6,6 @@ use std::time::Instant;
 use rumqttc::v5::mqttbytes::v5::{PubAck, PubAckReason, Publish};
 use tracing::{debug, warn};
 
-use super::blame::Item;
 use super::packet_ids::Use;
 use super::{Session, Written};
 use crate::clock::Moment;
@@ -29,11 +28,6 @@ impl Session {
         usize::from(connection.negotiated.receive_maximum).saturating_sub(unacknowledged)
     }
 
-    /// Whether a message that comes in now could be sent.
-    pub(crate) fn wants_messages(&self) -> bool {
-        self.connection.is_some() && self.output.len() < HIGH_WATER && self.not_before.is_none()
-    }
-
     /// Sends what may be sent now.
     pub(crate) fn send(&mut self, now: Moment) {
         self.not_before = None;
@@ -49,25 +43,6 @@ impl Session {
         let outbox = std::sync::Arc::clone(&self.outbox);
         outbox.send(window, now, |key, entry| self.send_one(key, entry, now));
         self.counters.in_flight.set(self.ids.publishes());
-    }
-
-    /// A message that was set aside goes out again, alone, once others have passed or nothing else is left.
-    fn take_back(&mut self) {
-        let is_left = |item: &Item| match item {
-            Item::Publish(key) => self.outbox.contains(*key),
-            Item::Filter(filter) => self.subscriptions.is_left(filter),
-        };
-        // What will never be answered must not keep the others waiting.
-        if self.blame.suspect().is_some_and(|item| !is_left(item)) {
-            self.blame.forget_suspect();
-        }
-        let idle = || self.ids.publishes() == 0 && !self.outbox.has_waiting();
-        while let Some(key) = self.blame.take_back(idle) {
-            if self.outbox.take_back(key) {
-                return;
-            }
-            self.blame.forget_suspect();
-        }
     }
 
     fn send_one(&mut self, key: Key, entry: &mut Entry, now: Moment) -> Sending {
@@ -141,9 +116,9 @@ impl Session {
         };
         self.ids.release(ack.pkid);
         self.counters.in_flight.set(self.ids.publishes());
+        self.answered = true;
         self.blame.acknowledged(key);
         if matches!(ack.reason, PubAckReason::Success | PubAckReason::NoMatchingSubscribers) {
-            self.acknowledged = true;
             self.counters.acknowledged.add(1);
             self.completed.push(key);
             return;

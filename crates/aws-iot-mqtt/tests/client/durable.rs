@@ -101,7 +101,7 @@ fn a_full_disk_and_a_read_only_one_are_told_and_work_again_when_they_can_be_writ
     let again = offline(DurableOptions::new(&store));
     assert!(again.is_err_and(|error| error.to_string().contains("the disk is full")));
     let memory = DurableOptions::new(&store).when_disk_fails(WhenDiskFails::Memory);
-    let client = offline(memory).unwrap();
+    let client = offline(memory.clone()).unwrap();
     fs::remove_file(disk.path().join("filler")).unwrap();
     let begun = Instant::now();
     // In memory, a receipt would mean that the server has it.
@@ -114,6 +114,16 @@ fn a_full_disk_and_a_read_only_one_are_told_and_work_again_when_they_can_be_writ
     let error = offline(DurableOptions::new(&store)).unwrap_err().to_string();
     assert!(error.contains("the file system is read-only"), "{error}");
     assert!(durable::status(&store).unwrap().messages >= 2, "it can be looked into");
+    // In memory it goes on, and still one process has the store, even where no lock file can be made.
+    let empty = disk.path().join("lost+found");
+    for directory in [&store, &empty] {
+        let memory = DurableOptions::new(directory).when_disk_fails(WhenDiskFails::Memory);
+        let client = offline(memory.clone()).unwrap();
+        drop(client.try_publish(Publication::new("t", QoS::AtLeastOnce, "z").unwrap()).unwrap());
+        let second = offline(memory).unwrap_err();
+        assert!(matches!(second, Error::OutboxInUse { .. }), "{second}");
+        let _ = block_on(client.disconnect(DisconnectReason::Normal));
+    }
 }
 
 #[test]

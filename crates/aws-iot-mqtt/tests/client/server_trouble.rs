@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use aws_iot_mqtt::DisconnectReason::Normal;
 use aws_iot_mqtt::{
-    Client, DisconnectReason, Error, Event, Proxy, Publication, QoS, ReasonCode, Reconnect, Stage,
+    Client, DisconnectReason, Error, Event, Proxy, Publication, QoS, ReasonCode, Reconnect, Stage, Verdict,
 };
 use rustls::version::TLS13;
 use test_peers::Pki;
@@ -36,7 +36,8 @@ fn a_port_that_speaks_no_tls() {
         socket.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
     });
     let error = block_on(anybody(port).connect()).unwrap_err();
-    assert!(matches!(error, Error::NotTls { .. }), "{error:?}");
+    assert!(error.to_string().contains("does not speak TLS"), "{error:?}");
+    assert_eq!(error.verdict(), Verdict::Permanent);
 }
 
 #[test]

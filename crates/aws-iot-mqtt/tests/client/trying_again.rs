@@ -6,9 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aws_iot_mqtt::DisconnectReason::Normal;
-use aws_iot_mqtt::{
-    AfterRefusals, Builder, Error, Event, Events, Limits, QoS, ReasonCode, Reconnect, Verdict,
-};
+use aws_iot_mqtt::{Builder, Error, Event, Events, Limits, QoS, ReasonCode, Reconnect, Verdict};
 use rustls::{ClientConfig, OtherError};
 use test_peers::Pki;
 
@@ -16,11 +14,9 @@ use crate::support::cloud::{ALLOW_ALL, Cloud};
 use crate::support::key::{Before, Key};
 use crate::support::{BOTH_VERSIONS, EACH_VERSION, block_on, certified_key, lasting, tls_with};
 
-/// Quick attempts, and the end after `refusals` of them.
-fn builder(cloud: &Cloud, tls: ClientConfig, refusals: u32) -> Builder {
-    let reconnect = Reconnect::new()
-        .delays(Duration::from_millis(1), Duration::from_millis(10))
-        .after_refusals(refusals, AfterRefusals::GiveUp);
+/// Quick attempts.
+fn builder(cloud: &Cloud, tls: ClientConfig) -> Builder {
+    let reconnect = Reconnect::new().delays(Duration::from_millis(1), Duration::from_millis(10));
     lasting(cloud.sim.port(), "device-1", tls).reconnect(reconnect)
 }
 
@@ -42,17 +38,18 @@ async fn until_given_up(mut events: Events) -> (usize, Error) {
 }
 
 #[test]
-fn a_refused_certificate_ends_it_after_the_chosen_number_of_attempts() {
+fn a_client_that_is_not_to_try_again_ends_with_the_reason_of_the_first_attempt() {
     let cloud = Cloud::new(ALLOW_ALL);
     let stranger = Pki::new().client("stranger");
     for version in EACH_VERSION {
-        let client = builder(&cloud, cloud.tls_of(&stranger, &[version]), 3).start().unwrap();
+        let builder = builder(&cloud, cloud.tls_of(&stranger, &[version])).reconnect(Reconnect::never());
+        let client = builder.start().unwrap();
         let events = client.events();
         let error = block_on(client.publish("t", QoS::AtLeastOnce, "x")).unwrap_err();
         assert!(matches!(error, Error::CertificateRefused { .. }), "{error:?}");
         let (_, why) = block_on(until_given_up(events));
         assert_eq!(why.to_string(), error.to_string());
-        assert_eq!(client.statistics().failed_attempts, 3);
+        assert_eq!(client.statistics().failed_attempts, 1);
         assert!(matches!(block_on(client.closed()), Err(Error::CertificateRefused { .. })));
     }
 }
@@ -62,7 +59,7 @@ fn a_device_that_is_registered_while_it_tries_gets_in() {
     let cloud = Cloud::new(ALLOW_ALL);
     let late = Pki::new().client("late");
     let tls = cloud.tls_of(&late, BOTH_VERSIONS);
-    let client = builder(&cloud, tls, 1_000_000).start().unwrap();
+    let client = builder(&cloud, tls).start().unwrap();
     block_on(async {
         let mut events = client.events();
         while !matches!(events.next().await, Some(Event::ConnectFailed { retry_in: Some(_), .. })) {}
@@ -76,8 +73,8 @@ fn a_device_that_is_registered_while_it_tries_gets_in() {
 fn two_clients_with_one_id_are_told_and_none_gives_up() {
     let cloud = Cloud::new(ALLOW_ALL);
     let tls = cloud.tls();
-    let one = block_on(builder(&cloud, tls.clone(), 1).connect()).unwrap();
-    let other = block_on(builder(&cloud, tls, 1).connect()).unwrap();
+    let one = block_on(builder(&cloud, tls.clone()).connect()).unwrap();
+    let other = block_on(builder(&cloud, tls).connect()).unwrap();
     block_on(async {
         for client in [&one, &other] {
             let mut events = client.events();
@@ -132,28 +129,26 @@ fn classify(error: &(dyn std::error::Error + 'static)) -> Verdict {
 }
 
 #[test]
-fn a_chip_that_fails_for_a_while_is_tried_again_and_a_wrong_key_is_not() {
+fn a_chip_that_fails_for_a_while_is_tried_again_and_a_wrong_key_is_the_signers_error() {
     let cloud = Cloud::new(ALLOW_ALL);
     let with = |before| with_key(&cloud, before);
     block_on(async {
-        let busy =
-            builder(&cloud, with(fails("busy", 5)), 1).classify_signer_errors(classify).start().unwrap();
+        let busy = builder(&cloud, with(fails("busy", 5))).classify_signer_errors(classify).start().unwrap();
         busy.publish("t", QoS::AtLeastOnce, "x").await.unwrap();
         assert_eq!(busy.statistics().failed_attempts, 5);
         busy.disconnect(Normal).await.unwrap();
 
-        let wrong =
-            builder(&cloud, with(fails("wrong key", 9)), 2).classify_signer_errors(classify).start().unwrap();
+        let wrong = builder(&cloud, with(fails("wrong key", 9))).reconnect(Reconnect::never());
+        let wrong = wrong.classify_signer_errors(classify).start().unwrap();
         let (_, error) = until_given_up(wrong.events()).await;
         assert!(matches!(error, Error::Signer { .. }), "{error:?}");
-        assert_eq!(wrong.statistics().failed_attempts, 2);
     });
 }
 
 #[test]
 fn a_chip_that_only_a_new_process_can_open_ends_it_at_once() {
     let cloud = Cloud::new(ALLOW_ALL);
-    let builder = builder(&cloud, with_key(&cloud, fails("needs a new process", 9)), 1_000_000);
+    let builder = builder(&cloud, with_key(&cloud, fails("needs a new process", 9)));
     let client = builder.classify_signer_errors(classify).start().unwrap();
     block_on(async {
         let error = client.publish("t", QoS::AtLeastOnce, "x").await.unwrap_err();
@@ -173,7 +168,7 @@ fn a_chip_that_only_a_new_process_can_open_ends_it_at_once() {
 #[test]
 fn a_session_that_dies_of_the_applications_own_code_is_told_to_everybody() {
     let cloud = Cloud::new(ALLOW_ALL);
-    let builder = builder(&cloud, with_key(&cloud, fails("unheard of", 9)), 1_000_000);
+    let builder = builder(&cloud, with_key(&cloud, fails("unheard of", 9)));
     let client = builder.classify_signer_errors(classify).start().unwrap();
     block_on(async {
         let events = client.events();
@@ -188,8 +183,8 @@ fn a_session_that_dies_of_the_applications_own_code_is_told_to_everybody() {
 #[test]
 fn a_client_that_never_got_through_says_so_to_all_who_wait() {
     let cloud = Cloud::new(ALLOW_ALL);
-    let client =
-        builder(&cloud, cloud.tls_of(&Pki::new().client("stranger"), BOTH_VERSIONS), 2).start().unwrap();
+    let builder = builder(&cloud, cloud.tls_of(&Pki::new().client("stranger"), BOTH_VERSIONS));
+    let client = builder.reconnect(Reconnect::never()).start().unwrap();
     block_on(async {
         let error = client.subscribe("t", QoS::AtLeastOnce).await.unwrap_err();
         assert!(matches!(error, Error::CertificateRefused { .. }), "{error:?}");
@@ -204,8 +199,7 @@ fn awss_pause_between_two_connections_of_one_id_is_kept() {
     let tls = cloud.tls();
     let reconnect = Reconnect::new().delays(Duration::ZERO, Duration::ZERO);
     let client =
-        block_on(builder(&cloud, tls, 9).limits(Limits::aws_iot_core()).reconnect(reconnect).connect())
-            .unwrap();
+        block_on(builder(&cloud, tls).limits(Limits::aws_iot_core()).reconnect(reconnect).connect()).unwrap();
     let mut events = client.events();
     assert!(cloud.sim.disconnect("device-1"));
     block_on(async {

@@ -3,11 +3,12 @@
 use std::error::Error as _;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
+use std::time::Duration;
 
-use aws_iot_mqtt::{Builder, Client, Error, Verdict};
+use aws_iot_mqtt::{Builder, Client, Error, Event, Publication, QoS, Reconnect, SubscribeOptions, Verdict};
 use test_peers::Pki;
 
-use crate::support::{BOTH_VERSIONS, block_on, client, tls};
+use crate::support::{BOTH_VERSIONS, block_on, client, lasting, tls};
 
 /// Who the client is does not matter: nobody will hear of it.
 fn tls_of_anybody() -> rustls::ClientConfig {
@@ -59,4 +60,46 @@ fn a_port_where_nobody_listens() {
     {
         assert!(words.contains(part), "'{part}' in: {words}");
     }
+}
+
+#[test]
+fn calls_to_subscribe_and_unsubscribe_end_also_where_there_is_no_connection() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let builder = lasting(port, "device-1", tls_of_anybody()).operation_timeout(Duration::from_millis(200));
+    let client = builder.start().unwrap();
+    block_on(async {
+        let options = ["a", "b"].map(|filter| SubscribeOptions::new(filter, QoS::AtLeastOnce).unwrap());
+        let subscribing = client.subscribe_all(options).await.map(drop);
+        let unsubscribing = client.unsubscribe("c").await;
+        for (result, what) in [
+            (subscribing, "the subscription to 'a', 'b' was not answered within 0.2 s"),
+            (unsubscribing, "the end of the subscription to 'c' was not answered within 0.2 s"),
+        ] {
+            let error = result.unwrap_err();
+            assert!(matches!(error, Error::OperationTimeout { .. }), "{error:?}");
+            assert!(error.to_string().contains(what), "{error}");
+        }
+    });
+}
+
+/// Nothing else happens until the next attempt, which is an hour away.
+#[test]
+fn a_message_that_expires_while_nobody_is_there_is_told_at_once() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let hour = Duration::from_secs(3600);
+    let builder = client(port, "device-1", tls_of_anybody()).reconnect(Reconnect::new().delays(hour, hour));
+    block_on(async {
+        let client = builder.start().unwrap();
+        let mut events = client.events();
+        let failed = async { while !matches!(events.next().await, Some(Event::ConnectFailed { .. })) {} };
+        failed.await;
+        let message = Publication::new("t", QoS::AtLeastOnce, "x").unwrap();
+        let message = message.message_expiry_interval(Duration::from_secs(1));
+        let error = client.publish_with(message).await.unwrap_err();
+        assert!(matches!(error, Error::Expired { sent: false, .. }), "{error:?}");
+    });
 }

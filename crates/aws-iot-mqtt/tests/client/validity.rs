@@ -30,7 +30,7 @@ fn a_server_certificate_that_is_not_valid_by_this_clock() {
                 Scripted::with(&authority.pem(), &server, device, |stream| drop(read_to_end(stream)));
             let tls = tls(&server.device, &server.ca_pem, &[version]);
             let error = block_on(client(server.port, "device-1", tls).connect()).unwrap_err();
-            assert!(matches!(error, Error::ClockOrCertificate { .. }), "{error:?}");
+            assert!(matches!(error, Error::Clock { .. }), "{error:?}");
             let who = format!("localhost:{} is not trusted", server.port);
             let next = "set the clock (is a time server reached?); if it is right, the server needs another";
             says(&error, &[&who, validity, "but this device's clock says 20", next]);

@@ -1,8 +1,9 @@
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use aws_sdk_iot::types::ThingPrincipalType;
 
-use super::{ANY_RESOURCE, ControlPlane, PAGE, on, on_thing, unless_missing};
+use super::{ANY_RESOURCE, PAGE, Provisioner, on, on_thing, unless_missing};
 use crate::certificate::CertificateId;
 use crate::device::Attachment;
 use crate::error::Error;
@@ -16,7 +17,7 @@ pub(crate) struct AttachedThing {
     pub(crate) attachment: Option<Attachment>,
 }
 
-impl ControlPlane {
+impl Provisioner {
     /// The ARN of a certificate in this account.
     pub(crate) async fn certificate_arn(&self, id: &CertificateId) -> Result<String, Error> {
         Ok(self.scope().await?.arn(&format!("cert/{id}")))
@@ -38,6 +39,21 @@ impl ControlPlane {
         let policies = self.attached_policies(format!("thing group {group}"), target, true).await?;
         shared.group_policies.insert(group.to_owned(), policies.clone());
         Ok(policies)
+    }
+
+    /// [`Self::policies_of_group`] of the groups that have some.
+    pub(crate) async fn policies_by_group(
+        &self,
+        groups: &[String],
+    ) -> Result<BTreeMap<String, Vec<String>>, Error> {
+        let mut by_group = BTreeMap::new();
+        for group in groups {
+            let policies = self.policies_of_group(group).await?;
+            if !policies.is_empty() {
+                by_group.insert(group.clone(), policies);
+            }
+        }
+        Ok(by_group)
     }
 
     async fn attached_policies(

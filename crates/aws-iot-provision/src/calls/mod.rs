@@ -1,9 +1,7 @@
 //! What is asked of AWS, one function a question. Nothing here writes: the calls that do stand in `step/run.rs`. Retry and
 //! pages are the SDK's.
 
-mod access;
 mod attachments;
-mod certificates;
 mod policies;
 mod things;
 
@@ -19,8 +17,6 @@ use aws_sdk_iot::error::{ProvideErrorMetadata, SdkError};
 use tokio::sync::{Mutex, OnceCell};
 
 pub(crate) use attachments::AttachedThing;
-pub(crate) use certificates::FoundCertificate;
-pub(crate) use policies::FoundPolicy;
 pub(crate) use things::FoundThing;
 
 use crate::account;
@@ -44,12 +40,15 @@ const PAGE: i32 = 250;
 /// AWS's code of an error for what is not there.
 pub(crate) const NOT_FOUND: &str = "ResourceNotFoundException";
 
+/// Works on AWS IoT Core's control plane, in one account and region. Clones share their pace.
 #[derive(Debug, Clone)]
-pub(crate) struct ControlPlane {
+pub struct Provisioner {
     pub(crate) client: Client,
-    config: SdkConfig,
+    pub(crate) config: SdkConfig,
     /// Who is called, in the user's words.
     place: Arc<str>,
+    /// What follows the commands that are named to the user.
+    pub(crate) command_options: Arc<str>,
     pace: Pace,
     account: Arc<OnceCell<ArnScope>>,
     /// One for an account and region: asked for once.
@@ -65,12 +64,18 @@ pub(crate) struct ControlPlane {
 struct Shared {
     groups: Vec<String>,
     types: Vec<String>,
-    policies: HashMap<PolicyName, FoundPolicy>,
+    policies: HashMap<PolicyName, String>,
     group_policies: HashMap<String, Vec<String>>,
 }
 
-impl ControlPlane {
-    pub(crate) fn new(config: &SdkConfig) -> Result<Self, Error> {
+impl Provisioner {
+    /// For the account and region of this configuration (see [`aws_client_config`]).
+    ///
+    /// [`aws_client_config`]: crate::aws_client_config
+    ///
+    /// # Errors
+    /// [`Error::NoRegion`]. Credentials are looked for by the first call.
+    pub fn new(config: &SdkConfig) -> Result<Self, Error> {
         let region = config.region().ok_or(Error::NoRegion)?;
         let place = match account::endpoint_of(config, "IoT") {
             Some(url) => format!("AWS IoT control plane at {url}"),
@@ -80,6 +85,7 @@ impl ControlPlane {
             client: Client::new(config),
             config: config.clone(),
             place: place.into(),
+            command_options: "".into(),
             pace: Pace::default(),
             account: Arc::default(),
             endpoint: Arc::default(),
@@ -88,9 +94,17 @@ impl ControlPlane {
         })
     }
 
+    /// What follows the commands that errors and warnings name, so that they reach the same account when they are copied:
+    /// ` --profile prod`, as the user gave it. The AWS CLI has the same options.
+    #[must_use]
+    pub fn with_command_options(self, options: &str) -> Self {
+        Self { command_options: options.into(), ..self }
+    }
+
     /// So many calls a second of each operation, and so many attempts at each call; the SDK slows all of them down when AWS
     /// throttles. What the environment allows (`AWS_MAX_ATTEMPTS=1`) still holds.
-    pub(crate) fn paced(self, calls_per_second: f64, attempts: u32) -> Self {
+    #[must_use]
+    pub fn paced(self, calls_per_second: f64, attempts: u32) -> Self {
         let configured = self.config.retry_config().map_or(attempts, RetryConfig::max_attempts);
         let attempts = if configured == 1 { 1 } else { configured.max(attempts) };
         let retry = RetryConfig::adaptive().with_max_attempts(attempts);
@@ -98,18 +112,37 @@ impl ControlPlane {
         Self { client: Client::from_conf(client), pace: Pace::new(calls_per_second), ..self }
     }
 
-    /// Who is called.
-    pub(crate) fn place(&self) -> &str {
+    /// Who is called, in words: the control plane with its region or URL.
+    pub fn place(&self) -> &str {
         &self.place
     }
 
-    /// The account, region and partition of everything here.
-    pub(crate) async fn scope(&self) -> Result<&ArnScope, Error> {
+    /// The account, region and partition that the credentials are for: AWS is asked once.
+    ///
+    /// # Errors
+    /// The call may fail.
+    pub async fn scope(&self) -> Result<&ArnScope, Error> {
         self.account.get_or_try_init(|| account::ask(&self.config)).await
     }
 
-    /// The host name where devices connect.
-    pub(crate) async fn describe_endpoint(&self) -> Result<String, Error> {
+    /// Refuses credentials of another account than this one.
+    ///
+    /// # Errors
+    /// [`Error::OtherAccount`], and the call may fail.
+    pub async fn require_account(&self, account: &str) -> Result<(), Error> {
+        let scope = self.scope().await?;
+        if scope.account() == account {
+            return Ok(());
+        }
+        let found = format!("account {}, to which the credentials belong,", scope.account());
+        Err(Error::OtherAccount { found, wanted: format!("account {account}") })
+    }
+
+    /// The host name where devices connect (`iot:Data-ATS`): AWS is asked once.
+    ///
+    /// # Errors
+    /// The call may fail.
+    pub async fn endpoint(&self) -> Result<String, Error> {
         let ask = || async {
             let call = on("iot:DescribeEndpoint", "the device endpoint", ANY_RESOURCE);
             let sent = self.client.describe_endpoint().endpoint_type(ENDPOINT_TYPE).send();

@@ -1,28 +1,20 @@
-use super::{ControlPlane, PAGE, on_policy, part, unless_missing};
+use super::{PAGE, Provisioner, on_policy, part, unless_missing};
 use crate::error::Error;
 use crate::name::PolicyName;
 
-/// A policy as AWS has it.
-#[derive(Debug, Clone)]
-pub(crate) struct FoundPolicy {
-    /// The version that is in force.
-    pub(crate) document: String,
-}
-
-impl ControlPlane {
-    /// The policy, or `None` if there is none of that name.
-    pub(crate) async fn get_policy(&self, policy: &PolicyName) -> Result<Option<FoundPolicy>, Error> {
+impl Provisioner {
+    /// The policy's document that is in force, or `None` if there is none of that name.
+    pub(crate) async fn get_policy(&self, policy: &PolicyName) -> Result<Option<String>, Error> {
         const ACTION: &str = "iot:GetPolicy";
         let sent = self.client.get_policy().policy_name(policy.as_str()).send();
         let Some(answer) = unless_missing(self.call(on_policy(ACTION, policy), sent).await)? else {
             return Ok(None);
         };
-        let document = part(ACTION, "policyDocument", answer.policy_document)?;
-        Ok(Some(FoundPolicy { document }))
+        part(ACTION, "policyDocument", answer.policy_document).map(Some)
     }
 
     /// As [`Self::get_policy`], and asked once a run where there is one.
-    pub(crate) async fn get_shared_policy(&self, policy: &PolicyName) -> Result<Option<FoundPolicy>, Error> {
+    pub(crate) async fn get_shared_policy(&self, policy: &PolicyName) -> Result<Option<String>, Error> {
         let mut shared = self.shared.lock().await;
         if let Some(known) = shared.policies.get(policy) {
             return Ok(Some(known.clone()));

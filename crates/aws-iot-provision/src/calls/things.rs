@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::{ControlPlane, NOT_FOUND, PAGE, on, on_thing, part, unless_missing};
+use super::{NOT_FOUND, PAGE, Provisioner, on, on_thing, part, unless_missing};
 use crate::arn::ArnScope;
 use crate::error::Error;
 use crate::name::ThingName;
@@ -12,7 +12,7 @@ pub(crate) struct FoundThing {
     pub(crate) attributes: BTreeMap<String, String>,
 }
 
-impl ControlPlane {
+impl Provisioner {
     /// The thing, or `None` if there is none of that name.
     pub(crate) async fn describe_thing(&self, thing: &ThingName) -> Result<Option<FoundThing>, Error> {
         let call = on_thing("iot:DescribeThing", thing);
@@ -63,7 +63,8 @@ impl ControlPlane {
             Ok(_) => "is a dynamic group, to which nothing can be added; name a static one".to_owned(),
             Err(error) if error.is(NOT_FOUND) => {
                 format!(
-                    "does not exist; make it first: `aws iot create-thing-group --thing-group-name {group}`"
+                    "does not exist; make it first: `aws iot create-thing-group --thing-group-name {group}{}`",
+                    self.command_options
                 )
             }
             Err(error) => return Err(error),
@@ -89,7 +90,10 @@ impl ControlPlane {
             }
             Ok(_) => "is deprecated, and AWS makes no new things of it; name another".to_owned(),
             Err(error) if error.is(NOT_FOUND) => {
-                format!("does not exist; make it first: `aws iot create-thing-type --thing-type-name {name}`")
+                format!(
+                    "does not exist; make it first: `aws iot create-thing-type --thing-type-name {name}{}`",
+                    self.command_options
+                )
             }
             Err(error) => return Err(error),
         };

@@ -1,4 +1,4 @@
-use device_identity::{Checked, KeyConfig};
+use device_identity::Checked;
 
 use super::conflict::Conflicts;
 use super::error::EntryError;
@@ -15,8 +15,6 @@ pub struct Candidate {
     pub thing: Option<String>,
     /// The certificate's SHA-256, as far as it is known.
     pub certificate: Option<String>,
-    /// The key in the chip, as far as it is known.
-    pub key: Option<KeyConfig>,
     /// The device with what was found to hold.
     pub result: Result<(Device, Checked), EntryError>,
 }
@@ -38,7 +36,6 @@ impl Candidate {
             source: entry.source.clone(),
             thing: entry.thing_name.clone(),
             certificate: None,
-            key: None,
             result: Err(error),
         }
     }

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use device_identity::{CheckError, FileError};
 
@@ -40,6 +40,13 @@ pub enum FleetError {
     /// A file that would be written over holds something else.
     #[error("{} exists and is not {wanted}, and is left as it is; name another file", path.display())]
     NotOurs { path: PathBuf, wanted: &'static str },
+}
+
+impl FleetError {
+    /// For what the system says when that is done to the file.
+    pub(super) fn io(doing: &'static str, path: &Path) -> impl Fn(std::io::Error) -> Self {
+        move |source| Self::Io { doing, path: path.to_owned(), source: IoError(source) }
+    }
 }
 
 /// Why a file could not be read or written, in the system's words.

@@ -1,15 +1,18 @@
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use device_identity::{Checked, Identity, Requirements, Subject};
 
 use super::candidate::{Candidate, Candidates};
-use super::error::EntryError;
+use super::error::{EntryError, FleetError};
 use super::expectation::Expectations;
 use super::manifest::{Entry, Manifest};
-use super::template::NameTemplate;
 use crate::device::{Device, Settings};
 use crate::name::ThingName;
+
+const SERIAL: &str = "{serial}";
+const CERTIFICATE: &str = "{certificate}";
 
 /// How devices are taken in.
 #[derive(Debug, Clone)]
@@ -23,6 +26,11 @@ pub struct Intake {
     /// What the devices have in common.
     pub settings: Arc<Settings>,
 }
+
+/// A thing's name with `{serial}` or `{certificate}` in it: the serial number of the list or the proof, or the first 16
+/// digits of the certificate's SHA-256.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameTemplate(String);
 
 /// An identity that was read, and who it is.
 pub(super) struct Read {
@@ -54,7 +62,6 @@ impl Intake {
         };
         let mut candidate = Candidate::refused(entry, EntryError::NoName);
         candidate.certificate = Some(identity.certificate().fingerprint());
-        candidate.key = identity.key();
         candidate.result = self.check(entry, &identity, signed.as_deref());
         if let Ok((device, _)) = &candidate.result {
             candidate.thing = Some(device.thing.to_string());
@@ -130,4 +137,31 @@ fn identity(entry: &Entry) -> Result<Identity, EntryError> {
         return Err(EntryError::Line { reason: reason.clone() });
     }
     Ok(Identity::from_file(&entry.file)?)
+}
+
+impl NameTemplate {
+    /// The name for a device.
+    ///
+    /// # Errors
+    /// No serial number where one is wanted, or a name that AWS does not take.
+    pub fn name(&self, serial: Option<&str>, fingerprint: &str) -> Result<ThingName, EntryError> {
+        let mut name = self.0.clone();
+        if name.contains(SERIAL) {
+            name = name.replace(SERIAL, serial.ok_or(EntryError::NoSerial)?);
+        }
+        name = name.replace(CERTIFICATE, fingerprint.get(..16).unwrap_or(fingerprint));
+        Ok(name.parse()?)
+    }
+}
+
+impl FromStr for NameTemplate {
+    type Err = FleetError;
+
+    fn from_str(text: &str) -> Result<Self, FleetError> {
+        if text.contains(SERIAL) || text.contains(CERTIFICATE) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(FleetError::Template { template: text.to_owned() })
+        }
+    }
 }

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use device_identity::Identity;
 
-use super::error::{FleetError, IoError};
+use super::error::FleetError;
 use super::table::{Row, Table};
 
 /// What a list may call the device's file.
@@ -90,15 +90,11 @@ impl Manifest {
     /// When the list cannot be read, its header makes no sense, or it is empty.
     pub fn read(path: &Path) -> Result<Self, FleetError> {
         if path.is_dir() {
-            let failed =
-                |source| FleetError::Io { doing: "list", path: path.to_owned(), source: IoError(source) };
-            let files = Identity::files_in(path).map_err(failed)?;
-            let empty = files.is_empty();
-            return if empty {
-                Err(FleetError::Empty { path: path.to_owned() })
-            } else {
-                Ok(Self(Source::Files(files)))
-            };
+            let files = Identity::files_in(path).map_err(FleetError::io("list", path))?;
+            if files.is_empty() {
+                return Err(FleetError::Empty { path: path.to_owned() });
+            }
+            return Ok(Self(Source::Files(files)));
         }
         let table = Table::read(path, is_known, WANTED)?;
         // Otherwise each line of the list would be told as a mistake of its own.

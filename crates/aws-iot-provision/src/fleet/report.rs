@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -5,9 +6,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::error::{FleetError, IoError};
-use super::row::Row;
-use super::spreadsheet::spreadsheet_cell;
+use super::error::FleetError;
+use super::row::{Row, RowResult};
+use super::table::spreadsheet_cell;
 use crate::device::Device;
 use crate::step::Step;
 
@@ -51,16 +52,12 @@ impl Report {
         if begins(&lines_path)?.is_some_and(|line| !is_result(&line)) {
             return Err(FleetError::NotOurs { path: lines_path, wanted: "a results file" });
         }
-        let failed = |path: &Path| {
-            let path = path.to_owned();
-            move |source| FleetError::Io { doing: "write the report", path, source: IoError(source) }
-        };
-        let lines =
-            OpenOptions::new().append(true).create(true).open(&lines_path).map_err(failed(&lines_path))?;
-        let table = File::create(&table_path).map_err(failed(&table_path))?;
+        let lines = OpenOptions::new().append(true).create(true).open(&lines_path);
+        let lines = lines.map_err(not_written(&lines_path))?;
+        let table = File::create(&table_path).map_err(not_written(&table_path))?;
         let mut report =
             Self { table: csv::Writer::from_writer(table), table_path, lines, lines_path, origin };
-        report.end_cut_line().map_err(failed(&report.lines_path))?;
+        report.end_cut_line().map_err(not_written(&report.lines_path))?;
         report.write_table(&COLUMNS.map(str::to_owned))?;
         Ok(report)
     }
@@ -71,7 +68,7 @@ impl Report {
         let line = json!({
             "account": self.origin.account, "region": self.origin.region, "settings": self.origin.settings,
             "thingName": device.thing.as_str(), "certificateId": device.certificate.fingerprint(),
-            "step": described.kind.name(), "name": described.name, "outcome": described.outcome,
+            "step": described.kind, "name": described.name, "outcome": described.outcome,
             "note": described.note,
         });
         if let Err(error) = self.write_line(&line) {
@@ -88,12 +85,7 @@ impl Report {
         if let (Some(line), Value::Object(origin)) = (line.as_object_mut(), json!(self.origin)) {
             line.extend(origin);
         }
-        let failed = |source| FleetError::Io {
-            doing: "write the report",
-            path: self.lines_path.clone(),
-            source: IoError(source),
-        };
-        self.write_line(&line).map_err(failed)?;
+        self.write_line(&line).map_err(not_written(&self.lines_path))?;
         self.write_table(&[
             row.source.clone(),
             row.thing.clone(),
@@ -127,17 +119,79 @@ impl Report {
         let cells = cells.each_ref().map(|cell| spreadsheet_cell(cell).into_owned());
         let written =
             self.table.write_record(cells).map_err(io::Error::from).and_then(|()| self.table.flush());
-        written.map_err(|source| FleetError::Io {
-            doing: "write the report",
-            path: self.table_path.clone(),
-            source: IoError(source),
-        })
+        written.map_err(not_written(&self.table_path))
+    }
+}
+
+fn not_written(path: &Path) -> impl Fn(io::Error) -> FleetError {
+    FleetError::io("write the report", path)
+}
+
+/// Devices that a results file says are registered, for a run that shall not ask AWS about them again.
+#[derive(Debug, Clone, Default)]
+pub struct DoneBefore {
+    /// Thing and certificate id.
+    devices: HashSet<(String, String)>,
+}
+
+/// A line of a results file: of a device where it has a result, of a step otherwise.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Line {
+    #[serde(flatten)]
+    origin: Origin,
+    thing_name: String,
+    certificate_id: String,
+    result: Option<RowResult>,
+}
+
+impl DoneBefore {
+    /// Reads a results file. Lines of another account or region, or with other settings, do not count; the last line may have
+    /// been cut off.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is no results file.
+    pub fn read(path: &Path, origin: &Origin) -> Result<Self, FleetError> {
+        let failed = FleetError::io("read the results", path);
+        let mut devices = HashSet::new();
+        let mut lines = BufReader::new(File::open(path).map_err(&failed)?).split(b'\n').zip(1..).peekable();
+        while let Some((line, number)) = lines.next() {
+            let line = line.map_err(&failed)?;
+            let line: Line = match serde_json::from_slice(&line) {
+                Ok(line) => line,
+                Err(_) if number > 1 && lines.peek().is_none() => break,
+                Err(error) => {
+                    let reason =
+                        format!("{error}; this is no results file (.jsonl) of `se050-iot provision`");
+                    return Err(FleetError::Line { path: path.to_owned(), line: number, reason });
+                }
+            };
+            let done = line.result.is_some_and(RowResult::is_good);
+            if done && line.origin == *origin {
+                devices.insert((line.thing_name, line.certificate_id));
+            }
+        }
+        Ok(Self { devices })
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.devices.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.devices.is_empty()
+    }
+
+    pub(crate) fn has(&self, thing: &str, certificate: &str) -> bool {
+        !self.devices.is_empty() && self.devices.contains(&(thing.to_owned(), certificate.to_owned()))
     }
 }
 
 /// The first line of a file that is there and not empty. Anything but a file, such as a pipe, is an error.
 fn begins(path: &Path) -> Result<Option<String>, FleetError> {
-    let failed = |source| FleetError::Io { doing: "read", path: path.to_owned(), source: IoError(source) };
+    let failed = FleetError::io("read", path);
     match fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error)),
@@ -149,8 +203,8 @@ fn begins(path: &Path) -> Result<Option<String>, FleetError> {
     }
     // A report's line has some hundred characters; this only bounds a mistake.
     let mut line = Vec::new();
-    let file = File::open(path).map_err(failed)?;
-    BufReader::new(file.take(1 << 20)).read_until(b'\n', &mut line).map_err(failed)?;
+    let file = File::open(path).map_err(&failed)?;
+    BufReader::new(file.take(1 << 20)).read_until(b'\n', &mut line).map_err(&failed)?;
     Ok(Some(String::from_utf8_lossy(&line).trim_end().to_owned()))
 }
 

@@ -2,8 +2,6 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::candidate::Candidate;
-
 /// What came of one device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -57,15 +55,15 @@ pub enum RowResult {
 pub struct Counts(BTreeMap<RowResult, usize>);
 
 impl Row {
-    /// A row with nothing done yet.
-    pub(crate) fn of(candidate: &Candidate, result: RowResult) -> Self {
+    /// A row with nothing done and nothing known yet.
+    pub(super) fn new(source: &str, result: RowResult) -> Self {
         Self {
-            source: candidate.source.clone(),
-            thing: candidate.thing.clone().unwrap_or_default(),
-            certificate: candidate.certificate.clone().unwrap_or_default(),
+            source: source.to_owned(),
+            thing: String::new(),
+            certificate: String::new(),
             endpoint: None,
             result,
-            identity: candidate.result.as_ref().map(|(_, checked)| checked.summary()).unwrap_or_default(),
+            identity: String::new(),
             done: Vec::new(),
             warnings: Vec::new(),
             error: None,
@@ -74,36 +72,25 @@ impl Row {
 }
 
 impl RowResult {
-    const ALL: [Self; 7] = [
-        Self::Registered,
-        Self::Unchanged,
-        Self::Removed,
-        Self::DoneBefore,
-        Self::Refused,
-        Self::Failed,
-        Self::NotTried,
+    /// Each with its name in reports, and as people read it.
+    const ALL: [(Self, &str, &str); 7] = [
+        (Self::Registered, "registered", "registered"),
+        (Self::Unchanged, "unchanged", "unchanged"),
+        (Self::Removed, "removed", "removed"),
+        (Self::DoneBefore, "doneBefore", "done before"),
+        (Self::Refused, "refused", "refused"),
+        (Self::Failed, "failed", "failed"),
+        (Self::NotTried, "notTried", "not tried"),
     ];
 
     /// For people.
     pub fn words(self) -> &'static str {
-        match self {
-            Self::DoneBefore => "done before",
-            Self::NotTried => "not tried",
-            other => other.name(),
-        }
+        Self::ALL.iter().find(|(result, ..)| *result == self).map_or("", |(_, _, words)| words)
     }
 
     /// Its name in reports.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Registered => "registered",
-            Self::Unchanged => "unchanged",
-            Self::Removed => "removed",
-            Self::DoneBefore => "doneBefore",
-            Self::Refused => "refused",
-            Self::Failed => "failed",
-            Self::NotTried => "notTried",
-        }
+        Self::ALL.iter().find(|(result, ..)| *result == self).map_or("", |(_, name, _)| name)
     }
 
     /// Whether the device is as it was asked for.
@@ -135,12 +122,12 @@ impl Counts {
 
     /// One line in plain words.
     pub fn summary(&self) -> String {
-        let told = RowResult::ALL.into_iter().filter(|result| {
+        let told = RowResult::ALL.into_iter().filter(|(result, ..)| {
             // Of a registration, nothing is ever removed.
             *result != RowResult::Removed || self.of(*result) > 0
         });
         let counts: Vec<String> =
-            told.map(|result| format!("{} {}", self.of(result), result.words())).collect();
+            told.map(|(result, _, words)| format!("{} {words}", self.of(result))).collect();
         format!("{} devices: {}", self.total(), counts.join(", "))
     }
 }

@@ -5,11 +5,12 @@ use futures_util::stream;
 
 use super::candidate::Candidate;
 use super::error::{EntryError, one_line};
-use super::resume::DoneBefore;
+use super::report::DoneBefore;
 use super::row::{Row, RowResult};
+use crate::apply::{Applied, Progress};
+use crate::calls::Provisioner;
 use crate::error::Error;
 use crate::plan::{Plan, Purpose};
-use crate::provisioner::{Applied, Progress, Provisioner};
 use crate::step::Step;
 
 /// Does the jobs, `concurrency` at a time, and tells their results in the jobs' order.
@@ -59,7 +60,12 @@ pub async fn register(
     stop: &Stop,
     on_progress: impl FnMut(Progress<'_>),
 ) -> Row {
-    let row = |result| Row::of(candidate, result);
+    let row = |result| Row {
+        thing: candidate.thing.clone().unwrap_or_default(),
+        certificate: candidate.certificate.clone().unwrap_or_default(),
+        identity: candidate.result.as_ref().map(|(_, checked)| checked.summary()).unwrap_or_default(),
+        ..Row::new(&candidate.source, result)
+    };
     let device = match &candidate.result {
         Err(error) => return Row { error: Some(one_line(error)), ..row(RowResult::Refused) },
         Ok((device, _)) => device,
@@ -78,34 +84,24 @@ pub async fn register(
 }
 
 /// Applies one plan of many.
-pub async fn apply(
-    provisioner: &Provisioner,
-    plan: &Plan,
-    source: String,
-    stop: &Stop,
-    on_progress: impl FnMut(Progress<'_>),
-) -> Row {
-    let (thing, certificate, identity, result) = match &plan.purpose {
-        Purpose::Register(device) => (
-            device.thing.to_string(),
-            device.certificate.fingerprint(),
-            device.identity.clone(),
-            RowResult::Registered,
-        ),
-        Purpose::Remove(removal) => {
-            let thing = removal.thing.as_ref().map(ToString::to_string);
-            (thing.unwrap_or_default(), String::new(), String::new(), RowResult::Removed)
+pub async fn apply(provisioner: &Provisioner, plan: &Plan, source: &str, stop: &Stop) -> Row {
+    let mut row = Row::new(source, RowResult::Registered);
+    match &plan.purpose {
+        Purpose::Register(device) => {
+            row.thing = device.thing.to_string();
+            row.certificate = device.certificate.fingerprint();
+            row.identity.clone_from(&device.identity);
         }
-        _ => (String::new(), String::new(), String::new(), RowResult::Registered),
-    };
-    let (done, warnings) = (Vec::new(), Vec::new());
-    let mut row =
-        Row { source, thing, certificate, endpoint: None, result, identity, done, warnings, error: None };
-    if let Some(error) = stop.not_tried() {
-        (row.result, row.error) = (RowResult::NotTried, Some(error));
-        return row;
+        Purpose::Remove(removal) => {
+            row.thing = removal.thing.as_ref().map(ToString::to_string).unwrap_or_default();
+            row.result = RowResult::Removed;
+        }
+        _ => {}
     }
-    ended(provisioner.apply(plan, on_progress).await, stop, row)
+    if let Some(error) = stop.not_tried() {
+        return Row { result: RowResult::NotTried, error: Some(error), ..row };
+    }
+    ended(provisioner.apply(plan, |_| {}).await, stop, row)
 }
 
 /// `row` is what it is where something was changed.

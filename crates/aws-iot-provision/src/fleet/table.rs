@@ -1,5 +1,6 @@
 //! A list as a table with named columns: CSV, a JSON array, or JSON lines. The content tells which, not the file's name.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -87,7 +88,10 @@ impl Table {
     pub(super) fn rows(&self) -> impl Iterator<Item = Result<Row, Wrong>> {
         let rows: Box<dyn Iterator<Item = Result<Row, Wrong>>> = match &self.format {
             Format::CommaSeparated(header) => Box::new(comma_separated(&self.text, header).map(Ok)),
-            Format::JsonArray => Box::new(JsonArray::new(&self.text)),
+            Format::JsonArray => {
+                let mut array = JsonArray::new(&self.text);
+                Box::new(std::iter::from_fn(move || array.element().transpose()))
+            }
             Format::JsonLines => Box::new(json_lines(&self.text).map(Ok)),
         };
         rows.map(|row| row.map(|row| self.with_known_columns(row)))
@@ -160,10 +164,12 @@ fn records(text: &str) -> impl Iterator<Item = (usize, String)> {
         let (first, number) =
             lines.by_ref().find(|(line, _)| !line.trim().is_empty() && !line.starts_with('#'))?;
         let mut record = first.to_owned();
-        while is_open(&record) {
+        let mut open = is_open(first);
+        while open {
             let Some((line, _)) = lines.next() else { break };
             record.push('\n');
             record.push_str(line);
+            open ^= is_open(line);
         }
         Some((number, record))
     })
@@ -195,7 +201,17 @@ fn fields(record: &str, separator: u8) -> Result<Vec<String>, String> {
     Ok(record.unwrap_or_default().iter().map(from_spreadsheet).collect())
 }
 
-/// Without the apostrophe that [`spreadsheet_cell`](super::spreadsheet_cell) sets before what would be a formula.
+/// The text as a cell of a CSV file that a spreadsheet does not take for a formula (OWASP, "CSV Injection"). Reading a list
+/// takes the apostrophe off again.
+pub fn spreadsheet_cell(text: &str) -> Cow<'_, str> {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        Cow::Owned(format!("'{text}"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// Without that apostrophe.
 fn from_spreadsheet(cell: &str) -> String {
     match cell.strip_prefix('\'') {
         Some(rest) if rest.starts_with(['=', '+', '-', '@']) => rest.to_owned(),
@@ -232,52 +248,40 @@ fn is_whole(column: &str, value: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The elements of an array, one by one, so that each of them has its line.
+/// What is left of an array: each of its elements has its line.
 struct JsonArray<'a> {
     rest: &'a str,
     line: usize,
-    /// What may come next: an element, or a comma or the end.
-    state: ArrayState,
-}
-
-#[derive(PartialEq)]
-enum ArrayState {
-    First,
-    Behind,
-    Ended,
+    begins: bool,
 }
 
 impl<'a> JsonArray<'a> {
     fn new(text: &'a str) -> Self {
-        let mut array = Self { rest: text, line: 1, state: ArrayState::First };
-        array.skip_space();
-        array.advance(1);
+        let mut array = Self { rest: text, line: 1, begins: true };
+        array.pass(0);
+        array.pass(1);
         array
     }
 
-    fn advance(&mut self, bytes: usize) {
-        let (passed, rest) = self.rest.split_at_checked(bytes).unwrap_or((self.rest, ""));
-        self.line += passed.bytes().filter(|&byte| byte == b'\n').count();
-        self.rest = rest;
-    }
-
-    fn skip_space(&mut self) {
-        self.advance(self.rest.len() - self.rest.trim_start().len());
+    /// Goes on behind so many bytes and the white space that follows them.
+    fn pass(&mut self, bytes: usize) {
+        let behind = self.rest.get(bytes..).unwrap_or_default().trim_start();
+        let passed = self.rest.len() - behind.len();
+        self.line += self.rest.bytes().take(passed).filter(|&byte| byte == b'\n').count();
+        self.rest = behind;
     }
 
     /// The next element, or `None` behind the last.
     fn element(&mut self) -> Result<Option<Row>, Wrong> {
-        self.skip_space();
-        match (&self.state, self.rest.bytes().next()) {
-            (_, Some(b']')) => return Ok(None),
-            (ArrayState::Behind, Some(b',')) => {
-                self.advance(1);
-                self.skip_space();
-            }
-            (ArrayState::First, _) => {}
-            _ => return Err((self.line, "a comma or the end of the array is missing".to_owned())),
+        if self.rest.starts_with(']') {
+            return Ok(None);
         }
-        self.state = ArrayState::Behind;
+        if !std::mem::take(&mut self.begins) {
+            if !self.rest.starts_with(',') {
+                return Err((self.line, "a comma or the end of the array is missing".to_owned()));
+            }
+            self.pass(1);
+        }
         let mut elements = serde_json::Deserializer::from_str(self.rest).into_iter::<Value>();
         let line = self.line;
         let value = match elements.next() {
@@ -285,23 +289,8 @@ impl<'a> JsonArray<'a> {
             Some(Err(error)) => return Err((line + error.line() - 1, error.to_string())),
             None => return Err((line, "the array has no end".to_owned())),
         };
-        self.advance(elements.byte_offset());
+        self.pass(elements.byte_offset());
         Ok(Some(Row { line, cells: members(value) }))
-    }
-}
-
-impl Iterator for JsonArray<'_> {
-    type Item = Result<Row, Wrong>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.state == ArrayState::Ended {
-            return None;
-        }
-        let element = self.element().transpose();
-        if !matches!(element, Some(Ok(_))) {
-            self.state = ArrayState::Ended;
-        }
-        element
     }
 }
 
@@ -403,5 +392,13 @@ mod tests {
         let rows = read(b"a,b\nx,\"1\ny,2\n").unwrap();
         assert_eq!((rows.len(), rows[0].0), (1, 2));
         assert!(rows[0].1.contains("not closed"), "{rows:?}");
+    }
+
+    /// Each line was counted again with every line below it, so that a list of this length took most of an hour.
+    #[test]
+    fn an_open_quotation_mark_in_front_of_a_long_list_is_told() {
+        let list = format!("a,b\n\"x,1\n{}", "y,2\n".repeat(200_000));
+        let rows = read(list.as_bytes()).unwrap();
+        assert_eq!(rows, [(2, "! a quotation mark is opened and not closed".to_owned())]);
     }
 }

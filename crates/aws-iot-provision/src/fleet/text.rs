@@ -4,17 +4,16 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use super::error::{FleetError, IoError};
+use super::error::FleetError;
 
 /// Largest list in bytes: more than a million devices. It bounds a mistake, such as a disk image given as a list.
 const MAX_BYTES: u64 = 256 << 20;
 
 /// The text of a list without its byte order mark.
 pub(super) fn read(path: &Path) -> Result<String, FleetError> {
-    let failed = |source| FleetError::Io { doing: "read", path: path.to_owned(), source: IoError(source) };
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes));
-    read.map_err(failed)?;
+    read.map_err(FleetError::io("read", path))?;
     if bytes.len() as u64 > MAX_BYTES {
         return Err(FleetError::NotAList { path: path.to_owned(), found: "more than 256 MiB" });
     }

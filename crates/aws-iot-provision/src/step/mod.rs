@@ -174,22 +174,6 @@ pub(crate) fn counted(targets: usize) -> String {
     }
 }
 
-impl Kind {
-    /// Its name in machine-readable output.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Thing => "thing",
-            Self::ThingGroup => "thingGroup",
-            Self::Policy => "policy",
-            Self::Certificate => "certificate",
-            Self::PolicyAttachment => "policyAttachment",
-            Self::GroupPolicy => "groupPolicy",
-            Self::ThingAttachment => "thingAttachment",
-            Self::Endpoint => "endpoint",
-        }
-    }
-}
-
 /// A line of a diff: what is made with `+`, what is changed with `~`, what goes with `-`, what stays with a space.
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

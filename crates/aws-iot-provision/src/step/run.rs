@@ -9,7 +9,7 @@ use aws_sdk_iot::types::{AttributePayload, CertificateStatus, ThingPrincipalType
 
 use super::{Kind, Step};
 use crate::calls::unless_missing;
-use crate::calls::{ANY_RESOURCE, ControlPlane, NOT_FOUND, on, on_certificate, on_policy, on_thing, part};
+use crate::calls::{ANY_RESOURCE, NOT_FOUND, Provisioner, on, on_certificate, on_policy, on_thing, part};
 use crate::certificate::CertificateId;
 use crate::device::Attachment;
 use crate::error::Error;
@@ -31,7 +31,7 @@ const DELETE_CONFLICT: &str = "DeleteConflictException";
 
 /// A plan that is being run.
 pub(crate) struct Run<'a> {
-    pub(crate) aws: &'a ControlPlane,
+    pub(crate) aws: &'a Provisioner,
     /// The id that AWS gave to the certificate that was registered, where it is another than was computed.
     pub(crate) registered_as: Option<(CertificateId, CertificateId)>,
 }
@@ -70,7 +70,7 @@ impl Run<'_> {
                 match aws.call(on_policy("iot:CreatePolicy", policy), sent).await {
                     // By a device that is registered at the same time, or the answer to our own call was lost.
                     Err(error) if error.is(EXISTS) => match aws.get_policy(policy).await? {
-                        Some(found) if same_document(&found.document, document) => {
+                        Some(found) if same_document(&found, document) => {
                             return Ok(Step::keep(Kind::Policy, policy, ""));
                         }
                         _ => return Err(error.into_changed()),

@@ -320,8 +320,8 @@ fn a_plan_from_a_file_is_applied_as_it_is_and_in_its_own_account_only() {
         (AwsIotSim::start().unwrap(), AwsIotSim::builder().account("999900001111").start().unwrap());
     block_on(async {
         let device = device("dev1");
-        let written = plan(&sim, &device).await.unwrap().to_json().unwrap();
-        let kept = Plan::from_json(&written).unwrap();
+        let written = serde_json::to_string(&plan(&sim, &device).await.unwrap()).unwrap();
+        let kept = serde_json::from_str::<Plan>(&written).unwrap();
         let error = provisioner(&other).await.apply(&kept, |_| {}).await.unwrap_err();
         let text = chain(&error);
         assert!(text.contains("999900001111") && text.contains("123456789012"), "{text}");

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::handshake::Broker;
 use super::message::Message;
 use crate::broker::CloudMessage;
-use crate::registry::ExecutionUpdate;
+use crate::registry::{ExecutionUpdate, Rejected};
 
 /// Answers a request that a client has published to a reserved topic; others stay unanswered.
 pub(super) fn answer(broker: &Broker, message: &Message) {
@@ -22,10 +22,13 @@ pub(super) fn answer(broker: &Broker, message: &Message) {
             }
         }
         ["$aws", "certificates", "create-from-csr", "json"] => {
-            fleet(message, request.map_err(drop).map(|request| create_from_csr(broker, &request)))
+            let made = request.map_err(unreadable).and_then(|request| create_from_csr(broker, &request));
+            fleet(message, made)
         }
         ["$aws", "provisioning-templates", template, "provision", "json"] => {
-            fleet(message, request.map_err(drop).map(|request| register_thing(broker, template, &request)))
+            let made =
+                request.map_err(unreadable).and_then(|request| register_thing(broker, template, &request));
+            fleet(message, made)
         }
         _ => {
             tracing::info!(
@@ -58,19 +61,20 @@ fn update_execution(
     Ok(json!({ "executionId": execution }))
 }
 
-type Rejected = (u16, &'static str, String);
-
 /// The topic and the payload of an answer (AWS IoT developer guide, "Device provisioning MQTT API").
-fn fleet(message: &Message, answer: Result<Result<Value, Rejected>, ()>) -> (String, Value) {
+fn fleet(message: &Message, answer: Result<Value, Rejected>) -> (String, Value) {
     let topic = message.topic.as_str();
-    let unreadable = || (400, "InvalidPayload", "Message cannot be parsed".to_owned());
-    match answer.unwrap_or_else(|()| Err(unreadable())) {
+    match answer {
         Ok(answer) => (format!("{topic}/accepted"), answer),
         Err((status, code, words)) => {
             let answer = json!({ "statusCode": status, "errorCode": code, "errorMessage": words });
             (format!("{topic}/rejected"), answer)
         }
     }
+}
+
+fn unreadable(_: serde_json::Error) -> Rejected {
+    (400, "InvalidPayload", "Message cannot be parsed".to_owned())
 }
 
 /// CreateCertificateFromCsr: the request has to be signed by the key that it names.

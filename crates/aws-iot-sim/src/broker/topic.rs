@@ -36,7 +36,7 @@ impl TopicName {
         if text.starts_with('$') && !is_aws(text) {
             return Err(TopicFault::Reserved);
         }
-        check_limits(without_basic_ingest(text))?;
+        check_limits(counted(text))?;
         Ok(Self(text.to_owned()))
     }
 
@@ -72,7 +72,7 @@ impl TopicFilter {
         if filter.is_empty() || filter.contains('\0') || !levels.iter().enumerate().all(well_formed) {
             return Err(TopicFault::Syntax);
         }
-        check_limits(without_basic_ingest(filter))?;
+        check_limits(counted(filter))?;
         Ok(Self { text: text.to_owned(), group, levels })
     }
 
@@ -118,8 +118,9 @@ fn is_aws(text: &str) -> bool {
     text.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("$aws/"))
 }
 
-/// The part of a topic that the limits count: a Basic Ingest prefix, `$aws/rules/NAME/`, is free.
-fn without_basic_ingest(text: &str) -> &str {
+/// The part of a topic that the limits count: without the prefix of Basic Ingest, `$aws/rules/NAME/`, or of commands,
+/// `$aws/commands/things/`.
+fn counted(text: &str) -> &str {
     // AWS's own topics of commands have eight slashes (AWS IoT Core developer guide, "Reserved topics", commands).
     if let Some((_, topic)) = text.strip_prefix("$aws/commands/").and_then(|rest| rest.split_once('/')) {
         return topic;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use ring::rand::{SecureRandom as _, SystemRandom};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::thing::random_uuid;
 use super::{ApiError, ApiErrorKind, Registry, ThingName, now};
 use crate::arn::Scope;
 
@@ -99,7 +99,7 @@ impl Registry {
         }
         let created = now();
         let execution = Execution {
-            id: random_id()?,
+            id: random_uuid()?,
             command_arn: command_arn.to_owned(),
             target_arn: target_arn.to_owned(),
             thing,
@@ -169,16 +169,4 @@ fn check_reason(reason: &Value) -> Result<(), (&'static str, String)> {
         ));
     }
     Ok(())
-}
-
-/// In the form of a UUID.
-pub(super) fn random_id() -> Result<String, ApiError> {
-    let mut bytes = [0; 16];
-    SystemRandom::new()
-        .fill(&mut bytes)
-        .map_err(|_| ApiError::new(ApiErrorKind::InternalFailure, "no random numbers"))?;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let parts =
-        [0..8, 8..12, 12..16, 16..20, 20..32].map(|range| hex.get(range).unwrap_or_default().to_owned());
-    Ok(parts.join("-"))
 }

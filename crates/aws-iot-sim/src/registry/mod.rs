@@ -28,7 +28,7 @@ pub(crate) use command::{Command, Execution, ExecutionUpdate};
 pub(crate) use names::{PolicyName, ThingGroupName, ThingName, ThingTypeName};
 pub(crate) use policy::StoredPolicy;
 pub(crate) use role_alias::RoleAlias;
-pub(crate) use template::Template;
+pub(crate) use template::{Rejected, Template};
 pub(crate) use thing::{NewThing, Thing, ThingUpdate};
 pub(crate) use thing_group::{ThingGroup, ThingGroupConfiguration};
 pub(crate) use thing_type::{ThingType, ThingTypeProperties};

@@ -1,6 +1,6 @@
 //! Role aliases: which AWS role a device may have temporary credentials of.
 
-use super::{ApiError, ApiErrorKind, CertificateId, Registry, ThingName};
+use super::{ApiError, CertificateId, Registry, ThingName};
 use crate::arn::Scope;
 use crate::policy::{Action, Decision};
 
@@ -45,9 +45,7 @@ impl Registry {
     /// The role alias of that name.
     pub(crate) fn role_alias(&self, name: &str) -> Result<RoleAlias, ApiError> {
         let alias = self.state().role_aliases.get(name).cloned();
-        alias.ok_or_else(|| {
-            ApiError::new(ApiErrorKind::ResourceNotFound, format!("role alias {name} does not exist"))
-        })
+        alias.ok_or_else(|| ApiError::not_found(format_args!("role alias {name}")))
     }
 
     /// Whether a certificate may have credentials of the role alias: its policies have to allow iot:AssumeRoleWithCertificate on it,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::command::random_id;
+use super::thing::random_uuid;
 use super::{
     ApiError, ApiErrorKind, CertificateId, Exclusivity, NewThing, PolicyName, PolicyTarget, Registry, Status,
     ThingName, now,
@@ -43,7 +43,7 @@ impl Registry {
         let scope = self.default_scope();
         let certificate =
             self.register_certificate(certificate_pem, Status::Inactive, &scope).map_err(failed)?;
-        let token = random_id().map_err(failed)?;
+        let token = random_uuid().map_err(failed)?;
         self.state().tokens.insert(token.clone(), (certificate.id.clone(), now() + TOKEN.as_secs_f64()));
         Ok((certificate.id, token))
     }

@@ -159,12 +159,12 @@ pub(super) fn check_attributes(attributes: &BTreeMap<String, String>, most: usiz
     Ok(())
 }
 
-/// A random UUID (version 4), as AWS gives each thing.
+/// A random UUID (version 4), as AWS gives things, executions of commands and ownership tokens.
 pub(super) fn random_uuid() -> Result<String, ApiError> {
     let mut random = [0_u8; 16];
     SystemRandom::new()
         .fill(&mut random)
-        .map_err(|_| ApiError::invalid("the simulator got no random numbers from the system"))?;
+        .map_err(|_| ApiError::new(ApiErrorKind::InternalFailure, "no random numbers"))?;
     let number = (u128::from_be_bytes(random) & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
     let hex = format!("{number:032x}");
     let mut uuid = String::with_capacity(36);

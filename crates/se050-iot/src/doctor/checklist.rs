@@ -117,6 +117,13 @@ impl<'a> Checklist<'a> {
         self.push(Check::not_made(name.into(), Outcome::NotChecked, finding));
     }
 
+    /// [`Self::skip`] for several checks.
+    pub(super) fn skip_all(&mut self, names: &[&'static str], because: &Text) {
+        for name in names {
+            self.skip(*name, because.clone());
+        }
+    }
+
     /// Says why something was not asked that nobody insisted on.
     pub(super) fn leave_out(&mut self, name: impl Into<String>, because: Text) {
         let finding = Text::new(&words::NOT_ASKED).with_text("why", because);
@@ -206,19 +213,4 @@ impl Check {
             "next": self.next.as_ref().map(|next| next.in_language(Language::English)),
         })
     }
-}
-
-/// An error with its causes in one line, without what a cause repeats.
-pub(super) fn sentence(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let words = cause.to_string();
-        if !text.contains(&words) {
-            text.push_str(": ");
-            text.push_str(&words);
-        }
-        source = cause.source();
-    }
-    text
 }

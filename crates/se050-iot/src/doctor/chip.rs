@@ -9,9 +9,10 @@ use se050_key::{
     BusCheck, Certificate, Error, Key, KeyKind, ModuleFile, Preflight, Scheme, Selector, Token, TokenBuilder,
 };
 
-use super::checklist::{Checklist, Problem, sentence};
+use super::checklist::{Checklist, Problem};
 use super::clock;
 use super::messages::{Text, device as words, text};
+use crate::terminal::sentence;
 
 const MODULE: [&str; 2] = ["module-file", "module"];
 const BUS: &str = "i2c";
@@ -29,9 +30,7 @@ pub(super) type Identity = (Key, Certificate);
 /// Makes all checks of the chip; `None` where the device has no usable key and certificate.
 pub(super) fn check(list: &mut Checklist<'_>, settings: &DeviceSettings, key: &Selector) -> Option<Identity> {
     let Some(token) = open(list, settings, key) else {
-        for name in [KEY, CERTIFICATE, DATES, MATCH, SIGNATURE] {
-            list.skip(name, text!(words::CHIP_NOT_OPEN));
-        }
+        list.skip_all(&[KEY, CERTIFICATE, DATES, MATCH, SIGNATURE], &text!(words::CHIP_NOT_OPEN));
         return None;
     };
     let found_key = list.run(KEY, || {
@@ -93,9 +92,7 @@ fn open(list: &mut Checklist<'_>, settings: &DeviceSettings, key: &Selector) -> 
         }
     };
     let Some((builder, preflight)) = preflight else {
-        for name in [BUS, HOLDER, CHIP] {
-            list.skip(name, text!(words::MODULE_SILENT));
-        }
+        list.skip_all(&[BUS, HOLDER, CHIP], &text!(words::MODULE_SILENT));
         return None;
     };
     let reachable = list.run(BUS, || bus(preflight.bus.as_ref()).map(|finding| ((), finding)));

@@ -1,21 +1,20 @@
 //! The cloud half, from the clock to CONNECT.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use aws_iot_mqtt::{Error, Reconnect, Stage, Topic};
+use aws_iot_mqtt::{Error, Stage, Topic};
 use se050_device::{Device, DeviceSettings};
 
-use super::checklist::{Checklist, Problem, sentence};
+use super::checklist::{Checklist, Problem};
 use super::chip::Identity;
 use super::messages::{Text, device as words, text};
 use super::server::Recorder;
 use super::topics::{self, MESSAGES, Session};
 use super::{clock, network, server_time};
-
-/// How long a connection and an answer may take.
-const PATIENCE: Duration = Duration::from_secs(15);
+use crate::round_trip;
+use crate::terminal::sentence;
 
 /// AWS IoT Core's ports ("Device communication protocols" in its developer guide).
 const MQTT_PORT: u16 = 8883;
@@ -33,13 +32,13 @@ pub(super) fn check(
 ) -> anyhow::Result<()> {
     let endpoint = settings.endpoint()?.to_owned();
     let clock = clock::check(list, SystemTime::now());
-    let proxied = match settings.proxy() {
+    let proxied = match settings.proxy_to(&endpoint) {
         Ok(proxy) => proxy.is_some(),
         Err(error) => {
             let cause = text!(words::PROXY_WRONG, error = error.report());
             list.add("proxy", Duration::ZERO, Err(Problem::new(cause, text!(words::CORRECT_PROXY))));
             let later = [&["name", "tcp"][..], &CONNECTION[..], &MESSAGES[..]].concat();
-            skip(list, &later, &text!(words::PROXY_ADDRESS_WRONG));
+            list.skip_all(&later, &text!(words::PROXY_ADDRESS_WRONG));
             return Ok(());
         }
     };
@@ -62,7 +61,7 @@ pub(super) fn check(
                 (_, None) => text!(words::CLOCK_IS_WRONG),
                 _ => text!(words::NO_IDENTITY),
             };
-            skip(list, &[&CONNECTION[..], &MESSAGES[..]].concat(), &because);
+            list.skip_all(&[&CONNECTION[..], &MESSAGES[..]].concat(), &because);
             return Ok(());
         }
     };
@@ -77,17 +76,11 @@ pub(super) fn check(
             let [tls, later @ ..] = CONNECTION;
             let cause = text!(words::TLS_UNUSABLE, error = sentence(error.as_ref()));
             list.add(tls, Duration::ZERO, Err(Problem::new(cause, text!(words::NAME_CA_FILE))));
-            skip(list, &[&later[..], &MESSAGES[..]].concat(), &text!(words::NO_TLS));
+            list.skip_all(&[&later[..], &MESSAGES[..]].concat(), &text!(words::NO_TLS));
             return Ok(());
         }
     };
-    let builder = device
-        .client_with(Arc::new(tls))
-        .reconnect(Reconnect::never())
-        .connect_timeout(PATIENCE)
-        .connect_deadline(Duration::ZERO)
-        .operation_timeout(PATIENCE)
-        .drain_timeout(Duration::from_secs(2));
+    let builder = round_trip::one_attempt(device.client_with(Arc::new(tls)));
     let topic = topic.map_or_else(|| format!("{}/doctor", device.topic_prefix()), ToString::to_string);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     runtime.block_on(async {
@@ -96,7 +89,7 @@ pub(super) fn check(
         tell_connection(list, &device, &recorder, proxied, started, connected.as_ref().err());
         match connected {
             Ok(client) => topics::check(list, &device, Session::new(builder, client), &topic).await,
-            Err(_) => skip(list, &MESSAGES, &text!(words::NO_CONNECTION)),
+            Err(_) => list.skip_all(&MESSAGES, &text!(words::NO_CONNECTION)),
         }
     });
     Ok(())
@@ -108,41 +101,47 @@ fn way_to(list: &mut Checklist<'_>, settings: &DeviceSettings, endpoint: &str) -
         list.skip("tcp", text!(words::ENDPOINT_HAS_NO_ADDRESS));
         return None;
     };
-    let way = ports(list, &addresses, settings.port);
-    // HTTPS is on 443; a server of the user's own may have all on one port.
-    let port = if settings.port == MQTT_PORT { HTTPS_PORT } else { settings.port };
+    let (way, https) = ports(list, &addresses, settings.port);
     let started = Instant::now();
-    let asked = settings.roots().map_err(|error| sentence(error.as_ref()));
-    match asked.and_then(|roots| server_time::ask(endpoint, &addresses, port, roots)) {
+    // Connecting again would wait again for what drops packets.
+    let told = match https {
+        Some(address) => settings
+            .roots()
+            .map_err(|error| sentence(error.as_ref()))
+            .and_then(|roots| server_time::ask(endpoint, address, roots))
+            .map_err(|reason| text!(words::SERVER_TELLS_NO_TIME, port = address.port(), reason = reason)),
+        None => Err(text!(words::NO_CONNECTION)),
+    };
+    match told {
         Ok(server) => list.add(SERVER_TIME, started.elapsed(), clock::compare(server, SystemTime::now())),
-        Err(reason) => {
-            list.leave_out(SERVER_TIME, text!(words::SERVER_TELLS_NO_TIME, port = port, reason = reason));
-        }
+        Err(reason) => list.leave_out(SERVER_TIME, reason),
     }
     way
 }
 
-fn ports(list: &mut Checklist<'_>, addresses: &[IpAddr], port: u16) -> Option<()> {
-    let way =
-        list.run(format!("tcp-{port}"), || network::connect(addresses, port).map(|finding| ((), finding)));
+/// Whether the configured port takes a connection, and where HTTPS does: AWS has it on 443, a server of the user's own may have all
+/// on one port.
+fn ports(list: &mut Checklist<'_>, addresses: &[IpAddr], port: u16) -> (Option<()>, Option<SocketAddr>) {
+    let way = list.run(format!("tcp-{port}"), || network::connect(addresses, port));
     // The port that the device could use instead.
     let other = match port {
         MQTT_PORT => HTTPS_PORT,
         HTTPS_PORT => MQTT_PORT,
-        _ => return way,
+        _ => return (way.map(|_| ()), way.map(|address| SocketAddr::new(address, port))),
     };
-    list.run(format!("tcp-{other}"), || match (network::connect(addresses, other), way) {
-        (Ok(finding), Some(())) => Ok(((), finding)),
-        (Ok(finding), None) => {
-            Ok(((), text!(words::USE_OTHER_PORT, port = other).with_text("finding", finding)))
+    let instead = list.run(format!("tcp-{other}"), || match (network::connect(addresses, other), way) {
+        (Ok(found), Some(_)) => Ok(found),
+        (Ok((address, finding)), None) => {
+            Ok((address, text!(words::USE_OTHER_PORT, port = other).with_text("finding", finding)))
         }
-        (Err(problem), Some(())) => {
+        (Err(problem), Some(_)) => {
             let next = text!(words::OTHER_PORT_NOT_NEEDED, port = port);
             Err(Problem::new(problem.cause, next).into_warning())
         }
         (Err(problem), None) => Err(problem.into_warning()),
     });
-    way
+    let https = if other == HTTPS_PORT { instead } else { way };
+    (way.map(|_| ()), https.map(|address| SocketAddr::new(address, HTTPS_PORT)))
 }
 
 /// How far a connection came.
@@ -158,8 +157,6 @@ fn failed_at(error: &Error) -> FailedAt {
     match error {
         Error::ServerNotTrusted { .. }
         | Error::Clock { .. }
-        | Error::ClockOrCertificate { .. }
-        | Error::NotTls { .. }
         | Error::Tls { .. }
         | Error::ConnectTimeout { stage: Stage::Tls, .. } => FailedAt::Tls,
         Error::CertificateRefused { .. } | Error::Signer { .. } => FailedAt::Certificate,
@@ -193,7 +190,7 @@ fn tell_connection(
         let cause = text!(words::CONNECTION_FAILED, error = cause(error));
         let problem = Problem::new(cause, text!(words::PROXY_RULES));
         list.add(if proxied { "proxy" } else { "connection" }, total, Err(problem));
-        skip(list, &CONNECTION, &text!(words::NOT_REACHED));
+        list.skip_all(&CONNECTION, &text!(words::NOT_REACHED));
         return;
     }
     if proxied {
@@ -228,7 +225,7 @@ fn tell_connection(
 fn next_of(error: &Error, device: &Device) -> Text {
     let (certificate, client_id) = (device.certificate().fingerprint(), device.client_id());
     match error {
-        Error::Clock { .. } | Error::ClockOrCertificate { .. } => text!(words::CHECK_CLOCK),
+        Error::Clock { .. } => text!(words::CHECK_CLOCK),
         Error::ServerNotTrusted { .. } => text!(words::EXEMPT_ENDPOINT),
         Error::CertificateRefused { .. } => text!(words::CHECK_REGISTRATION, id = certificate),
         Error::Signer { .. } => text!(words::CHECK_CHIP),
@@ -236,11 +233,5 @@ fn next_of(error: &Error, device: &Device) -> Text {
             text!(words::CHECK_CONNECT_POLICY, client_id = client_id)
         }
         _ => text!(words::CHECK_ENDPOINT),
-    }
-}
-
-fn skip(list: &mut Checklist<'_>, names: &[&'static str], because: &Text) {
-    for name in names {
-        list.skip(*name, because.clone());
     }
 }

@@ -44,9 +44,10 @@ pub(super) fn resolve(endpoint: &str) -> Result<(Vec<IpAddr>, Text), Problem> {
     Ok((addresses, finding))
 }
 
-/// Whether that port takes a connection, by IPv4 and by IPv6. One of them is enough: many networks have no IPv6.
-pub(super) fn connect(addresses: &[IpAddr], port: u16) -> Result<Text, Problem> {
-    let mut connected = false;
+/// Whether that port takes a connection, by IPv4 and by IPv6. One of them is enough: many networks have no IPv6. Returns the first
+/// address that took one.
+pub(super) fn connect(addresses: &[IpAddr], port: u16) -> Result<(IpAddr, Text), Problem> {
+    let mut connected = None;
     let mut answers = Vec::new();
     let mut kind = ErrorKind::Other;
     let finding = by_family(|v6| {
@@ -54,7 +55,7 @@ pub(super) fn connect(addresses: &[IpAddr], port: u16) -> Result<Text, Problem> 
         for address in of_family(addresses, v6).take(MOST) {
             match TcpStream::connect_timeout(&SocketAddr::new(*address, port), CONNECTING) {
                 Ok(_) => {
-                    connected = true;
+                    connected.get_or_insert(*address);
                     return format!("{address}");
                 }
                 Err(error) => {
@@ -66,8 +67,8 @@ pub(super) fn connect(addresses: &[IpAddr], port: u16) -> Result<Text, Problem> 
         answers.extend(of_this_family.clone());
         of_this_family.join(", ")
     });
-    if connected {
-        return Ok(finding);
+    if let Some(address) = connected {
+        return Ok((address, finding));
     }
     let answers = answers.join("; ");
     Err(match kind {
@@ -107,10 +108,12 @@ mod tests {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let both = [IpAddr::from(Ipv6Addr::LOCALHOST), IpAddr::from(Ipv4Addr::LOCALHOST)];
-        let told = connect(&both, port).unwrap().in_language(Language::English);
+        let (address, told) = connect(&both, port).unwrap();
+        let told = told.in_language(Language::English);
+        assert_eq!(address, both[1]);
         // What IPv6 answers is the system's business.
         assert!(told.starts_with("IPv4 127.0.0.1; IPv6 ::1: "), "{told}");
-        let told = connect(&both[1..], port).unwrap().in_language(Language::English);
+        let told = connect(&both[1..], port).unwrap().1.in_language(Language::English);
         assert_eq!(told, "IPv4 127.0.0.1; IPv6 -");
         drop(listener);
         let told = connect(&both, port).unwrap_err().cause.in_language(Language::English);

@@ -8,10 +8,11 @@ use aws_iot_provision::{
 use se050_device::DeviceSettings;
 use se050_key::Certificate;
 
-use super::checklist::{Checklist, Problem, sentence};
+use super::checklist::{Checklist, Problem};
 use super::messages::{Text, device, operator as words, text};
 use super::{DoctorArgs, chip};
 use crate::account::{Account, runtime};
+use crate::terminal::sentence;
 
 const ACCOUNT: &str = "account";
 const REGISTERED: &str = "registered";
@@ -37,6 +38,8 @@ struct Subject {
     id: CertificateId,
     client_id: String,
     topic: String,
+    /// Of the commands that are told.
+    options: String,
 }
 
 /// Asks the account where `--operator` or `--account` says so; otherwise, where `offered`, if credentials are configured.
@@ -66,7 +69,10 @@ pub(super) fn check(
                     started.elapsed(),
                     Err(Problem::new(cause, text!(words::CHECK_CREDENTIALS))),
                 );
-                skip(list, &[REGISTERED, THING, POLICIES, LAST_CONNECTION], &text!(words::ACCOUNT_NOT_KNOWN));
+                list.skip_all(
+                    &[REGISTERED, THING, POLICIES, LAST_CONNECTION],
+                    &text!(words::ACCOUNT_NOT_KNOWN),
+                );
                 return Ok(());
             }
             Err(error) => {
@@ -88,8 +94,7 @@ pub(super) fn check(
             _ => None,
         };
         let Some(certificate) = certificate.or(from_file.as_ref()) else {
-            skip(
-                list,
+            list.skip_all(
                 &[REGISTERED, THING, POLICIES, LAST_CONNECTION],
                 &text!(words::NO_CERTIFICATE_TO_ASK_ABOUT),
             );
@@ -98,7 +103,8 @@ pub(super) fn check(
         let client_id = settings.client_id_of(certificate);
         let prefix = settings.topic_prefix.as_ref().unwrap_or(&client_id);
         let topic = args.topic.as_ref().map_or_else(|| format!("{prefix}/doctor"), ToString::to_string);
-        let subject = Subject { id: certificate.fingerprint().parse()?, client_id, topic };
+        let (id, options) = (certificate.fingerprint().parse()?, args.aws.words());
+        let subject = Subject { id, client_id, topic, options };
         registration(list, &account, &subject).await;
         last_connection(list, &account, &subject).await;
         Ok(())
@@ -130,22 +136,22 @@ async fn registration(list: &mut Checklist<'_>, account: &Account, subject: &Sub
                 endpoint = endpoint
             );
             list.add(REGISTERED, started.elapsed(), Err(Problem::new(cause, text!(words::REGISTER))));
-            skip(list, &[THING, POLICIES], &text!(words::NOT_REGISTERED_HERE));
+            list.skip_all(&[THING, POLICIES], &text!(words::NOT_REGISTERED_HERE));
             return;
         }
         Err(error) => {
             list.add(REGISTERED, started.elapsed(), Err(failed_call(&error)));
-            skip(list, &[THING, POLICIES], &text!(words::NOT_REGISTERED_HERE));
+            list.skip_all(&[THING, POLICIES], &text!(device::STEP_BEFORE_FAILED));
             return;
         }
     };
-    list.add(REGISTERED, started.elapsed(), status(id, &access));
+    list.add(REGISTERED, started.elapsed(), status(id, &access, &subject.options));
     let arn = match account.provisioner.scope().await {
         Ok(scope) => scope.arn(&format!("cert/{id}")),
         Err(_) => id.to_string(),
     };
-    list.add(THING, Duration::ZERO, thing(&subject.client_id, &arn, &access));
-    let policies = policies(&arn, &access);
+    list.add(THING, Duration::ZERO, thing(subject, &arn, &access));
+    let policies = policies(&arn, &access, &subject.options);
     let has_policies = policies.is_ok();
     list.add(POLICIES, Duration::ZERO, policies);
     if has_policies {
@@ -153,10 +159,13 @@ async fn registration(list: &mut Checklist<'_>, account: &Account, subject: &Sub
     }
 }
 
-fn status(id: &CertificateId, access: &Access) -> Result<Text, Problem> {
+fn status(id: &CertificateId, access: &Access, options: &str) -> Result<Text, Problem> {
     match access.status.as_str() {
         "ACTIVE" => Ok(text!(words::REGISTERED, id = id)),
-        "INACTIVE" => Err(Problem::new(text!(words::INACTIVE, id = id), text!(words::ACTIVATE, id = id))),
+        "INACTIVE" => Err(Problem::new(
+            text!(words::INACTIVE, id = id),
+            text!(words::ACTIVATE, id = id, options = options),
+        )),
         status => Err(Problem::new(
             text!(words::OTHER_STATUS, id = id, status = status),
             text!(words::REPLACE_CERTIFICATE),
@@ -164,35 +173,37 @@ fn status(id: &CertificateId, access: &Access) -> Result<Text, Problem> {
     }
 }
 
-fn thing(client_id: &str, arn: &str, access: &Access) -> Result<Text, Problem> {
+fn thing(subject: &Subject, arn: &str, access: &Access) -> Result<Text, Problem> {
+    let Subject { client_id, options, .. } = subject;
     let names: Vec<&str> = access.things.iter().map(|(name, _)| name.as_str()).collect();
     let exclusive = access.things.iter().any(|(_, how)| *how == Some(Attachment::Exclusive));
     let things = names.join(", ");
     if names.is_empty() {
-        let next = text!(words::ATTACH_THING, client_id = client_id, arn = arn);
+        let next = text!(words::ATTACH_THING, client_id = client_id, arn = arn, options = options);
         return Err(Problem::new(text!(words::ON_NO_THING), next));
     }
     // AWS IoT Core developer guide, "Thing policy variables": exclusively attached, the client id does not matter.
-    if exclusive || names.contains(&client_id) {
+    if exclusive || names.contains(&client_id.as_str()) {
         return Ok(text!(words::ON_THING, things = things));
     }
     let cause = text!(words::OTHER_THING, things = things, client_id = client_id);
     Err(Problem::new(cause, text!(words::USE_THING_NAME)).into_warning())
 }
 
-fn policies(arn: &str, access: &Access) -> Result<Text, Problem> {
+fn policies(arn: &str, access: &Access, options: &str) -> Result<Text, Problem> {
     let by_group = access.group_policies.iter();
     let by_group = by_group.map(|(group, policies)| format!("{} (thing group {group})", policies.join(", ")));
     let all: Vec<String> = access.policies.iter().cloned().chain(by_group).collect();
     if all.is_empty() {
-        return Err(Problem::new(text!(words::NO_POLICY), text!(words::ATTACH_POLICY, arn = arn)));
+        let next = text!(words::ATTACH_POLICY, arn = arn, options = options);
+        return Err(Problem::new(text!(words::NO_POLICY), next));
     }
     Ok(text!(words::POLICIES, policies = all.join(", ")))
 }
 
 /// Decided by AWS itself, with all policies, variables and conditions. Where the call is missing, that is a warning.
 async fn authorizations(list: &mut Checklist<'_>, account: &Account, subject: &Subject) {
-    let Subject { id, client_id, topic } = subject;
+    let Subject { id, client_id, topic, .. } = subject;
     let started = Instant::now();
     let decided = match account.provisioner.authorizations(id, client_id, topic).await {
         Ok(decided) => decided,
@@ -255,10 +266,4 @@ fn disconnected(client_id: &str, reason: Option<&str>) -> Result<Text, Problem> 
 
 fn failed_call(error: &Error) -> Problem {
     Problem::new(text!(words::CALL_FAILED, error = sentence(error)), text!(words::GRANT_OPERATOR))
-}
-
-fn skip(list: &mut Checklist<'_>, names: &[&'static str], because: &Text) {
-    for name in names {
-        list.skip(*name, because.clone());
-    }
 }

@@ -2,7 +2,7 @@
 //! port 443 of the same endpoint (AWS IoT Core developer guide, "Device communication protocols").
 
 use std::io::{self, BufRead as _, BufReader, Read as _};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -19,14 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The most that is read of an answer.
 const MOST_BYTES: u64 = 16 * 1024;
 
-/// Asks the server behind the first of the addresses that takes a connection. Its certificate is verified, but for the dates: a
-/// clock that is wrong is what is looked for.
-pub(super) fn ask(
-    endpoint: &str,
-    addresses: &[IpAddr],
-    port: u16,
-    roots: RootCertStore,
-) -> Result<SystemTime, String> {
+/// Asks the server. Its certificate is verified, but for the dates: a clock that is wrong is what is looked for.
+pub(super) fn ask(endpoint: &str, address: SocketAddr, roots: RootCertStore) -> Result<SystemTime, String> {
     let words = |error: &dyn std::fmt::Display| error.to_string();
     let provider = Arc::new(ring::default_provider());
     let verifier = Verifier::new(roots, Arc::clone(&provider), at_its_own_time);
@@ -37,24 +31,16 @@ pub(super) fn ask(
     let config = config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
     let name = ServerName::try_from(endpoint.to_owned()).map_err(|error| words(&error))?;
     let connection = ClientConnection::new(Arc::new(config), name).map_err(|error| words(&error))?;
-    let socket = connect(addresses, port).map_err(|error| words(&error))?;
+    let socket = connect(address).map_err(|error| words(&error))?;
     let mut stream = StreamOwned::new(connection, socket);
     date_of_answer(&mut stream, endpoint).map_err(|error| words(&error))
 }
 
-fn connect(addresses: &[IpAddr], port: u16) -> io::Result<TcpStream> {
-    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for address in addresses.iter().take(2) {
-        match TcpStream::connect_timeout(&SocketAddr::new(*address, port), PATIENCE) {
-            Ok(socket) => {
-                socket.set_read_timeout(Some(PATIENCE))?;
-                socket.set_write_timeout(Some(PATIENCE))?;
-                return Ok(socket);
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
+fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = TcpStream::connect_timeout(&address, PATIENCE)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.set_write_timeout(Some(PATIENCE))?;
+    Ok(socket)
 }
 
 fn date_of_answer(stream: &mut (impl io::Read + io::Write), endpoint: &str) -> io::Result<SystemTime> {

@@ -1,15 +1,14 @@
 //! Messages of the device: what its policy allows, and whether it is alone with its client id.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use aws_iot_mqtt::{Builder, Client, DisconnectReason, Error, QoS, ReasonCode, Subscription};
 use se050_device::Device;
 
 use super::checklist::{Checklist, Problem};
 use super::messages::{Text, device as words, text};
+use crate::round_trip::{self, RETURN};
 
-/// How long a message may take that was sent to ourselves.
-const ROUND_TRIP: Duration = Duration::from_secs(10);
 /// How long the connection is watched: another client with the same id comes back after a second or so.
 const WATCHED: Duration = Duration::from_secs(3);
 /// AWS IoT Core takes one CONNECT a second of a client id ("AWS IoT Core message broker and protocol limits and quotas").
@@ -45,8 +44,7 @@ impl Session {
 /// Subscribe, publish, receive on one topic of the device. Nothing of it stays at the broker: neither session nor message.
 pub(super) async fn check(list: &mut Checklist<'_>, device: &Device, mut session: Session, topic: &str) {
     let [subscribe, publish, receive, client_id] = MESSAGES;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let payload = format!("se050-iot doctor {} {}", std::process::id(), now.as_nanos());
+    let payload = round_trip::payload("doctor");
     let mut taken = None;
     let mut note = |error: &Error| {
         if is_taken_over(error) {
@@ -78,20 +76,11 @@ pub(super) async fn check(list: &mut Checklist<'_>, device: &Device, mut session
     match (subscribed, published) {
         (Ok(mut messages), Ok(())) => {
             let started = Instant::now();
-            // Others may publish to the topic, too.
-            let ours = async {
-                while let Some(message) = messages.next().await {
-                    if message.payload == payload {
-                        return true;
-                    }
-                }
-                false
-            };
-            let result = match tokio::time::timeout(ROUND_TRIP, ours).await {
-                Ok(true) => Ok(text!(words::CAME_BACK)),
-                Ok(false) => Err(Problem::new(text!(words::SUBSCRIPTION_ENDED), text!(words::RUN_AGAIN))),
-                Err(_) => Err(Problem::new(
-                    text!(words::NOT_BACK, seconds = ROUND_TRIP.as_secs()),
+            let result = match round_trip::comes_back(&mut messages, &payload).await {
+                Some(true) => Ok(text!(words::CAME_BACK)),
+                Some(false) => Err(Problem::new(text!(words::SUBSCRIPTION_ENDED), text!(words::RUN_AGAIN))),
+                None => Err(Problem::new(
+                    text!(words::NOT_BACK, seconds = RETURN.as_secs()),
                     allow("iot:Receive", &format!("topic/{topic}")),
                 )),
             };

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::bundle_file;
 use crate::chip::{ChipArgs, Pair};
+use crate::files::absolute;
 use crate::json;
 use crate::shell::quoted;
 use crate::terminal::say;
@@ -166,12 +167,6 @@ fn make(
 
 /// What the device's programs have to be told to find key and certificate.
 fn objects(pair: &Pair) -> anyhow::Result<Objects> {
-    // The programs may run in another directory.
-    let absolute = |path: &Path| {
-        let path =
-            std::path::absolute(path).with_context(|| format!("cannot tell where {} is", path.display()))?;
-        anyhow::Ok(path.display().to_string())
-    };
     let mut objects = Objects::of_key(pair.key_label.as_str());
     objects.certificate = pair.cert_label.as_ref().map(|label| label.as_str().to_owned());
     if pair.token.module != Path::new(NXP_MODULE) {

@@ -41,7 +41,7 @@ impl Writer {
     }
 
     pub(crate) fn add(&mut self, plan: &Plan) -> anyhow::Result<()> {
-        writeln!(self.file, "{}", plan.to_json()?)
+        writeln!(self.file, "{}", serde_json::to_string(plan)?)
             .with_context(|| format!("cannot write {}", self.path.display()))
     }
 
@@ -65,7 +65,7 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<impl Iterator<Item = anyhow::R
     let file = File::open(path).with_context(|| format!("cannot read the plan from {name}"))?;
     Ok(BufReader::new(file).lines().zip(1..).map(move |(line, number)| {
         let line = line.with_context(|| format!("cannot read the plan from {name}"))?;
-        let plan = Plan::from_json(&line);
+        let plan = serde_json::from_str::<Plan>(&line);
         Ok((
             number,
             plan.with_context(|| format!("{name}, line {number}: no plan from `provision plan --out`"))?,
@@ -129,7 +129,7 @@ async fn many(
     let work = async |plan: anyhow::Result<(usize, Plan)>| {
         let (number, plan) = plan?;
         let source = format!("{}:{number}", file.display());
-        let row = fleet::apply(&account.provisioner, &plan, source, &stop, |_| {}).await;
+        let row = fleet::apply(&account.provisioner, &plan, &source, &stop).await;
         if let (Purpose::Register(device), Some(endpoint)) = (&plan.purpose, &row.endpoint) {
             super::fleet::write_config(args, device, endpoint)?;
         }

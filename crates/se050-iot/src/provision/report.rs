@@ -82,7 +82,7 @@ fn text(
     writeln!(out)?;
     if status == Status::Inactive {
         writeln!(out, "The device gets in once its certificate is activated:")?;
-        writeln!(out, "  se050-iot activate --thing-name {}{}", device.thing, args.aws.words())?;
+        writeln!(out, "  se050-iot activate --thing-name {}{}", device.thing, args.aws.guarded_words())?;
     }
     match &args.config.device_config {
         Some(path) => writeln!(out, "Copy {} to the device, and there:", path.display())?,

@@ -6,6 +6,9 @@ use base64::prelude::BASE64_STANDARD;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 
+/// Deeper JSON is printed as it was sent: each level makes each line longer. 128 is serde_json's own limit for values.
+const DEEPEST: usize = 128;
+
 /// What is printed of a message.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Format {
@@ -75,8 +78,8 @@ fn object(message: &Message) -> Value {
     Value::Object(object)
 }
 
-/// JSON with each member and element in a line of its own; `None` for a text that is no JSON. Numbers, the order of members and
-/// what is in strings stay as they were sent.
+/// JSON with each member and element in a line of its own; `None` for a text that is no JSON, or JSON deeper than [`DEEPEST`].
+/// Numbers, the order of members and what is in strings stay as they were sent.
 fn indented(json: &str) -> Option<String> {
     serde_json::from_str::<IgnoredAny>(json).ok()?;
     let mut text = String::with_capacity(json.len() * 2);
@@ -105,6 +108,9 @@ fn indented(json: &str) -> Option<String> {
             '{' | '[' => {
                 text.push(c);
                 depth += 1;
+                if depth > DEEPEST {
+                    return None;
+                }
                 if !matches!(rest.clone().find(|c| !c.is_ascii_whitespace()), Some('}' | ']')) {
                     line(&mut text, depth);
                 }
@@ -149,5 +155,13 @@ mod tests {
             assert_eq!(indented(other), None, "{other}");
         }
         assert_eq!(indented("21.50").unwrap(), "21.50");
+    }
+
+    #[test]
+    fn deep_json_is_not_indented_since_each_level_makes_each_line_longer() {
+        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        assert_eq!(indented(&nested(DEEPEST)).unwrap().lines().count(), 2 * DEEPEST - 1);
+        assert_eq!(indented(&nested(DEEPEST + 1)), None);
+        assert_eq!(indented(&nested(65_536)), None, "the largest message of AWS IoT Core");
     }
 }

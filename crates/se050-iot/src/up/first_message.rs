@@ -1,11 +1,12 @@
 //! The first message: sent with the chip's key, and received again.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
-use aws_iot_mqtt::{DisconnectReason, Error, QoS, ReasonCode, Reconnect};
+use aws_iot_mqtt::{DisconnectReason, Error, QoS, ReasonCode};
 use se050_device::Device;
 
+use crate::round_trip::{self, RETURN};
 use crate::terminal::say;
 
 /// How long a device is tried that was registered just now: AWS IoT Core's control plane is eventually consistent, and takes some
@@ -16,10 +17,6 @@ const KNOWN: Duration = Duration::from_secs(15);
 /// Between two attempts. AWS IoT Core takes one CONNECT a second of a client id ("AWS IoT Core message broker and protocol limits
 /// and quotas").
 const PAUSE: Duration = Duration::from_secs(2);
-/// How long one attempt may take to connect, and each of its requests.
-const PATIENCE: Duration = Duration::from_secs(15);
-/// How long the message may take to come back.
-const RETURN: Duration = Duration::from_secs(10);
 
 /// Why an attempt failed.
 enum Failure {
@@ -60,34 +57,14 @@ pub(super) async fn send(device: &Device, topic: &str, fresh: bool) -> anyhow::R
 }
 
 async fn attempt(device: &Device, topic: &str) -> Result<(), Failure> {
-    let builder = device
-        .client()
-        .reconnect(Reconnect::never())
-        .connect_timeout(PATIENCE)
-        .connect_deadline(Duration::ZERO)
-        .operation_timeout(PATIENCE)
-        .drain_timeout(Duration::from_secs(2));
-    let client = builder.connect().await?;
+    let client = round_trip::one_attempt(device.client()).connect().await?;
     let mut messages = client.subscribe(topic.to_owned(), QoS::AtLeastOnce).await?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let payload = format!("se050-iot up {} {}", std::process::id(), now.as_nanos());
+    let payload = round_trip::payload("up");
     client.publish(topic.to_owned(), QoS::AtLeastOnce, payload.clone()).await?;
-    // Others may publish to the topic, too.
-    let ours = async {
-        while let Some(message) = messages.next().await {
-            if message.payload == payload {
-                return true;
-            }
-        }
-        false
-    };
-    let back = tokio::time::timeout(RETURN, ours).await;
+    let back = round_trip::comes_back(&mut messages, &payload).await;
     // The message is what counts.
     let _ = client.disconnect(DisconnectReason::Normal).await;
-    match back {
-        Ok(true) => Ok(()),
-        Ok(false) | Err(_) => Err(Failure::NotBack),
-    }
+    if back == Some(true) { Ok(()) } else { Err(Failure::NotBack) }
 }
 
 impl Failure {

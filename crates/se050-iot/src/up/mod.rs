@@ -24,6 +24,7 @@ use report::{Chip, Report};
 use crate::account::{Account, agreed, runtime, warn_of};
 use crate::chip::FIRST_FACTORY_KEY;
 use crate::exit::Exit;
+use crate::files::absolute;
 use crate::provision::settings;
 use crate::terminal::say;
 
@@ -122,7 +123,7 @@ async fn go(
         Ok(ready) => first_message::send(&ready, &topic, fresh).await,
         Err(error) => Err(error),
     };
-    let local = args.aws.is_local() && args.device.ca_file.is_none();
+    let local = args.aws.is_local() && config.ca_file.is_none();
     let sent = if local {
         sent.context("a local AWS IoT Core needs --ca-file and --port, as it printed them")
     } else {
@@ -185,13 +186,6 @@ fn key_config(
     Ok(config)
 }
 
-/// The device's programs may run in another directory.
-fn absolute(file: &Path) -> anyhow::Result<String> {
-    let path =
-        std::path::absolute(file).with_context(|| format!("cannot tell where {} is", file.display()))?;
-    Ok(path.display().to_string())
-}
-
 /// The device configuration: what was said on the command line counts before what stands in the device's own file.
 fn configuration(
     args: &UpArgs,
@@ -212,15 +206,7 @@ fn configuration(
     (config.endpoint, config.key, config.port) = (endpoint, key, settings.port);
     config.client_id = settings.client_id.clone().unwrap_or_else(|| thing.to_owned());
     config.ca_file = settings.ca_file.as_deref().map(absolute).transpose()?;
-    if let Some(version) = args.device.tls_version_name() {
-        config.tls_version = Some(version.to_owned());
-    }
-    if let Some(seconds) = args.device.keep_alive {
-        config.keep_alive = Some(seconds);
-    }
-    if let Some(proxy) = &args.device.proxy {
-        config.proxy = Some(format!("http://{proxy}"));
-    }
+    args.device.put_connection_into(&mut config);
     // Without --topic-prefix, the one of an earlier run is kept.
     if let Rights::Least(grants) = &device.settings.rights
         && grants.topic_prefix_of(thing) != thing

@@ -12,7 +12,7 @@ use aws_iot_sim::AwsIotSim;
 use rustix::process::{Pid, Signal, kill_process};
 use se050_sim::Chip;
 use serde_json::{Value, json};
-use test_peers::{AwsCli, Lines, Ministack, Pki, aws_cli, output_of};
+use test_peers::{AwsCli, Lines, Ministack, Pki, Tinyproxy, aws_cli, output_of, program, skip};
 
 use crate::support::{Operator, text};
 
@@ -248,21 +248,27 @@ case $document in
 *good*) ;;
 *bad*) echo "no space left" >&2; exit 3 ;;
 *unknown*) exit 65 ;;
+*daemon*) sleep 300 & echo $! >daemon ;;
 *long*) echo "$AWS_IOT_JOB_STATUS_DETAILS" >>runs; test -e finish || { trap 'echo told >>runs; exit 9' TERM; touch waiting; sleep 100 & wait; } ;;
 esac"#,
     );
     create("job-good", r#"{"what": "good"}"#);
     create("job-bad", r#"{"what": "bad"}"#);
     create("job-unknown", r#"{"what": "unknown"}"#);
+    create("job-daemon", r#"{"what": "daemon"}"#);
     assert_eq!(
         bench.json(&[&["jobs", "list"], &CONFIG[..]].concat())["queued"],
-        json!(["job-good", "job-bad", "job-unknown"])
+        json!(["job-good", "job-bad", "job-unknown", "job-daemon"])
     );
     let run = [&["jobs", "run", "--handler", "./handler"], &CONFIG[..]].concat();
     let mut running = bench.running(&run);
     running.says("job 'job-good' is done");
     running.says("job 'job-bad' is not done: no space left");
     running.says("job 'job-unknown' is not done");
+    // The process that it leaves behind holds its standard output open.
+    running.says("job 'job-daemon' is done");
+    let daemon = fs::read_to_string(bench.device.path("daemon")).unwrap();
+    kill_process(Pid::from_raw(daemon.trim().parse().unwrap()).unwrap(), Signal::TERM).unwrap();
     assert_eq!(execution("job-good"), ("SUCCEEDED".to_owned(), json!({"step": "downloaded"})));
     assert_eq!(
         execution("job-bad"),
@@ -290,6 +296,39 @@ esac"#,
         runs.contains("\n{}\n") && runs.contains("\n{\"step\":\"downloaded\"}\n"),
         "what was reported before: {runs}"
     );
+}
+
+#[test]
+fn the_end_of_a_job_that_aws_iot_throttles_is_reported_again_after_a_pause_which_a_signal_ends() {
+    let sim = AwsIotSim::start().unwrap();
+    let Some(bench) = Bench::of(&sim, &["--jobs"]) else { return };
+    bench.handler("exit 0");
+    // The simulator has no jobs: the test is the service.
+    let topic = |operation: &str| format!("$aws/things/gw-1/jobs/{operation}");
+    let requests = |operation: &str| -> Vec<Value> {
+        let received = sim.received();
+        let requests = received.iter().filter(|request| request.topic == topic(operation));
+        requests.map(|request| serde_json::from_slice(&request.payload).unwrap()).collect()
+    };
+    let answer = |operation: &str, number: usize, outcome: &str, mut answer: Value| {
+        bench.until(operation, || requests(operation).len() > number);
+        answer["clientToken"] = requests(operation)[number]["clientToken"].clone();
+        sim.publish(&topic(&format!("{operation}/{outcome}")), answer.to_string()).unwrap();
+    };
+    let throttled = json!({"code": "RequestThrottled", "message": "too many requests"});
+    let mut running = bench.running(&[&["jobs", "run", "--handler", "./handler"], &CONFIG[..]].concat());
+    let execution = json!({"jobId": "job-1", "status": "IN_PROGRESS", "jobDocument": {}});
+    answer("start-next", 0, "accepted", json!({"execution": execution}));
+    answer("job-1/update", 0, "rejected", throttled.clone());
+    running.says("once more in 10 s");
+    let begun = Instant::now();
+    answer("job-1/update", 1, "rejected", throttled);
+    assert!(begun.elapsed() > Duration::from_secs(5), "after {:?}", begun.elapsed());
+    running.says("once more in 10 s");
+    let begun = Instant::now();
+    running.stop();
+    assert!(begun.elapsed() < Duration::from_secs(5), "after {:?}", begun.elapsed());
+    assert_eq!(requests("job-1/update").len(), 2);
 }
 
 #[test]
@@ -368,6 +407,24 @@ fn the_aws_cli_takes_the_device_s_credentials() {
     assert_eq!((&printed["Version"], printed["SessionToken"].is_string()), (&json!(1), true));
     let refused = bench.fails(&credentials("others"));
     assert!(refused.contains("403") && refused.contains("iot:AssumeRoleWithCertificate"), "{refused}");
+    if let Some(proxy) = Tinyproxy::start(sim.credentials_port()) {
+        let url = format!("http://{}:{}@127.0.0.1:{}", Tinyproxy::USER, Tinyproxy::PASSWORD, proxy.port());
+        let through = |no_proxy: &str, url: &str| {
+            let mut command = bench.command(&credentials("uploads"));
+            let output = command
+                .env("HTTPS_PROXY", url)
+                .env("no_proxy", no_proxy)
+                .env("NO_PROXY", no_proxy)
+                .output()
+                .unwrap();
+            (output.status.success(), text(&output.stderr))
+        };
+        assert_eq!(through("", &url), (true, String::new()));
+        let closed = "http://127.0.0.1:1";
+        let (is_good, said) = through("", closed);
+        assert!(!is_good && said.contains("127.0.0.1:1") && said.contains("localhost"), "{said}");
+        assert_eq!(through("localhost", closed), (true, String::new()));
+    }
     // The AWS CLI itself reads them.
     let program = env!("CARGO_BIN_EXE_se050-iot");
     let process = credentials("uploads")
@@ -444,8 +501,16 @@ fn a_device_claims_a_certificate_for_the_key_in_its_chip_and_renews_it() {
         "nothing is lost"
     );
 
-    let claim = [&claim[..], &["--thing-name", "gw-7"], &connection].concat();
+    let settings = ["--tls-version", "1.3", "--keep-alive", "45", "--thing-name", "gw-7"];
+    let claim = [&claim[..], &settings, &connection].concat();
     bench.good(&claim);
+    let config = fs::read_to_string(bench.device.path("device.toml")).unwrap();
+    for line in ["tls_version = \"1.3\"", "keep_alive = 45"] {
+        assert!(
+            config.contains(line),
+            "what the claim was told of the connection holds for the device: {config}"
+        );
+    }
     assert!(
         !bench.device.path("claim.pem").exists() && !bench.device.path("claim.key").exists(),
         "the claim is thrown away"
@@ -464,10 +529,30 @@ fn a_device_claims_a_certificate_for_the_key_in_its_chip_and_renews_it() {
 
     let before = fs::read(bench.device.path("device.pem")).unwrap();
     let renew = [&["claim", "--renew", "--template", "gateways"], &CONFIG[..]].concat();
+    // The disk fails, as the power may, when the new certificate is put in the place of the old one.
+    if let Some(strace) = program("strace") {
+        let (new, trace) = (bench.device.path("device.pem.new"), bench.device.path("trace"));
+        let command = bench.command(&renew);
+        let mut traced = Command::new(strace);
+        traced.arg("-f").arg("-o").arg(&trace).arg("-P").arg(&new).arg("-e");
+        traced.arg("inject=?rename,?renameat,?renameat2:error=EIO").arg(command.get_program());
+        traced.args(command.get_args()).current_dir(bench.device.path("."));
+        traced.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let output = traced.output().unwrap();
+        if fs::read_to_string(&trace).unwrap_or_default().contains("INJECTED") {
+            assert!(!output.status.success(), "{}", text(&output.stderr));
+            bench.good(&publish);
+        } else {
+            skip("strace may not look at processes here");
+        }
+    }
+    let registered = principals();
     bench.good(&renew);
     assert_ne!(fs::read(bench.device.path("device.pem")).unwrap(), before);
     assert_eq!(fs::read(bench.device.path("device.pem.old")).unwrap(), before, "the old one is kept");
-    assert_eq!(principals(), 2);
+    assert_eq!(principals(), registered + 1);
+    let published = || sim.received().iter().filter(|message| message.topic == "gw-7/state").count();
+    let count = published();
     bench.good(&publish);
-    assert_eq!(sim.received().iter().filter(|message| message.topic == "gw-7/state").count(), 2);
+    assert_eq!(published(), count + 1);
 }

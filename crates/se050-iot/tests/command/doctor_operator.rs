@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
-use aws_iot_sim::AwsIotSim;
+use aws_iot_sim::{AwsIotSim, Injection};
 use serde_json::Value;
 use test_peers::{Ministack, Moto, program};
 
@@ -132,6 +132,22 @@ fn another_account_is_told() {
         "{registered}"
     );
     assert!(registered["next"].as_str().unwrap().contains("provision"), "{registered}");
+}
+
+/// What a question that failed leaves unknown is not told as an answer.
+#[test]
+fn a_question_that_fails_does_not_make_the_certificate_unregistered() {
+    let bench = Bench::new();
+    bench.cloud.inject("refuse=DescribeCertificate:missing-allow".parse::<Injection>().unwrap());
+    let (checks, status) = asked(&bench, bench.cloud.environment(), &["--operator"]);
+    let registered = check(&checks, "registered");
+    assert_eq!((status, &registered["result"]), (Some(1), &"failed".into()), "{checks:#?}");
+    assert!(registered["cause"].as_str().unwrap().contains("iot:DescribeCertificate"), "{registered}");
+    for later in ["thing", "policies"] {
+        let later = check(&checks, later);
+        assert_eq!(later["result"], "notChecked", "{later}");
+        assert!(later["finding"].as_str().unwrap().contains("the step before failed"), "{later}");
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod cert_export;
 #[cfg(feature = "completions")]
 mod completions;
 mod doctor;
+mod fuzzing;
 mod identity;
 mod json;
 mod module_log;

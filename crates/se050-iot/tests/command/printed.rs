@@ -25,16 +25,33 @@ fn provision<'a>(file: &'a str, thing: &'a str, more: &[&'a str]) -> Vec<&'a str
     [&["provision", "--certificate", file, "--thing-name", thing], more].concat()
 }
 
+/// An operator whose environment leads to another account, and what the command line says to reach this one.
+fn elsewhere(sim: &AwsIotSim, other: &AwsIotSim) -> (Operator, Vec<String>) {
+    let mut environment = other.environment();
+    environment.retain(|(name, _)| name != "AWS_CONFIG_FILE");
+    environment.push(("AWS_CONFIG_FILE".to_owned(), "config".to_owned()));
+    let operator = Operator::new(environment);
+    operator.write(
+        "config",
+        "[profile op]\naws_access_key_id = AKIAFAKE\naws_secret_access_key = fake\nregion = eu-west-1\n",
+    );
+    let options = ["--profile", "op", "--region", "us-east-1", "--endpoint-url", sim.control_plane_url()];
+    (operator, options.map(str::to_owned).to_vec())
+}
+
+/// The simulated account that is meant, and the one to which the environment leads.
+fn two_accounts() -> (AwsIotSim, AwsIotSim) {
+    (AwsIotSim::start().unwrap(), AwsIotSim::builder().account("999900001111").start().unwrap())
+}
+
 /// What the environment does not say is in the printed command.
 #[test]
 fn a_device_that_was_registered_inactive_is_activated_by_the_printed_command() {
-    let (sim, other) =
-        (AwsIotSim::start().unwrap(), AwsIotSim::builder().account("999900001111").start().unwrap());
-    // The environment leads to another account.
-    let operator = Operator::new(other.environment());
+    let (sim, other) = two_accounts();
+    let (operator, options) = elsewhere(&sim, &other);
     operator.write("1.json", Device::new().bundle("1"));
-    let account =
-        ["--endpoint-url", sim.control_plane_url(), "--region", "us-east-1", "--account", "123456789012"];
+    let mut account: Vec<&str> = options.iter().map(String::as_str).collect();
+    account.extend(["--account", "123456789012"]);
     let said = operator.good(&provision("1.json", "gw:1", &[&["--inactive"], &account[..]].concat()));
     let command = printed(&said, "se050-iot activate");
     assert!(run_in_shell(&operator, &command).contains(": ACTIVE"), "{command}");
@@ -43,21 +60,20 @@ fn a_device_that_was_registered_inactive_is_activated_by_the_printed_command() {
     let deactivate = command.replace("activate", "deactivate");
     run_in_shell(&operator, &deactivate);
     let error = operator.fails(1, &provision("1.json", "gw:1", &account));
-    let command =
-        printed(&error, "se050-iot activate") + &command["se050-iot activate --thing-name gw:1".len()..];
-    run_in_shell(&operator, &command);
+    run_in_shell(&operator, &printed(&error, "se050-iot activate"));
     assert!(operator.good(&provision("1.json", "gw:1", &account)).contains("Nothing was changed"));
 }
 
 #[test]
 fn the_way_out_of_a_refusal_or_a_warning_runs() {
-    let sim = AwsIotSim::start().unwrap();
-    let operator = Operator::new(sim.environment());
+    let (sim, other) = two_accounts();
+    let (operator, options) = elsewhere(&sim, &other);
+    let account: Vec<&str> = options.iter().map(String::as_str).collect();
     let device = Device::new();
     operator.write("1.json", device.bundle("1"));
     operator.write("1.pem", device.certificate.to_pem());
     operator.write("2.json", Device::new().bundle("2"));
-    operator.good(&provision("1.json", "dev1", &[]));
+    operator.good(&provision("1.json", "dev1", &account));
     // A command that asks first: run without anybody there, and with the answer beforehand.
     let asks = |command: &str| {
         assert_eq!(shell(&operator, command).output().unwrap().status.code(), Some(5), "{command}");
@@ -74,7 +90,7 @@ fn the_way_out_of_a_refusal_or_a_warning_runs() {
         "--topic-prefix",
         "it/{thing}",
     ];
-    let second = provision("2.json", "dev2", &others);
+    let second = provision("2.json", "dev2", &[&others[..], &account].concat());
     let said = text(&output_and_error(&operator, &second));
     asks(&printed(&said, "se050-iot policy apply"));
     assert!(
@@ -83,7 +99,7 @@ fn the_way_out_of_a_refusal_or_a_warning_runs() {
     );
 
     // The certificate belongs to another thing.
-    let renamed = provision("1.pem", "dev1-new", &[]);
+    let renamed = provision("1.pem", "dev1-new", &account);
     let error = operator.fails(1, &renamed);
     asks(&printed(&error, "se050-iot remove"));
     operator.good(&renamed);
@@ -91,11 +107,13 @@ fn the_way_out_of_a_refusal_or_a_warning_runs() {
 
 #[test]
 fn what_the_account_lacks_or_has_too_much_is_mended_by_the_printed_command_of_the_aws_cli() {
-    let sim = AwsIotSim::start().unwrap();
+    let (sim, other) = two_accounts();
     let Some(cli) = aws_cli(sim.environment()) else { return };
-    let operator = Operator::new(sim.environment());
+    let (operator, options) = elsewhere(&sim, &other);
+    let account: Vec<&str> = options.iter().map(String::as_str).collect();
     operator.write("1.json", Device::new().bundle("1"));
-    let register = provision("1.json", "dev1", &["--group", "line:3", "--thing-type", "gate_way-1"]);
+    let wanted = ["--group", "line:3", "--thing-type", "gate_way-1"];
+    let register = provision("1.json", "dev1", &[&wanted[..], &account].concat());
     for command in ["aws iot create-thing-type", "aws iot create-thing-group"] {
         run_in_shell(&operator, &printed(&operator.fails(1, &register), command));
     }

@@ -13,10 +13,9 @@ enum Where {
 }
 use Where::{Absent, In};
 
-const OPTIONS: [(&str, &str, Where); 29] = [
+const OPTIONS: [(&str, &str, Where); 28] = [
     ("aws-iot-mqtt Builder", "port", In("sub", "--port")),
     ("aws-iot-mqtt Builder", "proxy", In("sub", "--proxy")),
-    ("aws-iot-mqtt Builder", "proxy_from_environment", In("sub", "HTTPS_PROXY")),
     ("aws-iot-mqtt Builder", "keep_alive", In("sub", "--keep-alive")),
     ("aws-iot-mqtt Builder", "connect_timeout", Absent("its 30 s are more than any chip and line take")),
     ("aws-iot-mqtt Builder", "connect_deadline", Absent("the programs try for 15 s, as the library does")),

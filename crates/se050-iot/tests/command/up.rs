@@ -296,14 +296,23 @@ fn without_a_broker_the_registration_stands_and_is_told() {
     let Some(moto) = Moto::start() else { return };
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let sim = AwsIotSim::start().unwrap();
-    let mut bench = Bench::new(moto.environment(), closed, sim.ca_file().to_owned());
-    bench.connection.extend(["--endpoint", "localhost"].map(str::to_owned));
+    let (environment, port) = (moto.environment(), closed.to_string());
+    let url = environment.iter().find(|(name, _)| name == "AWS_ENDPOINT_URL").unwrap().1.clone();
+    let mut bench = Bench::new(environment, closed, sim.ca_file().to_owned());
+    let connection = ["--port", &port, "--endpoint", "localhost", "--endpoint-url", &url];
+    bench.connection = connection.map(str::to_owned).to_vec();
     bench.device.write("device.pem", pem(&bench));
     bench.device.good(&["provision", "--certificate", "device.pem", "--thing-name", THING]);
     // EX_UNAVAILABLE.
     let said = bench.fails(69, &[]);
     assert!(said.contains("step 5 of 5") && said.contains("device.toml is written"), "{said}");
-    assert!(bench.config().is_some());
+    assert!(said.contains("needs --ca-file and --port"), "{said}");
+    // The file that the configuration names is as good as the option.
+    let mut config = bench.config().unwrap();
+    config.ca_file = Some(sim.ca_file().to_str().unwrap().to_owned());
+    bench.device.write("device.toml", config.to_toml().unwrap());
+    let said = bench.fails(69, &[]);
+    assert!(!said.contains("--ca-file"), "{said}");
 }
 
 fn pem(bench: &Bench) -> String {

@@ -162,6 +162,10 @@ fn a_process_begins_with_an_opening_as_soon_as_the_chip_may_be_there() {
     assert_eq!(none.first_step(Unknown, UNIT, now, now), Step::Open);
     let Step::WaitUntil(end) = none.first_step(Silent, UNIT, now, now) else { panic!() };
     assert_eq!(none.first_step(Silent, UNIT, now, end), Step::Open);
+    // Without a bus, none is spent for as long as it is away.
+    for now in [now, end, end + Duration::from_secs(3600)] {
+        assert!(matches!(none.first_step(NoBus, UNIT, end, now), Step::WaitUntil(later) if later > now));
+    }
     // The second try of the same process comes late, whoever makes it.
     let one = Openings { failures: 1, last_failure: Some(now) };
     let Step::WaitUntil(end) = one.first_step(Acknowledged, UNIT, now, now) else { panic!() };

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::process::{Child, ChildStdout, Command};
 
 use rustix::io::Errno;
-use se050_key::{Scheme, Token};
+use se050_key::{Error, Scheme, Token};
 use se050_sim::{Chip, Fault, I2cShim};
 use tempfile::TempDir;
 
@@ -113,6 +113,22 @@ fn a_socket_that_refuses_connections_costs_no_opening() {
     chip.set_fault(Fault::None).unwrap();
     eventually(|| (client.sign() == "signed").then_some(()));
     assert_eq!(calls(&chip, "C_OpenSession"), 2);
+}
+
+#[test]
+fn a_process_that_begins_without_its_socket_spends_no_opening() {
+    if let Some(module) = child_argument() {
+        let error = Token::open(&module).err().unwrap();
+        assert!(matches!(error, Error::ChipUnreachable { openings_left: Some(2), .. }), "{error:?}");
+        return;
+    }
+    let (chip, _directory) = new_chip();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let test = "bus::a_process_that_begins_without_its_socket_spends_no_opening";
+    let mut command = child(test, chip.module().to_str().unwrap());
+    let output = command.env("EX_SSS_BOOT_SSS_PORT", free.to_string()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(calls(&chip, "C_OpenSession"), 0);
 }
 
 #[test]

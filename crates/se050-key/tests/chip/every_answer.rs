@@ -1,6 +1,7 @@
 //! Each error code of PKCS#11 as the answer of each function that the key provider calls: once, and for as long as it lasts.
 //! What may pass is got over, what stays is an error, and no session is lost.
 
+use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -166,71 +167,100 @@ fn judged(case: &str, result: &Result<(), Error>) {
     }
 }
 
-/// Returns whether the work succeeded in spite of the fault.
-fn with(chip: &Chip, token: &Token, fault: Fault) -> bool {
-    let case = fault.to_string();
+/// How the work went with a fault, and after it.
+struct Outcome {
+    succeeded: bool,
+    /// The module has nothing left that this process could open: a new process is told to be needed.
+    used_up: bool,
+}
+
+/// Works with a fault; then without, until that succeeds or until only a new process could.
+fn with(
+    (chip, version): (&Chip, Version),
+    fault: Fault,
+    work: impl Fn() -> Result<(), Error> + Clone + Send + 'static,
+) -> Outcome {
+    let case = format!("module {version}, {fault}");
     chip.set_fault(fault).unwrap();
-    let for_work = token.clone();
-    let result = bounded(&case, move || work(&for_work));
+    let result = bounded(&case, work.clone());
     judged(&case, &result);
     chip.set_fault(Fault::None).unwrap();
-    // The fault is gone, and so is what it did.
-    let for_work = token.clone();
-    bounded(&case, move || eventually(|| work(&for_work).ok()));
-    result.is_ok()
+    let used_up = bounded(&case, move || {
+        eventually(|| match work() {
+            Ok(()) => Some(false),
+            Err(error) => error.needs_restart().then_some(true),
+        })
+    });
+    Outcome { succeeded: result.is_ok(), used_up }
+}
+
+/// Every function, once and for good, on each version of the module.
+fn sweep(what: &str, functions: &[&'static str], opens_each_time: bool) {
+    let (chip, directory) = new_chip();
+    thread::scope(|scope| {
+        for version in Version::ALL {
+            let (chip, directory) = (&chip, directory.path().join(version.to_string()));
+            scope.spawn(move || sweep_version(what, functions, opens_each_time, (chip, version), &directory));
+        }
+    });
+}
+
+/// Whenever only a new process could go on, the module is loaded from another file: it then is as in a new process.
+fn sweep_version(
+    what: &str,
+    functions: &[&'static str],
+    opens_each_time: bool,
+    (first, version): (&Chip, Version),
+    directory: &Path,
+) {
+    let (mut succeeded, mut failed, mut processes) = (0, 0, 0);
+    let faults = functions.iter().flat_map(|&function| {
+        let both = |&answer| [Fault::FailNext { function, answer }, Fault::FailEach { function, answer }];
+        codes().iter().flat_map(both)
+    });
+    let mut process: Option<(Chip, Option<Token>)> = None;
+    for fault in faults {
+        let (chip, token) = process.take().unwrap_or_else(|| {
+            processes += 1;
+            let chip = first.duplicate(&directory.join(processes.to_string())).unwrap();
+            chip.set_version(version).unwrap();
+            let token = (!opens_each_time).then(|| open(&chip.module()).unwrap());
+            (chip, token)
+        });
+        let (module, for_work) = (chip.module(), token.clone());
+        let outcome = with((&chip, version), fault, move || match &for_work {
+            Some(token) => work(token),
+            None => work(&open(&module)?),
+        });
+        if outcome.succeeded {
+            succeeded += 1
+        } else {
+            failed += 1
+        }
+        if !outcome.used_up {
+            let open = calls(&chip, "C_OpenSession") - calls(&chip, "C_CloseSession");
+            assert!(opens_each_time || open == 1, "{version}: a session is lost");
+            process = Some((chip, token));
+        }
+    }
+    assert!(succeeded > 0 && failed > 0, "{version}: {succeeded} {failed}");
+    println!(
+        "figure: chip, module {version}, {what}: {} answers, {succeeded} got over, {failed} told as errors, \
+         {processes} processes",
+        succeeded + failed
+    );
+}
+
+fn open(module: &Path) -> Result<Token, Error> {
+    Token::builder(module).back_off(Duration::from_millis(1)).open()
 }
 
 #[test]
 fn each_code_from_each_function_of_an_open_session() {
-    let (chip, _directory) = new_chip();
-    // A failed opening costs nothing with this version, so that one process can have them all.
-    chip.set_version(Version::V3_3).unwrap();
-    let token = Token::builder(chip.module()).back_off(Duration::from_millis(1)).open().unwrap();
-    let (mut cured, mut failed) = (0, 0);
-    for function in ON_A_SESSION {
-        for &answer in codes() {
-            for fault in [Fault::FailNext { function, answer }, Fault::FailEach { function, answer }] {
-                if with(&chip, &token, fault) { cured += 1 } else { failed += 1 }
-            }
-        }
-    }
-    let open = calls(&chip, "C_OpenSession") - calls(&chip, "C_CloseSession");
-    assert_eq!(open, 1, "a session is lost");
-    assert!(cured > 0 && failed > 0, "{cured} {failed}");
-    println!(
-        "figure: chip, open session: {} answers, {cured} got over, {failed} told as errors",
-        cured + failed
-    );
+    sweep("open session", &ON_A_SESSION, false);
 }
 
 #[test]
 fn each_code_from_each_function_that_opens_the_chip() {
-    let (chip, directory) = new_chip();
-    let (mut cured, mut failed) = (0, 0);
-    for (number, function) in OPENING.into_iter().enumerate() {
-        // A module of its own: what one process may spend belongs to it.
-        let chip = chip.duplicate(&directory.path().join(number.to_string())).unwrap();
-        chip.set_version(Version::V3_3).unwrap();
-        for &answer in codes() {
-            for fault in [Fault::FailNext { function, answer }, Fault::FailEach { function, answer }] {
-                let case = fault.to_string();
-                chip.set_fault(fault).unwrap();
-                let module = chip.module().to_owned();
-                let open = move || {
-                    let token = Token::builder(&module).back_off(Duration::from_millis(1)).open()?;
-                    work(&token)
-                };
-                let result = bounded(&case, open.clone());
-                judged(&case, &result);
-                if result.is_ok() {
-                    cured += 1
-                } else {
-                    failed += 1
-                }
-                chip.set_fault(Fault::None).unwrap();
-                bounded(&case, move || eventually(|| open().ok()));
-            }
-        }
-    }
-    println!("figure: chip, opening: {} answers, {cured} got over, {failed} told as errors", cured + failed);
+    sweep("opening", &OPENING, true);
 }

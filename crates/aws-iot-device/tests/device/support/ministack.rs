@@ -1,5 +1,6 @@
 //! An account of ministack, and devices in it.
 
+use std::path::Path;
 use std::process::Command;
 
 use aws_iot_mqtt::Builder;
@@ -61,7 +62,7 @@ impl Account {
         client(self.ministack.mqtt_port(), thing, tls(device, &ca))
     }
 
-    /// `SCRIPT ENDPOINT-PORT CA CERTIFICATE KEY THING`, in Python with AWS's device SDK; its answer. `None` where it is missing.
+    /// As [`awsiotsdk`], against ministack.
     pub(crate) fn awsiotsdk(
         &self,
         thing: &str,
@@ -69,18 +70,29 @@ impl Account {
         script: &str,
         arguments: &[&str],
     ) -> Option<Value> {
-        let mut python = test_peers::python("awsiot")?;
-        let directory = tempfile::tempdir().unwrap();
-        let file = |name: &str, text: &str| {
-            let path = directory.path().join(name);
-            std::fs::write(&path, text).unwrap();
-            path
-        };
-        let prelude = include_str!("awsiotsdk.py");
-        python.arg(file("script.py", &format!("{prelude}\n{script}")));
-        python.arg(self.ministack.mqtt_port().to_string()).arg(self.ministack.ca_file());
-        python.arg(file("certificate.pem", &device.certificate_pem)).arg(file("key.pem", &device.key_pem));
-        let command: &mut Command = python.arg(thing).args(arguments);
-        Some(serde_json::from_slice(&output_of(command)).unwrap())
+        awsiotsdk((self.ministack.mqtt_port(), &self.ministack.ca_file()), thing, device, script, arguments)
     }
+}
+
+/// `SCRIPT ENDPOINT-PORT CA CERTIFICATE KEY THING ARGUMENTS`, in Python with AWS's device SDK; its answer. `None` where it is missing.
+pub(crate) fn awsiotsdk(
+    (port, ca_file): (u16, &Path),
+    thing: &str,
+    device: &Issued,
+    script: &str,
+    arguments: &[&str],
+) -> Option<Value> {
+    let mut python = test_peers::python("awsiot")?;
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let prelude = include_str!("awsiotsdk.py");
+    python.arg(file("script.py", &format!("{prelude}\n{script}")));
+    python.arg(port.to_string()).arg(ca_file);
+    python.arg(file("certificate.pem", &device.certificate_pem)).arg(file("key.pem", &device.key_pem));
+    let command: &mut Command = python.arg(thing).args(arguments);
+    Some(serde_json::from_slice(&output_of(command)).unwrap())
 }

@@ -3,6 +3,7 @@
 pub(crate) mod cloud;
 pub(crate) mod line;
 pub(crate) mod ministack;
+pub(crate) mod script;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use tokio::io::{DuplexStream, duplex};
-use tokio::sync::watch;
 use tokio::time::Instant as TokioInstant;
 
 use super::*;
@@ -20,11 +19,10 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// What the driver works on, and the application's hands.
 struct Bench {
     session: Session,
-    shared: Shared,
+    shared: Arc<Shared>,
     commands: mpsc::Receiver<Command>,
     closing: Closing,
     _commands: mpsc::Sender<Command>,
-    close: watch::Sender<Option<DisconnectReason>>,
 }
 
 impl Bench {
@@ -33,12 +31,12 @@ impl Bench {
         let waker = Arc::<SessionWaker>::default();
         let (unrouted, reader) = queue(Arc::clone(&waker), CAPACITY, WhenUnread::Wait);
         let messages = Messages { queue: reader };
-        let shared = Shared::new(OutboxOptions::new(), limits, waker, messages);
+        let shared = Arc::new(Shared::new(OutboxOptions::new(), limits, waker, messages));
         let mut session = Session::new(&shared, "device-1".to_owned(), TIMEOUT, unrouted);
-        session.connected(Negotiated::for_tests(Duration::from_secs(60)), Moment::now());
+        session.connected(Negotiated::for_tests(), Moment::now());
         let (sender, commands) = mpsc::channel(4);
-        let (close, asked) = watch::channel(None);
-        Self { session, shared, commands, closing: Closing::new(asked, DRAIN), _commands: sender, close }
+        let closing = Closing::new(Arc::clone(&shared), DRAIN);
+        Self { session, shared, commands, closing, _commands: sender }
     }
 
     fn publish(&self, qos: QoS, bytes: usize) -> Receipt {
@@ -170,7 +168,7 @@ async fn the_end_waits_until_buffered_messages_of_qos_0_are_written_and_no_longe
         let (client, mut server) = duplex(64);
         let mut bench = Bench::new();
         let receipt = bench.publish(QoS::AtMostOnce, bytes);
-        bench.close.send_replace(Some(DisconnectReason::Normal));
+        bench.shared.close(DisconnectReason::Normal);
         let begun = TokioInstant::now();
         let reading = tokio::spawn(async move {
             let (mut total, mut piece) = (0, [0; 64]);
@@ -207,12 +205,12 @@ async fn what_was_acknowledged_before_the_end_is_told_to_the_server() {
         let [high, low] = id.to_be_bytes();
         server.write_all(&[0x32, 6, 0, 1, b't', high, low, 0]).await.unwrap();
     }
-    let close = bench.close.clone();
+    let shared = Arc::clone(&bench.shared);
     let application = async {
         for _ in 0..count {
             messages.next().await.unwrap();
         }
-        close.send_replace(Some(DisconnectReason::Normal));
+        shared.close(DisconnectReason::Normal);
     };
     let (ended, ()) = tokio::join!(bench.drive(client), application);
     assert!(matches!(ended, Ended::Closed(Ok(()))));
@@ -251,14 +249,14 @@ async fn the_end_of_a_dropped_subscription_is_sent_and_not_waited_for() {
     let options = SubscribeOptions::new("t", QoS::AtLeastOnce).unwrap();
     let request = SubscribeRequest { options, queue: writer, answer: None };
     bench.session.command(Command::Subscribe(vec![request]), Moment::now());
-    let (close, begun) = (bench.close.clone(), TokioInstant::now());
+    let (shared, begun) = (Arc::clone(&bench.shared), TokioInstant::now());
     let application = async move {
         let (first, rest) = packet(&mut server).await;
         assert_eq!(first, 0x82, "SUBSCRIBE");
         server.write_all(&[0x90, 4, rest[0], rest[1], 0, 1]).await.unwrap();
         tokio::time::sleep(Duration::from_secs(1)).await;
         drop(reader);
-        close.send_replace(Some(DisconnectReason::Normal));
+        shared.close(DisconnectReason::Normal);
         assert_eq!(packet(&mut server).await.0, 0xA2, "UNSUBSCRIBE");
         assert_eq!(packet(&mut server).await, (0xE0, vec![]));
     };

@@ -27,9 +27,8 @@ fn a_clock_before_1970_is_an_error_and_no_panic() {
 #[test]
 fn clocks_that_cannot_be_right() {
     let expired =
-        |time| validity(&CertificateError::ExpiredContext { time: at(time), not_after: at(0) }).unwrap();
-    for (seconds, expected) in [(0, false), (1_798_761_599, true), (4_294_967_296, false), (u64::MAX, false)]
-    {
-        assert_eq!(expired(seconds).is_plausible, expected, "{seconds}");
+        |time| clock(&CertificateError::ExpiredContext { time: at(time), not_after: at(0) }).unwrap();
+    for (seconds, wrong) in [(0, true), (1_798_761_599, false), (4_294_967_296, true), (u64::MAX, true)] {
+        assert_eq!(expired(seconds).starts_with("this device's clock is wrong"), wrong, "{seconds}");
     }
 }

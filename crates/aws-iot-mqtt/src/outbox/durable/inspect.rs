@@ -11,7 +11,7 @@ use super::message::StoredMessage;
 use super::progress::{Progress, Totals};
 use super::reader::{Damage, Item, Reader};
 use super::record::Record;
-use super::segment::{name, segment_ids};
+use super::segment::{name, scan, segment_ids};
 use super::set_aside::{NAMES, SetAside, SetAsideItem};
 use crate::Error;
 
@@ -54,11 +54,10 @@ pub struct StoredMessages {
 /// When there is no store, or it cannot be read.
 pub fn status(directory: &Path) -> Result<Status, Error> {
     let mut messages = messages(directory)?;
-    let failed = |error| failed(directory, "be read", error);
     let files = Directory(directory.to_owned());
     let mut file_bytes = 0;
-    for id in segment_ids(&files).map_err(failed)? {
-        file_bytes += files.open(&name(id)).and_then(|file| files.length(&file)).unwrap_or(0);
+    for id in &messages.segments {
+        file_bytes += files.open(&name(*id)).and_then(|file| files.length(&file)).unwrap_or(0);
     }
     let (mut count, mut payload_bytes, mut oldest) = (0, 0, None);
     for message in messages.by_ref() {
@@ -96,12 +95,7 @@ pub fn messages(directory: &Path) -> Result<StoredMessages, Error> {
     for id in segments.iter().rev() {
         let file = files.open(&name(*id)).map_err(failed)?;
         let length = files.length(&file).map_err(failed)?;
-        let mut reader = Reader::new(file, *id);
-        while let Some(item) = reader.next(&files, length) {
-            if let Item::Record(Record::Progress(found), _) = item {
-                progress = Some(found);
-            }
-        }
+        progress = scan(&files, Reader::new(file, *id), length).progress;
         if progress.is_some() {
             break;
         }

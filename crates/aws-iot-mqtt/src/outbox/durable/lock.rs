@@ -1,7 +1,7 @@
 //! One process has the store.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read as _, Seek as _, Write as _};
+use std::io::{ErrorKind, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
@@ -20,7 +20,15 @@ impl Lock {
         let failed = |error| failed(directory, "be locked", error);
         let mut options = OpenOptions::new();
         let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let mut file = options.open(directory.join(NAME)).map_err(failed)?;
+        let file = options.open(directory.join(NAME)).or_else(|error| match error.kind() {
+            // The disk is read-only or full: whoever goes on in memory has the store to itself all the same. Where the file
+            // does not exist, the directory is locked.
+            ErrorKind::ReadOnlyFilesystem | ErrorKind::StorageFull => {
+                File::open(directory.join(NAME)).or_else(|_| File::open(directory))
+            }
+            _ => Err(error),
+        });
+        let mut file = file.map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

@@ -1,7 +1,8 @@
-//! The log: messages are appended, read in their order, and told as done with. Files are never changed, only removed.
+//! The log: messages are appended, read in their order, and told as done with.
 //!
-//! A segment is a file of records. The log appends to one segment, which it has made itself: what an earlier process or a
-//! failed write has left in a file is read, and nothing is ever written behind it.
+//! A segment is a file of records. The log appends to one segment, which it has made itself. What an earlier process or a
+//! failed write has left in a file is read, and no message is ever written behind it: when the log is opened, a torn end is
+//! cut off and a seal is put there.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -11,11 +12,9 @@ use super::message::StoredMessage;
 use super::progress::{Progress, Totals};
 use super::reader::{Damage, Item, Reader};
 use super::record::{self, HEADER, Kind, Record, Summary};
-use super::segment::{count, name, read_seal, scan, seal, segment_ids};
+use super::recovery::{Recovered, recover};
+use super::segment::name;
 use super::set_aside::SetAside;
-
-/// How far keys are moved on where the newest progress could not be read: none of a message that was in it is given again.
-const KEYS_IN_DOUBT: u64 = 1 << 32;
 
 pub(super) struct Log<F: Files> {
     files: F,
@@ -41,10 +40,11 @@ pub(super) struct Log<F: Files> {
     live: Depth,
 }
 
-struct Segment {
-    id: u64,
-    summary: Summary,
-    length: u64,
+pub(super) struct Segment {
+    pub(super) id: u64,
+    pub(super) summary: Summary,
+    /// Bytes of the file that count.
+    pub(super) length: u64,
 }
 
 /// How many messages, and the bytes of their records.
@@ -74,52 +74,8 @@ pub(super) enum Loaded {
 impl<F: Files> Log<F> {
     /// Opens the log. `earlier` is the same log of this process, which has failed: what it knows counts.
     pub(super) fn open(files: F, segment_bytes: u64, earlier: Option<&Self>) -> io::Result<Self> {
-        let ids = segment_ids(&files)?;
-        let mut segments = VecDeque::new();
-        let (mut found, mut in_newest) = (None, true);
-        for (age, id) in ids.iter().rev().enumerate() {
-            let file = files.open(&name(*id))?;
-            let mut length = files.length(&file)?;
-            let sealed = if found.is_some() { read_seal(&files, &file, *id, length)? } else { None };
-            let summary = match sealed {
-                Some(summary) => summary,
-                None => {
-                    let scan = scan(&files, file, *id, length);
-                    if found.is_none() {
-                        in_newest = age == 0 && scan.progress.is_some();
-                        found = scan.progress;
-                    }
-                    if !scan.sealed && scan.summary.messages > 0 {
-                        length = seal(&files, *id, scan.end, &scan.summary)?;
-                    }
-                    scan.summary
-                }
-            };
-            segments.push_front(Segment { id: *id, summary, length });
-        }
-        let known = found.is_some();
-        let mut progress =
-            earlier.map_or_else(|| found.unwrap_or_default(), |earlier| earlier.progress.clone());
-        let newest = segments.iter().map(|segment| segment.summary.last).max().unwrap_or(0);
-        progress.next_key = progress.next_key.max(newest + 1);
-        if !ids.is_empty() && earlier.is_none() && !(known && in_newest) {
-            progress.next_key = progress.next_key.saturating_add(KEYS_IN_DOUBT);
-        }
-        let mut live = Depth::default();
-        for Segment { id, summary, length } in &segments {
-            let (first, after) = (summary.first, summary.last.saturating_add(1));
-            if progress.done.covers(first, after) {
-                continue;
-            }
-            let depth = if progress.done.touches(first, after) {
-                count(&files, *id, *length, &progress)?
-            } else {
-                Depth { messages: summary.messages, bytes: summary.bytes }
-            };
-            live.messages += depth.messages;
-            live.bytes += depth.bytes;
-        }
-        let next_id = ids.last().map_or(1, |id| id.saturating_add(1));
+        let Recovered { segments, next_id, progress, live } =
+            recover(&files, earlier.map(|earlier| &earlier.progress))?;
         Ok(Self {
             files,
             segment_bytes,

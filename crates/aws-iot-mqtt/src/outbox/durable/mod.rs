@@ -7,6 +7,7 @@
 // memory that the session sends from, and writes down what became of them.
 
 mod files;
+mod group_commit;
 mod inspect;
 mod lock;
 mod log;
@@ -15,6 +16,7 @@ mod options;
 mod progress;
 mod reader;
 mod record;
+mod recovery;
 mod segment;
 mod set_aside;
 mod spool;
@@ -29,15 +31,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
-use tracing::{dispatcher, info, warn};
+use tracing::{dispatcher, warn};
 
 use self::files::{Directory, sync_directory, volatile};
 pub use self::inspect::{Status, StoredMessages, clear, messages, set_aside, status};
 use self::lock::Lock;
-use self::log::Log;
 pub use self::message::StoredMessage;
 pub use self::options::{Commit, DurableOptions, WhenDiskFails};
 pub use self::progress::Totals;
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::record::fuzz;
 pub use self::set_aside::{SetAsideContent, SetAsideItem};
 use self::spool::DiskSpool;
 use self::worker::Worker;
@@ -61,19 +64,10 @@ pub(crate) fn open(
     let place = directory.clone();
     let files = move || Directory(place.clone());
     let spool = Arc::new(DiskSpool::new(options.clone()));
-    let mut log = Log::open(files(), options.segment_bytes(outbox.options.bytes), None).map_err(failed)?;
-    let begun = log.begin();
-    if let (Err(error), WhenDiskFails::Refuse) = (&begun, options.when_disk_fails) {
-        return Err(failed(io::Error::new(error.kind(), error.to_string())));
-    }
-    let (messages, bytes) = (log.live().messages, log.live().bytes);
-    info!(directory = %directory.display(), messages, bytes, "the durable outbox is open");
-    let mut worker =
-        Worker::new(Arc::clone(outbox), Arc::clone(&spool), log, files, Some(lock), receive_maximum);
-    if let Err(error) = begun {
-        worker.fail("be written to", error);
-    }
-    worker.load();
+    let segment_bytes = options.segment_bytes(outbox.options.bytes);
+    let (outbox_too, spool_too) = (Arc::clone(outbox), Arc::clone(&spool));
+    let mut worker = Worker::open(outbox_too, spool_too, files, segment_bytes, Some(lock), receive_maximum)
+        .map_err(failed)?;
     let log = dispatcher::get_default(Clone::clone);
     thread::Builder::new()
         .name("aws-iot-outbox".to_owned())

@@ -148,6 +148,29 @@ impl Summary {
     }
 }
 
+/// Reads what stands behind the checksum; the first byte tells the kind. What is read is what was written.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn fuzz(bytes: &[u8]) {
+    let Some((kind, body)) = bytes.split_first() else { return };
+    match kind % 4 {
+        0 => {
+            if let Some(message) = StoredMessage::decode(7, body) {
+                let again = super::message::encode(&message.clone().into_entry(None, 0));
+                assert_eq!(StoredMessage::decode(7, &again), Some(message));
+            }
+        }
+        1 => {
+            if let Some(progress) = Progress::decode(body) {
+                assert_eq!(Progress::decode(&progress.encode()), Some(progress));
+            }
+        }
+        kind => {
+            let kind = if kind == 2 { Kind::SetAsideMessage } else { Kind::SetAsideBytes };
+            let _ = super::set_aside::decode(kind, 7, body);
+        }
+    }
+}
+
 fn header_crc(id: u64, offset: u64, header: &[u8]) -> u32 {
     let mut crc = crc32fast::Hasher::new();
     crc.update(&id.to_le_bytes());

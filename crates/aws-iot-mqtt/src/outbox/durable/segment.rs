@@ -3,13 +3,13 @@
 use std::io;
 
 use super::files::Files;
-use super::log::Depth;
 use super::progress::Progress;
 use super::reader::{Damage, Item, Reader};
-use super::record::{self, HEADER, Header, Kind, Record, SEAL, Summary};
+use super::record::{Record, Summary};
 
 /// How the names of segments end. A later format will have another ending, so that an older program leaves its files alone.
 const ENDING: &str = ".mqo1";
+
 /// What a segment holds.
 pub(super) struct Scan {
     pub(super) summary: Summary,
@@ -36,8 +36,7 @@ pub(super) fn name(id: u64) -> String {
 }
 
 /// Reads a whole segment, whatever state it is in.
-pub(super) fn scan<F: Files>(files: &F, file: F::File, id: u64, length: u64) -> Scan {
-    let mut reader = Reader::new(file, id);
+pub(super) fn scan<F: Files>(files: &F, mut reader: Reader<F::File>, length: u64) -> Scan {
     let mut scan = Scan { summary: Summary::default(), progress: None, sealed: false, end: length };
     while let Some(item) = reader.next(files, length) {
         match item {
@@ -49,56 +48,4 @@ pub(super) fn scan<F: Files>(files: &F, file: F::File, id: u64, length: u64) -> 
         }
     }
     scan
-}
-
-/// The messages of a segment that are not done with.
-pub(super) fn count<F: Files>(files: &F, id: u64, length: u64, progress: &Progress) -> io::Result<Depth> {
-    let mut reader = Reader::new(files.open(&name(id))?, id);
-    let mut depth = Depth::default();
-    while let Some(item) = reader.next(files, length) {
-        if let Item::Record(Record::Message(message), bytes) = item
-            && !progress.done.contains(message.key)
-        {
-            depth.messages += 1;
-            depth.bytes += bytes;
-        }
-    }
-    Ok(depth)
-}
-
-/// What the segment's last record says it holds, if it is sealed.
-pub(super) fn read_seal<F: Files>(
-    files: &F,
-    file: &F::File,
-    id: u64,
-    length: u64,
-) -> io::Result<Option<Summary>> {
-    let Some(offset) = length.checked_sub(SEAL as u64) else { return Ok(None) };
-    let mut bytes = [0; SEAL];
-    let mut filled = 0;
-    while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match files.read_at(file, offset + filled as u64, rest) {
-            Ok(0) => return Ok(None),
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // The records before it may be readable.
-            Err(_) => return Ok(None),
-        }
-    }
-    let header = Header::parse(id, offset, &bytes);
-    let record = header.and_then(|header| header.record(bytes.get(HEADER..)?));
-    Ok(match record {
-        Some(Record::Seal(summary)) => Some(summary),
-        _ => None,
-    })
-}
-
-/// Cuts a torn end off, and writes down what is in the segment. Returns its length.
-pub(super) fn seal<F: Files>(files: &F, id: u64, end: u64, summary: &Summary) -> io::Result<u64> {
-    let file = files.open_to_write(&name(id))?;
-    files.truncate(&file, end)?;
-    let mut seal = Vec::with_capacity(SEAL);
-    record::append(&mut seal, id, end, Kind::Seal, 0, &summary.encode());
-    files.write_all_at(&file, end, &seal)?;
-    Ok(end + seal.len() as u64)
 }

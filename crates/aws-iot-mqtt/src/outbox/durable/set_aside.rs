@@ -164,7 +164,7 @@ fn begin(reason: &str) -> Vec<u8> {
     body
 }
 
-fn decode(kind: Kind, key: u64, body: &[u8]) -> Option<SetAsideItem> {
+pub(super) fn decode(kind: Kind, key: u64, body: &[u8]) -> Option<SetAsideItem> {
     let body = &mut &*body;
     let at = time(body.try_get_u64_le().ok()?)?;
     let reason = text(body)?;

@@ -63,17 +63,13 @@ impl DiskSpool {
 
     /// Waits for mail, until `deadline` at most, and takes it.
     pub(super) fn take(&self, deadline: Option<Instant>) -> Mail {
-        let mut mail = self.mail();
-        while mail.is_empty() {
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            if left == Some(Duration::ZERO) {
-                break;
+        let (mail, empty) = (self.mail(), |mail: &mut Mail| mail.is_empty());
+        let mut mail = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+            Some(left) => {
+                self.arrived.wait_timeout_while(mail, left, empty).unwrap_or_else(PoisonError::into_inner).0
             }
-            mail = match left {
-                Some(left) => self.arrived.wait_timeout(mail, left).unwrap_or_else(PoisonError::into_inner).0,
-                None => self.arrived.wait(mail).unwrap_or_else(PoisonError::into_inner),
-            };
-        }
+            None => self.arrived.wait_while(mail, empty).unwrap_or_else(PoisonError::into_inner),
+        };
         mail.taken = take(&mut mail.waiting);
         mail.settling = mail.removed.len();
         Mail {
@@ -184,18 +180,12 @@ impl Spool for DiskSpool {
     }
 
     fn wait_until_closed(&self) {
-        let until = Instant::now() + CLOSING_TIME;
-        let mut mail = self.mail();
-        while !mail.has_ended {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                tracing::warn!(
-                    directory = %self.options.directory.display(),
-                    "the disk did not take the last messages within {} s", CLOSING_TIME.as_secs()
-                );
-                return;
-            }
-            mail = self.ended.wait_timeout(mail, left).unwrap_or_else(PoisonError::into_inner).0;
+        let waited = self.ended.wait_timeout_while(self.mail(), CLOSING_TIME, |mail| !mail.has_ended);
+        if waited.unwrap_or_else(PoisonError::into_inner).1.timed_out() {
+            tracing::warn!(
+                directory = %self.options.directory.display(),
+                "the disk did not take the last messages within {} s", CLOSING_TIME.as_secs()
+            );
         }
     }
 }

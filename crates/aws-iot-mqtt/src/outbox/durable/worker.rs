@@ -7,22 +7,19 @@ use std::time::{Duration, Instant, SystemTime};
 use tracing::{info, warn};
 
 use super::super::Outbox;
-use super::super::entry::{Answer, Entry};
+use super::super::entry::Entry;
 use super::super::state::{CLOCK_IS_SET, Removed};
 use super::failed;
 use super::files::Files;
+use super::group_commit::GroupCommit;
 use super::lock::Lock;
 use super::log::{Depth, Done, Loaded, Log};
 use super::message::{StoredMessage, encode};
-use super::options::{Commit, WhenDiskFails};
+use super::options::WhenDiskFails;
 use super::spool::{Accepted, DiskSpool, Mail};
 use crate::clock::Moment;
 use crate::{Error, Event};
 
-/// Acknowledged messages that are not written down yet: as many are sent again after a power failure, at most.
-pub(super) const UNSAVED: usize = 256;
-/// How long what became of a message waits for the next message, so that both are written together.
-const UNSAVED_TIME: Duration = Duration::from_secs(10);
 /// Most bytes of messages that are in memory at a time. One message may be larger.
 const WINDOW_BYTES: u64 = 1024 * 1024;
 /// Most bytes at the start, when everything is loaded that was sent before.
@@ -40,13 +37,7 @@ pub(super) struct Worker<F: Files, M> {
     files: M,
     lock: Option<Lock>,
     window: u64,
-    /// Messages that were appended since the last commit.
-    uncommitted: Vec<Option<Answer<()>>>,
-    /// Since when the oldest of them waits.
-    waiting_since: Option<Instant>,
-    /// How many messages are done with since the last commit, and since when the first of them is.
-    unsaved: usize,
-    unsaved_since: Option<Instant>,
+    commit: GroupCommit,
     /// Messages that could not be set aside yet.
     refused: Vec<(Entry, Error)>,
     failure: Option<Failure>,
@@ -62,29 +53,39 @@ struct Failure {
 }
 
 impl<F: Files, M: Fn() -> F> Worker<F, M> {
-    pub(super) fn new(
+    /// Opens the store, and loads the first messages. `receive_maximum`: how many messages may be unacknowledged at most.
+    pub(super) fn open(
         outbox: Arc<Outbox>,
         spool: Arc<DiskSpool>,
-        log: Log<F>,
         files: M,
+        segment_bytes: u64,
         lock: Option<Lock>,
         receive_maximum: u16,
-    ) -> Self {
-        Self {
+    ) -> io::Result<Self> {
+        let mut log = Log::open(files(), segment_bytes, None)?;
+        let failed = match (log.begin(), spool.options.when_disk_fails) {
+            (Err(error), WhenDiskFails::Refuse) => return Err(error),
+            (begun, _) => begun.err(),
+        };
+        let Depth { messages, bytes } = log.live();
+        info!(directory = %spool.options.directory.display(), messages, bytes, "the durable outbox is open");
+        let mut worker = Self {
             outbox,
+            commit: GroupCommit::new(spool.options.commit),
             spool,
             written_before: log.totals().written_bytes,
             log,
             files,
             lock,
             window: WINDOW.max(2 * u64::from(receive_maximum.min(1024))),
-            uncommitted: Vec::new(),
-            waiting_since: None,
-            unsaved: 0,
-            unsaved_since: None,
             refused: Vec::new(),
             failure: None,
+        };
+        if let Some(error) = failed {
+            worker.fail("be written to", error);
         }
+        worker.load();
+        Ok(worker)
     }
 
     /// Works until the outbox is closed.
@@ -108,21 +109,18 @@ impl<F: Files, M: Fn() -> F> Worker<F, M> {
         }
         for (key, packet_id) in mail.sent {
             self.log.sent(key, packet_id);
-            self.unsaved_since.get_or_insert(now);
+            self.commit.sent(now);
         }
         self.settle(mail.removed);
-        if !mail.accepted.is_empty() {
-            self.waiting_since.get_or_insert(now);
-        }
         for accepted in mail.accepted {
-            self.append(accepted);
+            self.append(accepted, now);
         }
         self.outbox.expire(SystemTime::now());
         self.make_room();
         if closing {
             self.log.save_totals();
         }
-        if self.failure.is_none() && (closing || self.commit_is_due(now)) {
+        if self.failure.is_none() && (closing || self.commit.is_due(now)) {
             self.commit();
         }
         if !closing {
@@ -160,10 +158,7 @@ impl<F: Files, M: Fn() -> F> Worker<F, M> {
     /// The disk does not do its work: nothing is confirmed until the store was opened again.
     pub(super) fn fail(&mut self, doing: &'static str, error: io::Error) {
         let error = failed(&self.spool.options.directory, doing, error);
-        for answer in self.uncommitted.drain(..).flatten() {
-            let _ = answer.send(Err(error.clone()));
-        }
-        self.waiting_since = None;
+        self.commit.failed(&error);
         let pause = match &self.failure {
             Some(failure) => (failure.pause * 2).min(LONGEST_PAUSE),
             None => {
@@ -202,11 +197,11 @@ impl<F: Files, M: Fn() -> F> Worker<F, M> {
         }
     }
 
-    fn append(&mut self, accepted: Accepted) {
+    fn append(&mut self, accepted: Accepted, now: Instant) {
         let Accepted { body, payload, answer } = accepted;
         if self.failure.is_none() {
             match self.log.append(&body, payload) {
-                Ok(()) => return self.uncommitted.push(answer),
+                Ok(()) => return self.commit.appended(answer, now),
                 Err(error) => self.fail("be written to", error),
             }
         }
@@ -244,8 +239,7 @@ impl<F: Files, M: Fn() -> F> Worker<F, M> {
                 }
             };
             self.log.done(key, how);
-            self.unsaved += 1;
-            self.unsaved_since.get_or_insert_with(Instant::now);
+            self.commit.done(Instant::now());
         }
     }
 
@@ -279,11 +273,7 @@ impl<F: Files, M: Fn() -> F> Worker<F, M> {
         if let Err(error) = self.log.commit() {
             return self.fail("be written to", error);
         }
-        for answer in self.uncommitted.drain(..).flatten() {
-            // Whoever published it may have stopped waiting.
-            let _ = answer.send(Ok(()));
-        }
-        (self.waiting_since, self.unsaved, self.unsaved_since) = (None, 0, None);
+        self.commit.committed();
     }
 
     /// The next message of the log; `None` within where something else was there.
@@ -305,30 +295,10 @@ impl<F: Files, M: Fn() -> F> Worker<F, M> {
         }
     }
 
-    fn commit_is_due(&self, now: Instant) -> bool {
-        let full = match self.spool.options.commit {
-            Commit::Each => !self.uncommitted.is_empty(),
-            Commit::Batched { messages, .. } => self.uncommitted.len() >= messages.max(1),
-        };
-        full || self.unsaved >= UNSAVED || self.commit_deadline().is_some_and(|deadline| deadline <= now)
-    }
-
-    /// When what was written has to be synced.
-    fn commit_deadline(&self) -> Option<Instant> {
-        let delay = match self.spool.options.commit {
-            Commit::Each => Duration::ZERO,
-            Commit::Batched { delay, .. } => delay,
-        };
-        let waiting = self.waiting_since.filter(|_| !self.uncommitted.is_empty());
-        let waiting = waiting.and_then(|since| since.checked_add(delay));
-        let unsaved = self.unsaved_since.and_then(|since| since.checked_add(delay.max(UNSAVED_TIME)));
-        waiting.into_iter().chain(unsaved).min()
-    }
-
     fn deadline(&self) -> Option<Instant> {
         let write = match &self.failure {
             Some(failure) => Some(failure.retry),
-            None => self.commit_deadline(),
+            None => self.commit.deadline(),
         };
         write.into_iter().chain(self.outbox.next_expiry(Moment::now())).min()
     }

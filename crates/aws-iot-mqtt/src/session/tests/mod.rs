@@ -21,7 +21,6 @@ use rumqttc::v5::mqttbytes::v5::{
 };
 use tokio::sync::oneshot;
 
-use super::connect::tests as negotiated;
 use super::*;
 use crate::acknowledgement::SessionWaker;
 use crate::codec::{decode, decode_sent};
@@ -77,11 +76,9 @@ impl Wire {
 
     /// A connection is accepted.
     fn accept(&mut self, session_present: bool, receive_maximum: u16) {
-        let limits = Arc::clone(&self.session.limits);
-        let negotiated = match session_present {
-            true => negotiated::resumed(receive_maximum, &limits),
-            false => negotiated::negotiated(receive_maximum, &limits),
-        };
+        let maximum_packet_size = self.session.limits.maximum_packet_size;
+        let others = Negotiated::for_tests();
+        let negotiated = Negotiated { session_present, receive_maximum, maximum_packet_size, ..others };
         self.session.connected(negotiated, self.now);
     }
 

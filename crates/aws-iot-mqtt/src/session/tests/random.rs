@@ -150,7 +150,8 @@ impl Bench {
         let Server { session_present, receive_maximum, packet_bytes, .. } = server;
         self.server = server;
         self.model.reconnect(session_present, receive_maximum, packet_bytes);
-        let negotiated = negotiated::of(session_present, receive_maximum, packet_bytes);
+        let (maximum_packet_size, others) = (packet_bytes, Negotiated::for_tests());
+        let negotiated = Negotiated { session_present, receive_maximum, maximum_packet_size, ..others };
         self.wire.session.connected(negotiated, self.wire.now);
         self.settle();
     }
@@ -234,13 +235,7 @@ proptest! {
         frames in vec(prop_oneof![super::server::bytes(), super::server::connack()], 1..4),
     ) {
         let stream: Vec<u8> = frames.concat();
-        let options = ConnectOptions {
-            client_id: CLIENT.to_owned(),
-            keep_alive: 60,
-            clean_start: true,
-            session_expiry: 0,
-            will: None,
-        };
+        let options = ConnectOptions::new(CLIENT, 60 * SECOND);
         if let Ok(Some(answer)) = decode(&mut BytesMut::from(&stream[..]), 10_000) {
             let agreed = Negotiated::from_answer(answer, "host:8883", &options, &unpaced());
             // CONNACK, and behind its length and its flags the reason code: success.

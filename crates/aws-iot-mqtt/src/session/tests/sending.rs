@@ -17,11 +17,6 @@ fn the_window_is_the_servers_and_opens_with_each_acknowledgement() {
 }
 
 #[test]
-fn a_server_that_names_no_maximum_gets_the_profiles() {
-    assert_eq!(Wire::new(u16::MAX).session.window(), 100);
-}
-
-#[test]
 fn a_refused_message_tells_topic_and_reason() {
     let mut wire = Wire::new(100);
     let mut events = wire.events();
@@ -96,19 +91,16 @@ fn qos_0_is_done_when_it_is_written_takes_no_id_and_passes_a_full_window() {
 
 #[test]
 fn what_the_server_forbids_in_connack_fails_at_once_by_the_name_of_the_limit() {
+    let small = Negotiated { maximum_packet_size: 100, ..Negotiated::for_tests() };
+    let poor =
+        Negotiated { maximum_qos: QoS::AtMostOnce, retain_available: false, ..Negotiated::for_tests() };
     for (negotiated, qos, retain, bytes, expected) in [
-        (negotiated::of(false, 5, 100), QoS::AtLeastOnce, false, 92, None),
+        (small.clone(), QoS::AtLeastOnce, false, 92, None),
         // 1 type, 1 length, 2 + 1 topic, 2 id, 1 properties: 92 bytes are left of the 100.
-        (
-            negotiated::of(false, 5, 100),
-            QoS::AtLeastOnce,
-            false,
-            93,
-            Some("101 bytes, but the server allows at most 100"),
-        ),
-        (negotiated::qos0_without_retain(), QoS::AtLeastOnce, false, 1, Some("Maximum QoS")),
-        (negotiated::qos0_without_retain(), QoS::AtMostOnce, true, 1, Some("Retain Available")),
-        (negotiated::qos0_without_retain(), QoS::AtMostOnce, false, 1, None),
+        (small.clone(), QoS::AtLeastOnce, false, 93, Some("101 bytes, but the server allows at most 100")),
+        (poor.clone(), QoS::AtLeastOnce, false, 1, Some("Maximum QoS")),
+        (poor.clone(), QoS::AtMostOnce, true, 1, Some("Retain Available")),
+        (poor.clone(), QoS::AtMostOnce, false, 1, None),
     ] {
         let mut wire = Wire::offline(unpaced());
         wire.session.connected(negotiated, wire.now);
@@ -161,7 +153,6 @@ fn the_rates_hold_back_what_is_too_much_and_say_until_when() {
     let mut wire = Wire::with(Limits::aws_iot_core(), 100);
     let _answers: Vec<_> = (0..50).map(|_| wire.publish("t", QoS::AtLeastOnce, b"x")).collect();
     assert_eq!(wire.sent().len(), 10, "a burst of a tenth of a second");
-    assert!(!wire.session.wants_messages());
     let (mut rounds, mut sent) = (0, 0);
     while sent < 40 {
         let wait = wire.session.not_before.unwrap() - wire.now.instant;
@@ -170,7 +161,7 @@ fn the_rates_hold_back_what_is_too_much_and_say_until_when() {
         rounds += 1;
     }
     assert!((20..=41).contains(&rounds), "{rounds}");
-    assert!(wire.session.wants_messages());
+    assert!(wire.session.not_before.is_none());
 }
 
 #[test]

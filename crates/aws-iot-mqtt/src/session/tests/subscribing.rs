@@ -287,7 +287,7 @@ fn an_answer_with_more_or_fewer_reason_codes_than_filters_is_a_protocol_error() 
         let Some(Packet::Subscribe(subscribe)) = wire.sent().pop() else { panic!("no SUBSCRIBE") };
         let answer = SubAck { pkid: subscribe.pkid, return_codes: vec![AGREED; codes], properties: None };
         let words = wire.receive(Packet::SubAck(answer)).unwrap_err().report().to_string();
-        assert!(words.contains(&format!("a SUBACK with {codes} reason codes, where 1 filters")), "{words}");
+        assert!(words.contains(&format!("a SUBACK with {codes} reason codes, where 1 had")), "{words}");
         assert!(stream.answered.try_recv().is_err(), "it is asked again on the next connection");
 
         let mut wire = Wire::new(100);

@@ -28,6 +28,11 @@ impl Place {
         Self::at(directory, files, device, broker.server_ca_pem(), broker.port())
     }
 
+    /// The same, with something between it and the broker.
+    pub(super) fn through(self, port: u16) -> Self {
+        Self { port, ..self }
+    }
+
     /// A store in `directory`, and no broker.
     pub(super) fn offline(directory: &Path, files: &Path) -> Self {
         let pki = Pki::new();

@@ -52,11 +52,45 @@ fn a_batch_a_minute_costs_at_most_four_device_bytes_for_a_byte_of_payload() {
     }
     if scale(false, true) {
         for kind in ["ext4", "btrfs"] {
+            for (batch, payload) in [(30, 1024), (120, 1024), (300, 1024)] {
+                let Some(factor) = device_bytes(kind, batch, payload, 1200) else { return };
+                figure(&format!("{kind}: {payload} B messages, {batch} at a time: {factor:.2}"));
+            }
             for (batch, payload) in [(1, 1024), (10, 1024), (1, 150), (10, 150), (60, 150)] {
                 let Some(factor) = device_bytes(kind, batch, payload, 600) else { return };
                 figure(&format!("{kind}: {payload} B messages, {batch} at a time: {factor:.2}"));
             }
         }
+    }
+}
+
+/// As a device does it, with what the file system writes by itself meanwhile (ext4 each 5 s, btrfs each 30 s). It takes ten minutes.
+#[test]
+fn a_message_a_second_in_real_time() {
+    if scale(true, false) {
+        return;
+    }
+    let measured = [("ext4", 30), ("btrfs", 30), ("ext4", 60), ("btrfs", 60), ("ext4", 300), ("btrfs", 300)];
+    let threads = measured.map(|(kind, delay)| {
+        std::thread::spawn(move || {
+            let disk = Mounted::new(kind, 300 * 1024 * 1024)?;
+            let commit = Commit::Batched { delay: Duration::from_secs(delay), messages: 1000 };
+            let client = client(&disk.path().join("outbox"), commit);
+            let before = disk.bytes_written();
+            let begun = Instant::now();
+            for second in 1..=600 {
+                let message = Publication::new("gw-1/readings", QoS::AtLeastOnce, vec![b'7'; 1024]).unwrap();
+                drop(client.try_publish(message).unwrap());
+                std::thread::sleep(Duration::from_secs(second).saturating_sub(begun.elapsed()));
+            }
+            let _ = block_on(client.disconnect(DisconnectReason::Normal));
+            let factor = (disk.bytes_written() - before) as f64 / f64::from(600 * 1024);
+            figure(&format!("{kind}: 1 KiB a second for ten minutes, delay of {delay} s: {factor:.2}"));
+            Some(())
+        })
+    });
+    for thread in threads {
+        let _ = thread.join().unwrap();
     }
 }
 

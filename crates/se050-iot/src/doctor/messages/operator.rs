@@ -27,7 +27,7 @@ messages! {
          se050-iot provision",
         "このエンドポイントを機器の設定と比べてください。異なる場合は別のアカウントまたはリージョンです。ここに登録 (プロビジョニング) するには se050-iot provision を実行してください";
     INACTIVE: "certificate {id} is INACTIVE, so the device is kept out", "証明書 {id} は INACTIVE のため、機器は接続できません";
-    ACTIVATE: "se050-iot activate --certificate-id {id}", "se050-iot activate --certificate-id {id} で有効にしてください";
+    ACTIVATE: "se050-iot activate --certificate-id {id}{options}", "se050-iot activate --certificate-id {id}{options} で有効にしてください";
     OTHER_STATUS: "certificate {id} is {status}, so the device is kept out", "証明書 {id} は {status} のため、機器は接続できません";
     REPLACE_CERTIFICATE: "AWS does not change this back; the device needs another certificate, or another key of the chip",
         "この状態は元に戻せません。別の証明書またはチップ内の別の鍵が必要です";
@@ -36,8 +36,8 @@ messages! {
     ON_THING: "the certificate is on {things}", "証明書はモノ (thing) {things} にアタッチされています";
     ON_NO_THING: "the certificate is on no thing, so policy variables such as iot:Connection.Thing.ThingName have no value",
         "証明書がどのモノ (thing) にもアタッチされていないため、iot:Connection.Thing.ThingName などのポリシー変数に値がありません";
-    ATTACH_THING: "aws iot attach-thing-principal --thing-name {client_id} --principal {arn}",
-        "aws iot attach-thing-principal --thing-name {client_id} --principal {arn} を実行してください";
+    ATTACH_THING: "aws iot attach-thing-principal --thing-name {client_id} --principal {arn}{options}",
+        "aws iot attach-thing-principal --thing-name {client_id} --principal {arn}{options} を実行してください";
     OTHER_THING: "the certificate is on {things}, and none of them is named like the client id {client_id}",
         "証明書は {things} にアタッチされていますが、クライアント ID {client_id} と同じ名前のモノ (thing) がありません";
     USE_THING_NAME:
@@ -48,8 +48,8 @@ messages! {
     POLICIES: "{policies}", "ポリシー: {policies}";
     NO_POLICY: "no policy is on the certificate, nor on a group of its thing: nothing is allowed",
         "証明書にも、モノ (thing) のグループにもポリシーがアタッチされていないため、何も許可されません";
-    ATTACH_POLICY: "aws iot attach-policy --policy-name POLICY --target {arn}",
-        "aws iot attach-policy --policy-name POLICY --target {arn} を実行してください";
+    ATTACH_POLICY: "aws iot attach-policy --policy-name POLICY --target {arn}{options}",
+        "aws iot attach-policy --policy-name POLICY --target {arn}{options} を実行してください";
 
     AUTHORIZED: "{action} on {resource}", "{resource} に対する {action} は許可されています";
     NOT_AUTHORIZED: "no policy allows {action} on {resource}", "{resource} に対する {action} を許可するポリシーがありません";

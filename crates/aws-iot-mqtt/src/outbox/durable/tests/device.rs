@@ -6,7 +6,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::oneshot;
 
-use super::super::log::Log;
 use super::super::options::{Commit, DurableOptions};
 use super::super::spool::DiskSpool;
 use super::super::worker::Worker;
@@ -49,14 +48,11 @@ pub(super) fn device_with(
     durable: DurableOptions,
     options: OutboxOptions,
 ) -> std::io::Result<Device> {
-    let outbox = Arc::new(Outbox::new(options, Arc::default(), Arc::default()));
+    let outbox = Arc::new(Outbox::new(options, Arc::default(), Arc::default(), Arc::default()));
     let spool = Arc::new(DiskSpool::new(durable.clone()));
-    let mut log = Log::open(disk.clone(), SEGMENT, None)?;
-    log.begin()?;
     let again = disk.clone();
     let files: Box<dyn Fn() -> Disk> = Box::new(move || again.clone());
-    let mut worker = Worker::new(Arc::clone(&outbox), Arc::clone(&spool), log, files, None, 100);
-    worker.load();
+    let worker = Worker::open(Arc::clone(&outbox), Arc::clone(&spool), files, SEGMENT, None, 100)?;
     assert!(outbox.spool.set(spool.clone()).is_ok());
     let now = Moment { instant: Instant::now(), wall: SystemTime::now() };
     Ok(Device { outbox, spool, worker, answers: BTreeMap::new(), now, next_packet_id: 0 })

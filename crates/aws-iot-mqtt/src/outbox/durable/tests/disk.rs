@@ -49,6 +49,8 @@ struct State {
     name_changes: Vec<NameChange>,
     calls: u64,
     faults: Vec<(u64, Fault)>,
+    /// Why nothing can be written.
+    no_writes: Option<io::ErrorKind>,
     off: bool,
     random: Option<Random>,
     pub(super) bytes_read: u64,
@@ -86,8 +88,15 @@ impl Disk {
         self.state().faults = vec![(u64::MAX, Fault::Error(kind))];
     }
 
+    /// Files can be read and not written: the disk is full, or read-only.
+    pub(super) fn refuse_writes(&self, kind: io::ErrorKind) {
+        self.state().no_writes = Some(kind);
+    }
+
     pub(super) fn repair(&self) {
-        self.state().faults.clear();
+        let mut state = self.state();
+        state.faults.clear();
+        state.no_writes = None;
     }
 
     pub(super) fn calls(&self) -> u64 {
@@ -192,6 +201,12 @@ impl Disk {
         }
     }
 
+    /// The same, for a call that changes something.
+    fn change_call(&self) -> io::Result<MutexGuard<'_, State>> {
+        let state = self.call()?;
+        state.no_writes.map_or(Ok(state), |kind| Err(kind.into()))
+    }
+
     fn fault(&self) -> io::Result<(MutexGuard<'_, State>, Option<Fault>)> {
         let mut state = self.state();
         let call = state.calls;
@@ -246,8 +261,12 @@ impl Files for Disk {
 
     fn open_to_write(&self, name: &str) -> io::Result<usize> {
         let mut state = self.call()?;
-        if let Some(file) = state.names.get(name) {
-            return Ok(*file);
+        match (state.names.get(name), state.no_writes) {
+            (_, Some(kind @ io::ErrorKind::ReadOnlyFilesystem)) => return Err(kind.into()),
+            // A full disk lets files be opened that are there.
+            (Some(file), _) => return Ok(*file),
+            (None, Some(kind)) => return Err(kind.into()),
+            (None, None) => {}
         }
         let file = state.files.len();
         state.files.push(Content::default());
@@ -272,6 +291,9 @@ impl Files for Disk {
 
     fn write_at(&self, file: &usize, offset: u64, bytes: &[u8]) -> io::Result<usize> {
         let (mut state, fault) = self.fault()?;
+        if let Some(kind) = state.no_writes {
+            return Err(kind.into());
+        }
         let count = if fault.is_some() { bytes.len() / 2 } else { bytes.len() };
         if fault.is_some() {
             let next = state.calls;
@@ -287,7 +309,7 @@ impl Files for Disk {
     }
 
     fn truncate(&self, file: &usize, length: u64) -> io::Result<()> {
-        let mut state = self.call()?;
+        let mut state = self.change_call()?;
         let content = &mut state.files[*file];
         content.seen.truncate(length as usize);
         // The bytes behind it may be there again after a power failure.
@@ -325,7 +347,7 @@ impl Files for Disk {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        let mut state = self.call()?;
+        let mut state = self.change_call()?;
         let file = state.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
         state.names.insert(to.to_owned(), file);
         state.name_changes.push(NameChange::Renamed(from.to_owned(), to.to_owned()));
@@ -333,7 +355,7 @@ impl Files for Disk {
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        let mut state = self.call()?;
+        let mut state = self.change_call()?;
         state.names.remove(name).ok_or(io::ErrorKind::NotFound)?;
         state.name_changes.push(NameChange::Removed(name.to_owned()));
         Ok(())

@@ -3,9 +3,9 @@
 use std::io::ErrorKind;
 use std::time::{Duration, SystemTime};
 
+use super::super::group_commit::UNSAVED;
 use super::super::options::{Commit, DurableOptions, WhenDiskFails};
 use super::super::set_aside::{SetAside, SetAsideContent};
-use super::super::worker::UNSAVED;
 use super::device::{Device, LATE, SEGMENT, device, device_with, payload};
 use super::disk::Disk;
 use crate::outbox::state::CLOCK_IS_SET;
@@ -252,6 +252,40 @@ fn a_full_disk_and_a_read_only_one_are_told_and_memory_is_the_users_choice() {
             assert_eq!(device.receipts().0, [2]);
             device.drain();
             device.close();
+        }
+    }
+}
+
+/// What an earlier process has left has no seal: it was killed, or its end is torn.
+#[test]
+fn a_store_on_a_full_or_read_only_disk_starts_in_memory_where_the_user_chose_that() {
+    for kind in [ErrorKind::StorageFull, ErrorKind::ReadOnlyFilesystem] {
+        for torn in [false, true] {
+            let disk = Disk::new(1);
+            let mut before = open(&disk);
+            for number in 1..=60 {
+                before.publish(number).unwrap();
+            }
+            before.step();
+            drop(before);
+            if torn {
+                let last = disk.names().last().unwrap().clone();
+                disk.change(&last, |bytes| bytes.extend_from_slice(&[7; 10]));
+            }
+            disk.refuse_writes(kind);
+            let durable = DurableOptions::new("/outbox");
+            let refused = device_with(&disk, durable.clone(), OutboxOptions::new());
+            assert_eq!(refused.err().map(|error| error.kind()), Some(kind), "torn: {torn}");
+            let durable = durable.when_disk_fails(WhenDiskFails::Memory);
+            let mut device = device_with(&disk, durable, OutboxOptions::new()).expect("it starts");
+            device.publish(100).unwrap();
+            assert_eq!(device.drain(), (1..=60).chain([100]).collect::<Vec<_>>(), "{kind:?}, torn: {torn}");
+            // What became of them is written when that is possible again.
+            disk.repair();
+            device.worker.reopen();
+            device.publish(101).unwrap();
+            device.close();
+            assert_eq!(open(&disk).drain(), [101], "{kind:?}, torn: {torn}");
         }
     }
 }
