@@ -41,7 +41,11 @@ pub(crate) fn run(options: &BenchOptions) -> anyhow::Result<ExitCode> {
             println!("no programs for the device: {error:#}");
         }
     }
-    build(&["--release", "--bins", "-p", "benchmarks", "-p", "se050-sim", "-p", "se050-iot"])?;
+    build(&["--release", "--bins", "-p", "benchmarks", "-p", "se050-sim"])?;
+    // Apart, since the AWS SDK takes minutes.
+    if whole || options.only.iter().any(|part| ["provisioning", "many-devices"].contains(&part.as_str())) {
+        build(&["--release", "-p", "se050-iot"])?;
+    }
     // As it goes to devices: what a program takes in memory is mostly its own code.
     build(&["--profile", "dist", "-p", "benchmarks", "--no-default-features", "--bin", "connect"])?;
     let programs = target().join("release");
