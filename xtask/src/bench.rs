@@ -5,7 +5,8 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context as _, ensure};
 use clap::Args;
 
-use crate::cross::{self, ToolchainOptions, artifacts_directory};
+use crate::cross::{ToolchainOptions, artifacts_directory};
+use crate::image;
 use crate::root::{cargo, root, shown, target};
 use crate::test::{programs, python};
 
@@ -35,19 +36,25 @@ pub(crate) fn run(options: &BenchOptions) -> anyhow::Result<ExitCode> {
     python::install_missing(&["awsiotsdk", "aws-cli", "moto"]);
     let device = artifacts_directory(options.cross.device.device());
     let whole = options.only.is_empty();
-    if whole && !device.join("pubsub").is_file() {
-        // The report says so where it cannot be built here.
-        if let Err(error) = cross::run(&options.cross, false) {
-            println!("no programs for the device: {error:#}");
-        }
+    if whole && let Err(error) = image::build_alone(&options.cross) {
+        // The report says so, too.
+        println!("no programs or no image for the device: {error:#}");
     }
-    build(&["--release", "--bins", "-p", "benchmarks", "-p", "se050-sim", "-p", "se050-iot"])?;
+    build(&["--release", "--bins", "-p", "benchmarks", "-p", "se050-sim"])?;
+    // Apart, since the AWS SDK takes minutes.
+    if whole || options.only.iter().any(|part| ["provisioning", "many-devices"].contains(&part.as_str())) {
+        build(&["--release", "-p", "se050-iot"])?;
+    }
     // As it goes to devices: what a program takes in memory is mostly its own code.
-    build(&["--profile", "dist", "-p", "benchmarks", "--bin", "connect"])?;
+    build(&["--profile", "dist", "-p", "benchmarks", "--no-default-features", "--bin", "connect"])?;
     let programs = target().join("release");
     let mut bench = Command::new(programs.join("benchmarks"));
     bench.current_dir(root()).arg("--programs").arg(&programs).arg("--dist").arg(target().join("dist"));
-    bench.arg("--device").arg(&device).arg("--image").arg(target().join("image"));
+    bench
+        .arg("--device")
+        .arg(&device)
+        .arg("--image")
+        .arg(options.cross.device.device().directory(target(), "image"));
     bench.arg("--python").arg(python::directory().join("bin/python"));
     bench.arg("--rounds").arg(options.rounds.to_string());
     let report = root().join("docs/benchmarks.md");

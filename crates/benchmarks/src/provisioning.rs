@@ -28,7 +28,8 @@ impl From<Used> for Cost {
 pub(crate) fn beside_boto3(programs: &Programs, rounds: usize) -> anyhow::Result<Table> {
     let mut table = Table::new(
         "Provisioning, against moto",
-        "A new moto (an AWS in Python) for each run; seconds of wall clock, with the program's own CPU in brackets. boto3 registers one device \
+        "A new moto (an AWS in Python) for each run; seconds of wall clock, with the program's own CPU in brackets. moto computes one \
+         answer at a time, so that many devices wait for it, whoever registers them. boto3 registers one device \
          after the other, ours several at a time (`--rate 10000`: without its limit of 8 calls a second). The AWS CLI makes the six calls of \
          one device.",
         &["devices", "ours", "boto3", "AWS CLI"],
@@ -58,11 +59,14 @@ pub(crate) fn beside_boto3(programs: &Programs, rounds: usize) -> anyhow::Result
         };
         table.row([devices.to_string(), shown(0), shown(1), shown(2)]);
         let median =
-            |client: usize| Some(Spread::of(runs.get(client)?.iter().map(|used| used.seconds)).median);
-        if let (Some(ours), Some(boto3)) = (median(0), median(1)) {
-            let cli = median(2).map(|cli| format!(", AWS CLI / ours: {} x", Figure(cli / ours)));
-            let ratios = format!("boto3 / ours: {} x{}", Figure(boto3 / ours), cli.unwrap_or_default());
-            table.remark(format!("{devices} devices, wall clock: {ratios}."));
+            |client: usize, of: fn(&Cost) -> f64| Some(Spread::of(runs.get(client)?.iter().map(of)).median);
+        for (client, name) in [(1, "boto3"), (2, "AWS CLI")] {
+            let ratio = |of: fn(&Cost) -> f64| Some(Figure(median(client, of)? / median(0, of)?));
+            if let (Some(wall), Some(cpu)) = (ratio(|used| used.seconds), ratio(|used| used.cpu_seconds)) {
+                table.remark(format!(
+                    "{name} / ours, {devices} at a time: {wall} x the time, {cpu} x the CPU."
+                ));
+            }
         }
     }
     Ok(table)

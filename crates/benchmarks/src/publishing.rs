@@ -118,7 +118,7 @@ pub(crate) fn durable(programs: &Programs, rounds: usize) -> anyhow::Result<Tabl
         &format!(
             "QoS 1, from the first message to an empty outbox. Messages a second; in brackets, CPU for each message in us. Each: a \
              receipt is given when the message is on the disk; those that come meanwhile are written together. Batched: together \
-             with up to 99 others, after 10 ms at most. The disk: {file_system}, where writing 4 KiB and fdatasync take {flush_us} us \
+             with up to 99 others, after 10 ms at most (which fewer in flight than that wait for). The disk: {file_system}, where writing 4 KiB and fdatasync take {flush_us} us \
              (median of {FLUSHES}). No other client here has a durable outbox."
         ),
         &[

@@ -14,7 +14,7 @@ use crate::rounds::{Figure, Spread, in_turn};
 use crate::table::{Table, aim};
 
 /// Clients of each kind at one broker. The delays are drawn by chance, so that a few runs say little.
-const CLIENTS: usize = 8;
+const CLIENTS: usize = 16;
 /// Longer than either client waits between two attempts after these outages.
 const PATIENCE: Duration = Duration::from_secs(60);
 

@@ -30,7 +30,7 @@ pub(crate) use emulator::Emulator;
 pub(crate) use smoke::{Smoke, ThisPc, smoke_chip};
 use toolchain::Toolchain;
 
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(crate) struct ToolchainOptions {
     /// What to build for
     #[arg(long, value_enum, default_value_t = DeviceName::G4)]

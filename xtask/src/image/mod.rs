@@ -58,6 +58,19 @@ pub(crate) fn run(options: &ImageOptions) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The programs, built now, and an image of them alone, which weighs what they weigh.
+pub(crate) fn build_alone(cross: &cross::ToolchainOptions) -> anyhow::Result<()> {
+    let options = ImageOptions {
+        base: None,
+        i2c: "/dev/i2c-1".into(),
+        i2c_group: None,
+        registry: None,
+        check: false,
+        cross: cross.clone(),
+    };
+    make(&options, &cross::build(cross)?).map(drop)
+}
+
 /// For `cargo xtask test --cross`: the image on the emulator's root file system, checked by all there is.
 pub(crate) fn check_on_the_emulator(artifacts: &[Artifact]) -> anyhow::Result<Counts> {
     let options = ImageOptions {

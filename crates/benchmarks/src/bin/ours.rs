@@ -47,7 +47,9 @@ async fn publish(args: &TaskArgs, messages: &Messages, echo: bool) {
     if let Some(directory) = &messages.durable {
         let batched = |messages| Commit::Batched { delay: BATCH_DELAY, messages };
         let commit = messages.batch.map_or(Commit::Each, batched);
-        builder = builder.durable(DurableOptions::new(directory).commit(commit));
+        // Room for all: a receipt comes when the message is stored, so that they come faster than they go.
+        let room = OutboxOptions::new().messages(messages.messages).bytes(1 << 30);
+        builder = builder.outbox(room).durable(DurableOptions::new(directory).commit(commit));
     }
     let client = builder.connect().await.unwrap();
     let mut back = match echo {
