@@ -4,10 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Calls `target` with each seed of that name in `fuzz/corpus`, with pieces of them, and with altered ones: some hundred, or for a
+/// Calls `target` with each seed of that name in `crates/fuzz/corpus`, with pieces of them, and with altered ones: some hundred, or for a
 /// minute where `ABUSE` is set. What made it panic is printed.
 pub fn fuzz(name: &str, target: impl Fn(&[u8])) {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(name);
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(name);
     let mut seeds: Vec<Vec<u8>> = std::fs::read_dir(&directory)
         .unwrap_or_else(|error| panic!("{}: {error}", directory.display()))
         .map(|entry| std::fs::read(entry.unwrap().path()).unwrap())

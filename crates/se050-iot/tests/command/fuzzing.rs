@@ -1,13 +1,13 @@
-//! Whatever is in a file, an argument, or a durable outbox, no parser panics. `fuzz/` has the functions and the seeds.
+//! Whatever is in a file, an argument, or a durable outbox, no parser panics. `crates/fuzz` has the functions and the seeds.
 
 use test_peers::fuzz;
 
 #[allow(unreachable_pub, reason = "public in the fuzz package")]
-#[path = "../../../../fuzz/src/device.rs"]
+#[path = "../../../fuzz/src/device.rs"]
 mod device;
 #[cfg(feature = "provision")]
 #[allow(unreachable_pub, reason = "public in the fuzz package")]
-#[path = "../../../../fuzz/src/operator.rs"]
+#[path = "../../../fuzz/src/operator.rs"]
 mod operator;
 
 #[test]
