@@ -10,7 +10,7 @@ mod directory;
 mod error;
 mod faults;
 mod limits;
-mod policy;
+pub mod policy;
 mod registry;
 mod server;
 mod sim;

@@ -4,6 +4,7 @@
 use std::hint::black_box;
 
 use aws_iot_mqtt::{Client, Filter, OutboxOptions, Publication, QoS, Topic, WhenFull};
+use aws_iot_sim::policy::{Action, Caller, Decision, Policy, decide};
 use criterion::{Criterion, criterion_group, criterion_main};
 use se050_key::Selector;
 
@@ -41,5 +42,28 @@ fn outbox(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(own, names, outbox);
+/// The simulator asks this for each message: a policy with one topic for each of twenty services, the last one asked for.
+fn policy(criterion: &mut Criterion) {
+    let statements: Vec<_> = (0..20)
+        .map(|service| {
+            let resource = format!("arn:aws:iot:ap-northeast-1:123456789012:topic/dt/${{iot:ClientId}}/{service}/*");
+            serde_json::json!({"Effect": "Allow", "Action": ["iot:Publish", "iot:Receive"], "Resource": resource})
+        })
+        .collect();
+    let document = serde_json::json!({"Version": "2012-10-17", "Statement": statements}).to_string();
+    criterion.bench_function("policy: read 20 statements", |bencher| {
+        bencher.iter(|| Policy::parse(black_box(&document)).unwrap());
+    });
+    let policy = Policy::parse(&document).unwrap();
+    let caller = Caller { client_id: "armadillo-0123456789".to_owned(), ..Caller::default() };
+    let topic = "arn:aws:iot:ap-northeast-1:123456789012:topic/dt/armadillo-0123456789/19/state";
+    criterion.bench_function("policy: decide on 20 statements", |bencher| {
+        bencher.iter(|| {
+            let decision = decide([&policy], Action::Publish, black_box(topic), &caller);
+            assert_eq!(decision, Decision::Allowed);
+        });
+    });
+}
+
+criterion_group!(own, names, outbox, policy);
 criterion_main!(own);

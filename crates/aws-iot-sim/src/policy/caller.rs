@@ -4,30 +4,33 @@ use std::collections::BTreeMap;
 
 /// The connection on whose behalf policies are evaluated.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Caller {
+pub struct Caller {
     /// The MQTT client id.
-    pub(crate) client_id: String,
+    pub client_id: String,
     /// The thing that this connection stands for, where the certificate is attached to one.
-    pub(crate) thing: Option<CallerThing>,
+    pub thing: Option<CallerThing>,
     /// The variables of the certificate, by their names in lower case.
-    pub(crate) certificate: BTreeMap<String, String>,
+    pub certificate: BTreeMap<String, String>,
     /// What CONNECT asks for; empty for other actions.
-    pub(crate) connect_attributes: Vec<ConnectAttribute>,
+    pub connect_attributes: Vec<ConnectAttribute>,
     /// The address that the client connects from.
-    pub(crate) source_ip: Option<String>,
+    pub source_ip: Option<String>,
 }
 
 /// The thing behind a connection.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct CallerThing {
-    pub(crate) name: String,
-    pub(crate) type_name: Option<String>,
-    pub(crate) attributes: BTreeMap<String, String>,
+pub struct CallerThing {
+    /// Its name.
+    pub name: String,
+    /// The name of its thing type.
+    pub type_name: Option<String>,
+    /// Its attributes.
+    pub attributes: BTreeMap<String, String>,
 }
 
 /// A feature of CONNECT that a policy may require or deny, in the condition key `iot:ConnectAttributes`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ConnectAttribute {
+pub enum ConnectAttribute {
     /// The session is kept, or an earlier one is wanted.
     PersistentConnect,
     /// There is a will message.

@@ -11,7 +11,7 @@ const VERSION: &str = "2012-10-17";
 
 /// A policy document that has been read.
 #[derive(Debug, Clone)]
-pub(crate) struct Policy {
+pub struct Policy {
     pub(crate) statements: Vec<Statement>,
 }
 
@@ -35,11 +35,14 @@ pub(crate) enum Effect {
 /// Why a text is not a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the policy document is malformed: {0}")]
-pub(crate) struct Malformed(pub(crate) &'static str);
+pub struct Malformed(pub(crate) &'static str);
 
 impl Policy {
     /// Reads a policy document.
-    pub(crate) fn parse(document: &str) -> Result<Self, Malformed> {
+    ///
+    /// # Errors
+    /// It is none, or says what the simulator does not understand.
+    pub fn parse(document: &str) -> Result<Self, Malformed> {
         let document: Value = serde_json::from_str(document).map_err(|_| Malformed("it is not JSON"))?;
         let document = document.as_object().ok_or(Malformed("it is not a JSON object"))?;
         if document.keys().any(|key| !matches!(key.as_str(), "Version" | "Id" | "Statement")) {

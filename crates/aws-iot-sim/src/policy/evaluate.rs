@@ -5,18 +5,24 @@ use super::{Caller, Policy};
 
 /// An action that a device asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Action {
+pub enum Action {
+    /// `iot:Connect`
     Connect,
+    /// `iot:Publish`
     Publish,
+    /// `iot:RetainPublish`
     RetainPublish,
+    /// `iot:Receive`
     Receive,
+    /// `iot:Subscribe`
     Subscribe,
+    /// `iot:AssumeRoleWithCertificate`
     AssumeRoleWithCertificate,
 }
 
 /// What the policies say together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Decision {
+pub enum Decision {
     /// At least one statement allows it, and none denies it.
     Allowed,
     /// No statement allows it.
@@ -39,7 +45,7 @@ impl Action {
     }
 
     /// The type of the resource that the action is granted on (AWS IoT developer guide, "Policy actions").
-    pub(crate) fn resource(self, name: &str) -> String {
+    pub fn resource(self, name: &str) -> String {
         let kind = match self {
             Self::Connect => "client",
             Self::Publish | Self::RetainPublish | Self::Receive => "topic",
@@ -51,7 +57,7 @@ impl Action {
 }
 
 /// Evaluates all policies of a principal for one action on one resource.
-pub(crate) fn decide<'a>(
+pub fn decide<'a>(
     policies: impl IntoIterator<Item = &'a Policy>,
     action: Action,
     resource_arn: &str,

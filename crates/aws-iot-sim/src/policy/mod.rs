@@ -1,4 +1,5 @@
-//! The policy engine: reads a policy document, and decides whether policies allow an action on a resource.
+//! The policy engine: reads a policy document, and decides whether policies allow an action on a resource. Without a simulator
+//! behind it, too.
 
 mod caller;
 mod condition;
@@ -6,9 +7,9 @@ mod document;
 mod evaluate;
 mod pattern;
 
-pub(crate) use caller::{Caller, CallerThing, ConnectAttribute};
-pub(crate) use document::Policy;
-pub(crate) use evaluate::{Action, Decision, decide};
+pub use caller::{Caller, CallerThing, ConnectAttribute};
+pub use document::{Malformed, Policy};
+pub use evaluate::{Action, Decision, decide};
 
 #[cfg(test)]
 mod tests;
