@@ -32,7 +32,8 @@ pub(crate) fn chip_work(programs: &Programs, rounds: usize) -> anyhow::Result<Ta
         "Work of the chip",
         &format!(
             "A program opens the token, reads the certificate from the chip, and connects to mosquitto; with the token open, it connects \
-             once more without a TLS session ticket. Counted by the simulated module, which takes as long as a chip: {} ms for \
+             once more without a TLS session ticket. Counted by the simulated module (the fewest of three runs, since \
+             NXP's module spoils one ECDSA signature in some hundred, which is then made again), which takes as long as a chip: {} ms for \
              opening it, {} ms for an RSA and {} ms for an EC signature (NXP's figures for an SE050C1), {} ms for each APDU (an estimate: 60 \
              bytes each way at 400 kHz). Median of {rounds}, in ms. AWS's SDK asks for two signatures for each connection, each of \
              which is a private-key operation on NXP's module.",
@@ -106,11 +107,18 @@ fn work(programs: &Programs, version: Version, key: &str, rounds: usize) -> anyh
         command.arg("--pkcs11-lib").arg(chip.module()).args(["--key-label", key]);
         command
     };
-    process::run(&mut connect(&chip))?;
-    let first = chip.calls()?;
-    let other = chip.duplicate(&directory.path().join("again"))?;
-    process::run(connect(&other).arg("--twice"))?;
-    let both = other.calls()?;
+    // NXP's module spoils one ECDSA signature in some hundred, which is then made again.
+    let fewest = |arguments: &[&str]| {
+        let runs = (0..3).map(|number| {
+            let copy = chip.duplicate(&directory.path().join(format!("{}-{number}", arguments.len())))?;
+            process::run(connect(&copy).args(arguments))?;
+            Ok(copy.calls()?)
+        });
+        let runs = runs.collect::<anyhow::Result<Vec<Calls>>>()?;
+        runs.into_iter().min_by_key(Calls::apdus).context("nothing was counted")
+    };
+    let (first, both) = (fewest(&[])?, fewest(&["--twice"])?);
+    let other = chip.duplicate(&directory.path().join("timed"))?;
     other.set_latency(Latency::PUBLISHED)?;
     let runs = in_turn(rounds, 1, |_| {
         let output = process::run(connect(&other).arg("--twice"))?.output;

@@ -157,7 +157,9 @@ const FLUSHES: usize = 51;
 
 /// The file system, and how many microseconds it takes to have 4 KiB on stable storage.
 fn disk(directory: &Path) -> anyhow::Result<(String, String)> {
-    let named = process::run(Command::new("stat").args(["-f", "-c", "%T"]).arg(directory))?.output;
+    // A heading, and the name.
+    let named = process::run(Command::new("df").arg("--output=fstype").arg(directory))?.output;
+    let name = named.lines().last().unwrap_or_default().trim().to_owned();
     let mut file = std::fs::File::create(directory.join("flushes"))?;
     let mut times = Vec::new();
     for _ in 0..FLUSHES {
@@ -166,7 +168,7 @@ fn disk(directory: &Path) -> anyhow::Result<(String, String)> {
         file.sync_data()?;
         times.push(begun.elapsed().as_secs_f64() * 1e6);
     }
-    Ok((named.trim().to_owned(), Figure(Spread::of(times.into_iter()).median).to_string()))
+    Ok((name, Figure(Spread::of(times.into_iter()).median).to_string()))
 }
 
 /// One run of a client.

