@@ -27,6 +27,7 @@ mod python;
 mod running;
 mod skip;
 mod softhsm;
+mod template;
 mod tinyproxy;
 
 pub use aws_cli::{AwsCli, aws_cli};
@@ -43,4 +44,5 @@ pub use python::python;
 pub use running::{Lines, Running};
 pub use skip::skip;
 pub use softhsm::{SoftHsm, TOKEN_LABEL, USER_PIN};
+pub use template::PROVISIONING_TEMPLATE;
 pub use tinyproxy::Tinyproxy;

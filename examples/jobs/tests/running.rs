@@ -15,7 +15,7 @@ use aws_iot_sim::AwsIotSim;
 use device_identity::DeviceConfig;
 use se050_sim::Chip;
 use serde_json::{Value, json};
-use test_peers::{Ministack, Running, aws_cli, output_of};
+use test_peers::{Ministack, PROVISIONING_TEMPLATE, Running, aws_cli, output_of};
 
 /// Longest that the service waits for a request.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -93,12 +93,6 @@ fn request(sim: &AwsIotSim, operation: &str, number: usize) -> Value {
 fn a_job_renews_the_certificate_over_the_connection_that_is_there() {
     let sim = AwsIotSim::start().unwrap();
     let Some(cli) = aws_cli(sim.environment()) else { return };
-    let template = json!({"Parameters": {"ThingName": {"Type": "String"}}, "Resources": {
-        "thing": {"Type": "AWS::IoT::Thing", "Properties": {"ThingName": {"Ref": "ThingName"}}},
-        "certificate": {"Type": "AWS::IoT::Certificate",
-                        "Properties": {"CertificateId": {"Ref": "AWS::IoT::Certificate::Id"}, "Status": "Active"}},
-        "policy": {"Type": "AWS::IoT::Policy", "Properties": {"PolicyName": "devices"}}}})
-    .to_string();
     let role = "arn:aws:iam::123456789012:role/provisioning";
     for arguments in [
         &["create-policy", "--policy-name", "devices", "--policy-document", ALLOW_ALL][..],
@@ -108,7 +102,7 @@ fn a_job_renews_the_certificate_over_the_connection_that_is_there() {
             "gateways",
             "--enabled",
             "--template-body",
-            &template,
+            PROVISIONING_TEMPLATE,
             "--provisioning-role-arn",
             role,
         ],

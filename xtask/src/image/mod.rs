@@ -25,13 +25,16 @@ use containerfile::{Base, ROOT_FILE_SYSTEM};
 use description::Description;
 use podman::Podman;
 
+/// The I2C bus that the chip is on, if nothing else is said.
+const I2C: &str = "/dev/i2c-1";
+
 #[derive(Args)]
 pub(crate) struct ImageOptions {
     /// What to build on: an image in an archive (docker or OCI), a tar archive of a root file system, or a directory with one
     #[arg(long, value_name = "TAR|DIR")]
     base: Option<PathBuf>,
     /// The I2C bus that the chip is on
-    #[arg(long, value_name = "NODE", default_value = "/dev/i2c-1")]
+    #[arg(long, value_name = "NODE", default_value = I2C)]
     i2c: String,
     /// The group that may use that node (a number): the container then runs as an ordinary user of that group, not as root
     #[arg(long, value_name = "GID")]
@@ -58,29 +61,22 @@ pub(crate) fn run(options: &ImageOptions) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+impl ImageOptions {
+    /// Those of a command line that names nothing else.
+    fn new(base: Option<PathBuf>, cross: cross::ToolchainOptions) -> Self {
+        Self { base, i2c: I2C.to_owned(), i2c_group: None, registry: None, check: false, cross }
+    }
+}
+
 /// The programs, built now, and an image of them alone, which weighs what they weigh.
 pub(crate) fn build_alone(cross: &cross::ToolchainOptions) -> anyhow::Result<()> {
-    let options = ImageOptions {
-        base: None,
-        i2c: "/dev/i2c-1".into(),
-        i2c_group: None,
-        registry: None,
-        check: false,
-        cross: cross.clone(),
-    };
-    make(&options, &cross::build(cross)?).map(drop)
+    make(&ImageOptions::new(None, cross.clone()), &cross::build(cross)?).map(drop)
 }
 
 /// For `cargo xtask test --cross`: the image on the emulator's root file system, checked by all there is.
 pub(crate) fn check_on_the_emulator(artifacts: &[Artifact]) -> anyhow::Result<Counts> {
-    let options = ImageOptions {
-        base: Some(Emulator::prepare(&ARMADILLO_G4)?.root),
-        i2c: "/dev/i2c-1".into(),
-        i2c_group: None,
-        registry: None,
-        check: true,
-        cross: cross::ToolchainOptions { device: DeviceName::G4, linker: None, no_rustup: true },
-    };
+    let cross = cross::ToolchainOptions { device: DeviceName::G4, linker: None, no_rustup: true };
+    let options = ImageOptions::new(Some(Emulator::prepare(&ARMADILLO_G4)?.root), cross);
     check::run(&make(&options, artifacts)?, artifacts)
 }
 

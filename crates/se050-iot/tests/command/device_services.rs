@@ -12,7 +12,9 @@ use aws_iot_sim::AwsIotSim;
 use rustix::process::{Pid, Signal, kill_process};
 use se050_sim::Chip;
 use serde_json::{Value, json};
-use test_peers::{AwsCli, Lines, Ministack, Pki, Tinyproxy, aws_cli, output_of, program, skip};
+use test_peers::{
+    AwsCli, Lines, Ministack, PROVISIONING_TEMPLATE, Pki, Tinyproxy, aws_cli, output_of, program, skip,
+};
 
 use crate::support::{Operator, text};
 
@@ -475,12 +477,6 @@ fn a_device_claims_a_certificate_for_the_key_in_its_chip_and_renews_it() {
         "us-east-1",
     ]);
     bench.aws(&["iot", "create-policy", "--policy-name", "devices", "--policy-document", &devices]);
-    let template = json!({"Parameters": {"ThingName": {"Type": "String"}}, "Resources": {
-        "thing": {"Type": "AWS::IoT::Thing", "Properties": {"ThingName": {"Ref": "ThingName"}}},
-        "certificate": {"Type": "AWS::IoT::Certificate",
-                        "Properties": {"CertificateId": {"Ref": "AWS::IoT::Certificate::Id"}, "Status": "Active"}},
-        "policy": {"Type": "AWS::IoT::Policy", "Properties": {"PolicyName": "devices"}}}})
-    .to_string();
     let role = "arn:aws:iam::123456789012:role/provisioning";
     let create = [
         "iot",
@@ -489,7 +485,7 @@ fn a_device_claims_a_certificate_for_the_key_in_its_chip_and_renews_it() {
         "gateways",
         "--enabled",
         "--template-body",
-        &template,
+        PROVISIONING_TEMPLATE,
     ];
     bench.aws(&[&create[..], &["--provisioning-role-arn", role]].concat());
 
