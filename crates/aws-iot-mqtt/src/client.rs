@@ -315,7 +315,11 @@ impl Client {
         tokio::select! {
             biased;
             answer = answered => answer,
-            _ = timed_out => Err(Error::OperationTimeout { what, after: timeout }),
+            fired = timed_out => match fired {
+                Ok(_) => Err(Error::OperationTimeout { what, after: timeout }),
+                // Dropped: the session has ended before, which is the reason then.
+                Err(_) => self.ended().await,
+            },
         }
     }
 

@@ -1,8 +1,10 @@
 //! When the client tries again, when it gives up, and what it says.
 
 use std::error::Error as _;
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use aws_iot_mqtt::DisconnectReason::Normal;
@@ -57,6 +59,27 @@ fn a_client_that_is_not_to_try_again_ends_with_the_reason_of_the_first_attempt()
         assert_eq!(why.to_string(), error.to_string());
         assert_eq!(client.statistics().failed_attempts, 1);
         assert!(matches!(block_on(client.closed()), Err(Error::CertificateRefused { .. })));
+    }
+}
+
+/// The time limit of a call ends with the session, too, and must not be taken for one that has passed.
+#[test]
+fn calls_made_while_the_client_ends_fail_with_the_reason_of_its_end() {
+    let cloud = Cloud::new(ALLOW_ALL);
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    for _ in 0..40 {
+        let builder = lasting(nobody, "device-1", cloud.tls()).reconnect(Reconnect::never());
+        let client = builder.start().unwrap();
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    for _ in 0..10 {
+                        let error = block_on(client.subscribe("t", QoS::AtLeastOnce)).map(drop).unwrap_err();
+                        assert!(matches!(error, Error::Unreachable { .. }), "{error:?}");
+                    }
+                });
+            }
+        });
     }
 }
 
