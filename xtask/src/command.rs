@@ -1,7 +1,7 @@
 //! Running other people's programs: what they print is shown only when they fail.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, bail};
 
@@ -23,6 +23,12 @@ pub(crate) fn run_shown(command: &mut Command) -> anyhow::Result<()> {
         bail!("{} ended with {status}; what it says is above", name_of(command));
     }
     Ok(())
+}
+
+/// Runs a program that says itself what is wrong, and returns its success as ours.
+pub(crate) fn exit_code_of(command: &mut Command) -> anyhow::Result<ExitCode> {
+    let status = command.status().with_context(|| format!("{} does not start", name_of(command)))?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// The first of these programs that is installed.

@@ -12,6 +12,7 @@ mod completions;
 mod cross;
 mod debian;
 mod demo;
+mod files;
 mod image;
 mod root;
 mod step;

@@ -8,9 +8,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::build;
 use super::device::Device;
-use super::elf::{Elf, Role};
+use super::elf::{Elf, LIBRARY, Role};
 use super::toolchain::Toolchain;
 use crate::command::output_of;
+use crate::files::{make_directory, read, write};
 use crate::root::{shown, target};
 
 /// The most that a stripped program may take, in bytes; an example that is not named here may take as much as `se050-iot`.
@@ -32,30 +33,31 @@ pub(crate) fn artifacts_directory(device: &Device) -> PathBuf {
 /// Builds, checks, strips and lists everything.
 pub(crate) fn make(toolchain: &Toolchain, which: build::Programs) -> anyhow::Result<Vec<Artifact>> {
     let directory = artifacts_directory(toolchain.device);
-    fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    make_directory(&directory)?;
     let mut artifacts = Vec::new();
     for package in build::packages(which)? {
-        for (built, name) in build::build(toolchain, &package)? {
-            check(&built, Role::Program, toolchain)?;
+        for (built, name) in build::build(toolchain, package)? {
+            check(&built, Role::Program, toolchain.device)?;
             let file = strip(toolchain, &built, &directory.join(&name))?;
-            check(&file, Role::Program, toolchain)?;
+            check(&file, Role::Program, toolchain.device)?;
             artifacts.push(Artifact { name, file });
         }
     }
-    println!(
-        "== {}: loader {}, nothing needed but {}",
-        shown(&directory),
-        toolchain.device.loader,
-        toolchain.compiler.libraries.join(", ")
-    );
+    println!("== {}: loader {}, nothing needed but {LIBRARY}", shown(&directory), toolchain.device.loader);
     let mut sums = String::new();
-    for artifact in &artifacts {
-        let (size, sum) = measure(artifact)?;
-        sums.push_str(&format!("{sum}  {}\n", artifact.name));
-        println!("{:>9} bytes of {:>9}  {sum}  {}", size, budget(&artifact.name), artifact.name);
+    for Artifact { name, file } in &artifacts {
+        let bytes = read(file)?;
+        let (size, sum) = (bytes.len(), sha256(&bytes));
+        let budget = BUDGET.iter().find(|(program, _)| program == name).map_or(OTHERS, |(_, bytes)| *bytes);
+        ensure!(
+            size as u64 <= budget,
+            "{} has {size} bytes, its budget is {budget}: see what has come in (cargo tree, cargo bloat)",
+            file.display(),
+        );
+        sums.push_str(&format!("{sum}  {name}\n"));
+        println!("{size:>9} bytes of {budget:>9}  {sum}  {name}");
     }
-    let list = directory.join("SHA256SUMS");
-    fs::write(&list, sums).with_context(|| format!("cannot write {}", list.display()))?;
+    write(&directory.join("SHA256SUMS"), sums)?;
     if which == build::Programs::All {
         // Not where the tests have just built this PC's programs: it puts se050-iot without the operator's half in their place.
         crate::completions::make(&directory.join("share"))?;
@@ -64,10 +66,9 @@ pub(crate) fn make(toolchain: &Toolchain, which: build::Programs) -> anyhow::Res
 }
 
 /// Fails if the file could not run on the device, or could not load a module there.
-pub(crate) fn check(file: &Path, role: Role, toolchain: &Toolchain) -> anyhow::Result<()> {
-    let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let elf = Elf::read(&bytes).with_context(|| file.display().to_string())?;
-    let faults = elf.faults(role, toolchain.device, toolchain.compiler.libraries);
+pub(crate) fn check(file: &Path, role: Role, device: &Device) -> anyhow::Result<()> {
+    let elf = Elf::read(&read(file)?).with_context(|| file.display().to_string())?;
+    let faults = elf.faults(role, device);
     if !faults.is_empty() {
         bail!("{} would not work on the device: {}\n({elf:?})", file.display(), faults.join("; "));
     }
@@ -86,23 +87,6 @@ fn strip(toolchain: &Toolchain, built: &Path, stripped: &Path) -> anyhow::Result
     output_of(objcopy()?.arg("--strip-all").arg(built).arg(&partial))?;
     fs::rename(&partial, stripped).with_context(|| format!("cannot write {}", stripped.display()))?;
     Ok(stripped.to_owned())
-}
-
-fn measure(artifact: &Artifact) -> anyhow::Result<(usize, String)> {
-    let bytes =
-        fs::read(&artifact.file).with_context(|| format!("cannot read {}", artifact.file.display()))?;
-    let budget = budget(&artifact.name);
-    ensure!(
-        bytes.len() as u64 <= budget,
-        "{} has {} bytes, its budget is {budget}: see what has come in (cargo tree, cargo bloat)",
-        artifact.file.display(),
-        bytes.len()
-    );
-    Ok((bytes.len(), sha256(&bytes)))
-}
-
-fn budget(name: &str) -> u64 {
-    BUDGET.iter().find(|(program, _)| *program == name).map_or(OTHERS, |(_, bytes)| *bytes)
 }
 
 /// The SHA-256 in hexadecimal digits.

@@ -1,63 +1,60 @@
-//! What the image says about itself.
+//! What goes into the image, and what it says about itself.
 
 use std::process::Command;
 
-use serde_json::{Value, json};
-
 use crate::command::output_of;
+use crate::cross::{Artifact, Device};
 use crate::root::root;
 
 /// An ordinary user; a number is enough, no entry in /etc/passwd is needed.
 const USER: u32 = 10001;
 
+pub(super) const NAME: &str = "se050-iot";
+pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(super) const LICENSE: &str = env!("CARGO_PKG_LICENSE");
 pub(super) const ENTRYPOINT: &str = "/usr/bin/se050-iot";
 /// Where the persistent volume belongs.
 pub(super) const DATA: &str = "/data";
 
-pub(super) struct Description {
-    pub(super) name: &'static str,
-    pub(super) version: &'static str,
+#[derive(Clone)]
+pub(super) struct Description<'a> {
+    pub(super) artifacts: &'a [Artifact],
+    /// What the image is for.
+    pub(super) device: &'static Device,
     /// Where the image is pushed to and pulled from; `None`: it is carried in an archive.
     pub(super) registry: Option<String>,
     /// `USER:GROUP`, or `None` for root.
     pub(super) user: Option<String>,
-    revision: Option<String>,
 }
 
-impl Description {
-    pub(super) fn new(i2c_group: Option<u32>, registry: Option<&str>) -> Self {
-        Self {
-            name: "se050-iot",
-            version: env!("CARGO_PKG_VERSION"),
-            registry: registry.map(str::to_owned),
-            user: i2c_group.map(|group| format!("{USER}:{group}")),
-            revision: revision(),
-        }
+impl<'a> Description<'a> {
+    pub(super) fn new(
+        artifacts: &'a [Artifact],
+        device: &'static Device,
+        i2c_group: Option<u32>,
+        registry: Option<String>,
+    ) -> Self {
+        Self { artifacts, device, registry, user: i2c_group.map(|group| format!("{USER}:{group}")) }
     }
 
     /// The name under which the image is loaded.
     pub(super) fn reference(&self) -> String {
-        format!("{}/{}:{}", self.registry.as_deref().unwrap_or("localhost"), self.name, self.version)
-    }
-
-    /// The name of the archive that the image is carried in.
-    pub(super) fn archive(&self) -> String {
-        format!("{}-{}.tar", self.name, self.version)
+        format!("{}/{NAME}:{VERSION}", self.registry.as_deref().unwrap_or("localhost"))
     }
 
     /// The labels, by the names that the OCI specification gives (annotations.md).
-    pub(super) fn labels(&self) -> Value {
-        let mut labels = json!({
-            "org.opencontainers.image.title": self.name,
-            "org.opencontainers.image.description":
-                "AWS IoT Core with the private key in an NXP EdgeLock SE050",
-            "org.opencontainers.image.version": self.version,
-            "org.opencontainers.image.licenses": env!("CARGO_PKG_LICENSE"),
-        });
-        if let (Some(revision), Some(labels)) = (&self.revision, labels.as_object_mut()) {
-            labels.insert("org.opencontainers.image.revision".into(), revision.as_str().into());
-        }
+    pub(super) fn labels(&self) -> String {
+        let mut labels = vec![
+            ("title", NAME.to_owned()),
+            ("description", "AWS IoT Core with the private key in an NXP EdgeLock SE050".to_owned()),
+            ("version", VERSION.to_owned()),
+            ("licenses", LICENSE.to_owned()),
+        ];
+        labels.extend(revision().map(|revision| ("revision", revision)));
         labels
+            .iter()
+            .map(|(name, text)| format!("LABEL org.opencontainers.image.{name}={text:?}\n"))
+            .collect()
     }
 }
 

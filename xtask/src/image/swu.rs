@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, ensure};
 
-use super::description::Description;
+use super::description::VERSION;
 use crate::command::output_of;
 
 /// The board that the SWU is for; SWUpdate refuses one for another.
@@ -20,11 +20,8 @@ swdesc_files() { tar -cf extra-os.tar -C "$2" .; echo extra-os.tar; }
 . ./se050-iot.desc
 "#;
 
-/// Programs that this needs: each with its Debian package.
-pub(super) const NEEDED: [&str; 3] = ["swupdate", "cpio", "openssl"];
-
 /// `directory` is what `cargo xtask image` has written.
-pub(super) fn check(directory: &Path, description: &Description) -> anyhow::Result<()> {
+pub(super) fn check(directory: &Path, archive: &Path) -> anyhow::Result<()> {
     let place = tempfile::tempdir()?;
     let at = |name: &str| place.path().join(name);
     let run = |program: &str, arguments: &[&str]| {
@@ -33,9 +30,10 @@ pub(super) fn check(directory: &Path, description: &Description) -> anyhow::Resu
     run("cp", &["-a", &format!("{}/.", directory.display()), "."])?;
     let listed = run("sh", &["-c", STAND_IN]).context("se050-iot.desc")?;
     let files: Vec<&str> = listed.lines().collect();
-    ensure!(files == [&*description.archive(), "extra-os.tar"], "the description asks for {files:?}");
-    let version = format!("version={}", description.version);
+    let archive = archive.file_name().unwrap_or_default().to_string_lossy();
+    ensure!(files == [&*archive, "extra-os.tar"], "the description asks for {files:?}");
     let options = fs::read_to_string(at("options"))?;
+    let version = format!("version={VERSION}");
     ensure!(options.lines().any(|option| option == version), "the description's options are {options}");
     let mut entries = Vec::new();
     for file in &files {
@@ -46,14 +44,11 @@ pub(super) fn check(directory: &Path, description: &Description) -> anyhow::Resu
             path.display()
         ));
     }
-    fs::write(
-        at("sw-description"),
-        format!(
-            "software = {{ version = \"{}\"; hardware-compatibility: [ \"1.0\" ]; files: ( {} ); }}\n",
-            description.version,
-            entries.join(", ")
-        ),
-    )?;
+    let description = format!(
+        "software = {{ version = \"{VERSION}\"; hardware-compatibility: [ \"1.0\" ]; files: ( {} ); }}\n",
+        entries.join(", ")
+    );
+    fs::write(at("sw-description"), description)?;
     let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "key.pem"];
     let certificate =
         ["-out", "certificate.pem", "-subj", "/CN=test", "-addext", "extendedKeyUsage=emailProtection"];

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -46,19 +46,13 @@ impl Counts {
         }
     }
 
-    pub(crate) fn all_well(&self) -> bool {
-        self.failed == 0 && !self.cargo_failed
-    }
-
-    pub(crate) fn print_skips(&self) {
+    /// Prints what was skipped and `3 passed, 0 failed, 1 skipped`, and says whether all is well.
+    pub(crate) fn conclude(&self) -> ExitCode {
         for skip in &self.skips {
             println!("skipped: {skip}");
         }
-    }
-
-    /// `3 passed, 0 failed, 1 skipped`
-    pub(crate) fn line(&self) -> String {
-        format!("{} passed, {} failed, {} skipped", self.passed, self.failed, self.skips.len())
+        println!("{} passed, {} failed, {} skipped", self.passed, self.failed, self.skips.len());
+        if self.failed == 0 && !self.cargo_failed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 }
 

@@ -8,7 +8,7 @@ use anyhow::{Context as _, anyhow};
 use clap::Args;
 
 use crate::command::run_shown;
-use crate::cross::{self, Smoke, ThisPc};
+use crate::cross::{self, Programs, Smoke};
 use crate::image;
 use crate::root::{self, cargo, targets};
 
@@ -77,7 +77,8 @@ pub(crate) fn run(options: &TestOptions) -> anyhow::Result<ExitCode> {
     let mut counts = counted(tests(&UNIT_TESTS, options.fast))?;
     if !options.fast {
         println!("== what the other tests need");
-        if let Err(error) = programs::install_missing() {
+        let of_the_image = if options.cross { image::NEEDED.as_slice() } else { &[] };
+        if let Err(error) = programs::install_missing(&[programs::NEEDED, of_the_image].concat()) {
             eprintln!("\n{error:#}");
             return Ok(ExitCode::from(CANNOT_INSTALL));
         }
@@ -106,10 +107,8 @@ pub(crate) fn run(options: &TestOptions) -> anyhow::Result<ExitCode> {
             }
         }
     }
-    counts.print_skips();
     println!("{:.0} s in all", started.elapsed().as_secs_f32());
-    println!("{}", counts.line());
-    Ok(if counts.all_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(counts.conclude())
 }
 
 /// What computes: it runs beside the tests, which mostly wait, and gives way to them. The device's programs come with it, or why not.
@@ -120,15 +119,15 @@ fn beside(options: &TestOptions) -> anyhow::Result<(Counts, Option<anyhow::Resul
     counts.check("docs", || run_shown(&mut documentation()?));
     let examples = Tests { name: "documentation".into(), command: tests(&EXAMPLES, options.fast) };
     counts.add(side_by_side(vec![examples], 1)?);
-    let device = options.cross.then(|| cross::build_for_emulator(&options.options, ThisPc::BuiltByTests));
+    let device = options.cross.then(|| cross::build_for_emulator(&options.options, Programs::OfTheDevice));
     Ok((counts, device))
 }
 
-fn on_the_emulator(mut device: Smoke) -> anyhow::Result<Counts> {
+fn on_the_emulator(device: Smoke) -> anyhow::Result<Counts> {
     let mut counts = device.run()?;
-    let tests = device.take_tests();
+    let Smoke { artifacts, tests, .. } = device;
     thread::scope(|scope| {
-        let image = scope.spawn(|| image::check_on_the_emulator(&device.artifacts));
+        let image = scope.spawn(|| image::check_on_the_emulator(&artifacts));
         counts.add(side_by_side(tests, AT_ONCE)?);
         counts.add(image.join().map_err(|_| anyhow!("the thread that checks the image has panicked"))??);
         Ok(counts)
