@@ -46,6 +46,7 @@ pub(crate) fn run(options: &ToolchainOptions, smoke: bool) -> anyhow::Result<Exi
         let smoke = build_for_emulator(options, Programs::All)?;
         let mut counts = smoke.run().context("running the device's programs")?;
         counts.add(side_by_side(smoke.tests, AT_ONCE)?);
+        counts.print_skips();
         code = counts.conclude();
     } else {
         artifacts::make(&prepare(options)?, Programs::All).context("building for the device")?;

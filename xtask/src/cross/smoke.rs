@@ -186,7 +186,8 @@ fn tests_for_the_device(
     command.args(["--config", "profile.dev.opt-level=1"]);
     command.args(tested);
     let runner = emulator.runner();
-    let mut tests = test_programs(&mut command, &runner)?;
+    let mut tests: Vec<Tests> =
+        test_programs(&mut command, &runner)?.into_iter().map(|(_, tests)| tests).collect();
     for tests in &mut tests {
         // For a test that starts its own program once more: this PC's kernel cannot.
         tests.command.env("TEST_RUNNER", runner.join("\n"));

@@ -55,7 +55,9 @@ pub(crate) fn run(options: &ImageOptions) -> anyhow::Result<ExitCode> {
     let made = make(options, &artifacts)?;
     if options.check {
         programs::install_missing(&NEEDED)?;
-        return Ok(check::run(&made)?.conclude());
+        let counts = check::run(&made)?;
+        counts.print_skips();
+        return Ok(counts.conclude());
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -63,7 +63,8 @@ pub(crate) fn install(pins: &Path, venv: &Path) -> anyhow::Result<()> {
             .context("Python with venv is needed (Debian: package python3-venv)")?;
     }
     let mut pip = Command::new(venv.join("bin/pip"));
-    pip.args(["install", "--quiet", "--disable-pip-version-check", "--retries", "5"]);
+    // Most of a program is never imported; what is, Python compiles then.
+    pip.args(["install", "--quiet", "--disable-pip-version-check", "--no-compile", "--retries", "5"]);
     pip.args(["--require-hashes", "--only-binary", ":all:", "-r"]).arg(pins);
     run_shown(&mut pip).context("it needs PyPI, or a mirror of it that pip knows")?;
     fs::write(&installed, text).with_context(|| format!("cannot write {}", installed.display()))
