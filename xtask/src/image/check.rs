@@ -17,12 +17,13 @@ use crate::files::{make_directory, read};
 use crate::test::Counts;
 
 /// Programs for these checks, each with its Debian package.
-pub(crate) const NEEDED: [(&str, &str); 5] = [
+pub(crate) const NEEDED: [(&str, &str); 6] = [
     ("podman", "podman"),
     ("skopeo", "skopeo"),
     ("swupdate", "swupdate"),
     ("cpio", "cpio"),
     ("openssl", "openssl"),
+    ("qemu-aarch64-static", "qemu-user-static"),
 ];
 /// Where NXP's module lies on a device: the default of our programs.
 const MODULE: &str = "usr/lib/plug-and-trust/libsss_pkcs11.so";
