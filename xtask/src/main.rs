@@ -15,7 +15,6 @@ mod demo;
 mod files;
 mod image;
 mod root;
-mod step;
 mod test;
 
 /// The project's own commands.

@@ -8,12 +8,11 @@ use std::process::Command;
 use anyhow::Context as _;
 
 use super::device::{Device, workshop};
-use crate::command::installed;
+use crate::command::{Step, installed};
 use crate::debian;
 use crate::demo::typed;
 use crate::files::empty_directory;
 use crate::root::shown;
-use crate::step::Step;
 
 /// Its musl (1.2.3) is older than zig's: what runs on it runs on the newer ones, too.
 const SUITE: &str = "bookworm";

@@ -10,7 +10,6 @@ use crate::root::shown;
 use crate::test::{AT_ONCE, side_by_side};
 
 mod artifacts;
-mod build;
 mod device;
 mod elf;
 mod emulator;
@@ -20,8 +19,7 @@ mod standard_library;
 mod toolchain;
 mod zig;
 
-pub(crate) use artifacts::{Artifact, artifacts_directory, sha256};
-pub(crate) use build::{Programs, packages};
+pub(crate) use artifacts::{Artifact, Programs, artifacts_directory, packages, sha256};
 use device::workshop;
 pub(crate) use device::{ARMADILLO_G4, Device, DeviceName};
 pub(crate) use emulator::Emulator;

@@ -7,17 +7,16 @@ use std::process::Command;
 
 use anyhow::{Context as _, ensure};
 
-use super::artifacts::{Artifact, check};
-use super::build::{self, Programs};
+use super::artifacts::{Artifact, OPERATOR, Programs, check, simulated_module};
 use super::device::Device;
 use super::elf::Role;
 use super::emulator::Emulator;
 use super::toolchain::Toolchain;
 use super::workshop;
+use crate::command::Step;
 use crate::demo::{self, Chip, Cloud, KEY_LABEL, build_programs, typed};
 use crate::files::empty_directory;
 use crate::root::{shown, target};
-use crate::step::Step;
 use crate::test::{Counts, Tests, test_programs};
 
 const THING: &str = "emulated-device";
@@ -59,7 +58,7 @@ impl Smoke {
         which: Programs,
     ) -> anyhow::Result<Self> {
         let emulator = Emulator::prepare(toolchain.device)?;
-        let module = build::simulated_module(toolchain)?;
+        let module = simulated_module(toolchain)?;
         check(&module, Role::Module, toolchain.device)?;
         let mut tests = tests_for_the_device(toolchain, &emulator, &TESTED)?;
         let mut programs = target().join("debug");
@@ -83,7 +82,7 @@ impl Smoke {
             self.chip_to_cloud()
         });
         let up = "up: from the simulated chip to the first message, with the operator's half";
-        if self.artifacts.iter().any(|artifact| artifact.name == build::OPERATOR) {
+        if self.artifacts.iter().any(|artifact| artifact.name == OPERATOR) {
             counts.check(up, || self.up());
         } else {
             counts.skips.push(format!(
@@ -132,7 +131,7 @@ impl Smoke {
         let cloud = Cloud::start(&self.programs, &self.directory.join("aws-up"))?;
         let config = self.directory.join("device.toml");
         for (run, expected) in [("first", "+ thing"), ("second", "Nothing was changed")] {
-            let output = demo::up(self.device(build::OPERATOR)?, THING, &config, &chip.module(), &cloud)?;
+            let output = demo::up(self.device(OPERATOR)?, THING, &config, &chip.module(), &cloud)?;
             ensure!(
                 output.contains(expected) && output.contains("sent and received"),
                 "the {run} `up` did not say {expected:?} and that the message came back; aws-iot-sim's log is {}",

@@ -8,11 +8,10 @@ use anyhow::{Context as _, bail, ensure};
 
 use super::device::{Device, workshop};
 use super::rustc::{Rustc, has_standard_library};
-use crate::command::{installed, output_of};
+use crate::command::{Step, installed, output_of};
 use crate::debian;
 use crate::files::{empty_directory, make_directory};
 use crate::root::cargo;
-use crate::step::Step;
 
 /// Names the sources: a directory `library`, or a tar archive of one.
 const SOURCES: &str = "XTASK_RUST_SRC";

@@ -2,7 +2,7 @@
 
 use anyhow::ensure;
 
-use super::description::{DATA, Description, NAME, VERSION};
+use super::containerfile::{DATA, Description, NAME, VERSION};
 
 /// Where the container's data lies on the device.
 const VOLUME: &str = "/var/app/volumes/se050-iot";

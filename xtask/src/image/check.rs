@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
-use super::description::{DATA, Description, ENTRYPOINT, VERSION};
+use super::containerfile::{DATA, Description, ENTRYPOINT, VERSION};
 use super::podman::Podman;
 use super::{Made, abos, build, containerfile, swu};
 use crate::command::{installed, output_of};

@@ -16,14 +16,12 @@ use crate::test::{Counts, programs};
 mod abos;
 mod check;
 mod containerfile;
-mod description;
-mod mkswu;
 mod podman;
 mod sbom;
 mod swu;
 
 pub(crate) use check::NEEDED;
-use description::{Description, NAME, VERSION};
+use containerfile::{Description, NAME, VERSION};
 use podman::Podman;
 
 /// The I2C bus that the chip is on, if nothing else is said.
@@ -107,7 +105,7 @@ fn make<'a>(options: &ImageOptions, artifacts: &'a [Artifact]) -> anyhow::Result
     println!("{:>9} bytes  {sum}  {}  ({reference})", bytes.len(), shown(&archive));
     let configuration = abos::configuration(&description, &options.i2c)?;
     write(&directory.join("se050-iot.conf"), &configuration)?;
-    mkswu::write_all(&directory, &description, &archive, &configuration)?;
+    swu::write_descriptions(&directory, &description, &archive, &configuration)?;
     write(
         &archive.with_extension("cdx.json"),
         &sbom::document(&description).context("the bill of materials")?,

@@ -9,7 +9,7 @@ use std::fs;
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
-use super::description::{Description, LICENSE, NAME, VERSION};
+use super::containerfile::{Description, LICENSE, NAME, VERSION};
 use crate::command::output_of;
 use crate::cross::{self, Device};
 use crate::files::read;
