@@ -97,6 +97,11 @@ impl Exchange {
         self.late.get(topic).copied().unwrap_or_default()
     }
 
+    /// The answer to a request of an earlier process on that topic may still come.
+    pub(crate) fn expect_late_answer(&mut self, topic: &str) {
+        *self.late.entry(topic.to_owned()).or_default() += 1;
+    }
+
     /// There are no further requests on that topic.
     pub(crate) fn forget_late_answers(&mut self, topic: &str) {
         self.late.remove(topic);

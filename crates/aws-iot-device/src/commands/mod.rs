@@ -103,6 +103,8 @@ impl Commands {
         for (execution, entry) in self.journal.unreported() {
             let (result, sent_before) = match entry {
                 Entry::Begun => {
+                    // To IN_PROGRESS.
+                    self.exchange.expect_late_answer(&self.topic(&execution));
                     let reason = "the program ended while the command was under way";
                     (CommandResult::failed("INTERRUPTED", reason), false)
                 }

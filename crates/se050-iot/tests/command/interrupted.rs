@@ -23,7 +23,7 @@ const CALLS: usize = 11;
 const LOOKED_AT: usize = 3;
 
 /// How long a call may take in the runs whose answer never comes, in seconds: a loaded machine shall not look like a fault.
-const PATIENCE: &str = "2";
+const PATIENCE: &str = "5";
 
 /// A control plane, and how the command reaches it.
 struct Core {
@@ -140,7 +140,7 @@ fn a_passing_fault_is_overcome_within_the_run() {
         through.write("device.json", Device::new().bundle("1"));
         let thing = format!("{fault:?}");
         let arguments =
-            ["provision", "--certificate", "device.json", "--thing-name", &thing, "--call-timeout", "3"];
+            ["provision", "--certificate", "device.json", "--thing-name", &thing, "--call-timeout", PATIENCE];
         let output = through.command(&arguments).env("AWS_MAX_ATTEMPTS", "2").output().unwrap();
         assert!(output.status.success(), "{fault:?}: {}", text(&output.stderr));
         assert!(proxy.calls() > 4, "{fault:?}");
