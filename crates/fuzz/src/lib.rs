@@ -8,6 +8,8 @@ mod device;
 mod operator;
 
 #[cfg(fuzzing)]
+pub use aws_iot_device::fuzzing::answers;
+#[cfg(fuzzing)]
 pub use aws_iot_mqtt::fuzzing::{packets, records};
 pub use device::{bundle, certificate, configuration, names, store, topics};
 #[cfg(feature = "operator")]
