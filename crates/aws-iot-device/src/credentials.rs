@@ -236,13 +236,15 @@ fn read(action: String, status: StatusCode, body: &[u8]) -> Result<Credentials, 
     Err(Error::CredentialsRefused { action, status: status.as_u16(), message })
 }
 
-/// Both kinds of answer. No error repeats the body.
+/// Both kinds of answer.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn fuzz(body: &[u8]) {
     if let Ok(credentials) = read("ask".to_owned(), StatusCode::OK, body) {
         let _ = (credentials.outlives(RENEW_BEFORE), credentials.to_process_json());
     }
-    let _ = read("ask".to_owned(), StatusCode::FORBIDDEN, body).map_err(|error| error.to_string());
+    if let Err(error) = read("ask".to_owned(), StatusCode::FORBIDDEN, body) {
+        assert!(!error.to_string().contains(char::is_control), "{error:?}");
+    }
 }
 
 async fn fetch(

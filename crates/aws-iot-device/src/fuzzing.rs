@@ -18,7 +18,7 @@ pub fn answers(bytes: &[u8]) {
                 for rejected in [commands::rejected, jobs::rejected, provisioning::rejected, shadow::rejected]
                 {
                     let error = rejected("ask".to_owned(), &value);
-                    let _ = (error.is_transient(), error.to_string());
+                    assert!(!error.to_string().contains(char::is_control), "{error:?}");
                 }
             }
         }
