@@ -1,17 +1,21 @@
 //! The application's and the session's end of the store: a mailbox for the thread that writes.
 
 use std::mem::take;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
+
+use tracing::{dispatcher, warn};
 
 use super::super::entry::{Answer, Entry};
 use super::super::store::{Key, Offer, Spool};
-use super::super::{OutboxOptions, WhenFull};
-use super::log::Depth;
+use super::super::{Outbox, OutboxOptions, WhenFull};
+use super::files::{Directory, Lock, make_directory, volatile};
 use super::message::encode;
-use super::options::{DurableOptions, WhenDiskFails};
-use super::record::HEADER;
-use crate::Error;
+use super::record::{Depth, HEADER};
+use super::worker::Worker;
+use super::{DurableOptions, WhenDiskFails, failed};
+use crate::{Cause, Error};
 
 /// Most bytes that wait for the disk: a disk that does not keep up must not fill the memory.
 const WAITING_BYTES: u64 = 4 * 1024 * 1024;
@@ -54,6 +58,36 @@ pub(super) struct Accepted {
     pub(super) body: Vec<u8>,
     pub(super) payload: usize,
     pub(super) answer: Option<Answer<()>>,
+}
+
+/// Opens the store, loads the first messages, and starts the thread that writes. `receive_maximum`: how many messages may
+/// be unacknowledged at most.
+pub(crate) fn open(
+    outbox: &Arc<Outbox>,
+    options: &DurableOptions,
+    receive_maximum: u16,
+) -> Result<(), Error> {
+    let directory = &options.directory;
+    let failed = |error| failed(directory, "be opened", error);
+    make_directory(directory).map_err(failed)?;
+    if let Some(why) = volatile(directory) {
+        warn!(directory = %directory.display(), why, "the durable outbox is probably not durable");
+    }
+    let lock = Lock::take(directory)?;
+    let place = directory.clone();
+    let files = move || Directory(place.clone());
+    let spool = Arc::new(DiskSpool::new(options.clone()));
+    let segment_bytes = options.segment_bytes(outbox.options.bytes);
+    let (outbox_too, spool_too) = (Arc::clone(outbox), Arc::clone(&spool));
+    let mut worker = Worker::open(outbox_too, spool_too, files, segment_bytes, Some(lock), receive_maximum)
+        .map_err(failed)?;
+    let log = dispatcher::get_default(Clone::clone);
+    thread::Builder::new()
+        .name("aws-iot-outbox".to_owned())
+        .spawn(move || dispatcher::with_default(&log, || worker.run()))
+        .map_err(|error| Error::Start { source: Cause::new(error) })?;
+    let _ = outbox.spool.set(spool);
+    Ok(())
 }
 
 impl DiskSpool {
@@ -117,10 +151,7 @@ impl Mail {
     }
 
     fn depth(&self) -> Depth {
-        Depth {
-            messages: self.waiting.messages + self.taken.messages + self.stored.messages,
-            bytes: self.waiting.bytes + self.taken.bytes + self.stored.bytes,
-        }
+        self.waiting + self.taken + self.stored
     }
 }
 
@@ -147,8 +178,7 @@ impl Spool for DiskSpool {
         if !fits || !keeps_up {
             return Ok(Offer::NoRoom(entry));
         }
-        mail.waiting.messages += 1;
-        mail.waiting.bytes += length;
+        mail.waiting.add_message(length);
         mail.accepted.push(Accepted { body, payload: entry.payload.len(), answer: entry.answer });
         drop(mail);
         self.arrived.notify_one();
@@ -182,7 +212,7 @@ impl Spool for DiskSpool {
     fn wait_until_closed(&self) {
         let waited = self.ended.wait_timeout_while(self.mail(), CLOSING_TIME, |mail| !mail.has_ended);
         if waited.unwrap_or_else(PoisonError::into_inner).1.timed_out() {
-            tracing::warn!(
+            warn!(
                 directory = %self.options.directory.display(),
                 "the disk did not take the last messages within {} s", CLOSING_TIME.as_secs()
             );

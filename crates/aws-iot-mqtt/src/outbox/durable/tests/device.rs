@@ -6,9 +6,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::oneshot;
 
-use super::super::options::{Commit, DurableOptions};
 use super::super::spool::DiskSpool;
 use super::super::worker::Worker;
+use super::super::{Commit, DurableOptions};
 use super::disk::Disk;
 use crate::clock::Moment;
 use crate::outbox::{Entry, Key, Outbox, OutboxOptions, Sending};
