@@ -38,13 +38,16 @@ pub(super) enum Kind {
     SetAsideBytes = 5,
 }
 
+const KINDS: [Kind; 5] =
+    [Kind::Message, Kind::Progress, Kind::Seal, Kind::SetAsideMessage, Kind::SetAsideBytes];
+
 /// A record's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Header {
-    pub(super) kind: Kind,
-    pub(super) body: u32,
+    kind: Kind,
+    body: u32,
     body_crc: u32,
-    pub(super) key: u64,
+    key: u64,
 }
 
 /// How many messages, and the bytes of their records.
@@ -99,14 +102,8 @@ impl Header {
         if crc.try_get_u32_le().ok()? != header_crc(id, offset, checked) {
             return None;
         }
-        let kind = match fields.try_get_u8().ok()? {
-            1 => Kind::Message,
-            2 => Kind::Progress,
-            3 => Kind::Seal,
-            4 => Kind::SetAsideMessage,
-            5 => Kind::SetAsideBytes,
-            _ => return None,
-        };
+        let number = fields.try_get_u8().ok()?;
+        let kind = KINDS.into_iter().find(|kind| *kind as u8 == number)?;
         fields.advance(3);
         let (body, body_crc) = (fields.try_get_u32_le().ok()?, fields.try_get_u32_le().ok()?);
         Some(Self { kind, body, body_crc, key: fields.try_get_u64_le().ok()? })

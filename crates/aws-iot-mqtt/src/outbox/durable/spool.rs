@@ -78,9 +78,8 @@ pub(crate) fn open(
     let files = move || Directory(place.clone());
     let spool = Arc::new(DiskSpool::new(options.clone()));
     let segment_bytes = options.segment_bytes(outbox.options.bytes);
-    let (outbox_too, spool_too) = (Arc::clone(outbox), Arc::clone(&spool));
-    let mut worker = Worker::open(outbox_too, spool_too, files, segment_bytes, Some(lock), receive_maximum)
-        .map_err(failed)?;
+    let mut worker =
+        Worker::open(outbox, &spool, files, segment_bytes, Some(lock), receive_maximum).map_err(failed)?;
     let log = dispatcher::get_default(Clone::clone);
     thread::Builder::new()
         .name("aws-iot-outbox".to_owned())

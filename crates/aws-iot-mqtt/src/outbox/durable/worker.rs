@@ -55,8 +55,8 @@ struct Failure {
 impl<F: Files, M: Fn() -> F> Worker<F, M> {
     /// Opens the store, and loads the first messages. `receive_maximum`: how many messages may be unacknowledged at most.
     pub(super) fn open(
-        outbox: Arc<Outbox>,
-        spool: Arc<DiskSpool>,
+        outbox: &Arc<Outbox>,
+        spool: &Arc<DiskSpool>,
         files: M,
         segment_bytes: u64,
         lock: Option<Lock>,
@@ -70,9 +70,9 @@ impl<F: Files, M: Fn() -> F> Worker<F, M> {
         let Depth { messages, bytes } = log.live;
         info!(directory = %spool.options.directory.display(), messages, bytes, "the durable outbox is open");
         let mut worker = Self {
-            outbox,
+            outbox: Arc::clone(outbox),
             commit: GroupCommit::new(spool.options.commit),
-            spool,
+            spool: Arc::clone(spool),
             totals_before: log.progress.totals,
             log,
             files,
@@ -175,12 +175,8 @@ impl<F: Files, M: Fn() -> F> Worker<F, M> {
 
     /// Opens the store again, and reads it again.
     pub(super) fn reopen(&mut self) {
-        let opened =
-            Log::open((self.files)(), self.log.segment_bytes, Some(&self.log)).and_then(|mut log| {
-                log.begin()?;
-                Ok(log)
-            });
-        match opened {
+        let opened = Log::open((self.files)(), self.log.segment_bytes, Some(&self.log));
+        match opened.and_then(|mut log| log.begin().map(|()| log)) {
             Ok(log) => {
                 self.log = log;
                 self.failure = None;
