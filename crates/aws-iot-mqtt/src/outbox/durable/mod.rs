@@ -34,10 +34,6 @@ pub use self::set_aside::{SetAsideContent, SetAsideItem};
 pub(crate) use self::spool::open;
 use crate::{Cause, Error};
 
-/// Bytes of a segment. A segment is the smallest piece of disk that is given back.
-const LARGEST_SEGMENT: u64 = 4 * 1024 * 1024;
-const SMALLEST_SEGMENT: u64 = 64 * 1024;
-
 /// A durable outbox: QoS 1 messages wait on a disk, and survive a restart and a power failure.
 ///
 /// How many messages and bytes it takes at most, how old they may become, and what happens when it is full is in
@@ -92,11 +88,6 @@ impl DurableOptions {
     pub fn when_disk_fails(mut self, choice: WhenDiskFails) -> Self {
         self.when_disk_fails = choice;
         self
-    }
-
-    /// A store of at most `bytes` gives disk back in pieces that are small beside it.
-    fn segment_bytes(&self, bytes: usize) -> u64 {
-        (bytes as u64 / 8).clamp(SMALLEST_SEGMENT, LARGEST_SEGMENT)
     }
 }
 
