@@ -95,7 +95,8 @@ impl ChipSession {
         };
         for label in orders {
             let found = match self.search(object, &template(class_of(object.class), Some(&label), None)) {
-                Err(Fault::Ckr { source, .. }) if source.may_mean_no_such_object() => continue,
+                // Some versions of NXP's module say in this way that there is no such object.
+                Err(Fault::Ckr { source, .. }) if source.is("C_FindObjects", CKR_FUNCTION_FAILED) => continue,
                 found => found?,
             };
             // Some versions leave garbage in the upper half of a handle.

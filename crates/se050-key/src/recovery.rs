@@ -11,7 +11,7 @@ use crate::opening::Opening;
 use crate::outage::{Look, MOST_FAILURES, Outage, SignOfLife, Step};
 use crate::selector::Target;
 use crate::session::{ChipSession, Fault, Handles};
-use crate::watchdog::Watchdog;
+use crate::worker::Watchdog;
 use crate::{CallError, Error, Scheme, TokenBuilder, TokenInfo};
 
 /// How long a request waits for an opening that is due soon. Otherwise the caller would only fail and ask again.

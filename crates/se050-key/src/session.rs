@@ -8,7 +8,7 @@ use cryptoki_sys::{CK_ATTRIBUTE_TYPE, CK_OBJECT_HANDLE, CKA_ALWAYS_AUTHENTICATE}
 
 use crate::raw::RawSession;
 use crate::selector::Target;
-use crate::watchdog::Watchdog;
+use crate::worker::Watchdog;
 use crate::{CallError, ObjectType, Pin, Scheme, Selector, TokenInfo};
 
 /// After a call that took longer than this to fail, the chip is probed before the next call.
