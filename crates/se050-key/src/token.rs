@@ -10,7 +10,7 @@ use cryptoki_sys::{CK_FLAGS, CK_TOKEN_INFO, CKA_VALUE, CKF_LOGIN_REQUIRED, CKF_R
 use crate::selector::Target;
 use crate::session::{ChipSession, Fault};
 use crate::worker::Worker;
-use crate::{Certificate, Error, Key, ObjectId, ObjectType, PublicKey, Selector, TokenBuilder};
+use crate::{ByteOrder, Certificate, Error, Key, ObjectId, ObjectType, PublicKey, Selector, TokenBuilder};
 
 /// Where the maker's plug-and-trust package puts NXP's PKCS#11 module, on an Armadillo.
 pub const NXP_MODULE: &str = "/usr/lib/plug-and-trust/libsss_pkcs11.so";
@@ -241,16 +241,6 @@ pub struct TokenInfo {
     pub(crate) flags: CK_FLAGS,
 }
 
-/// The byte order in which NXP's module writes an object id into a label.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ByteOrder {
-    /// `sss:100100F0` for 0xF0000110: NXP's module 4.0 to 4.3.
-    LittleEndian,
-    /// `sss:F0000110` for 0xF0000110: up to 3.3, and from 4.4 on.
-    BigEndian,
-}
-
 impl TokenInfo {
     pub(crate) fn new(module: &Path, slot_id: c_ulong, info: &CK_TOKEN_INFO) -> Self {
         let label = text(&info.label);
@@ -288,15 +278,6 @@ impl TokenInfo {
     /// Whether a C_OpenSession that fails takes one of the module's three sessions for good: NXP's module from 4.0 on.
     pub(crate) fn leaks_sessions(&self) -> bool {
         self.is_se050 && self.firmware_version >= (4, 0)
-    }
-}
-
-impl fmt::Display for ByteOrder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::LittleEndian => "lowest byte first (sss:100100F0)",
-            Self::BigEndian => "highest byte first (sss:F0000110)",
-        })
     }
 }
 
