@@ -4,7 +4,7 @@ use cryptoki_sys::*;
 
 use super::cost::Cost;
 use super::quirks::{Enumeration, IdInSearch};
-use super::{Answer, Bus, attributes, certificate, label};
+use super::{Answer, Bus, attributes, label};
 use crate::Version;
 use crate::chip::Object;
 
@@ -192,7 +192,9 @@ fn is(object: Option<&Object>, class: CK_OBJECT_CLASS, version: Version) -> bool
         Some(Object::Rsa(_) | Object::Ec(_)) => {
             class == CKO_PRIVATE_KEY || (class == CKO_PUBLIC_KEY && version.finds_public_keys())
         }
-        Some(Object::Binary(content)) => class == CKO_CERTIFICATE && certificate::subject(content).is_some(),
+        Some(Object::Binary(content)) => {
+            class == CKO_CERTIFICATE && attributes::certificate_subject(content).is_some()
+        }
     }
 }
 
