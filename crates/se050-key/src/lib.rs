@@ -31,7 +31,7 @@ mod worker;
 pub use call_error::CallError;
 pub use certificate::{Certificate, CertificateTime, StoredCertificate};
 pub use error::{Error, RESTART_EXIT_STATUS};
-pub use key::Key;
+pub use key::{Key, LONGEST_COMMON_NAME};
 pub use lock::{ChipLock, Holder};
 pub use module::ModuleFile;
 pub use object_id::{ByteOrder, FactoryKey, ObjectId};
