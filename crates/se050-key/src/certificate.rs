@@ -62,6 +62,7 @@ impl Certificate {
         let not_x509 = |_| wrong("what it holds is something else (PKCS#7, PKCS#12?), or damaged");
         let parsed = CertificateInner::<Raw>::from_der(&der).map_err(not_x509)?;
         let tbs = parsed.tbs_certificate();
+        let time = |time: Time| CertificateTime(time.to_date_time());
         let public_key = PublicKey::from_spki(tbs.subject_public_key_info().clone())
             .map_err(|reason| Error::UnsupportedKey { object: object.to_owned(), reason })?;
         Ok(Self {
@@ -69,7 +70,7 @@ impl Certificate {
             issuer: tbs.issuer().to_string(),
             issuer_der: tbs.issuer().to_der().map_err(not_x509)?,
             serial: hex(tbs.serial_number().as_bytes()),
-            validity: (tbs.validity().not_before.into(), tbs.validity().not_after.into()),
+            validity: (time(tbs.validity().not_before), time(tbs.validity().not_after)),
             public_key,
             intermediates: all.collect(),
             der,
@@ -178,15 +179,6 @@ impl CertificateTime {
 impl fmt::Display for CertificateTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-impl From<Time> for CertificateTime {
-    fn from(time: Time) -> Self {
-        Self(match time {
-            Time::UtcTime(time) => time.to_date_time(),
-            Time::GeneralTime(time) => time.to_date_time(),
-        })
     }
 }
 

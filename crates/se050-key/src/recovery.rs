@@ -62,7 +62,7 @@ impl Recovery {
 
     /// When to look for the chip, where it does not answer.
     pub(crate) fn next_look(&self) -> Option<Instant> {
-        self.outage.as_ref().filter(|_| !self.restart_needed).map(Outage::next_look)
+        self.outage.as_ref().filter(|_| !self.restart_needed).map(|outage| outage.next_look)
     }
 
     /// Looks for the chip between two requests, so that the next one finds it ready.
@@ -153,7 +153,7 @@ impl Recovery {
         let begun = Instant::now();
         loop {
             let Some(outage) = &mut self.outage else { return Ok(()) };
-            if outage.next_look() > Instant::now() {
+            if outage.next_look > Instant::now() {
                 return Err(self.unreachable(None));
             }
             let bus = self.opening.sign_of_life();
@@ -186,7 +186,7 @@ impl Recovery {
                     return Err(self.needs_restart(None));
                 }
                 Step::WaitUntil(end) if end <= begun + PATIENCE => {
-                    std::thread::sleep(outage.next_look().saturating_duration_since(Instant::now()));
+                    std::thread::sleep(outage.next_look.saturating_duration_since(Instant::now()));
                 }
                 Step::WaitUntil(_) => return Err(self.unreachable(None)),
             }
@@ -277,8 +277,12 @@ impl Recovery {
     fn unreachable(&self, source: Option<CallError>) -> Error {
         let (now, openings) = (Instant::now(), self.opening.openings());
         let failed_before = openings.filter(|openings| openings.left() < MOST_FAILURES);
-        let since =
-            self.outage.as_ref().map(Outage::since).or_else(|| failed_before?.last_failure).unwrap_or(now);
+        let since = self
+            .outage
+            .as_ref()
+            .map(|outage| outage.since)
+            .or_else(|| failed_before?.last_failure)
+            .unwrap_or(now);
         Error::ChipUnreachable {
             token: self.token().label.clone(),
             silent_for: now.saturating_duration_since(since),

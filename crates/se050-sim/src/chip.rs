@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 pub use calls::Calls;
-pub(crate) use calls::Counter;
+pub(crate) use calls::{Counter, OVERLAP, SIGNATURE};
 pub use fault::Fault;
 pub(crate) use settings::Settings;
 pub use settings::{Latency, ShortEcdsa, Version};

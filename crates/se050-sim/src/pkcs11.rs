@@ -21,7 +21,7 @@ use std::sync::{LazyLock, Mutex, PoisonError, TryLockError};
 
 use cryptoki_sys::*;
 
-use crate::chip::{Chip, Counter};
+use crate::chip::{Chip, Counter, OVERLAP};
 use crate::module::{Answer, Module};
 
 /// The functions, and the only symbol that the module exports: where a client begins.
@@ -53,7 +53,7 @@ fn call(function: &str, body: impl FnOnce(&mut Module) -> Answer<()>) -> CK_RV {
     let answer = catch_unwind(AssertUnwindSafe(|| {
         let counter = COUNTER.as_ref();
         counter.inspect(|counter| {
-            counter.call(function);
+            counter.count(function);
             // Who loads a module need not be who uses it.
             if function != "C_GetFunctionList" && !KNOWN.replace(true) {
                 // Not Rust's thread id: its thread-local data would outlive an unloaded module.
@@ -64,7 +64,7 @@ fn call(function: &str, body: impl FnOnce(&mut Module) -> Answer<()>) -> CK_RV {
         let mut module = MODULE.try_lock().unwrap_or_else(|taken| match taken {
             TryLockError::Poisoned(module) => module.into_inner(),
             TryLockError::WouldBlock => {
-                counter.inspect(|counter| counter.overlap());
+                counter.inspect(|counter| counter.count(OVERLAP));
                 MODULE.lock().unwrap_or_else(PoisonError::into_inner)
             }
         });

@@ -12,9 +12,9 @@ use std::process;
 use crate::Error;
 
 /// The line for one use of a private key.
-const SIGNATURE: &str = "signature";
+pub(crate) const SIGNATURE: &str = "signature";
 /// The line for a call that came while another one ran.
-const OVERLAP: &str = "overlap";
+pub(crate) const OVERLAP: &str = "overlap";
 /// These lines go on with a number.
 const APDUS: &str = "apdus";
 const NVM_OBJECTS: &str = "nvm-objects";
@@ -105,16 +105,9 @@ impl Counter {
         file.map(Self).map_err(Error::file("write", path))
     }
 
-    pub(crate) fn call(&self, function: &str) {
-        self.write(function);
-    }
-
-    pub(crate) fn signature(&self) {
-        self.write(SIGNATURE);
-    }
-
-    pub(crate) fn overlap(&self) {
-        self.write(OVERLAP);
+    /// A call of that C function, [`SIGNATURE`] or [`OVERLAP`].
+    pub(crate) fn count(&self, name: &str) {
+        self.write(name);
     }
 
     pub(crate) fn thread(&self, id: i32) {
@@ -146,8 +139,8 @@ mod tests {
                     // A file each, as processes have.
                     let counter = Counter::open(&path).unwrap();
                     for _ in 0..500 {
-                        counter.call("C_Sign");
-                        counter.signature();
+                        counter.count("C_Sign");
+                        counter.count(SIGNATURE);
                         counter.cost(7, 0);
                     }
                 });

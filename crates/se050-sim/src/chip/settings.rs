@@ -90,17 +90,20 @@ impl ShortEcdsa {
 
 /// A version of NXP's `libsss_pkcs11.so`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
 #[non_exhaustive]
 pub enum Version {
     /// 3.3, of 2021: big-endian labels, session handles that are heap pointers.
+    #[serde(rename = "3.3")]
     V3_3,
     /// 4.2, the default: what an Armadillo has. Little-endian labels, slow PSS.
     #[default]
+    #[serde(rename = "4.2")]
     V4_2,
     /// 4.3: little-endian labels, no mechanism that hashes, an enumeration that hardly works.
+    #[serde(rename = "4.3")]
     V4_3,
     /// 4.7: big-endian labels and ids, sessions that do not wedge.
+    #[serde(rename = "4.7")]
     V4_7,
 }
 
@@ -133,20 +136,6 @@ impl FromStr for Version {
     fn from_str(text: &str) -> Result<Self, Error> {
         let found = Self::ALL.into_iter().find(|version| version.to_string() == text);
         found.ok_or_else(|| Error::UnknownVersion(text.to_owned()))
-    }
-}
-
-impl TryFrom<String> for Version {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self, Error> {
-        text.parse()
-    }
-}
-
-impl From<Version> for String {
-    fn from(version: Version) -> Self {
-        version.to_string()
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::cost::Cost;
 use super::process;
-use crate::chip::{Chip, Counter, Object, Settings, Store};
+use crate::chip::{Chip, Counter, Object, SIGNATURE, Settings, Store};
 use crate::{Error, Latency, Version};
 use fault::Progress;
 
@@ -77,7 +77,7 @@ impl Bus {
     /// The chip uses a private key; `takes` is how long.
     pub(super) fn use_private_key(&self, takes: fn(Latency) -> Duration) {
         if let Some(counter) = &self.counter {
-            counter.signature();
+            counter.count(SIGNATURE);
         }
         sleep(takes(self.settings().unwrap_or_default().latency));
     }
