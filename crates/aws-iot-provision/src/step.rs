@@ -1,19 +1,14 @@
 //! One change in an AWS account, or one thing that is as it should be: a line of a plan. It describes itself here, and
 //! runs itself in `run.rs`; there is no third place that knows it.
 
-mod run;
-
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use run::Run;
-
-use crate::certificate::CertificateId;
 use crate::device::{Attachment, Status};
-use crate::name::{PolicyName, ThingName};
+use crate::name::{CertificateId, PolicyName, ThingName};
 
 /// One line of a plan, named after the call of AWS IoT's API that does it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,14 +7,13 @@ use std::time::Duration;
 use aws_sdk_iot::operation::register_certificate_without_ca::RegisterCertificateWithoutCAError as RegisterError;
 use aws_sdk_iot::types::{AttributePayload, CertificateStatus, ThingPrincipalType};
 
-use super::{Kind, Step};
-use crate::calls::unless_missing;
-use crate::calls::{ANY_RESOURCE, NOT_FOUND, Provisioner, on, on_certificate, on_policy, on_thing, part};
-use crate::certificate::CertificateId;
+use crate::call::{ANY_RESOURCE, NOT_FOUND, on, on_certificate, on_policy, on_thing, part, unless_missing};
 use crate::device::Attachment;
 use crate::error::Error;
-use crate::name::ThingName;
+use crate::name::{CertificateId, ThingName};
 use crate::policy::same_document;
+use crate::provisioner::Provisioner;
+use crate::step::{Kind, Step};
 
 /// Ours, in milliseconds: half a minute in all. What was made a moment ago may not be found yet, and what was detached may
 /// still count as attached ("This call is asynchronous": AWS IoT API reference, DetachThingPrincipal; DetachPolicy: up to
@@ -36,19 +35,70 @@ pub(crate) struct Run<'a> {
     pub(crate) registered_as: Option<(CertificateId, CertificateId)>,
 }
 
+impl Step {
+    /// Whether the error passes once AWS has taken notice of an earlier call.
+    fn passes(&self, error: &Error) -> bool {
+        match self {
+            Self::AttachThingPrincipal { again: true, .. } => matches!(error, Error::Refused(_)),
+            Self::AddThingToThingGroup { .. }
+            | Self::UpdateCertificate { .. }
+            | Self::AttachPolicy { .. }
+            | Self::AttachThingPrincipal { .. } => error.is(NOT_FOUND),
+            Self::DeleteCertificate { .. } | Self::DeletePolicy { .. } => error.is(DELETE_CONFLICT),
+            Self::DeleteThing { .. } => error.is(STILL_ATTACHED),
+            _ => false,
+        }
+    }
+
+    /// What comes of it where that error did not pass.
+    fn not_passed(&self, error: Error) -> Result<Self, Error> {
+        let Self::DeletePolicy { policy } = self else { return Err(error) };
+        let note = "AWS still counts what was detached from it, run this again in five minutes";
+        Ok(Self::keep(Kind::Policy, policy, note))
+    }
+
+    /// Whether it is done where AWS does not find what it is about.
+    fn takes_away(&self) -> bool {
+        matches!(
+            self,
+            // AWS's model knows no ResourceNotFoundException here, some servers do.
+            Self::DetachPolicy { .. }
+                | Self::DetachThingPrincipal { .. }
+                | Self::DeleteCertificate { .. }
+                | Self::DeleteThing { .. }
+                | Self::DeletePolicyVersion { .. }
+                | Self::DeletePolicy { .. }
+        )
+    }
+}
+
 impl Run<'_> {
     /// Does one step, and tells what came of it.
     pub(crate) async fn step(&mut self, step: &Step) -> Result<Step, Error> {
+        for pause in PAUSES.into_iter().map(Some).chain([None]) {
+            // On the heap: the SDK's futures would make this one larger than a thread's stack.
+            let ended = Box::pin(self.once(step)).await;
+            match (ended, pause) {
+                (Err(error), _) if step.takes_away() && error.is(NOT_FOUND) => break,
+                (Err(error), Some(pause)) if step.passes(&error) => {
+                    tokio::time::sleep(Duration::from_millis(pause)).await;
+                }
+                (Err(error), None) if step.passes(&error) => return step.not_passed(error),
+                (ended, _) => return ended,
+            }
+        }
+        Ok(step.clone())
+    }
+
+    async fn once(&mut self, step: &Step) -> Result<Step, Error> {
         let aws = self.aws;
         let client = &aws.client;
         match step {
             Step::CreateThing { thing, thing_type, attributes } => {
-                let sent = client
-                    .create_thing()
-                    .thing_name(thing.as_str())
-                    .set_thing_type_name(thing_type.clone())
-                    .attribute_payload(payload(attributes, false));
-                let sent = aws.call(on_thing("iot:CreateThing", thing), sent.send()).await;
+                let sent = client.create_thing().thing_name(thing.as_str());
+                let sent = sent.set_thing_type_name(thing_type.clone());
+                let sent = sent.attribute_payload(payload(attributes, false)).send();
+                let sent = aws.call(on_thing("iot:CreateThing", thing), sent).await;
                 let arn = part("iot:CreateThing", "thingArn", changed(EXISTS, sent)?.thing_arn)?;
                 aws.check_account(&arn).await?;
             }
@@ -58,16 +108,14 @@ impl Run<'_> {
                 aws.call(on_thing("iot:UpdateThing", thing), sent).await?;
             }
             Step::AddThingToThingGroup { thing, group } => {
-                let request =
-                    client.add_thing_to_thing_group().thing_name(thing.as_str()).thing_group_name(group);
                 let subject = format!("thing {thing} and thing group {group}");
-                let call = || on("iot:AddThingToThingGroup", &subject, format_args!("thinggroup/{group}"));
-                settled(NOT_FOUND, || aws.call(call(), request.clone().send())).await?;
+                let call = on("iot:AddThingToThingGroup", subject, format_args!("thinggroup/{group}"));
+                let sent = client.add_thing_to_thing_group().thing_name(thing.as_str());
+                aws.call(call, sent.thing_group_name(group).send()).await?;
             }
             Step::CreatePolicy { policy, document } => {
-                let sent =
-                    client.create_policy().policy_name(policy.as_str()).policy_document(document).send();
-                match aws.call(on_policy("iot:CreatePolicy", policy), sent).await {
+                let sent = client.create_policy().policy_name(policy.as_str()).policy_document(document);
+                match aws.call(on_policy("iot:CreatePolicy", policy), sent.send()).await {
                     // By a device that is registered at the same time, or the answer to our own call was lost.
                     Err(error) if error.is(EXISTS) => match aws.get_policy(policy).await? {
                         Some(found) if same_document(&found, document) => {
@@ -75,7 +123,7 @@ impl Run<'_> {
                         }
                         _ => return Err(error.into_changed()),
                     },
-                    sent => sent.map(drop)?,
+                    sent => drop(sent?),
                 }
             }
             Step::RegisterCertificateWithoutCA { certificate, pem } => {
@@ -83,72 +131,55 @@ impl Run<'_> {
             }
             Step::UpdateCertificate { certificate, status } => {
                 let id = self.id_of(certificate);
-                let status = CertificateStatus::from(status.as_str());
-                let request = client.update_certificate().certificate_id(id.as_str()).new_status(status);
-                let call = || on_certificate("iot:UpdateCertificate", id);
-                settled(NOT_FOUND, || aws.call(call(), request.clone().send())).await?;
+                let sent = client.update_certificate().certificate_id(id.as_str());
+                let sent = sent.new_status(CertificateStatus::from(status.as_str())).send();
+                aws.call(on_certificate("iot:UpdateCertificate", id), sent).await?;
             }
             Step::AttachPolicy { policy, certificate } => {
                 let (arn, subject) = self.policy_on(policy, certificate).await?;
-                let request = client.attach_policy().policy_name(policy).target(&arn);
-                let call = || on("iot:AttachPolicy", &subject, &arn);
-                settled(NOT_FOUND, || aws.call(call(), request.clone().send())).await?;
+                let sent = client.attach_policy().policy_name(policy).target(&arn).send();
+                aws.call(on("iot:AttachPolicy", subject, arn), sent).await?;
             }
-            // AWS's model knows no ResourceNotFoundException here, some servers do.
             Step::DetachPolicy { policy, certificate } => {
                 let (arn, subject) = self.policy_on(policy, certificate).await?;
                 let sent = client.detach_policy().policy_name(policy).target(&arn).send();
-                unless_missing(aws.call(on("iot:DetachPolicy", &subject, &arn), sent).await)?;
+                aws.call(on("iot:DetachPolicy", subject, arn), sent).await?;
             }
             Step::AttachThingPrincipal { thing, certificate, attachment, again } => {
                 let id = self.id_of(certificate);
-                if *again {
-                    self.attach_otherwise(thing, id, *attachment).await?;
-                } else {
-                    settled(NOT_FOUND, || self.attach(thing, id, *attachment)).await?;
+                match again {
+                    true => self.attach_otherwise(thing, id, *attachment).await?,
+                    false => self.attach(thing, id, *attachment).await?,
                 }
             }
             Step::DetachThingPrincipal { thing, certificate } => self.detach(thing, certificate).await?,
             Step::DeleteCertificate { certificate } => {
-                let request = client.delete_certificate().certificate_id(certificate.as_str());
-                let call = || on_certificate("iot:DeleteCertificate", certificate);
-                unless_missing(settled(DELETE_CONFLICT, || aws.call(call(), request.clone().send())).await)?;
+                let sent = client.delete_certificate().certificate_id(certificate.as_str()).send();
+                aws.call(on_certificate("iot:DeleteCertificate", certificate), sent).await?;
             }
             Step::DeleteThing { thing } => {
-                let request = client.delete_thing().thing_name(thing.as_str());
-                let call = || on_thing("iot:DeleteThing", thing);
-                unless_missing(settled(STILL_ATTACHED, || aws.call(call(), request.clone().send())).await)?;
+                let sent = client.delete_thing().thing_name(thing.as_str()).send();
+                aws.call(on_thing("iot:DeleteThing", thing), sent).await?;
             }
             Step::CreatePolicyVersion { policy, document, .. } => {
-                let sent = client
-                    .create_policy_version()
-                    .policy_name(policy.as_str())
-                    .policy_document(document)
-                    .set_as_default(true)
-                    .send();
+                let sent = client.create_policy_version().policy_name(policy.as_str());
+                let sent = sent.policy_document(document).set_as_default(true).send();
                 let sent = aws.call(on_policy("iot:CreatePolicyVersion", policy), sent).await;
                 changed("VersionsLimitExceededException", sent)?;
             }
             Step::DeletePolicyVersion { policy, version } => {
-                let sent =
-                    client.delete_policy_version().policy_name(policy.as_str()).policy_version_id(version);
-                let call = on_policy("iot:DeletePolicyVersion", policy);
-                unless_missing(aws.call(call, sent.send()).await)?;
+                let sent = client.delete_policy_version().policy_name(policy.as_str());
+                let sent = sent.policy_version_id(version).send();
+                aws.call(on_policy("iot:DeletePolicyVersion", policy), sent).await?;
             }
             Step::DeletePolicy { policy } => {
-                for pause in pauses() {
-                    let sent = client.delete_policy().policy_name(policy.as_str()).send();
-                    match unless_missing(aws.call(on_policy("iot:DeletePolicy", policy), sent).await) {
-                        Err(error) if error.is(DELETE_CONFLICT) => {}
-                        sent => return sent.map(|_| step.clone()),
-                    }
-                    if !aws.targets_of(policy).await?.is_empty() {
+                let sent = client.delete_policy().policy_name(policy.as_str()).send();
+                match aws.call(on_policy("iot:DeletePolicy", policy), sent).await {
+                    Err(error) if error.is(DELETE_CONFLICT) && !aws.targets_of(policy).await?.is_empty() => {
                         return Ok(Step::keep(Kind::Policy, policy, "another device still has it"));
                     }
-                    tokio::time::sleep(pause).await;
+                    sent => drop(sent?),
                 }
-                let note = "AWS still counts what was detached from it, run this again in five minutes";
-                return Ok(Step::keep(Kind::Policy, policy, note));
             }
             Step::Keep { .. } => {}
         }
@@ -211,7 +242,7 @@ impl Run<'_> {
         let arn = self.aws.certificate_arn(id).await?;
         let call = on("iot:DetachThingPrincipal", format_args!("certificate {id} on thing {thing}"), &arn);
         let request = self.aws.client.detach_thing_principal().thing_name(thing.as_str()).principal(arn);
-        unless_missing(self.aws.call(call, request.send()).await).map(drop)
+        self.aws.call(call, request.send()).await.map(drop)
     }
 
     /// AWS's documentation does not say whether an attachment can be changed as it is. It is tried first, so that a device
@@ -225,41 +256,16 @@ impl Run<'_> {
         match self.attach(thing, id, how).await {
             Ok(()) => {
                 let things = self.aws.things_of(id).await?;
-                let own = things.iter().find(|found| found.name == thing.as_str());
-                if own.is_some_and(|found| found.attachment == Some(how)) {
+                if things.contains(&(thing.as_str().to_owned(), Some(how))) {
                     return Ok(());
                 }
             }
             Err(Error::Refused(_)) => {}
             Err(error) => return Err(error),
         }
-        self.detach(thing, id).await?;
-        for pause in pauses() {
-            match self.attach(thing, id, how).await {
-                Err(Error::Refused(_)) => tokio::time::sleep(pause).await,
-                other => return other,
-            }
-        }
+        unless_missing(self.detach(thing, id).await)?;
         self.attach(thing, id, how).await
     }
-}
-
-fn pauses() -> impl Iterator<Item = Duration> {
-    PAUSES.into_iter().map(Duration::from_millis)
-}
-
-/// Makes the call, and again as long as AWS answers with the error that passes once it has taken notice of an earlier call.
-async fn settled<T, F>(code: &str, call: impl Fn() -> F) -> Result<T, Error>
-where
-    F: Future<Output = Result<T, Error>>,
-{
-    for pause in pauses() {
-        match call().await {
-            Err(error) if error.is(code) => tokio::time::sleep(pause).await,
-            other => return other,
-        }
-    }
-    call().await
 }
 
 /// With that code, AWS tells that somebody changed what the plan was made from.

@@ -1,3 +1,5 @@
+//! A call to AWS as the user has to know it, and what its failure means.
+
 use std::error::Error as StdError;
 use std::fmt;
 use std::time::SystemTime;
@@ -8,14 +10,20 @@ use aws_sdk_iot::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_iot::operation::RequestId;
 use aws_sdk_iot::primitives::{DateTime, DateTimeFormat};
 
-use crate::denial::Denial;
 use crate::error::Error;
+use crate::name::CertificateId;
 
 /// How much of an answer that is not AWS's is shown, in characters.
 const SHOWN_CHARACTERS: usize = 200;
 
+/// For calls that IAM knows only as a whole.
+pub(crate) const ANY_RESOURCE: &str = "*";
+
+/// AWS's code of an error for what is not there.
+pub(crate) const NOT_FOUND: &str = "ResourceNotFoundException";
+
 /// A call to AWS IoT's control plane, as the user has to know it.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Call {
     /// The IAM name of the action.
     pub(crate) action: &'static str,
@@ -50,7 +58,7 @@ impl FailedCall {
         // As AWS names them, since for some calls IAM knows another name than the API.
         let action = said_after("not authorized to perform: ").unwrap_or(self.call.action);
         let resource = said_after("on resource: ").unwrap_or(&self.call.resource);
-        Denial::of(message).advice(action, resource)
+        advice(message, action, resource)
     }
 
     /// What this machine's clock says, for an error about it.
@@ -84,6 +92,36 @@ impl StdError for FailedCall {
     }
 }
 
+pub(crate) fn on(action: &'static str, subject: impl fmt::Display, resource: impl fmt::Display) -> Call {
+    Call { action, subject: subject.to_string(), resource: resource.to_string() }
+}
+
+pub(crate) fn on_thing(action: &'static str, thing: impl fmt::Display) -> Call {
+    on(action, format_args!("thing {thing}"), format_args!("thing/{thing}"))
+}
+
+pub(crate) fn on_policy(action: &'static str, policy: impl fmt::Display) -> Call {
+    on(action, format_args!("policy {policy}"), format_args!("policy/{policy}"))
+}
+
+pub(crate) fn on_certificate(action: &'static str, id: &CertificateId) -> Call {
+    on(action, format_args!("certificate {id}"), format_args!("cert/{id}"))
+}
+
+/// In the SDK's answers everything is optional; what AWS always sends is not.
+pub(crate) fn part<T>(action: &'static str, missing: &'static str, value: Option<T>) -> Result<T, Error> {
+    value.ok_or(Error::Incomplete { action, missing })
+}
+
+/// `None` for what AWS does not find.
+pub(crate) fn unless_missing<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.is(NOT_FOUND) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 impl Call {
     /// What a failure of this call means to the user.
     pub(crate) fn failed<E>(self, place: &str, error: SdkError<E>) -> Error
@@ -112,9 +150,6 @@ impl Call {
     }
 }
 
-const THROTTLED: [&str; 4] =
-    ["ThrottlingException", "TooManyRequestsException", "Throttling", "RequestLimitExceeded"];
-
 fn kind_of<E>(
     error: &SdkError<E>,
     code: Option<&str>,
@@ -130,7 +165,9 @@ where
     let answer = match error {
         SdkError::ServiceError(answer) => answer.raw(),
         // An answer that cannot be read as AWS's: a page of HTML, say.
-        SdkError::ResponseError(answer) if is_client_error(answer.raw()) => return Error::NotAws,
+        SdkError::ResponseError(answer) if (300..500).contains(&answer.raw().status().as_u16()) => {
+            return Error::NotAws;
+        }
         SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => {
             return Error::Unreachable;
         }
@@ -152,7 +189,9 @@ where
         "AccessDeniedException" | "AccessDenied" | "UnauthorizedException" | "ForbiddenException" => {
             Error::AccessDenied
         }
-        code if THROTTLED.contains(&code) => Error::Throttled,
+        "ThrottlingException" | "TooManyRequestsException" | "Throttling" | "RequestLimitExceeded" => {
+            Error::Throttled
+        }
         _ if answer.status().as_u16() == 429 => Error::Throttled,
         _ if answer.status().as_u16() >= 500 => Error::Unavailable,
         // AWS gives each of its answers a request id, and each refusal a code.
@@ -160,10 +199,6 @@ where
         "" if matches!(answer.status().as_u16(), 401 | 403) => Error::AccessDenied,
         _ => Error::Refused,
     }
-}
-
-fn is_client_error(answer: &HttpResponse) -> bool {
-    (300..500).contains(&answer.status().as_u16())
 }
 
 fn is_about_time(message: Option<&str>) -> bool {
@@ -187,4 +222,68 @@ fn printable(text: &str) -> String {
 /// The SDK has no kind of its own for this: the credential chain's error stands somewhere below the call's.
 fn is_about_credentials(error: &(dyn StdError + 'static)) -> bool {
     std::iter::successors(Some(error), |&error| error.source()).any(|error| error.is::<CredentialsError>())
+}
+
+/// Policies that the operator usually cannot change, in AWS's words, with what they are called here.
+const GUARDRAILS: [(&str, &str); 5] = [
+    ("service control policy", "a service control policy (SCP) of the organization"),
+    ("resource control policy", "a resource control policy (RCP) of the organization"),
+    ("permissions boundary", "the permissions boundary of this user or role"),
+    ("session policy", "the session policy of these temporary credentials"),
+    ("vpc endpoint policy", "the policy of the VPC endpoint on the way"),
+];
+
+/// What to do about a call that AWS denied, as far as its message tells: `... is not authorized to perform: iot:CreateThing on
+/// resource: ... with an explicit deny in a service control policy` ("Troubleshoot access denied error messages" in AWS's IAM user guide).
+fn advice(message: &str, action: &str, resource: &str) -> String {
+    let message = message.to_lowercase();
+    let mut reasons =
+        ["with an explicit deny in ", "because no "].iter().filter_map(|words| message.split_once(words));
+    let reason = reasons.next().unwrap_or_default().1;
+    if let Some((_, name)) = GUARDRAILS.iter().find(|(aws, _)| reason.contains(aws)) {
+        return format!(
+            "{name} does not let {action} through, and the operator's IAM policy cannot change that; ask whoever administers \
+             it to allow {action} on {resource}"
+        );
+    }
+    if message.contains("with an explicit deny") {
+        return format!(
+            "a Deny statement in one of the operator's policies covers {action} on {resource}, so allowing it elsewhere does \
+             not help; it may have a condition, such as a login with MFA: meet the condition, or change that statement"
+        );
+    }
+    format!(
+        "allow {action} on {resource} in the operator's IAM policy (AWS's AWSIoTConfigAccess contains it)"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_policy_that_stands_in_the_way_is_told_by_its_kind() {
+        const WHO: &str = "User: arn:aws:iam::123456789012:user/op is not authorized to perform: iot:CreateThing on resource: \
+                           arn:aws:iot:us-east-1:123456789012:thing/dev1";
+        let (not_allowed, denied) =
+            ("in the operator's IAM policy (", "a Deny statement in one of the operator's");
+        for (reason, says) in [
+            ("", not_allowed),
+            (" because no identity-based policy allows the iot:CreateThing action", not_allowed),
+            (" with an explicit deny in an identity-based policy", denied),
+            (" with an explicit deny", denied),
+            (" with an explicit deny in a service control policy", GUARDRAILS[0].1),
+            (" because no service control policy allows the iot:CreateThing action", GUARDRAILS[0].1),
+            (" with an explicit deny in a permissions boundary", GUARDRAILS[2].1),
+            (" because no session policy allows the iot:CreateThing action", GUARDRAILS[3].1),
+            (" with an explicit deny in a VPC endpoint policy", GUARDRAILS[4].1),
+        ] {
+            let advice = advice(&format!("{WHO}{reason}"), "iot:CreateThing", "thing/dev1");
+            assert!(advice.contains(says), "{reason}: {advice}");
+            assert!(advice.contains("iot:CreateThing") && advice.contains("thing/dev1"), "{advice}");
+            assert_eq!(advice.contains(not_allowed), says == not_allowed, "{advice}");
+        }
+        // The name of a thing is no reason.
+        assert!(advice("denied for thing/service control policy", "a", "b").contains(not_allowed));
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::one_or_many;
+use crate::policy::one_or_many;
 
 /// The actions of a device's policy, with what their resources begin with ("AWS IoT Core policy actions" and "AWS IoT Core
 /// action resources" in AWS's developer guide). An empty one is not compared.
@@ -35,7 +35,7 @@ const ACTIONS: [(&str, &str); 22] = [
 const VARIABLES: [&str; 5] =
     ["iot:ClientId", "iot:Connection.Thing.", "iot:Certificate.", "iot:DomainName", "aws:"];
 
-pub(super) fn of(document: &Value) -> Vec<String> {
+pub(crate) fn of(document: &Value) -> Vec<String> {
     let statements = one_or_many(document.get("Statement"));
     let old = document.get("Version").and_then(Value::as_str) == Some("2008-10-17");
     let mut findings = Vec::new();
