@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use super::state::CLOCK_IS_SET;
+use super::store::CLOCK_IS_SET;
 use super::*;
 use crate::clock::Moment;
 use crate::{Publication, QoS};

@@ -7,7 +7,6 @@ mod blame;
 mod connect;
 mod filter_state;
 mod inbox;
-mod incoming;
 mod keep_alive;
 mod pace;
 mod packet_ids;
@@ -20,6 +19,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::BytesMut;
+use rumqttc::v5::mqttbytes::v5::Packet;
+
 use self::blame::{Blame, Item};
 pub(crate) use self::connect::{ConnectOptions, Negotiated};
 use self::filter_state::reply;
@@ -30,7 +32,7 @@ use self::packet_ids::{PacketIds, Use};
 pub(crate) use self::subscriptions::SubscribeRequest;
 use self::subscriptions::Subscriptions;
 use crate::clock::{Moment, after};
-use crate::codec::{Output, ProtocolError};
+use crate::codec::{Output, ProtocolError, Received, decode};
 use crate::connection::{Shared, died};
 use crate::event::Hub;
 use crate::message_queue::QueueWriter;
@@ -217,6 +219,73 @@ impl Session {
         self.not_before = None;
         self.counters.in_flight.set(0);
         self.blame_oldest(oldest, error, now.instant);
+    }
+
+    pub(crate) fn command(&mut self, command: Command, now: Moment) {
+        match command {
+            Command::Subscribe(requests) => {
+                for request in requests {
+                    let count = self.subscriptions.count_with(&request.options.filter);
+                    match self.limits.check_subscriptions(count) {
+                        Ok(()) => self.subscriptions.subscribe(request),
+                        Err(error) => reply(request.answer, Err(error)),
+                    }
+                }
+            }
+            Command::Unsubscribe(filter, answer) => self.subscriptions.unsubscribe(&filter, answer),
+            Command::Timer(time, answer) => {
+                self.timers.retain(|(_, answer)| !answer.is_closed());
+                return self.timers.push((after(now.instant, time), answer));
+            }
+        }
+        self.reconcile();
+    }
+
+    /// Takes all whole packets out of `buffer`.
+    pub(crate) fn received(&mut self, buffer: &mut BytesMut, now: Moment) -> Result<(), Error> {
+        if let Some(connection) = &mut self.connection {
+            connection.keep_alive.heard(now.instant);
+        }
+        let result = self.packets(buffer, now);
+        // Also what came before an error counts.
+        self.complete();
+        self.acknowledge();
+        self.reconcile();
+        self.send(now);
+        result
+    }
+
+    fn packets(&mut self, buffer: &mut BytesMut, now: Moment) -> Result<(), Error> {
+        while let Some(received) = decode(buffer, self.limits.maximum_packet_size)? {
+            self.packet(received, now)?;
+        }
+        Ok(())
+    }
+
+    fn packet(&mut self, received: Received, now: Moment) -> Result<(), Error> {
+        let reason = received.reason();
+        match received.packet {
+            Packet::Publish(publish) => self.publish(publish)?,
+            Packet::PubAck(ack) => {
+                let text = ack.properties.and_then(|properties| properties.reason_string);
+                self.published(ack.pkid, reason, text, now.instant);
+            }
+            Packet::SubAck(ack) => {
+                let text = ack.properties.and_then(|properties| properties.reason_string);
+                self.answered(ack.pkid, true, &received.reasons, text)?;
+            }
+            Packet::UnsubAck(ack) => self.answered(ack.pkid, false, &received.reasons, None)?,
+            // Any bytes are a sign of life, so there is nothing left to do.
+            Packet::PingResp(_) => {}
+            Packet::Disconnect(disconnect) => {
+                let text = disconnect.properties.and_then(|properties| properties.reason_string);
+                return Err(Error::Disconnected { client_id: self.client_id.clone(), reason, text });
+            }
+            Packet::ConnAck(_) => return Err(ProtocolError::new(0x82, "a second CONNACK").into()),
+            // The codec lets no other packet through.
+            _ => return Err(ProtocolError::new(0x82, "a packet that only a client sends").into()),
+        }
+        Ok(())
     }
 
     /// The application has acknowledged or read a message, or dropped a subscription.

@@ -3,13 +3,13 @@
 use std::mem::take;
 use std::time::Instant;
 
-use rumqttc::v5::mqttbytes::v5::{PubAck, PubAckReason, Publish};
+use rumqttc::v5::mqttbytes::v5::Publish;
 use tracing::{debug, warn};
 
 use super::packet_ids::Use;
 use super::{Session, Written};
 use crate::clock::Moment;
-use crate::codec::{Reason as _, publish_properties, wire_qos};
+use crate::codec::{publish_properties, wire_qos};
 use crate::outbox::{Entry, Key, Sending};
 use crate::{Error, QoS, ReasonCode};
 
@@ -90,7 +90,7 @@ impl Session {
             packet.pkid = id;
             let written = match entry.qos {
                 QoS::AtMostOnce => Written::Qos0(key),
-                QoS::AtLeastOnce => Written::Publish { id, again: entry.sent || entry.is_refused() },
+                QoS::AtLeastOnce => Written::Publish { id, again: entry.is_repeated() },
             };
             self.output.publish(&packet, written);
             connection.pace.spend(size);
@@ -145,7 +145,7 @@ impl Session {
     /// Tells the outbox what is done with, and forgets the messages at the front that were acknowledged.
     pub(crate) fn complete(&mut self) {
         if !self.completed.is_empty() {
-            self.outbox.succeeded(self.completed.drain(..));
+            self.outbox.complete(self.completed.drain(..).map(|key| (key, Ok(()))));
         }
         while let Some((id, key, _)) = self.unacknowledged.front()
             && self.ids.get(*id) != Some(Use::Publish(*key))
@@ -154,27 +154,23 @@ impl Session {
         }
     }
 
-    pub(super) fn published(&mut self, ack: PubAck, now: Instant) {
-        let Some(Use::Publish(key)) = self.ids.get(ack.pkid) else {
+    /// PUBACK.
+    pub(super) fn published(&mut self, id: u16, reason: ReasonCode, text: Option<String>, now: Instant) {
+        let Some(Use::Publish(key)) = self.ids.get(id) else {
             // Harmless, and real brokers do it after a reconnect: no reason to give up the connection.
-            debug!(id = ack.pkid, "the server acknowledged a message that nobody waits for");
+            debug!(id, "the server acknowledged a message that nobody waits for");
             return;
         };
-        self.ids.release(ack.pkid);
+        self.ids.release(id);
         self.counters.in_flight.set(self.ids.publishes());
         self.answered = true;
         self.blame.acknowledged(key);
-        if matches!(ack.reason, PubAckReason::Success | PubAckReason::NoMatchingSubscribers) {
+        if !reason.is_error() {
             self.counters.acknowledged.add(1);
             self.completed.push(key);
             return;
         }
-        let reason = ack.reason.reason();
-        let error = Error::PublishRefused {
-            topic: self.outbox.topic(key).unwrap_or_default(),
-            reason,
-            text: ack.properties.and_then(|properties| properties.reason_string),
-        };
+        let error = Error::PublishRefused { topic: self.outbox.topic(key).unwrap_or_default(), reason, text };
         if matches!(reason, ReasonCode::QUOTA_EXCEEDED | ReasonCode::PACKET_IDENTIFIER_IN_USE) {
             warn!(error = %error.report(), "the message is sent again after a pause");
             self.outbox.retry_later(key, error, self.operation_timeout, now);

@@ -195,7 +195,7 @@ impl Subscriptions {
         id: u16,
         subscribe: bool,
         reasons: &[ReasonCode],
-        text: &Option<String>,
+        text: Option<&str>,
     ) -> Result<Option<Vec<Filter>>, ProtocolError> {
         let is_answered = |request: &&Request| request.subscribe == subscribe && request.written.is_some();
         let Some(request) = self.requests.get(&id).filter(is_answered) else { return Ok(None) };
@@ -218,7 +218,7 @@ impl Subscriptions {
                     state.granted(qos);
                 }
                 (true, true) => {
-                    let (filter, text) = (name(), text.clone());
+                    let (filter, text) = (name(), text.map(str::to_owned));
                     state.refused(&Error::SubscribeRefused { filter, reason, text }, &self.hub);
                 }
                 (false, false) => state.unsubscribed(&Ok(())),
@@ -335,9 +335,9 @@ impl Session {
         id: u16,
         subscribe: bool,
         reasons: &[ReasonCode],
-        text: &Option<String>,
+        text: Option<String>,
     ) -> Result<(), ProtocolError> {
-        let Some(filters) = self.subscriptions.answered(id, subscribe, reasons, text)? else {
+        let Some(filters) = self.subscriptions.answered(id, subscribe, reasons, text.as_deref())? else {
             // The second answer to a request that was sent twice, for example.
             debug!(id, "the server answered a request that nobody waits for");
             return Ok(());
