@@ -5,20 +5,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::BytesMut;
+use tokio::sync::Notify;
 
-use crate::acknowledgement::SessionWaker;
 use crate::clock::Moment;
 use crate::codec::decode;
 use crate::connection::Shared;
 use crate::message_queue::{CAPACITY, WhenUnread, queue};
 use crate::outbox::Entry;
-use crate::session::{Command, ConnectOptions, Negotiated, Session, SubscribeRequest};
+use crate::session::{Command, ConnectOptions, Negotiated, Session, Subscriber};
 use crate::{Limits, Messages, OutboxOptions, Publication, QoS, SubscribeOptions};
 
 /// Packets that a server sends: as the answer to CONNECT, and to a session that has published and subscribed.
 pub fn packets(bytes: &[u8]) {
     answer(bytes);
-    let waker = Arc::<SessionWaker>::default();
+    let waker = Arc::<Notify>::default();
     let reader = || queue(Arc::clone(&waker), CAPACITY, WhenUnread::Wait);
     let ((unrouted, _reader), (_, messages)) = (reader(), reader());
     let limits = Arc::new(Limits::aws_iot_core());
@@ -32,7 +32,7 @@ pub fn packets(bytes: &[u8]) {
         let Ok(options) = SubscribeOptions::new(filter, QoS::AtLeastOnce) else { return };
         let (writer, stream) = reader();
         streams.push(stream);
-        let request = SubscribeRequest { options, queue: writer, answer: None };
+        let request = Subscriber::new(options, writer, None);
         session.command(Command::Subscribe(vec![request]), now);
     }
     for _ in 0..4 {

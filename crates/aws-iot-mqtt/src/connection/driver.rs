@@ -129,7 +129,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
                     Io::WriteFailed(error) => return Err(self.last_words(error).await),
                 },
                 () = alarm.as_mut() => {}
-                () = shared.waker.woken() => self.session.woken(),
+                () = shared.waker.notified() => self.session.woken(),
             }
         }
     }

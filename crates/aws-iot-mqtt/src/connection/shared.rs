@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use crate::acknowledgement::SessionWaker;
+use tokio::sync::Notify;
+
 use crate::clock::after;
 use crate::event::Hub;
 use crate::outbox::Outbox;
@@ -15,7 +16,8 @@ use crate::{DisconnectReason, Limits, OutboxOptions};
 /// What the application's clients and the session's thread have in common.
 pub(crate) struct Shared {
     pub(crate) outbox: Arc<Outbox>,
-    pub(crate) waker: Arc<SessionWaker>,
+    /// Wakes the session: there is a command, a message to publish, an acknowledgement, or a stream that was dropped.
+    pub(crate) waker: Arc<Notify>,
     /// The application's end of the stream of messages without a subscription of their own, until it is taken.
     pub(crate) messages: Mutex<Option<Messages>>,
     pub(crate) hub: Arc<Hub>,
@@ -33,7 +35,7 @@ impl Shared {
     pub(crate) fn new(
         outbox: OutboxOptions,
         limits: Arc<Limits>,
-        waker: Arc<SessionWaker>,
+        waker: Arc<Notify>,
         messages: Messages,
     ) -> Self {
         let (hub, counters) = (Arc::<Hub>::default(), Arc::<Counters>::default());
@@ -45,7 +47,7 @@ impl Shared {
     /// Asks for the client's end. Of several calls, the first one's reason counts.
     pub(crate) fn close(&self, reason: DisconnectReason) {
         self.closing.get_or_init(|| reason);
-        self.waker.wake();
+        self.waker.notify_one();
     }
 }
 

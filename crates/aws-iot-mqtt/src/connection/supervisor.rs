@@ -170,7 +170,7 @@ impl Supervisor<'_> {
             }
             let deadline = self.session.deadline(now).into_iter().chain(closing).min();
             tokio::select! {
-                () = self.shared.waker.woken() => self.session.woken(),
+                () = self.shared.waker.notified() => self.session.woken(),
                 () = until(deadline) => drop(self.session.timer(Moment::now())),
             }
         }
@@ -211,7 +211,6 @@ impl Supervisor<'_> {
             }
             Err(error) => Event::GaveUp { error: error.clone() },
         });
-        self.session.fail_all(why);
     }
 }
 

@@ -5,16 +5,15 @@ use std::sync::Arc;
 use std::thread;
 
 use tokio::runtime::{Builder as RuntimeBuilder, Runtime};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tracing::{Instrument as _, dispatcher, info_span};
 
 use super::shared::{CloseOnDrop, Closing, Shared};
 use super::supervisor::Supervisor;
-use crate::acknowledgement::SessionWaker;
 use crate::client::Outcome;
 use crate::clock::Moment;
 use crate::message_queue::{CAPACITY, QueueWriter, WhenUnread, queue};
-use crate::session::{Command, Session, SubscribeRequest};
+use crate::session::{Command, Session, Subscriber};
 use crate::subscription::Messages;
 use crate::{Builder, Cause, Client, Error, Event};
 
@@ -33,7 +32,7 @@ pub(crate) fn start(settings: Builder, must_connect: bool) -> Result<(Client, Co
     let (connected, connects) = oneshot::channel();
     let (commands, to_do) = mpsc::channel(COMMANDS);
     let (end, ended) = watch::channel(None);
-    let waker = Arc::<SessionWaker>::default();
+    let waker = Arc::<Notify>::default();
     let (unrouted, reader) = queue(Arc::clone(&waker), CAPACITY, WhenUnread::Wait);
     if !settings.subscriptions.is_empty() {
         // Their messages come here, and wait until the stream is taken.
@@ -69,7 +68,7 @@ pub(crate) fn start(settings: Builder, must_connect: bool) -> Result<(Client, Co
 struct Work {
     settings: Builder,
     shared: Arc<Shared>,
-    unrouted: QueueWriter,
+    unrouted: Arc<QueueWriter>,
     to_do: mpsc::Receiver<Command>,
     first: Option<oneshot::Sender<Result<(), Error>>>,
 }
@@ -93,11 +92,10 @@ fn run_on(runtime: Runtime, work: Work, end: &watch::Sender<Option<Outcome>>) {
     let Work { settings, shared, unrouted, to_do, first } = work;
     let span = info_span!("mqtt", endpoint = %settings.endpoint, client_id = %settings.connect.client_id);
     let client_id = settings.connect.client_id.clone();
-    let mut session = Session::new(&shared, client_id, settings.operation_timeout, unrouted.clone());
     let given = settings.subscriptions.iter().cloned();
-    let given =
-        given.map(|options| SubscribeRequest { options, queue: unrouted.clone().merged(), answer: None });
-    session.command(Command::Subscribe(given.collect()), Moment::now());
+    let given = given.map(|options| Subscriber::new(options, Arc::clone(&unrouted), None)).collect();
+    let mut session = Session::new(&shared, client_id, settings.operation_timeout, unrouted);
+    session.command(Command::Subscribe(given), Moment::now());
     let mut supervisor = Supervisor {
         settings: &settings,
         shared: &shared,

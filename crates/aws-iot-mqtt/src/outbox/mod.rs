@@ -24,7 +24,6 @@ pub use self::options::{OfflineQos0, OutboxOptions, WhenFull};
 pub(crate) use self::sending::Sending;
 pub(crate) use self::store::Key;
 use self::store::{Offer, Removed, Spool, Store};
-use crate::acknowledgement::SessionWaker;
 use crate::event::Hub;
 use crate::statistics::Counters;
 use crate::{Error, Event, QoS};
@@ -34,7 +33,7 @@ pub(crate) struct Outbox {
     store: Mutex<Store>,
     /// Where messages of QoS 1 are kept first: a disk.
     spool: OnceLock<Arc<dyn Spool>>,
-    session: Arc<SessionWaker>,
+    session: Arc<Notify>,
     /// Notified when there is room again.
     room: Notify,
     hub: Arc<Hub>,
@@ -45,7 +44,7 @@ impl Outbox {
     /// `session` is woken when a message comes in that concerns it now.
     pub(crate) fn new(
         options: OutboxOptions,
-        session: Arc<SessionWaker>,
+        session: Arc<Notify>,
         hub: Arc<Hub>,
         counters: Arc<Counters>,
     ) -> Self {
@@ -56,7 +55,10 @@ impl Outbox {
     /// Accepts the message, or fails. It waits for room only with [`WhenFull::Wait`].
     pub(crate) async fn put(&self, entry: Entry) -> Result<(), Error> {
         let Some(mut entry) = self.offer(entry)? else { return Ok(()) };
-        while self.options.when_full == WhenFull::Wait {
+        if self.options.when_full != WhenFull::Wait {
+            return Err(self.full(&entry));
+        }
+        loop {
             let mut room = pin!(self.room.notified());
             // Before the next attempt, or a notification between attempt and wait would be missed.
             room.as_mut().enable();
@@ -64,7 +66,6 @@ impl Outbox {
             entry = left;
             room.await;
         }
-        Err(self.full(&entry))
     }
 
     /// Accepts the message now, or fails.
@@ -136,7 +137,7 @@ impl Outbox {
         let wake = entries.into_iter().fold(false, |wake, entry| store.insert(entry) | wake);
         drop(store);
         if wake {
-            self.session.wake();
+            self.session.notify_one();
         }
     }
 

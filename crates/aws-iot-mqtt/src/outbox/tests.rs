@@ -58,7 +58,7 @@ impl Bench {
 
     /// Whether the session was woken since the last call.
     fn woken(&self) -> bool {
-        let woken = pin!(self.outbox.session.woken());
+        let woken = pin!(self.outbox.session.notified());
         woken.poll(&mut Context::from_waker(Waker::noop())).is_ready()
     }
 

@@ -35,10 +35,8 @@ impl Session {
 
     /// Sends what may be sent now.
     pub(crate) fn send(&mut self, now: Moment) {
-        self.not_before = None;
-        if self.connection.is_none() {
-            return;
-        }
+        let Some(connection) = &mut self.connection else { return };
+        connection.not_before = None;
         self.take_back();
         let window = self.window();
         // While a request is on probation, nothing else is sent that the server could hang up on.
@@ -59,7 +57,7 @@ impl Session {
         }
         let next = connection.pace.next(now.instant);
         if next > now.instant {
-            self.not_before = Some(next);
+            connection.not_before = Some(next);
             return Sending::Stop;
         }
         let expires_in = entry.expires_in(now.wall);
@@ -108,7 +106,7 @@ impl Session {
 
     /// So many bytes of the output went to the socket.
     pub(crate) fn written(&mut self, count: usize, now: Moment) {
-        let Self { output, ids, unacknowledged, subscriptions, completed, connection, counters, .. } = self;
+        let Self { output, ids, subscriptions, completed, connection, counters, .. } = self;
         output.written(count, |written| match written {
             Written::Qos0(key) => {
                 counters.publishes.add(1);
@@ -117,10 +115,7 @@ impl Session {
             Written::Publish { id, again } => {
                 counters.publishes.add(1);
                 counters.repetitions.add(usize::from(again));
-                if let Some(Use::Queued(key)) = ids.get(id) {
-                    ids.set(id, Use::Publish(key));
-                    unacknowledged.push_back((id, key, now.instant));
-                }
+                ids.written(id, now.instant);
             }
             Written::Request(id) => subscriptions.written(id, now.instant),
             Written::Ping => {
@@ -135,22 +130,10 @@ impl Session {
         }
     }
 
-    /// The message that has waited longest for its acknowledgement on this connection, and since when.
-    pub(super) fn oldest_publish(&self) -> Option<(Key, Instant)> {
-        self.unacknowledged.iter().find_map(|(id, key, written)| {
-            (self.ids.get(*id) == Some(Use::Publish(*key))).then_some((*key, *written))
-        })
-    }
-
-    /// Tells the outbox what is done with, and forgets the messages at the front that were acknowledged.
+    /// Tells the outbox what is done with.
     pub(crate) fn complete(&mut self) {
         if !self.completed.is_empty() {
             self.outbox.complete(self.completed.drain(..).map(|key| (key, Ok(()))));
-        }
-        while let Some((id, key, _)) = self.unacknowledged.front()
-            && self.ids.get(*id) != Some(Use::Publish(*key))
-        {
-            self.unacknowledged.pop_front();
         }
     }
 

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use tokio::io::{DuplexStream, duplex};
+use tokio::sync::Notify;
 use tokio::time::Instant as TokioInstant;
 
 use super::*;
-use crate::acknowledgement::SessionWaker;
 use crate::message_queue::{CAPACITY, WhenUnread, queue};
 use crate::outbox::Entry;
-use crate::session::{Negotiated, SubscribeRequest};
+use crate::session::{Negotiated, Subscriber};
 use crate::subscription::Messages;
 use crate::{DisconnectReason, Limits, OutboxOptions, Publication, QoS, Receipt, SubscribeOptions};
 
@@ -28,7 +28,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let limits = Arc::new(Limits::mqtt5());
-        let waker = Arc::<SessionWaker>::default();
+        let waker = Arc::<Notify>::default();
         let (unrouted, reader) = queue(Arc::clone(&waker), CAPACITY, WhenUnread::Wait);
         let messages = Messages { queue: reader };
         let shared = Arc::new(Shared::new(OutboxOptions::new(), limits, waker, messages));
@@ -267,7 +267,7 @@ async fn the_end_of_a_dropped_subscription_is_sent_and_not_waited_for() {
     let mut bench = Bench::new();
     let (writer, reader) = queue(Arc::clone(&bench.shared.waker), CAPACITY, WhenUnread::Wait);
     let options = SubscribeOptions::new("t", QoS::AtLeastOnce).unwrap();
-    let request = SubscribeRequest { options, queue: writer, answer: None };
+    let request = Subscriber::new(options, writer, None);
     bench.session.command(Command::Subscribe(vec![request]), Moment::now());
     let (shared, begun) = (Arc::clone(&bench.shared), TokioInstant::now());
     let application = async move {
