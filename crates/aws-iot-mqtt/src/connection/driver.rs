@@ -107,7 +107,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
                 Poll::Ready(Ok(())) => true,
                 Poll::Pending => false,
             };
-            self.session.complete();
             let more = was_full && !self.session.output_is_full();
             if closing.is_some() && self.is_drained(written, now.instant)? {
                 return Ok(());

@@ -198,7 +198,6 @@ impl Supervisor<'_> {
             Err(error) => error,
         };
         // First of all nothing new is accepted: whoever hears of the end finds it everywhere.
-        self.session.complete();
         self.shared.outbox.fail_all(why);
         self.shared.hub.tell(match outcome {
             Ok(()) => {

@@ -101,6 +101,10 @@ impl Store {
     pub(super) fn set(&mut self, key: Key, status: Status) {
         let Some(entry) = self.entries.get_mut(key) else { return };
         entry.status = status;
+        if matches!(status, Status::Paused | Status::Aside) {
+            // It is free for others.
+            entry.packet_id = None;
+        }
         if status == Status::Waiting {
             let first = self.first_waiting.of(entry.qos);
             *first = key.min(*first);

@@ -197,7 +197,6 @@ impl Session {
 
     /// The connection has ended with `error`.
     pub(crate) fn disconnected(&mut self, error: &Error, now: Moment) {
-        self.complete();
         let oldest = self.oldest_item().map(|(_, item)| item);
         let (sent, unsent) = self.ids.clear();
         let qos0 = self.output.clear().filter_map(|written| match written {

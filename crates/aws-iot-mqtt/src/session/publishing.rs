@@ -6,6 +6,7 @@ use std::time::Instant;
 use rumqttc::v5::mqttbytes::v5::Publish;
 use tracing::{debug, warn};
 
+use super::blame::Item;
 use super::packet_ids::Use;
 use super::{Session, Written};
 use crate::clock::Moment;
@@ -91,7 +92,7 @@ impl Session {
                 QoS::AtLeastOnce => Written::Publish { id, again: entry.is_repeated() },
             };
             self.output.publish(&packet, written);
-            connection.pace.spend(size);
+            connection.pace.spend(size, now.instant);
         }
         (entry.topic, entry.payload) = (packet.topic, packet.payload);
         match (checked, id) {
@@ -128,10 +129,11 @@ impl Session {
         if let Some(connection) = connection {
             connection.keep_alive.written(output.is_empty(), now.instant);
         }
+        self.complete();
     }
 
     /// Tells the outbox what is done with.
-    pub(crate) fn complete(&mut self) {
+    pub(super) fn complete(&mut self) {
         if !self.completed.is_empty() {
             self.outbox.complete(self.completed.drain(..).map(|key| (key, Ok(()))));
         }
@@ -147,7 +149,7 @@ impl Session {
         self.ids.release(id);
         self.counters.in_flight.set(self.ids.publishes());
         self.answered = true;
-        self.blame.acknowledged(key);
+        self.blame.answered(&Item::Publish(key));
         if !reason.is_error() {
             self.counters.acknowledged.add(1);
             self.completed.push(key);

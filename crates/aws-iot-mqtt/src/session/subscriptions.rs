@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use rumqttc::v5::mqttbytes::v5::{Packet, Subscribe, Unsubscribe};
 use tracing::{debug, info, warn};
 
+use super::blame::Item;
 use super::filter_state::{FilterState, Server, Subscriber, reply};
 use super::packet_ids::Use;
 use super::{Session, Written};
@@ -280,8 +281,8 @@ impl Session {
                 (false, false) => state.unsubscribed(&Ok(())),
                 (false, true) => state.unsubscribed(&Err(Error::UnsubscribeRefused { filter: name, reason })),
             }
+            self.blame.answered(&Item::Filter(filter.clone()));
         }
-        self.blame.granted(&filters);
         self.answered = true;
         self.resumed_if_all_stand();
         Ok(())

@@ -43,7 +43,7 @@ impl Bench {
         let publication = Publication::new("t", qos, vec![b'x'; bytes]).unwrap();
         let (entry, answered) = Entry::new(publication, Moment::now().wall);
         self.shared.outbox.try_put(entry).unwrap();
-        Receipt::new(answered)
+        Receipt { answered }
     }
 
     async fn drive(&mut self, stream: DuplexStream) -> Ended {

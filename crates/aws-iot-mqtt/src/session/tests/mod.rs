@@ -162,7 +162,6 @@ impl Wire {
     fn bytes(&mut self) -> BytesMut {
         let bytes = BytesMut::from(self.session.output());
         self.session.written(bytes.len(), self.now);
-        self.session.complete();
         bytes
     }
 
