@@ -259,8 +259,7 @@ impl Builder {
     pub async fn connect(self) -> Result<Client, Error> {
         let (client, connected) = start(self.checked()?, true)?;
         match connected.await {
-            Ok(result) => result.map(|()| client),
-            // The thread died, which it says on standard error.
+            Ok(()) => Ok(client),
             Err(_) => Err(client.closed().await.err().unwrap_or(Error::Closed)),
         }
     }

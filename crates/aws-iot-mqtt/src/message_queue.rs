@@ -129,8 +129,9 @@ impl QueueWriter {
         drop::<VecDeque<Message>>(again);
     }
 
-    /// This writer, as that of the stream of several filters.
+    /// This writer, as that of the stream of several filters. Their messages wait until the application takes the stream.
     pub(crate) fn merged(self) -> Self {
+        self.shared.state().is_read = true;
         Self { merged: true, ..self }
     }
 

@@ -2,28 +2,26 @@
 
 mod dial;
 mod driver;
+mod engine;
 mod proxy;
-mod shared;
 mod supervisor;
 mod thread;
 mod tls;
 mod tls_errors;
 
 use std::cell::Cell;
-use std::future::pending;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 use tracing::{info, warn};
 
 pub(crate) use self::proxy::tunnel;
-pub(crate) use self::shared::{CloseOnDrop, Shared};
-pub(crate) use self::thread::{died, start};
+pub(crate) use self::thread::{CloseOnDrop, Shared, died, start};
 pub(crate) use self::tls::with_alpn;
 use crate::codec::{ProtocolError, decode};
 use crate::session::Negotiated;
@@ -153,12 +151,5 @@ fn closed_after_connect(settings: &Builder, error: std::io::Error) -> Error {
         endpoint: settings.server(),
         client_id: settings.connect.client_id.clone(),
         source: Cause::new(tls_errors::in_words(error)),
-    }
-}
-
-async fn until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline.into()).await,
-        None => pending().await,
     }
 }
