@@ -17,11 +17,10 @@ use tokio::time::{sleep_until, timeout};
 use tracing::debug;
 
 use super::engine::Engine;
-use super::tls_errors;
-use super::{DISCONNECT_TIMEOUT, TLS_BUFFER};
+use super::{DISCONNECT_TIMEOUT, TLS_BUFFER, tls};
+use crate::Error;
 use crate::client::Outcome;
 use crate::clock::{Moment, after};
-use crate::{Cause, Error};
 
 /// Room for one read from the socket: as much as one TLS record carries (RFC 8446, section 5.1).
 const CHUNK: usize = 16 * 1024;
@@ -122,7 +121,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
 
     fn read(&mut self, read: io::Result<usize>) -> Result<(), Error> {
         match read {
-            Ok(0) => Err(self.lost(tls_errors::closed())),
+            Ok(0) => Err(self.lost(io::ErrorKind::UnexpectedEof.into())),
             Ok(count) => {
                 self.engine.shared.counters.bytes_received.add(count);
                 self.engine.session.received(&mut self.received, Moment::now())
@@ -171,9 +170,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
     }
 
     fn lost(&self, error: io::Error) -> Error {
-        tls_errors::alert(&error, &self.server).unwrap_or_else(|| Error::Lost {
+        tls::alert(&error, &self.server).unwrap_or_else(|| Error::Lost {
             unanswered: self.engine.session.unanswered(),
-            source: Cause::new(tls_errors::in_words(error)),
+            source: tls::in_words(error),
         })
     }
 
