@@ -1,15 +1,15 @@
 //! Everything that can go wrong, in the words of the person who has to put it right.
 
-mod cause;
-mod hint;
+mod report;
 
 use std::convert::Infallible;
 use std::time::Duration;
 
-pub use self::cause::{Cause, Report};
-pub use self::hint::Stage;
-pub(crate) use self::hint::{Printable, no_route};
-use self::hint::{certificate_hint, disk_hint, said, unanswered_hint, unreachable_hint};
+pub use self::report::{Cause, Stage};
+pub(crate) use self::report::{Printable, no_route};
+use self::report::{
+    certificate_hint, disk_hint, expired_when, given_up_hint, said, unanswered_hint, unreachable_hint,
+};
 use crate::ReasonCode;
 
 /// Why something did not work: the likeliest cause first, and what to try.
@@ -349,21 +349,6 @@ pub enum Error {
     /// This client was disconnected by its own program, or all its clones were dropped.
     #[error("this client is disconnected: `disconnect()` was called, or all its clones were dropped")]
     Closed,
-}
-
-fn given_up_hint(last: &Error) -> &'static str {
-    match last {
-        // Of those, the cause says what is wrong.
-        Error::Protocol { .. } | Error::OperationTimeout { .. } => "",
-        _ => {
-            "; most likely the policy does not allow it (iot:Publish on topic/TOPIC, iot:Subscribe on \
-             topicfilter/FILTER, iot:RetainPublish)"
-        }
-    }
-}
-
-fn expired_when(sent: bool) -> &'static str {
-    if sent { "before the server acknowledged it, so it may have arrived" } else { "before it could be sent" }
 }
 
 impl From<Infallible> for Error {

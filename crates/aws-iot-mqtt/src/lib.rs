@@ -26,7 +26,7 @@ mod verdict;
 
 pub use builder::Builder;
 pub use client::{Client, DisconnectReason};
-pub use error::{Cause, Error, Report, Stage};
+pub use error::{Cause, Error, Stage};
 pub use event::{Event, Events};
 pub use limits::Limits;
 pub use message::{Message, Payload, PayloadFormat, Properties, Publication, QoS, Will};

@@ -1,9 +1,9 @@
 //! Whether it makes sense to try again, and how soon.
 
 use std::error::Error as StdError;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 
 use crate::{Cause, Error, ReasonCode, Stage};
 
@@ -72,24 +72,11 @@ impl Classifier {
 
     /// What decides how soon the next attempt follows.
     pub(crate) fn fault(&self, error: &Error) -> Fault {
-        match error {
-            Error::Signer { source, .. } => match (self.0)(&**source) {
-                Verdict::Transient => Fault::SIGNER_AWAY,
-                Verdict::Permanent => Fault::SignerRefused,
-                Verdict::Final => Fault::Final,
-            },
-            Error::ServerNotTrusted { .. } | Error::Clock { .. } => Fault::SERVER_NOT_TRUSTED,
-            Error::ConnectTimeout { stage: Stage::Mqtt, .. } => Fault::NO_CONNACK,
-            Error::CertificateRefused { .. } => Fault::Refused,
-            Error::ConnectRefused { reason, .. } if reason.refuses_client() => Fault::Refused,
-            Error::Tls { source, .. } if refuses_signature(source) => Fault::Refused,
-            Error::Disconnected { reason: ReasonCode::SESSION_TAKEN_OVER, .. } => Fault::TAKEN_OVER,
-            // With the keep alive and the time-out of an ordinary connection, it was stable before it ended like this.
-            Error::Disconnected { .. }
-            | Error::Protocol { .. }
-            | Error::KeepAlive { .. }
-            | Error::OperationTimeout { .. } => Fault::Recurring,
-            _ => Fault::Passing,
+        let Error::Signer { source, .. } = error else { return error.judge().1 };
+        match (self.0)(&**source) {
+            Verdict::Transient => Fault::SIGNER_AWAY,
+            Verdict::Permanent => Fault::SignerRefused,
+            Verdict::Final => Fault::Final,
         }
     }
 }
@@ -112,58 +99,65 @@ impl Error {
     /// application knows its signer's errors, see
     /// [`Builder::classify_signer_errors`](crate::Builder::classify_signer_errors).
     pub fn verdict(&self) -> Verdict {
+        self.judge().0
+    }
+
+    fn judge(&self) -> (Verdict, Fault) {
+        use Verdict::{Permanent, Transient};
         match self {
-            Self::ConnectRefused { reason, .. } if reason.refuses_client() => Verdict::Permanent,
-            Self::Disconnected { reason, .. } if reason.blames_client() => Verdict::Permanent,
+            Self::ServerNotTrusted { .. } => (Permanent, Fault::SERVER_NOT_TRUSTED),
+            // It is set by the network's time, once there is a network.
+            Self::Clock { .. } => (Transient, Fault::SERVER_NOT_TRUSTED),
+            Self::ConnectTimeout { stage: Stage::Mqtt, .. } => (Transient, Fault::NO_CONNACK),
+            Self::CertificateRefused { .. } => (Permanent, Fault::Refused),
+            Self::ConnectRefused { reason, .. } if reason.refuses_client() => (Permanent, Fault::Refused),
             Self::Tls { source, .. } => of_tls(source),
+            Self::Disconnected { reason: ReasonCode::SESSION_TAKEN_OVER, .. } => {
+                (Permanent, Fault::TAKEN_OVER)
+            }
+            Self::Disconnected { reason, .. } if reason.blames_client() => (Permanent, Fault::Recurring),
+            // With the keep alive and the time-out of an ordinary connection, it was stable before it ended like this.
+            Self::Disconnected { .. }
+            | Self::Protocol { .. }
+            | Self::KeepAlive { .. }
+            | Self::OperationTimeout { .. } => (Transient, Fault::Recurring),
             Self::InvalidTopic { .. }
             | Self::InvalidFilter { .. }
             | Self::InvalidEndpoint { .. }
             | Self::InvalidProxy { .. }
             | Self::Limit { .. }
-            | Self::ServerNotTrusted { .. }
             | Self::NotMqtt { .. }
-            | Self::CertificateRefused { .. }
             | Self::PublishRefused { .. }
             | Self::SubscribeRefused { .. }
             | Self::UnsubscribeRefused { .. }
-            | Self::Closed => Verdict::Permanent,
-            // A wrong clock is set by the network's time, once there is a network. A server that closes the connection
-            // after CONNECT may be a front end that restarts, or AWS IoT Core before a new policy is in force.
-            _ => Verdict::Transient,
+            | Self::Closed => (Permanent, Fault::Passing),
+            // A server that closes the connection after CONNECT may be a front end that restarts, or AWS IoT Core before a
+            // new policy is in force.
+            _ => (Transient, Fault::Passing),
         }
     }
 }
 
-fn tls_error(source: &Cause) -> Option<&rustls::Error> {
-    let io_error = source.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    source.downcast_ref().or_else(|| io_error?.downcast_ref())
-}
-
-/// The alert that says that the key does not belong to the certificate.
-fn refuses_signature(source: &Cause) -> bool {
-    matches!(tls_error(source), Some(rustls::Error::AlertReceived(rustls::AlertDescription::DecryptError)))
-}
-
 /// An alert is a refusal, except for those that report trouble of the server itself. Everything else may pass: a
 /// handshake that breaks off may have any reason.
-fn of_tls(source: &Cause) -> Verdict {
+fn of_tls(source: &Cause) -> (Verdict, Fault) {
     use rustls::{AlertDescription as Alert, Error as TlsError};
-    match tls_error(source) {
+    let io_error = source.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    match source.downcast_ref().or_else(|| io_error?.downcast_ref()) {
+        // The key does not belong to the certificate.
+        Some(TlsError::AlertReceived(Alert::DecryptError)) => (Verdict::Permanent, Fault::Refused),
         Some(TlsError::AlertReceived(Alert::InternalError | Alert::UserCanceled | Alert::CloseNotify)) => {
-            Verdict::Transient
+            (Verdict::Transient, Fault::Passing)
         }
         Some(TlsError::AlertReceived(_) | TlsError::PeerIncompatible(_) | TlsError::InvalidMessage(_)) => {
-            Verdict::Permanent
+            (Verdict::Permanent, Fault::Passing)
         }
-        _ => Verdict::Transient,
+        _ => (Verdict::Transient, Fault::Passing),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use rustls::{AlertDescription, Error as TlsError, InvalidMessage, PeerIncompatible};
 
     use super::*;
