@@ -138,24 +138,6 @@ impl Builder {
     /// The server keeps the session, with its subscriptions and the messages for them, for so long after a connection
     /// (AWS IoT Core: at most 7 days), also for another process with the same client id. Without it, the server
     /// forgets the session with the connection.
-    ///
-    /// ```no_run
-    /// # use std::{sync::Arc, time::Duration};
-    /// # use aws_iot_mqtt::{Client, Error, QoS, SubscribeOptions};
-    /// # async fn device(endpoint: &str, tls: Arc<rustls::ClientConfig>) -> Result<(), Error> {
-    /// let hour = Duration::from_secs(3600);
-    /// let orders = SubscribeOptions::new("device-1/orders", QoS::AtLeastOnce)?;
-    /// // Given to the builder, so that what the server has stored finds its subscription.
-    /// let builder = Client::builder(endpoint, "device-1", tls).persistent_session(hour).subscribe(orders);
-    /// let client = builder.start()?;
-    /// if let Some(mut messages) = client.messages() {
-    ///     while let Some(order) = messages.next().await {
-    ///         println!("{:?}", order.payload);
-    ///     }
-    /// }
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn persistent_session(mut self, expiry: Duration) -> Self {
         self.connect.session_expiry = expiry;
         self
@@ -197,15 +179,6 @@ impl Builder {
     /// server refuses is told by [`Event::PublishRefused`](crate::Event::PublishRefused), and set aside in the store.
     ///
     /// [`connect`](Self::connect) and [`start`](Self::start) open the store, which reads from the disk.
-    ///
-    /// ```no_run
-    /// # use aws_iot_mqtt::{Builder, OutboxOptions, durable::DurableOptions};
-    /// # fn gateway(builder: Builder) -> Builder {
-    /// builder
-    ///     .durable(DurableOptions::new("/var/app/volumes/gateway/outbox"))
-    ///     .outbox(OutboxOptions::new().messages(1_000_000).bytes(1024 * 1024 * 1024))
-    /// # }
-    /// ```
     #[cfg(feature = "durable")]
     pub fn durable(mut self, durable: crate::durable::DurableOptions) -> Self {
         self.durable = Some(durable);

@@ -44,13 +44,13 @@ impl Publication {
     ///
     /// # Errors
     /// When the topic is none.
-    pub fn new<T>(topic: T, qos: QoS, payload: impl Into<Payload>) -> Result<Self, Error>
-    where
-        T: TryInto<Topic>,
-        Error: From<T::Error>,
-    {
-        let Payload(payload) = payload.into();
-        Ok(Self { topic: topic.try_into()?, qos, payload, retain: false, properties: None })
+    pub fn new(
+        topic: impl TryInto<Topic, Error: Into<Error>>,
+        qos: QoS,
+        payload: impl Into<Payload>,
+    ) -> Result<Self, Error> {
+        let (topic, Payload(payload)) = (topic.try_into().map_err(Into::into)?, payload.into());
+        Ok(Self { topic, qos, payload, retain: false, properties: None })
     }
 
     /// The server shall keep it for those who subscribe later. AWS IoT Core wants `iot:RetainPublish` for it.
@@ -115,29 +115,27 @@ impl Publication {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payload(Bytes);
 
-macro_rules! payload_from {
-    ($($source:ty: $bytes:expr),+ $(,)?) => {
-        $(impl From<$source> for Payload {
-            fn from(source: $source) -> Self {
-                Self($bytes(source))
-            }
-        })+
-    };
+impl From<Bytes> for Payload {
+    fn from(bytes: Bytes) -> Self {
+        Self(bytes)
+    }
 }
 
-payload_from! {
-    Bytes: |bytes| bytes,
-    Vec<u8>: Bytes::from,
-    String: Bytes::from,
-    &[u8]: Bytes::copy_from_slice,
-    &Vec<u8>: |bytes: &Vec<u8>| Bytes::copy_from_slice(bytes),
-    &str: |text: &str| Bytes::copy_from_slice(text.as_bytes()),
-    &String: |text: &String| Bytes::copy_from_slice(text.as_bytes()),
+impl From<Vec<u8>> for Payload {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes.into())
+    }
 }
 
-impl<const N: usize> From<&[u8; N]> for Payload {
-    fn from(bytes: &[u8; N]) -> Self {
-        Self(Bytes::copy_from_slice(bytes))
+impl From<String> for Payload {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+impl<T: AsRef<[u8]> + ?Sized> From<&T> for Payload {
+    fn from(bytes: &T) -> Self {
+        Self(Bytes::copy_from_slice(bytes.as_ref()))
     }
 }
 

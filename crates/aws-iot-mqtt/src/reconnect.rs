@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use tracing::warn;
+
 use crate::verdict::Fault;
 
 /// What AWS's own device SDK does (aws-c-mqtt, `AWS_MQTT5_DEFAULT_MIN_RECONNECT_DELAY_MS` and the two after it).
@@ -90,27 +92,17 @@ pub(crate) enum Ended {
     },
 }
 
-/// What to do about it.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Next {
-    Retry {
-        delay: Duration,
-        /// The client is refused again and again: this is the slow interval.
-        slowly: bool,
-    },
-    GiveUp,
-}
-
 impl Backoff {
     pub(crate) fn new(policy: Reconnect) -> Self {
         Self { policy, failures: 0, refusals: 0, first_refusal: None, was_accepted: false }
     }
 
-    /// An attempt failed, or a connection ended, at `now`. `random` decides the jitter.
-    pub(crate) fn next(&mut self, fault: Fault, ended: Ended, now: Instant, random: u64) -> Next {
+    /// How long to wait after an attempt failed, or a connection ended, at `now`; `None` where no other attempt makes sense.
+    /// `random` decides the jitter.
+    pub(crate) fn next(&mut self, fault: Fault, ended: Ended, now: Instant, random: u64) -> Option<Duration> {
         let policy = self.policy;
         if !policy.enabled || fault == Fault::Final {
-            return Next::GiveUp;
+            return None;
         }
         if let Ended::Connected { up, answered } = ended {
             self.was_accepted = true;
@@ -128,10 +120,12 @@ impl Backoff {
             let refused_for = now.saturating_duration_since(*self.first_refusal.get_or_insert(now));
             if self.refusals >= REFUSALS && refused_for >= REFUSED_FOR {
                 // Different for each device, so that a fleet does not come all at once.
-                return Next::Retry { delay: SLOWLY - share(SLOWLY / 4, random), slowly: true };
+                let delay = SLOWLY - share(SLOWLY / 4, random);
+                warn!(?delay, "refused for minutes: the next attempt follows after the long interval");
+                return Some(delay);
             }
         }
-        Next::Retry { delay: share(bound, random), slowly: false }
+        Some(share(bound, random))
     }
 }
 

@@ -60,13 +60,9 @@ impl SubscribeOptions {
     ///
     /// # Errors
     /// When the text is not a filter.
-    pub fn new<F>(filter: F, qos: QoS) -> Result<Self, Error>
-    where
-        F: TryInto<Filter>,
-        Error: From<F::Error>,
-    {
+    pub fn new(filter: impl TryInto<Filter, Error: Into<Error>>, qos: QoS) -> Result<Self, Error> {
         Ok(Self {
-            filter: filter.try_into()?,
+            filter: filter.try_into().map_err(Into::into)?,
             qos,
             manual: false,
             no_local: false,

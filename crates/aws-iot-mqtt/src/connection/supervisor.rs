@@ -14,7 +14,7 @@ use super::{Attempt, Established, establish};
 use crate::client::Outcome;
 use crate::clock::Moment;
 use crate::codec::ProtocolError;
-use crate::reconnect::{Backoff, Ended, Next};
+use crate::reconnect::{Backoff, Ended};
 use crate::{Builder, Error, Event, Verdict};
 
 /// The longest pause between attempts while the client is to end and messages are left: the time for it is short.
@@ -59,27 +59,17 @@ impl Supervisor<'_> {
             self.engine.shared.counters.failed(&error);
             let random = RandomState::new().hash_one(());
             let closing = self.engine.take_commands(Moment::now());
-            let delay = match backoff.next(settings.classifier.fault(&error), ended, Instant::now(), random) {
-                Next::Retry { delay, slowly } => {
-                    if slowly {
-                        warn!(
-                            ?delay,
-                            "refused for minutes: the next attempt follows after the long interval"
-                        );
-                    }
-                    let most = if closing { PAUSE_WHILE_CLOSING } else { Duration::MAX };
-                    // From the end of a connection that stood: AWS's Device Advisor fails a device that is back within a
-                    // second (MQTT_ReconnectionAfterSuccessfulConnection). From the beginning of an attempt otherwise.
-                    let gone = if connected { Duration::ZERO } else { started.elapsed() };
-                    let least = settings.limits.connect_interval.saturating_sub(gone);
-                    Some(delay.min(most).max(least))
-                }
-                Next::GiveUp => None,
-            };
-            let may_pass = session_present || may_pass(&error);
-            let delay = delay.filter(|delay| {
-                self.first.is_none() || (may_pass && begun.elapsed() + *delay < settings.connect_deadline)
-            });
+            let fault = settings.classifier.fault(&error);
+            let most = if closing { PAUSE_WHILE_CLOSING } else { Duration::MAX };
+            // From the end of a connection that stood: AWS's Device Advisor fails a device that is back within a second
+            // (MQTT_ReconnectionAfterSuccessfulConnection). From the beginning of an attempt otherwise.
+            let gone = if connected { Duration::ZERO } else { started.elapsed() };
+            let least = settings.limits.connect_interval.saturating_sub(gone);
+            let delay =
+                backoff.next(fault, ended, Instant::now(), random).map(|delay| delay.min(most).max(least));
+            let in_time = |delay| begun.elapsed() + delay < settings.connect_deadline;
+            let goes_on = session_present || may_pass(&error);
+            let delay = delay.filter(|delay| self.first.is_none() || (goes_on && in_time(*delay)));
             // Who waits for the first connection is told by `connect`.
             if self.first.is_none() || delay.is_some() {
                 self.report(&error, connected, delay);
