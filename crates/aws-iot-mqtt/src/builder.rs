@@ -9,8 +9,8 @@ use rustls::pki_types::ServerName;
 
 use crate::connection::{start, with_alpn};
 use crate::proxy::host_and_port;
+use crate::reconnect::Classifier;
 use crate::session::ConnectOptions;
-use crate::verdict::Classifier;
 use crate::{Client, Error, Limits, OutboxOptions, Proxy, Reconnect, SubscribeOptions, Verdict, Will};
 
 /// MQTT with a client certificate (AWS IoT Core developer guide, "Device communication protocols").

@@ -22,7 +22,6 @@ mod session;
 mod statistics;
 mod subscription;
 mod topic;
-mod verdict;
 
 pub use builder::Builder;
 pub use client::{Client, DisconnectReason};
@@ -36,10 +35,9 @@ pub use outbox::durable;
 pub use outbox::{OfflineQos0, OutboxOptions, Receipt, WhenFull};
 pub use proxy::Proxy;
 pub use reason::ReasonCode;
-pub use reconnect::Reconnect;
+pub use reconnect::{Reconnect, Verdict};
 pub use statistics::Statistics;
 pub use subscription::{Messages, RetainHandling, SubscribeOptions, Subscription};
 pub use topic::{Filter, Topic};
-pub use verdict::Verdict;
 /// The crates whose types are part of this one's API.
 pub use {bytes, rustls};

@@ -1,6 +1,6 @@
 //! What goes back and forth: messages to publish, the will, and messages that arrive.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -229,14 +229,7 @@ pub enum PayloadFormat {
 }
 
 /// For messages that carry none, which is nearly all.
-pub(crate) static NONE: Properties = Properties {
-    payload_format: None,
-    content_type: None,
-    response_topic: None,
-    correlation_data: None,
-    user_properties: Vec::new(),
-    message_expiry_interval: None,
-};
+pub(crate) static NONE: LazyLock<Properties> = LazyLock::new(Properties::default);
 
 impl Properties {
     /// Each text or piece of data with its name: MQTT gives each a length of two bytes.

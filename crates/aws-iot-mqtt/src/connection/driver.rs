@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{sleep_until, timeout};
 use tracing::debug;
 
-use super::engine::Engine;
+use super::supervisor::Engine;
 use super::{DISCONNECT_TIMEOUT, TLS_BUFFER, tls};
 use crate::Error;
 use crate::client::Outcome;

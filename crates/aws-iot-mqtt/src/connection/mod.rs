@@ -2,7 +2,6 @@
 
 mod dial;
 mod driver;
-mod engine;
 mod supervisor;
 mod thread;
 mod tls;

@@ -9,8 +9,7 @@ use tokio::runtime::{Builder as RuntimeBuilder, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{Instrument as _, dispatcher, info_span};
 
-use super::engine::Engine;
-use super::supervisor::Supervisor;
+use super::supervisor::{Engine, Supervisor};
 use crate::acknowledgement::SessionWaker;
 use crate::client::Outcome;
 use crate::clock::Moment;

@@ -71,32 +71,29 @@ pub(super) fn handshake_error(error: io::Error, server: &str) -> Error {
         return error;
     }
     let endpoint = server.to_owned();
-    match tls_error(&error) {
+    let why = match tls_error(&error) {
         // The signer's own error, unwrapped: rustls hides it from `source()`.
         Some(TlsError::Other(other)) => {
-            Error::Signer { endpoint, source: Cause::shared(Arc::clone(&other.0)) }
+            return Error::Signer { endpoint, source: Cause::shared(Arc::clone(&other.0)) };
         }
-        Some(TlsError::InvalidCertificate(verdict)) => match clock(verdict) {
-            Some(why) => Error::Clock { endpoint, why },
-            None => Error::ServerNotTrusted { endpoint, why: distrust(verdict), source: Cause::new(error) },
-        },
-        Some(TlsError::InvalidMessage(_)) => Error::Tls {
-            endpoint,
-            why: "what answers there does not speak TLS (MQTT over TLS is on port 8883, or 443)",
-            source: Cause::new(error),
-        },
-        Some(TlsError::PeerIncompatible(_)) => Error::Tls {
-            endpoint,
-            why: "the server and this client have no TLS version or algorithm in common",
-            source: Cause::new(error),
-        },
-        Some(_) => Error::Tls { endpoint, why: "the TLS library gave up", source: Cause::new(error) },
-        None => Error::Tls {
-            endpoint,
-            why: "the server hung up in the middle: is it the TLS port (8883, or 443)?",
-            source: Cause::new(error),
-        },
-    }
+        Some(TlsError::InvalidCertificate(verdict)) => {
+            return match clock(verdict) {
+                Some(why) => Error::Clock { endpoint, why },
+                None => {
+                    Error::ServerNotTrusted { endpoint, why: distrust(verdict), source: Cause::new(error) }
+                }
+            };
+        }
+        Some(TlsError::InvalidMessage(_)) => {
+            "what answers there does not speak TLS (MQTT over TLS is on port 8883, or 443)"
+        }
+        Some(TlsError::PeerIncompatible(_)) => {
+            "the server and this client have no TLS version or algorithm in common"
+        }
+        Some(_) => "the TLS library gave up",
+        None => "the server hung up in the middle: is it the TLS port (8883, or 443)?",
+    };
+    Error::Tls { endpoint, why, source: Cause::new(error) }
 }
 
 /// What the server's TLS alert means, if `error` is one. Under TLS 1.3 the verdict on the client's certificate comes
