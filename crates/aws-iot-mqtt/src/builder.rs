@@ -95,10 +95,8 @@ impl Builder {
     }
 
     /// How long one attempt to connect may take, from the name's resolution to the end of the TLS handshake: 30 s unless
-    /// said otherwise. CONNACK may take another 10 s.
-    ///
-    /// It holds even while the key does not answer. A signature that is under way cannot be called back, though: its
-    /// thread ends when the key lets it go.
+    /// said otherwise. CONNACK may take another 10 s. It holds even while the key does not answer; the signature's thread
+    /// then ends when the key lets it go.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
@@ -111,10 +109,9 @@ impl Builder {
         self
     }
 
-    /// How long the server may take to answer a PUBLISH, SUBSCRIBE or UNSUBSCRIBE: 60 s unless said otherwise.
-    ///
-    /// A PUBLISH without an answer ends the connection, and is sent again on the next one. A SUBSCRIBE or UNSUBSCRIBE is
-    /// sent once more after 10 s, and then fails; the time counts from the call, also while there is no connection.
+    /// How long the server may take to answer: 60 s unless said otherwise. A PUBLISH without an answer ends the connection,
+    /// and is sent again on the next one. A SUBSCRIBE or UNSUBSCRIBE is sent once more after 10 s, and then fails; the time
+    /// counts from the call, also while there is no connection.
     pub fn operation_timeout(mut self, timeout: Duration) -> Self {
         self.operation_timeout = timeout;
         self
@@ -177,8 +174,6 @@ impl Builder {
     /// Keeps messages of QoS 1 on a disk until the server has acknowledged them, so that they survive a restart and a
     /// power failure. A message's receipt then means that it is on stable storage, not that the server has it; what the
     /// server refuses is told by [`Event::PublishRefused`](crate::Event::PublishRefused), and set aside in the store.
-    ///
-    /// [`connect`](Self::connect) and [`start`](Self::start) open the store, which reads from the disk.
     #[cfg(feature = "durable")]
     pub fn durable(mut self, durable: crate::durable::DurableOptions) -> Self {
         self.durable = Some(durable);
@@ -197,23 +192,19 @@ impl Builder {
     /// ```
     /// # use std::{error::Error, fmt};
     /// # use aws_iot_mqtt::{Builder, Verdict};
+    /// fn with_key(builder: Builder) -> Builder {
+    ///     builder.classify_signer_errors(|error| match error.downcast_ref() {
+    ///         Some(KeyError::WrongPin) => Verdict::Permanent,
+    ///         Some(KeyError::NeedsRestart) => Verdict::Final,
+    ///         Some(KeyError::Busy) | None => Verdict::Transient,
+    ///     })
+    /// }
     /// # #[derive(Debug)]
     /// # enum KeyError { Busy, WrongPin, NeedsRestart }
     /// # impl fmt::Display for KeyError {
     /// #     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str("the key") }
     /// # }
     /// # impl Error for KeyError {}
-    /// fn verdict(error: &(dyn Error + 'static)) -> Verdict {
-    ///     match error.downcast_ref() {
-    ///         Some(KeyError::WrongPin) => Verdict::Permanent,
-    ///         Some(KeyError::NeedsRestart) => Verdict::Final,
-    ///         Some(KeyError::Busy) | None => Verdict::Transient,
-    ///     }
-    /// }
-    ///
-    /// fn with_key(builder: Builder) -> Builder {
-    ///     builder.classify_signer_errors(verdict)
-    /// }
     /// ```
     pub fn classify_signer_errors(
         mut self,
@@ -227,8 +218,7 @@ impl Builder {
     /// ones are made again as [`reconnect`](Self::reconnect) says.
     ///
     /// # Errors
-    /// When a limit is exceeded, when the durable outbox cannot be opened, and in each of the ways in which a connection may fail: see
-    /// [`Error`].
+    /// As for [`start`](Self::start), and in each of the ways in which a connection may fail: see [`Error`].
     pub async fn connect(self) -> Result<Client, Error> {
         let (client, connected) = start(self.checked()?, true)?;
         match connected.await {

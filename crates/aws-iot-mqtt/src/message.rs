@@ -43,7 +43,7 @@ impl Publication {
     /// A message with a payload and nothing else.
     ///
     /// # Errors
-    /// When the topic is none.
+    /// [`Error::InvalidTopic`].
     pub fn new(
         topic: impl TryInto<Topic, Error: Into<Error>>,
         qos: QoS,
@@ -65,7 +65,7 @@ impl Publication {
         self
     }
 
-    /// What the payload is, e.g. `application/json`.
+    /// See [`Properties::content_type`].
     pub fn content_type(mut self, content_type: impl Into<String>) -> Self {
         self.properties_mut().content_type = Some(content_type.into());
         self
@@ -186,14 +186,12 @@ impl Message {
         self.properties.as_deref().unwrap_or(&NONE)
     }
 
-    /// Tells the server that this program has the message safe, on a subscription that was asked for
-    /// [`manual_acknowledgement`](crate::SubscribeOptions::manual_acknowledgement). Elsewhere, and the second time, it
-    /// does nothing.
+    /// Tells the server that this program has the message safe, on a subscription with
+    /// [`manual_acknowledgement`](crate::SubscribeOptions::manual_acknowledgement); elsewhere, it does nothing.
     ///
     /// A message that is not acknowledged when the connection ends is sent again on the next one, if the session is
     /// persistent. Acknowledgements go out in the order in which the messages came (MQTT 5, section 4.6), so one that is
-    /// missing holds back later ones. Therefore a message that is dropped, with all its clones, counts as acknowledged:
-    /// keep it for as long as it is not safe.
+    /// missing holds back later ones. Therefore a message that is dropped, with all its clones, counts as acknowledged.
     pub fn acknowledge(&self) {
         if let Some(acknowledgement) = &self.acknowledgement {
             acknowledgement.give();

@@ -23,8 +23,7 @@ pub struct Subscription {
     pub(crate) messages: Messages,
 }
 
-/// A stream of messages: those of the filters that were given to the builder, and those that belong to no subscription.
-/// See [`Client::messages`](crate::Client::messages). Also a [`Stream`].
+/// The stream of messages that [`Client::messages`](crate::Client::messages) gives. Also a [`Stream`].
 #[derive(Debug)]
 pub struct Messages {
     pub(crate) queue: QueueReader,

@@ -142,12 +142,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
             }
             io::Result::Ok(())
         };
-        // What matters was acknowledged before.
-        match timeout(DISCONNECT_TIMEOUT, farewell).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => debug!(%error, "closing the connection"),
-            Err(_) => debug!("the server does not close the connection"),
-        }
+        // What matters was acknowledged before, so it does not matter whether this fails.
+        let result = timeout(DISCONNECT_TIMEOUT, farewell).await;
+        debug!(?result, "the connection is closed");
     }
 
     /// Writing failed. Why the server hung up is perhaps still there to be read.
@@ -163,10 +160,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
                 }
             }
         };
-        match timeout(DISCONNECT_TIMEOUT, words).await {
-            Ok(Some(words)) => words,
-            Ok(None) | Err(_) => self.lost(error),
-        }
+        timeout(DISCONNECT_TIMEOUT, words).await.ok().flatten().unwrap_or_else(|| self.lost(error))
     }
 
     fn lost(&self, error: io::Error) -> Error {

@@ -130,26 +130,17 @@ async fn log_in(
             }
             return Ok(negotiated);
         }
-        match stream.read_buf(received).await {
-            Ok(0) => {
-                let error = written.err().unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into());
-                return Err(closed_after_connect(settings, error));
-            }
-            Ok(_) => {}
-            Err(error) => {
-                // TLS 1.3 tells only now that the client's certificate is refused.
-                return Err(tls::alert(&error, &settings.server())
-                    .unwrap_or_else(|| closed_after_connect(settings, error)));
-            }
-        }
-    }
-}
-
-fn closed_after_connect(settings: &Builder, error: io::Error) -> Error {
-    Error::ClosedAfterConnect {
-        endpoint: settings.server(),
-        client_id: settings.connect.client_id.clone(),
-        source: tls::in_words(error),
+        let error = match stream.read_buf(received).await {
+            Ok(1..) => continue,
+            Ok(0) => written.err().unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into()),
+            Err(error) => error,
+        };
+        // TLS 1.3 tells only now that the client's certificate is refused.
+        return Err(tls::alert(&error, &settings.server()).unwrap_or_else(|| Error::ClosedAfterConnect {
+            endpoint: settings.server(),
+            client_id: connect.client_id.clone(),
+            source: tls::in_words(error),
+        }));
     }
 }
 

@@ -73,7 +73,13 @@ impl Supervisor<'_> {
             let delay = delay.filter(|delay| self.first.is_none() || (goes_on && in_time(*delay)));
             // Who waits for the first connection is told by `connect`.
             if self.first.is_none() || delay.is_some() {
-                self.report(&error, connected, delay);
+                let (error, retry_in) = (error.clone(), delay);
+                let event = match connected {
+                    true => Event::Disconnected { error, retry_in },
+                    false => Event::ConnectFailed { error, retry_in },
+                };
+                warn!("{event}");
+                self.engine.shared.hub.tell(event);
             }
             let Some(delay) = delay else { return Err(error) };
             tokio::select! {
@@ -103,21 +109,6 @@ impl Supervisor<'_> {
             session.disconnected(&error, Moment::now());
             (error, ended)
         })
-    }
-
-    fn report(&self, error: &Error, connected: bool, retry_in: Option<Duration>) {
-        let words = error.report();
-        match (connected, retry_in) {
-            (true, Some(delay)) => warn!(error = %words, ?delay, "the connection has ended; trying again"),
-            (false, Some(delay)) => warn!(error = %words, ?delay, "no connection; trying again"),
-            (true, None) => warn!(error = %words, "the connection has ended"),
-            (false, None) => warn!(error = %words, "no connection"),
-        }
-        let error = error.clone();
-        self.engine.shared.hub.tell(match connected {
-            true => Event::Disconnected { error, retry_in },
-            false => Event::ConnectFailed { error, retry_in },
-        });
     }
 }
 
