@@ -9,7 +9,7 @@ use rustls::pki_types::ServerName;
 
 use crate::connection::{start, with_alpn};
 use crate::proxy::host_and_port;
-use crate::reconnect::Classifier;
+use crate::reconnect::Classify;
 use crate::session::ConnectOptions;
 use crate::{Client, Error, Limits, OutboxOptions, Proxy, Reconnect, SubscribeOptions, Verdict, Will};
 
@@ -47,7 +47,7 @@ pub struct Builder {
     #[cfg(feature = "durable")]
     pub(crate) durable: Option<crate::durable::DurableOptions>,
     pub(crate) reconnect: Reconnect,
-    pub(crate) classifier: Classifier,
+    pub(crate) classify_signer_error: Classify,
 }
 
 impl Builder {
@@ -69,7 +69,8 @@ impl Builder {
             #[cfg(feature = "durable")]
             durable: None,
             reconnect: Reconnect::new(),
-            classifier: Classifier::default(),
+            // This crate does not know the chip.
+            classify_signer_error: |_| Verdict::Transient,
         }
     }
 
@@ -206,11 +207,8 @@ impl Builder {
     /// # }
     /// # impl Error for KeyError {}
     /// ```
-    pub fn classify_signer_errors(
-        mut self,
-        classify: impl Fn(&(dyn StdError + 'static)) -> Verdict + Send + Sync + 'static,
-    ) -> Self {
-        self.classifier = Classifier::new(classify);
+    pub fn classify_signer_errors(mut self, classify: fn(&(dyn StdError + 'static)) -> Verdict) -> Self {
+        self.classify_signer_error = classify;
         self
     }
 

@@ -83,16 +83,10 @@ impl Client {
     /// ```no_run
     /// # use aws_iot_mqtt::{Client, Error, Publication, QoS};
     /// # async fn readings(client: &Client) -> Result<(), Error> {
-    /// let mut receipts = Vec::new();
-    /// for n in 0..100 {
-    ///     let reading = Publication::new("device-1/readings", QoS::AtLeastOnce, n.to_string())?;
-    ///     receipts.push(client.try_publish(reading)?);
-    /// }
-    /// // This waits for the acknowledgements.
-    /// for receipt in receipts {
-    ///     receipt.await?;
-    /// }
-    /// # Ok(())
+    /// let reading = Publication::new("device-1/readings", QoS::AtLeastOnce, "21.5")?;
+    /// let receipt = client.try_publish(reading)?;
+    /// // This waits for the acknowledgement.
+    /// receipt.await
     /// # }
     /// ```
     ///

@@ -2,9 +2,8 @@
 //! I/O.
 
 use std::error::Error as StdError;
-use std::sync::Arc;
+use std::io;
 use std::time::{Duration, Instant};
-use std::{fmt, io};
 
 use tracing::warn;
 
@@ -120,41 +119,7 @@ impl Fault {
 }
 
 /// The application's function that judges its signer's errors.
-#[derive(Clone)]
-pub(crate) struct Classifier(Arc<Classify>);
-
-type Classify = dyn Fn(&(dyn StdError + 'static)) -> Verdict + Send + Sync;
-
-impl Classifier {
-    pub(crate) fn new(
-        classify: impl Fn(&(dyn StdError + 'static)) -> Verdict + Send + Sync + 'static,
-    ) -> Self {
-        Self(Arc::new(classify))
-    }
-
-    /// What decides how soon the next attempt follows.
-    pub(crate) fn fault(&self, error: &Error) -> Fault {
-        let Error::Signer { source, .. } = error else { return error.judge().1 };
-        match (self.0)(&**source) {
-            Verdict::Transient => Fault::SIGNER_AWAY,
-            Verdict::Permanent => Fault::SignerRefused,
-            Verdict::Final => Fault::Final,
-        }
-    }
-}
-
-impl Default for Classifier {
-    /// Every error of the signer may pass: this crate does not know the chip.
-    fn default() -> Self {
-        Self::new(|_| Verdict::Transient)
-    }
-}
-
-impl fmt::Debug for Classifier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Classifier")
-    }
-}
+pub(crate) type Classify = fn(&(dyn StdError + 'static)) -> Verdict;
 
 impl Error {
     /// Whether it may work the next time. For [`Error::Signer`] this is always [`Verdict::Transient`]: only the
@@ -162,6 +127,16 @@ impl Error {
     /// [`Builder::classify_signer_errors`](crate::Builder::classify_signer_errors).
     pub fn verdict(&self) -> Verdict {
         self.judge().0
+    }
+
+    /// What decides how soon the next attempt follows.
+    pub(crate) fn fault(&self, classify_signer_error: Classify) -> Fault {
+        let Self::Signer { source, .. } = self else { return self.judge().1 };
+        match classify_signer_error(&**source) {
+            Verdict::Transient => Fault::SIGNER_AWAY,
+            Verdict::Permanent => Fault::SignerRefused,
+            Verdict::Final => Fault::Final,
+        }
     }
 
     fn judge(&self) -> (Verdict, Fault) {

@@ -60,7 +60,7 @@ impl Supervisor<'_> {
             self.engine.shared.counters.failed(&error);
             let random = RandomState::new().hash_one(());
             let closing = self.engine.take_commands(Moment::now());
-            let fault = settings.classifier.fault(&error);
+            let fault = error.fault(settings.classify_signer_error);
             let most = if closing { PAUSE_WHILE_CLOSING } else { Duration::MAX };
             // From the end of a connection that stood: AWS's Device Advisor fails a device that is back within a second
             // (MQTT_ReconnectionAfterSuccessfulConnection). From the beginning of an attempt otherwise.

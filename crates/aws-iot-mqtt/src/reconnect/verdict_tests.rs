@@ -57,15 +57,15 @@ fn faults_that_decide_the_pace() {
             Fault::Passing,
         ),
     ] {
-        assert_eq!(Classifier::default().fault(&error), expected, "{case}");
+        assert_eq!(error.fault(|_| Verdict::Transient), expected, "{case}");
     }
     let signer = || Error::Signer { endpoint: endpoint.clone(), source: closed.clone() };
-    for (verdict, expected) in [
-        (Verdict::Transient, Fault::SIGNER_AWAY),
-        (Verdict::Permanent, Fault::SignerRefused),
-        (Verdict::Final, Fault::Final),
+    for (classify, expected) in [
+        ((|_| Verdict::Transient) as Classify, Fault::SIGNER_AWAY),
+        (|_| Verdict::Permanent, Fault::SignerRefused),
+        (|_| Verdict::Final, Fault::Final),
     ] {
-        assert_eq!(Classifier::new(move |_| verdict).fault(&signer()), expected);
+        assert_eq!(signer().fault(classify), expected);
     }
 }
 
