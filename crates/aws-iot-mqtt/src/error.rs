@@ -55,18 +55,10 @@ pub enum Error {
         why: &'static str,
     },
     /// Nothing was sent: the server would not take it.
-    #[error("{item}: {actual} {unit}, but {whose} allows {allowed}")]
+    #[error("{what}")]
     Limit {
-        /// What is too large or too small.
-        item: String,
-        /// How large it is.
-        actual: u64,
-        /// What is counted.
-        unit: &'static str,
-        /// Whose limit it is.
-        whose: &'static str,
-        /// What is allowed.
-        allowed: String,
+        /// What is too large or too small, how large it is, whose limit it is, and what is allowed.
+        what: String,
     },
     /// The operating system gives the session no thread or no event queue, or the thread died.
     #[error("the MQTT session's own thread does not run")]

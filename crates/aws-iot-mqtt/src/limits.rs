@@ -166,7 +166,8 @@ impl Limits {
             (false, 0, most) => format!("at most {most}"),
             (false, least, most) => format!("{least} to {most}"),
         };
-        Err(Error::Limit { item: item(), actual, unit, whose: self.whose, allowed })
+        let what = format!("{}: {actual} {unit}, but {} allows {allowed}", item(), self.whose);
+        Err(Error::Limit { what })
     }
 }
 

@@ -7,6 +7,7 @@ use std::{fmt, io};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use ipnet::IpNet;
 use percent_encoding::percent_decode_str;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -165,7 +166,7 @@ fn is_excepted(endpoint: &str, list: &str) -> bool {
     let host = endpoint.trim_end_matches('.').to_ascii_lowercase();
     let mut entries = list.split([',', ' ']).filter(|entry| !entry.is_empty());
     match host.parse() {
-        Ok(address) => entries.any(|entry| is_in_network(address, entry) == Some(true)),
+        Ok(address) => entries.any(|entry| is_in_network(address, entry)),
         Err(_) => entries.any(|entry| {
             let domain = entry.trim_matches('.').to_ascii_lowercase();
             let below = host.strip_suffix(&domain).filter(|_| !domain.is_empty());
@@ -174,20 +175,13 @@ fn is_excepted(endpoint: &str, list: &str) -> bool {
     }
 }
 
-/// `None` where `network` is none, or of the other address family.
-fn is_in_network(address: IpAddr, network: &str) -> Option<bool> {
-    let (network, length) = network.split_once('/').map_or((network, None), |(net, bits)| (net, Some(bits)));
-    let network = network.trim_start_matches('[').trim_end_matches(']').parse().ok()?;
-    let (address, network, bits) = match (address, network) {
-        (IpAddr::V4(address), IpAddr::V4(network)) => {
-            (address.to_bits().into(), network.to_bits().into(), 32)
-        }
-        (IpAddr::V6(address), IpAddr::V6(network)) => (address.to_bits(), network.to_bits(), 128),
-        _ => return None,
-    };
-    let length = length.map_or(Ok(bits), str::parse).ok().filter(|length| *length <= bits)?;
-    let different: u128 = address ^ network;
-    Some(different.checked_shr(bits - length).unwrap_or(0) == 0)
+/// Whether `entry` is that address, or a network with it.
+fn is_in_network(address: IpAddr, entry: &str) -> bool {
+    let entry = entry.replace(['[', ']'], "");
+    match entry.parse::<IpNet>() {
+        Ok(network) => network.contains(&address),
+        Err(_) => entry.parse() == Ok(address),
+    }
 }
 
 /// Sends the request and reads the head of the answer.
