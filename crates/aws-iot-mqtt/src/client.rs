@@ -12,7 +12,7 @@ use crate::Payload;
 use crate::connection::{CloseOnDrop, Shared, died};
 use crate::message_queue::queue;
 use crate::outbox::Entry;
-use crate::session::{Command, SubscribeRequest};
+use crate::session::{Command, Subscriber};
 use crate::{
     Builder, Error, Events, Filter, Message, Messages, Publication, QoS, Receipt, Statistics,
     SubscribeOptions, Subscription, Topic,
@@ -187,9 +187,8 @@ impl Client {
             let (answer, answered) = oneshot::channel();
             let waker = Arc::clone(&self.shared.waker);
             let (writer, reader) = queue(waker, options.capacity, options.when_unread);
-            reader.attach();
             pending.push((options.filter.clone(), Messages { queue: reader }, answered));
-            requests.push(SubscribeRequest { options, queue: writer, answer: Some(answer) });
+            requests.push(Subscriber::new(options, writer, Some(answer)));
         }
         self.shared.limits.check_subscriptions(requests.len())?;
         let filters: Vec<_> = pending.iter().map(|(filter, ..)| format!("'{filter}'")).collect();
@@ -276,7 +275,7 @@ impl Client {
 
     async fn command(&self, command: Command) -> Result<(), Error> {
         if self.commands.send(command).await.is_ok() {
-            self.shared.waker.wake();
+            self.shared.waker.notify_one();
             return Ok(());
         }
         self.ended().await

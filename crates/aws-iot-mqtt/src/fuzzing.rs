@@ -11,7 +11,7 @@ use crate::codec::decode;
 use crate::connection::Shared;
 use crate::message_queue::{CAPACITY, WhenUnread, queue};
 use crate::outbox::Entry;
-use crate::session::{Command, ConnectOptions, Negotiated, Session, SubscribeRequest};
+use crate::session::{Command, ConnectOptions, Negotiated, Session, Subscriber};
 use crate::{Limits, OutboxOptions, Publication, QoS, SubscribeOptions};
 
 /// Packets that a server sends: as the answer to CONNECT, and to a session that has published and subscribed.
@@ -27,7 +27,7 @@ pub fn packets(bytes: &[u8]) {
         let Ok(options) = SubscribeOptions::new(filter, QoS::AtLeastOnce) else { return };
         let (writer, stream) = reader();
         streams.push(stream);
-        let request = SubscribeRequest { options, queue: writer, answer: None };
+        let request = Subscriber::new(options, writer, None);
         session.command(Command::Subscribe(vec![request]), now);
     }
     for _ in 0..4 {

@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod acknowledgement;
 mod builder;
 mod client;
 mod clock;

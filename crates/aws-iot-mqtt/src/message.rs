@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::acknowledgement::Acknowledgement;
+use crate::message_queue::Acknowledgement;
 use crate::{Error, Topic};
 
 /// How often a message arrives. There is no third level: AWS IoT Core knows no "exactly once".

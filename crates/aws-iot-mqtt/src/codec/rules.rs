@@ -91,8 +91,8 @@ pub(super) fn malformed(first: u8, why: impl AsRef<str>) -> ProtocolError {
     Fields { packet: first >> 4, rest: &[] }.malformed(why)
 }
 
-/// Checks a whole packet, of which `body` is what follows the length.
-pub(super) fn check(first: u8, body: &[u8]) -> Result<(), ProtocolError> {
+/// Checks a whole packet, of which `body` is what follows the length. Returns its reason codes, if it has any.
+pub(super) fn check(first: u8, body: &[u8]) -> Result<&[u8], ProtocolError> {
     let (packet, flags) = (first >> 4, first & 0x0F);
     let mut fields = Fields { packet, rest: body };
     match packet {
@@ -109,8 +109,12 @@ pub(super) fn check(first: u8, body: &[u8]) -> Result<(), ProtocolError> {
     if packet != PUBLISH && flags != 0 {
         return Err(fields.malformed(format!("its first byte is {first:#04x}")));
     }
+    let mut reasons = &[][..];
     match packet {
-        PUBLISH => return fields.publish(flags),
+        PUBLISH => {
+            fields.publish(flags)?;
+            return Ok(reasons);
+        }
         // Flags and return code, packet id and return code: what MQTT 3.1.1 has there.
         CONNACK | UNSUBACK if body.len() == 2 => return Err(fields.mqtt_3()),
         SUBACK if body.len() == 3 => return Err(fields.mqtt_3()),
@@ -118,12 +122,12 @@ pub(super) fn check(first: u8, body: &[u8]) -> Result<(), ProtocolError> {
             if fields.integer(1)? > 1 {
                 return Err(fields.malformed("its reserved flags are not 0"));
             }
-            fields.integer(1)?;
+            reasons = fields.take(1)?;
             fields.properties()?;
         }
         PUBACK => {
             fields.packet_id()?;
-            fields.reason_and_properties()?;
+            reasons = fields.reason_and_properties()?;
         }
         SUBACK | UNSUBACK => {
             fields.packet_id()?;
@@ -131,12 +135,12 @@ pub(super) fn check(first: u8, body: &[u8]) -> Result<(), ProtocolError> {
             if fields.rest.is_empty() {
                 return Err(fields.malformed("it has no reason code"));
             }
-            return Ok(());
+            return Ok(fields.rest);
         }
-        DISCONNECT => fields.reason_and_properties()?,
+        DISCONNECT => reasons = fields.reason_and_properties()?,
         _ => {}
     }
-    if fields.rest.is_empty() { Ok(()) } else { Err(fields.malformed("it is longer than its fields")) }
+    if fields.rest.is_empty() { Ok(reasons) } else { Err(fields.malformed("it is longer than its fields")) }
 }
 
 /// The fields of a packet that were not read yet.
@@ -178,14 +182,12 @@ impl<'a> Fields<'a> {
     }
 
     /// Both may be missing at the end (MQTT 5, sections 3.4.2.1 and 3.14.2.1).
-    fn reason_and_properties(&mut self) -> Result<(), ProtocolError> {
-        if !self.rest.is_empty() {
-            self.integer(1)?;
-        }
+    fn reason_and_properties(&mut self) -> Result<&'a [u8], ProtocolError> {
+        let reason = self.take(self.rest.len().min(1))?;
         if !self.rest.is_empty() {
             self.properties()?;
         }
-        Ok(())
+        Ok(reason)
     }
 
     fn properties(&mut self) -> Result<(), ProtocolError> {

@@ -114,7 +114,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
                     Io::WriteFailed(error) => return Err(self.last_words(error).await),
                 },
                 () = alarm.as_mut() => {}
-                () = shared.waker.woken() => self.engine.session.woken(),
+                () = shared.waker.notified() => self.engine.session.woken(),
             }
         }
     }

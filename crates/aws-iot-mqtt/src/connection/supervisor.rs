@@ -191,7 +191,7 @@ impl Engine {
             }
             let deadline = self.deadline(now);
             tokio::select! {
-                () = self.shared.waker.woken() => self.session.woken(),
+                () = self.shared.waker.notified() => self.session.woken(),
                 () = sleep_until(deadline.unwrap_or(now.instant).into()), if deadline.is_some() => {
                     drop(self.session.timer(Moment::now()));
                 }
@@ -216,6 +216,5 @@ impl Engine {
             }
             error => Event::GaveUp { error: error.clone() },
         });
-        self.session.fail_all(why);
     }
 }

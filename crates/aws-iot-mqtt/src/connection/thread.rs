@@ -6,17 +6,16 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 
 use tokio::runtime::{Builder as RuntimeBuilder, Runtime};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tracing::{Instrument as _, dispatcher, info_span};
 
 use super::supervisor::{Engine, Supervisor};
-use crate::acknowledgement::SessionWaker;
 use crate::client::Outcome;
 use crate::clock::Moment;
 use crate::event::Hub;
 use crate::message_queue::{CAPACITY, QueueWriter, WhenUnread, queue};
 use crate::outbox::Outbox;
-use crate::session::{Command, Session, SubscribeRequest};
+use crate::session::{Command, Session, Subscriber};
 use crate::statistics::Counters;
 use crate::{Builder, Cause, Client, DisconnectReason, Error, Event, Limits, Messages, OutboxOptions};
 
@@ -26,7 +25,8 @@ const COMMANDS: usize = 64;
 /// What the application's clients and the session's thread have in common.
 pub(crate) struct Shared {
     pub(crate) outbox: Arc<Outbox>,
-    pub(crate) waker: Arc<SessionWaker>,
+    /// Wakes the session: there is a command, a message to publish, an acknowledgement, or a stream that was dropped.
+    pub(crate) waker: Arc<Notify>,
     /// The application's end of the stream of messages without a subscription of their own, until it is taken.
     pub(crate) messages: Mutex<Option<Messages>>,
     pub(crate) hub: Arc<Hub>,
@@ -38,8 +38,8 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// With the session's end of the stream of messages without a subscription of their own.
-    pub(crate) fn new(outbox: OutboxOptions, limits: Arc<Limits>) -> (Arc<Self>, QueueWriter) {
-        let (waker, hub, counters) = (Arc::<SessionWaker>::default(), Arc::<Hub>::default(), Arc::default());
+    pub(crate) fn new(outbox: OutboxOptions, limits: Arc<Limits>) -> (Arc<Self>, Arc<QueueWriter>) {
+        let (waker, hub, counters) = (Arc::<Notify>::default(), Arc::<Hub>::default(), Arc::default());
         let (unrouted, reader) = queue(Arc::clone(&waker), CAPACITY, WhenUnread::Wait);
         let messages = Mutex::new(Some(Messages { queue: reader }));
         let outbox = Outbox::new(outbox, Arc::clone(&waker), Arc::clone(&hub), Arc::clone(&counters));
@@ -50,7 +50,7 @@ impl Shared {
     /// Asks for the client's end. Of several calls, the first one's reason counts.
     pub(crate) fn close(&self, reason: DisconnectReason) {
         self.closing.get_or_init(|| reason);
-        self.waker.wake();
+        self.waker.notify_one();
     }
 }
 
@@ -93,13 +93,20 @@ pub(crate) fn start(settings: Builder, must_connect: bool) -> Result<(Client, on
         _alive: Arc::new(CloseOnDrop(Arc::clone(&shared))),
     };
     let client_id = settings.connect.client_id.clone();
-    let session = Session::new(&shared, client_id, settings.operation_timeout, unrouted.clone());
+    let given = settings.subscriptions.iter().cloned();
+    let given: Vec<_> = given.map(|options| Subscriber::new(options, Arc::clone(&unrouted), None)).collect();
+    if !given.is_empty() {
+        // Their messages come here, and wait until the stream is taken.
+        unrouted.attach();
+    }
+    let mut session = Session::new(&shared, client_id, settings.operation_timeout, unrouted);
+    session.command(Command::Subscribe(given), Moment::now());
     let engine = Engine::new(session, to_do, Arc::clone(&shared), settings.drain_timeout);
     let first = must_connect.then_some(connected);
     let log = dispatcher::get_default(Clone::clone);
     thread::Builder::new()
         .name("aws-iot-mqtt".to_owned())
-        .spawn(move || dispatcher::with_default(&log, || run(settings, engine, unrouted, first, end)))
+        .spawn(move || dispatcher::with_default(&log, || run(settings, engine, first, end)))
         .map_err(|error| {
             let error = Error::Start { source: Cause::new(error) };
             shared.outbox.fail_all(&error);
@@ -110,8 +117,7 @@ pub(crate) fn start(settings: Builder, must_connect: bool) -> Result<(Client, on
 
 fn run(
     settings: Builder,
-    mut engine: Engine,
-    unrouted: QueueWriter,
+    engine: Engine,
     first: Option<oneshot::Sender<()>>,
     end: watch::Sender<Option<Outcome>>,
 ) {
@@ -119,10 +125,6 @@ fn run(
     // Should this thread die, nobody waits in vain.
     let _guard = EndGuard(Arc::clone(&shared));
     let span = info_span!("mqtt", endpoint = %settings.endpoint, client_id = %settings.connect.client_id);
-    let given = settings.subscriptions.iter().cloned();
-    let given =
-        given.map(|options| SubscribeRequest { options, queue: unrouted.clone().merged(), answer: None });
-    engine.session.command(Command::Subscribe(given.collect()), Moment::now());
     let mut supervisor = Supervisor { settings: &settings, engine, first };
     // Made here: a runtime must not be dropped on another runtime's thread, which the application's may be.
     let (runtime, outcome) = match RuntimeBuilder::new_current_thread().enable_io().enable_time().build() {

@@ -28,6 +28,7 @@ pub(crate) struct Entry {
     pub(super) accepted: SystemTime,
     /// When the message expires, by the wall clock.
     pub(super) expires: Option<SystemTime>,
+    pub(super) status: Status,
     /// It was sent at least once, so whether it arrived is not known.
     pub(crate) sent: bool,
     /// The packet id under which an earlier connection of the same server session sent it.
@@ -36,6 +37,19 @@ pub(crate) struct Entry {
     pub(super) refused: Option<(Instant, u32)>,
     /// Its number in the store on disk, and its bytes there; `None` where it is in memory alone.
     pub(super) stored: Option<(Key, u64)>,
+}
+
+/// What is to become of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Status {
+    /// It may be sent.
+    Waiting,
+    /// The current connection has it, and its end is awaited.
+    InFlight,
+    /// The server refused it for now: it may be sent after a pause.
+    Paused,
+    /// It is not sent until [`Outbox::take_back`](super::Outbox::take_back).
+    Aside,
 }
 
 impl Entry {
@@ -54,6 +68,7 @@ impl Entry {
             answer: Some(answer),
             accepted: now,
             expires: expiry.and_then(|expiry| now.checked_add(expiry)),
+            status: Status::Waiting,
             sent: false,
             packet_id: None,
             refused: None,
@@ -73,9 +88,14 @@ impl Entry {
         size_of::<Self>() + self.topic.len() + self.payload.len() + properties
     }
 
-    /// Whether the server has refused it for now.
-    pub(crate) fn is_refused(&self) -> bool {
-        self.refused.is_some()
+    /// Whether the server may know it already: it was sent before, or refused for now.
+    pub(crate) fn is_repeated(&self) -> bool {
+        self.sent || self.refused.is_some()
+    }
+
+    /// Whether it can still be dropped without a doubt whether it arrived.
+    pub(super) fn is_unsent(&self) -> bool {
+        self.status == Status::Waiting && !self.sent
     }
 
     /// The rest of its expiry interval; `None` where it has none.

@@ -24,16 +24,16 @@ impl<T> Slots<T> {
     }
 
     pub(super) fn get(&self, key: Key) -> Option<&T> {
-        self.slots.get(self.index(key)?)?.1.as_ref()
+        self.slots.get(self.index(key).ok()?)?.1.as_ref()
     }
 
     pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
-        let index = self.index(key)?;
+        let index = self.index(key).ok()?;
         self.slots.get_mut(index)?.1.as_mut()
     }
 
     pub(super) fn remove(&mut self, key: Key) -> Option<T> {
-        let index = self.index(key)?;
+        let index = self.index(key).ok()?;
         let value = self.slots.get_mut(index)?.1.take()?;
         self.values -= 1;
         while self.slots.pop_front_if(|(_, value)| value.is_none()).is_some() {}
@@ -46,8 +46,10 @@ impl<T> Slots<T> {
         Some(value)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
-        self.slots.iter().filter_map(|(key, value)| Some((*key, value.as_ref()?)))
+    /// The values from that key on.
+    pub(super) fn iter_from(&self, key: Key) -> impl Iterator<Item = (Key, &T)> {
+        let from = self.index(key).unwrap_or_else(|index| index);
+        self.slots.range(from..).filter_map(|(key, value)| Some((*key, value.as_ref()?)))
     }
 
     pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
@@ -58,13 +60,15 @@ impl<T> Slots<T> {
         self.values
     }
 
-    fn index(&self, key: Key) -> Option<usize> {
-        let (first, _) = self.slots.front()?;
-        let from_first = usize::try_from(key.checked_sub(*first)?).ok()?;
+    /// Where the key is, or would be.
+    fn index(&self, key: Key) -> Result<usize, usize> {
+        let first = self.slots.front().map_or(0, |(first, _)| *first);
+        let from_first = usize::try_from(key.saturating_sub(first)).unwrap_or(usize::MAX);
         // Right where no gap was closed.
         match self.slots.get(from_first) {
-            Some((there, _)) if *there == key => Some(from_first),
-            _ => self.slots.binary_search_by_key(&key, |(there, _)| *there).ok(),
+            Some((there, _)) if *there == key => Ok(from_first),
+            _ if self.slots.back().is_none_or(|(last, _)| *last < key) => Err(self.slots.len()),
+            _ => self.slots.binary_search_by_key(&key, |(there, _)| *there),
         }
     }
 }
@@ -102,7 +106,7 @@ mod tests {
                 prop_assert_eq!(slots.len(), map.len());
                 prop_assert!(slots.slots.len() <= 2 * slots.values + SPARE);
             }
-            prop_assert!(slots.iter().eq(map.iter().map(|(key, value)| (*key, value))));
+            prop_assert!(slots.iter_from(0).eq(map.iter().map(|(key, value)| (*key, value))));
             for (key, value) in map {
                 prop_assert_eq!(slots.get_mut(key), Some(&mut value.clone()));
                 prop_assert_eq!(slots.remove(key), Some(value));

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use super::state::CLOCK_IS_SET;
+use super::store::CLOCK_IS_SET;
 use super::*;
 use crate::clock::Moment;
 use crate::{Publication, QoS};
@@ -58,7 +58,7 @@ impl Bench {
 
     /// Whether the session was woken since the last call.
     fn woken(&self) -> bool {
-        let woken = pin!(self.outbox.session.woken());
+        let woken = pin!(self.outbox.session.notified());
         woken.poll(&mut Context::from_waker(Waker::noop())).is_ready()
     }
 

@@ -111,7 +111,7 @@ impl Session {
 
     /// The same as an item, and since when.
     pub(super) fn oldest_item(&self) -> Option<(Instant, Item)> {
-        let publish = self.oldest_publish().map(|(key, written)| (written, Item::Publish(key)));
+        let publish = self.ids.oldest_publish().map(|(key, written)| (written, Item::Publish(key)));
         let request = self.subscriptions.oldest_request();
         let request = request.map(|(filter, written)| (written, Item::Filter(filter.clone())));
         publish.into_iter().chain(request).min_by_key(|(written, _)| *written)
@@ -185,7 +185,7 @@ impl Session {
             Item::Publish(key) => self.outbox.complete([(*key, Err(error))]),
             Item::Filter(filter) => {
                 warn!(error = %error.report(), "a subscription is given up");
-                self.subscriptions.fail(filter, &error);
+                self.fail_filter(filter, &error);
                 self.resumed_if_all_stand();
             }
         }

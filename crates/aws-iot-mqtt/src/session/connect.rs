@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rumqttc::v5::mqttbytes::v5::{ConnAck, Connect, ConnectProperties, ConnectReturnCode, Packet};
 
-use crate::codec::{ProtocolError, Reason as _, last_will, seconds};
+use crate::codec::{ProtocolError, Received, last_will, seconds};
 use crate::{Error, Limits, QoS, Will};
 
 /// What CONNECT says.
@@ -66,22 +66,18 @@ impl ConnectOptions {
 impl Negotiated {
     /// Reads the answer of `endpoint` to CONNECT.
     pub(crate) fn from_answer(
-        answer: Packet,
+        answer: Received,
         endpoint: &str,
         options: &ConnectOptions,
         limits: &Limits,
     ) -> Result<Self, Error> {
-        let (reason, text) = match answer {
+        let reason = answer.reason();
+        let text = match answer.packet {
             Packet::ConnAck(connack) if connack.code == ConnectReturnCode::Success => {
                 return Ok(Self::from_connack(&connack, options.keep_alive, limits));
             }
-            Packet::ConnAck(connack) => {
-                (connack.code.reason(), connack.properties.and_then(|properties| properties.reason_string))
-            }
-            Packet::Disconnect(packet) => (
-                packet.reason_code.reason(),
-                packet.properties.and_then(|properties| properties.reason_string),
-            ),
+            Packet::ConnAck(connack) => connack.properties.and_then(|properties| properties.reason_string),
+            Packet::Disconnect(packet) => packet.properties.and_then(|properties| properties.reason_string),
             _ => return Err(ProtocolError::new(0x82, "another packet where CONNACK had to come").into()),
         };
         let client_id = options.client_id.clone();

@@ -3,13 +3,13 @@
 use std::mem::take;
 use std::time::Instant;
 
-use rumqttc::v5::mqttbytes::v5::{PubAck, PubAckReason, Publish};
+use rumqttc::v5::mqttbytes::v5::Publish;
 use tracing::{debug, warn};
 
 use super::packet_ids::Use;
 use super::{Session, Written};
 use crate::clock::Moment;
-use crate::codec::{Reason as _, publish_properties, wire_qos};
+use crate::codec::{publish_properties, wire_qos};
 use crate::outbox::{Entry, Key, Sending};
 use crate::{Error, QoS, ReasonCode};
 
@@ -35,10 +35,8 @@ impl Session {
 
     /// Sends what may be sent now.
     pub(crate) fn send(&mut self, now: Moment) {
-        self.not_before = None;
-        if self.connection.is_none() {
-            return;
-        }
+        let Some(connection) = &mut self.connection else { return };
+        connection.not_before = None;
         self.take_back();
         let window = self.window();
         // While a request is on probation, nothing else is sent that the server could hang up on.
@@ -59,7 +57,7 @@ impl Session {
         }
         let next = connection.pace.next(now.instant);
         if next > now.instant {
-            self.not_before = Some(next);
+            connection.not_before = Some(next);
             return Sending::Stop;
         }
         let expires_in = entry.expires_in(now.wall);
@@ -90,7 +88,7 @@ impl Session {
             packet.pkid = id;
             let written = match entry.qos {
                 QoS::AtMostOnce => Written::Qos0(key),
-                QoS::AtLeastOnce => Written::Publish { id, again: entry.sent || entry.is_refused() },
+                QoS::AtLeastOnce => Written::Publish { id, again: entry.is_repeated() },
             };
             self.output.publish(&packet, written);
             connection.pace.spend(size);
@@ -108,7 +106,7 @@ impl Session {
 
     /// So many bytes of the output went to the socket.
     pub(crate) fn written(&mut self, count: usize, now: Moment) {
-        let Self { output, ids, unacknowledged, subscriptions, completed, connection, counters, .. } = self;
+        let Self { output, ids, subscriptions, completed, connection, counters, .. } = self;
         output.written(count, |written| match written {
             Written::Qos0(key) => {
                 counters.publishes.add(1);
@@ -117,10 +115,7 @@ impl Session {
             Written::Publish { id, again } => {
                 counters.publishes.add(1);
                 counters.repetitions.add(usize::from(again));
-                if let Some(Use::Queued(key)) = ids.get(id) {
-                    ids.set(id, Use::Publish(key));
-                    unacknowledged.push_back((id, key, now.instant));
-                }
+                ids.written(id, now.instant);
             }
             Written::Request(id) => subscriptions.written(id, now.instant),
             Written::Ping => {
@@ -135,46 +130,30 @@ impl Session {
         }
     }
 
-    /// The message that has waited longest for its acknowledgement on this connection, and since when.
-    pub(super) fn oldest_publish(&self) -> Option<(Key, Instant)> {
-        self.unacknowledged.iter().find_map(|(id, key, written)| {
-            (self.ids.get(*id) == Some(Use::Publish(*key))).then_some((*key, *written))
-        })
-    }
-
-    /// Tells the outbox what is done with, and forgets the messages at the front that were acknowledged.
+    /// Tells the outbox what is done with.
     pub(crate) fn complete(&mut self) {
         if !self.completed.is_empty() {
-            self.outbox.succeeded(self.completed.drain(..));
-        }
-        while let Some((id, key, _)) = self.unacknowledged.front()
-            && self.ids.get(*id) != Some(Use::Publish(*key))
-        {
-            self.unacknowledged.pop_front();
+            self.outbox.complete(self.completed.drain(..).map(|key| (key, Ok(()))));
         }
     }
 
-    pub(super) fn published(&mut self, ack: PubAck, now: Instant) {
-        let Some(Use::Publish(key)) = self.ids.get(ack.pkid) else {
+    /// PUBACK.
+    pub(super) fn published(&mut self, id: u16, reason: ReasonCode, text: Option<String>, now: Instant) {
+        let Some(Use::Publish(key)) = self.ids.get(id) else {
             // Harmless, and real brokers do it after a reconnect: no reason to give up the connection.
-            debug!(id = ack.pkid, "the server acknowledged a message that nobody waits for");
+            debug!(id, "the server acknowledged a message that nobody waits for");
             return;
         };
-        self.ids.release(ack.pkid);
+        self.ids.release(id);
         self.counters.in_flight.set(self.ids.publishes());
         self.answered = true;
         self.blame.acknowledged(key);
-        if matches!(ack.reason, PubAckReason::Success | PubAckReason::NoMatchingSubscribers) {
+        if !reason.is_error() {
             self.counters.acknowledged.add(1);
             self.completed.push(key);
             return;
         }
-        let reason = ack.reason.reason();
-        let error = Error::PublishRefused {
-            topic: self.outbox.topic(key).unwrap_or_default(),
-            reason,
-            text: ack.properties.and_then(|properties| properties.reason_string),
-        };
+        let error = Error::PublishRefused { topic: self.outbox.topic(key).unwrap_or_default(), reason, text };
         if matches!(reason, ReasonCode::QUOTA_EXCEEDED | ReasonCode::PACKET_IDENTIFIER_IN_USE) {
             warn!(error = %error.report(), "the message is sent again after a pause");
             self.outbox.retry_later(key, error, self.operation_timeout, now);

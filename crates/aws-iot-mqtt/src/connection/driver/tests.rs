@@ -8,7 +8,7 @@ use super::*;
 use crate::connection::Shared;
 use crate::message_queue::{CAPACITY, WhenUnread, queue};
 use crate::outbox::Entry;
-use crate::session::{Command, Negotiated, Session, SubscribeRequest};
+use crate::session::{Command, Negotiated, Session, Subscriber};
 use crate::{DisconnectReason, Limits, OutboxOptions, Publication, QoS, Receipt, SubscribeOptions};
 
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -248,7 +248,7 @@ async fn the_end_of_a_dropped_subscription_is_sent_and_not_waited_for() {
     let mut bench = Bench::new();
     let (writer, reader) = queue(Arc::clone(&bench.shared.waker), CAPACITY, WhenUnread::Wait);
     let options = SubscribeOptions::new("t", QoS::AtLeastOnce).unwrap();
-    let request = SubscribeRequest { options, queue: writer, answer: None };
+    let request = Subscriber::new(options, writer, None);
     bench.engine.session.command(Command::Subscribe(vec![request]), Moment::now());
     let (shared, begun) = (Arc::clone(&bench.shared), TokioInstant::now());
     let application = async move {

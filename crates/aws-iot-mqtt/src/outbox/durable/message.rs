@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::{Buf as _, BufMut as _, Bytes};
 
-use super::super::entry::Entry;
+use super::super::entry::{Entry, Status};
 use crate::{PayloadFormat, Properties, QoS, Topic};
 
 /// A message in the store.
@@ -110,6 +110,7 @@ impl StoredMessage {
             answer: None,
             accepted: self.accepted,
             expires: self.expires,
+            status: Status::Waiting,
             sent: packet_id.is_some(),
             packet_id,
             refused: None,

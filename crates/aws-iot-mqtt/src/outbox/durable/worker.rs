@@ -8,7 +8,7 @@ use tracing::{info, warn};
 
 use super::super::Outbox;
 use super::super::entry::Entry;
-use super::super::state::{CLOCK_IS_SET, Removed};
+use super::super::store::CLOCK_IS_SET;
 use super::failed;
 use super::files::Files;
 use super::group_commit::GroupCommit;
@@ -257,7 +257,7 @@ impl<F: Files, M: Fn() -> F> Worker<F, M> {
                     Some(Some((message, packet_id, bytes))) => {
                         let entry = message.into_entry(packet_id, bytes);
                         let topic = entry.topic();
-                        self.outbox.report(Removed(vec![(entry, Err(Error::Dropped { topic }))]));
+                        self.outbox.report(vec![(entry, Err(Error::Dropped { topic }))]);
                     }
                     Some(None) => {}
                     // All of them were sent.

@@ -19,10 +19,9 @@ use rumqttc::v5::mqttbytes::v5::{
     Packet, PubAck, PubAckProperties, PubAckReason, Publish, SubAck, SubscribeReasonCode, UnsubAck,
     UnsubAckReason,
 };
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::*;
-use crate::acknowledgement::SessionWaker;
 use crate::codec::{decode, decode_sent};
 use crate::event::Events;
 use crate::message_queue::{CAPACITY, QueueReader, WhenUnread, queue};
@@ -124,18 +123,14 @@ impl Wire {
         Stream { answered, messages }
     }
 
-    fn request(
-        &self,
-        options: SubscribeOptions,
-        answer: Option<Answer<QoS>>,
-    ) -> (SubscribeRequest, QueueReader) {
+    fn request(&self, options: SubscribeOptions, answer: Option<Answer<QoS>>) -> (Subscriber, QueueReader) {
         let (writer, reader) =
             queue(Arc::clone(&self.session_waker()), options.capacity, options.when_unread);
-        (SubscribeRequest { options, queue: writer, answer }, reader)
+        (Subscriber::new(options, writer, answer), reader)
     }
 
-    fn session_waker(&self) -> Arc<SessionWaker> {
-        self.session.inbox.waker()
+    fn session_waker(&self) -> Arc<Notify> {
+        Arc::clone(&self.session.inbox.session)
     }
 
     fn unsubscribe(&mut self, filter: &str) -> oneshot::Receiver<Result<(), Error>> {

@@ -155,13 +155,13 @@ fn the_rates_hold_back_what_is_too_much_and_say_until_when() {
     assert_eq!(wire.sent().len(), 10, "a burst of a tenth of a second");
     let (mut rounds, mut sent) = (0, 0);
     while sent < 40 {
-        let wait = wire.session.not_before.unwrap() - wire.now.instant;
+        let wait = wire.session.connection.as_ref().unwrap().not_before.unwrap() - wire.now.instant;
         wire.pass(wait).unwrap();
         sent += wire.sent().len();
         rounds += 1;
     }
     assert!((20..=41).contains(&rounds), "{rounds}");
-    assert!(wire.session.not_before.is_none());
+    assert!(wire.session.connection.as_ref().unwrap().not_before.is_none());
 }
 
 #[test]

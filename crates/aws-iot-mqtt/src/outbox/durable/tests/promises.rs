@@ -8,7 +8,7 @@ use super::super::options::{Commit, DurableOptions, WhenDiskFails};
 use super::super::set_aside::{SetAside, SetAsideContent};
 use super::device::{Device, LATE, SEGMENT, device, device_with, payload};
 use super::disk::Disk;
-use crate::outbox::state::CLOCK_IS_SET;
+use crate::outbox::store::CLOCK_IS_SET;
 use crate::outbox::{Key, OutboxOptions};
 use crate::{Error, Publication, QoS, ReasonCode, WhenFull};
 
@@ -487,7 +487,7 @@ fn opening_reads_no_more_when_there_is_more_and_loads_no_more() {
         let disk = disk.copy();
         let one = device(&disk, LATE, options).unwrap();
         assert_eq!(one.outbox.depth().0 as u64, messages);
-        let in_memory = one.outbox.state.lock().unwrap().store.len();
+        let in_memory = one.outbox.store().entries.len();
         (disk.bytes_read() / (1 + disk.names().len() as u64), in_memory)
     };
     let (few, many) = (read(500), read(5000));
