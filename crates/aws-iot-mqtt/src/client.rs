@@ -241,7 +241,10 @@ impl Client {
     /// What this client has done so far.
     pub fn statistics(&self) -> Statistics {
         let outbox = &self.shared.outbox;
-        self.shared.counters.read(outbox.depth(), outbox.oldest_age(SystemTime::now()))
+        let (outbox_messages, outbox_bytes) = outbox.depth();
+        let outbox_oldest = outbox.oldest_age(SystemTime::now());
+        let counted = self.shared.counters.lock().clone();
+        Statistics { outbox_messages, outbox_bytes, outbox_oldest, ..counted }
     }
 
     /// Ends the connection for all clones: what was accepted is sent, acknowledgements are waited for as long as

@@ -123,7 +123,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
         match read {
             Ok(0) => Err(self.lost(io::ErrorKind::UnexpectedEof.into())),
             Ok(count) => {
-                self.engine.shared.counters.bytes_received.add(count);
+                self.engine.shared.counters.lock().bytes_received += count as u64;
                 self.engine.session.received(&mut self.received, Moment::now())
             }
             Err(error) => Err(self.lost(error)),
@@ -204,7 +204,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
             match ready!(Pin::new(&mut self.stream).poll_write(context, chunk))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 count => {
-                    self.engine.shared.counters.bytes_sent.add(count);
+                    self.engine.shared.counters.lock().bytes_sent += count as u64;
                     self.engine.session.written(count, Moment::now());
                 }
             }

@@ -50,14 +50,14 @@ impl Supervisor<'_> {
                     }
                 }
                 Err(error) => {
-                    self.engine.shared.counters.failed_attempts.add(1);
+                    self.engine.shared.counters.lock().failed_attempts += 1;
                     (error, Ended::NotConnected)
                 }
             };
             let session_present = ProtocolError::of(&error) == Some(&ProtocolError::SESSION_PRESENT);
             attempt.ignore_session_present |= session_present;
             let connected = matches!(ended, Ended::Connected { .. });
-            self.engine.shared.counters.failed(&error);
+            self.engine.shared.counters.lock().last_error = Some(error.clone());
             let random = RandomState::new().hash_one(());
             let closing = self.engine.take_commands(Moment::now());
             let fault = error.fault(settings.classify_signer_error);
