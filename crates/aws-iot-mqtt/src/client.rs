@@ -53,24 +53,22 @@ impl Client {
         Builder::new(endpoint, client_id, tls.into())
     }
 
-    /// Publishes a message. At QoS 1 it returns when the server has acknowledged it, be it over a later connection; at
-    /// QoS 0 when the operating system has taken it for the connection. With a durable outbox, at QoS 1 when it is on
-    /// stable storage.
-    ///
-    /// Dropping the future gives up the wait, not the message, once the outbox has accepted it.
+    /// Publishes a message, and returns when its [`Receipt`] would be given: at QoS 1 when the server has acknowledged it,
+    /// be it over a later connection. Dropping the future gives up the wait, not a message that the outbox has accepted.
     ///
     /// # Errors
     /// When a limit is exceeded (nothing is sent), when the outbox does not accept it, when the server refuses it, or
     /// when the client ends first: whether the message arrived is then not known.
-    pub async fn publish<T>(&self, topic: T, qos: QoS, payload: impl Into<Payload>) -> Result<(), Error>
-    where
-        T: TryInto<Topic>,
-        Error: From<T::Error>,
-    {
+    pub async fn publish(
+        &self,
+        topic: impl TryInto<Topic, Error: Into<Error>>,
+        qos: QoS,
+        payload: impl Into<Payload>,
+    ) -> Result<(), Error> {
         self.publish_with(Publication::new(topic, qos, payload)?).await
     }
 
-    /// Publishes a message with all that MQTT 5 lets it carry; otherwise like [`publish`](Self::publish).
+    /// Publishes a message with all that MQTT 5 lets it carry.
     ///
     /// # Errors
     /// As for [`publish`](Self::publish).
@@ -85,16 +83,10 @@ impl Client {
     /// ```no_run
     /// # use aws_iot_mqtt::{Client, Error, Publication, QoS};
     /// # async fn readings(client: &Client) -> Result<(), Error> {
-    /// let mut receipts = Vec::new();
-    /// for n in 0..100 {
-    ///     let reading = Publication::new("device-1/readings", QoS::AtLeastOnce, n.to_string())?;
-    ///     receipts.push(client.try_publish(reading)?);
-    /// }
-    /// // This waits for the acknowledgements.
-    /// for receipt in receipts {
-    ///     receipt.await?;
-    /// }
-    /// # Ok(())
+    /// let reading = Publication::new("device-1/readings", QoS::AtLeastOnce, "21.5")?;
+    /// let receipt = client.try_publish(reading)?;
+    /// // This waits for the acknowledgement.
+    /// receipt.await
     /// # }
     /// ```
     ///
@@ -125,18 +117,13 @@ impl Client {
     /// # Errors
     /// [`Error::OperationTimeout`] when no answer came in time; otherwise as for [`subscribe`](Self::subscribe) and
     /// [`publish`](Self::publish).
-    pub async fn request<T, F>(
+    pub async fn request(
         &self,
-        topic: T,
+        topic: impl TryInto<Topic, Error: Into<Error>>,
         payload: impl Into<Payload>,
-        responses: impl IntoIterator<Item = F>,
+        responses: impl IntoIterator<Item: TryInto<Filter, Error: Into<Error>>>,
         timeout: Duration,
-    ) -> Result<Message, Error>
-    where
-        T: TryInto<Topic>,
-        F: TryInto<Filter>,
-        Error: From<T::Error> + From<F::Error>,
-    {
+    ) -> Result<Message, Error> {
         let request = Publication::new(topic, QoS::AtLeastOnce, payload)?;
         let what = format!("the request to '{}'", request.topic);
         let options: Vec<_> = responses
@@ -160,8 +147,8 @@ impl Client {
         self.within(timeout, what, answered).await
     }
 
-    /// Subscribes to the topics of a filter, and returns when the server has agreed. A filter that begins with
-    /// `$share/NAME/` shares its messages with all other clients that subscribe to it under that name.
+    /// Subscribes to a filter, and returns when the server has agreed. With `$share/NAME/FILTER`, the clients that subscribe
+    /// under that name share the messages.
     ///
     /// With AWS IoT Core, the policy has to allow two actions: `iot:Subscribe` on the filter, without which the server
     /// refuses, and `iot:Receive` on the topics, without which it agrees and then stays silent.
@@ -169,23 +156,20 @@ impl Client {
     /// # Errors
     /// When a limit is exceeded (nothing is sent), when the server refuses, when it has not agreed within
     /// [`Builder::operation_timeout`], connected or not, or when the client ends first.
-    pub async fn subscribe<F>(&self, filter: F, qos: QoS) -> Result<Subscription, Error>
-    where
-        F: TryInto<Filter>,
-        Error: From<F::Error>,
-    {
+    pub async fn subscribe(
+        &self,
+        filter: impl TryInto<Filter, Error: Into<Error>>,
+        qos: QoS,
+    ) -> Result<Subscription, Error> {
         self.subscribe_with(SubscribeOptions::new(filter, qos)?).await
     }
 
-    /// The same with all that can be said of a subscription.
+    /// Subscribes with all options.
     ///
     /// # Errors
     /// As for [`subscribe`](Self::subscribe).
     pub async fn subscribe_with(&self, options: SubscribeOptions) -> Result<Subscription, Error> {
-        match self.subscribe_all([options]).await?.pop() {
-            Some(subscription) => Ok(subscription),
-            None => Err(Error::Closed),
-        }
+        self.subscribe_all([options]).await?.pop().ok_or(Error::Closed)
     }
 
     /// Makes several subscriptions with as few packets as the server's limits allow. All or none: where one is refused,
@@ -237,12 +221,8 @@ impl Client {
     /// # Errors
     /// When the server refuses, when it has not confirmed within [`Builder::operation_timeout`], connected or not, or when
     /// the client ends first.
-    pub async fn unsubscribe<F>(&self, filter: F) -> Result<(), Error>
-    where
-        F: TryInto<Filter>,
-        Error: From<F::Error>,
-    {
-        let filter = filter.try_into()?;
+    pub async fn unsubscribe(&self, filter: impl TryInto<Filter, Error: Into<Error>>) -> Result<(), Error> {
+        let filter = filter.try_into().map_err(Into::into)?;
         let what = format!("the end of the subscription to '{filter}'");
         let (answer, answered) = oneshot::channel();
         let answered = async {
@@ -261,13 +241,15 @@ impl Client {
     /// What this client has done so far.
     pub fn statistics(&self) -> Statistics {
         let outbox = &self.shared.outbox;
-        self.shared.counters.read(outbox.depth(), outbox.oldest_age(SystemTime::now()))
+        let (outbox_messages, outbox_bytes) = outbox.depth();
+        let outbox_oldest = outbox.oldest_age(SystemTime::now());
+        let counted = self.shared.counters.lock().clone();
+        Statistics { outbox_messages, outbox_bytes, outbox_oldest, ..counted }
     }
 
-    /// Ends the connection in the ordinary way, for all clones: what was accepted is sent, acknowledgements are waited
-    /// for as long as [`Builder::drain_timeout`] says, the server is told the reason, TLS is closed. Of several calls,
-    /// the first one's reason counts. When it returns, the session holds the TLS configuration, and with it the key, no
-    /// longer.
+    /// Ends the connection for all clones: what was accepted is sent, acknowledgements are waited for as long as
+    /// [`Builder::drain_timeout`] says, the server is told the reason (of several calls, the first one's), TLS is closed.
+    /// When it returns, the session holds the TLS configuration, and with it the key, no longer.
     ///
     /// # Errors
     /// [`Error::NotDrained`] when acknowledgements are missing, or the reason why the client had ended before.

@@ -111,7 +111,7 @@ impl fmt::Display for Event {
             Self::SubscriptionLost { error, .. } => write!(f, "a subscription is lost: {}", error.report()),
             Self::MessageDropped { error, .. }
             | Self::PublishRefused { error, .. }
-            | Self::OutboxFailed { error } => error.report().fmt(f),
+            | Self::OutboxFailed { error } => f.write_str(&error.report()),
             Self::OutboxRestored => f.write_str("the durable outbox can be written to again"),
             Self::SubscriptionUnread { topic } => {
                 write!(

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::BytesMut;
-use tokio::sync::Notify;
 
 use crate::clock::Moment;
 use crate::codec::decode;
@@ -13,17 +12,13 @@ use crate::connection::Shared;
 use crate::message_queue::{CAPACITY, WhenUnread, queue};
 use crate::outbox::Entry;
 use crate::session::{Command, ConnectOptions, Negotiated, Session, Subscriber};
-use crate::{Limits, Messages, OutboxOptions, Publication, QoS, SubscribeOptions};
+use crate::{Limits, OutboxOptions, Publication, QoS, SubscribeOptions};
 
 /// Packets that a server sends: as the answer to CONNECT, and to a session that has published and subscribed.
 pub fn packets(bytes: &[u8]) {
     answer(bytes);
-    let waker = Arc::<Notify>::default();
-    let reader = || queue(Arc::clone(&waker), CAPACITY, WhenUnread::Wait);
-    let ((unrouted, _reader), (_, messages)) = (reader(), reader());
-    let limits = Arc::new(Limits::aws_iot_core());
-    let messages = Messages { queue: messages };
-    let shared = Shared::new(OutboxOptions::new(), limits, Arc::clone(&waker), messages);
+    let (shared, unrouted) = Shared::new(OutboxOptions::new(), Arc::new(Limits::aws_iot_core()));
+    let reader = || queue(Arc::clone(&shared.waker), CAPACITY, WhenUnread::Wait);
     let mut session = Session::new(&shared, "device".to_owned(), Duration::from_secs(60), unrouted);
     let mut now = Moment { instant: Instant::now(), wall: SystemTime::now() };
     session.connected(Negotiated::for_tests(), now);

@@ -21,11 +21,10 @@ mod session;
 mod statistics;
 mod subscription;
 mod topic;
-mod verdict;
 
 pub use builder::Builder;
 pub use client::{Client, DisconnectReason};
-pub use error::{Cause, Error, Report, Stage};
+pub use error::{Cause, Error, Stage};
 pub use event::{Event, Events};
 pub use limits::Limits;
 pub use message::{Message, Payload, PayloadFormat, Properties, Publication, QoS, Will};
@@ -35,10 +34,9 @@ pub use outbox::durable;
 pub use outbox::{OfflineQos0, OutboxOptions, Receipt, WhenFull};
 pub use proxy::Proxy;
 pub use reason::ReasonCode;
-pub use reconnect::Reconnect;
+pub use reconnect::{Reconnect, Verdict};
 pub use statistics::Statistics;
 pub use subscription::{Messages, RetainHandling, SubscribeOptions, Subscription};
 pub use topic::{Filter, Topic};
-pub use verdict::Verdict;
 /// The crates whose types are part of this one's API.
 pub use {bytes, rustls};

@@ -125,6 +125,11 @@ impl QueueWriter {
         drop(again);
     }
 
+    /// Messages wait for the application, which has not taken its end yet.
+    pub(crate) fn attach(&self) {
+        self.0.state().is_read = true;
+    }
+
     /// Whether the application has dropped its end.
     pub(crate) fn is_closed(&self) -> bool {
         self.0.state().reader_gone

@@ -23,8 +23,7 @@ pub struct Subscription {
     pub(crate) messages: Messages,
 }
 
-/// A stream of messages: those of the filters that were given to the builder, and those that belong to no subscription.
-/// See [`Client::messages`](crate::Client::messages). Also a [`Stream`].
+/// The stream of messages that [`Client::messages`](crate::Client::messages) gives. Also a [`Stream`].
 #[derive(Debug)]
 pub struct Messages {
     pub(crate) queue: QueueReader,
@@ -60,13 +59,9 @@ impl SubscribeOptions {
     ///
     /// # Errors
     /// When the text is not a filter.
-    pub fn new<F>(filter: F, qos: QoS) -> Result<Self, Error>
-    where
-        F: TryInto<Filter>,
-        Error: From<F::Error>,
-    {
+    pub fn new(filter: impl TryInto<Filter, Error: Into<Error>>, qos: QoS) -> Result<Self, Error> {
         Ok(Self {
-            filter: filter.try_into()?,
+            filter: filter.try_into().map_err(Into::into)?,
             qos,
             manual: false,
             no_local: false,

@@ -231,12 +231,12 @@ impl Outbox {
         for (entry, result) in removed {
             match &result {
                 Err(error @ (Error::Dropped { topic } | Error::Expired { topic, .. })) => {
-                    self.counters.dropped.add(1);
+                    self.counters.lock().dropped += 1;
                     self.hub.tell(Event::MessageDropped { topic: topic.clone(), error: error.clone() });
                 }
                 Err(Error::Offline { .. }) | Ok(()) => {}
                 Err(error) => {
-                    self.counters.refused.add(1);
+                    self.counters.lock().refused += 1;
                     let topic = entry.topic();
                     tracing::warn!(error = %error.report(), "a message was not taken");
                     self.hub.tell(Event::PublishRefused { topic, error: error.clone() });

@@ -119,21 +119,17 @@ impl Negotiated {
 
     /// A message that breaks one of these limits would cost the connection.
     pub(super) fn check(&self, topic: &[u8], qos: QoS, retain: bool, bytes: usize) -> Result<(), Error> {
-        let limit = |what: &str, actual: u64, unit, allowed: String| {
-            let item = format!("the message to '{}'{what}", String::from_utf8_lossy(topic));
-            Err(Error::Limit { item, actual, unit, whose: "the server", allowed })
+        let over = if qos > self.maximum_qos {
+            ": 1 as QoS, but the server allows at most 0 (Maximum QoS in its CONNACK)".to_owned()
+        } else if retain && !self.retain_available {
+            ": 1 as retain flag, but the server allows only 0 (Retain Available in its CONNACK)".to_owned()
+        } else if bytes > self.maximum_packet_size as usize {
+            let most = self.maximum_packet_size;
+            format!(" as a packet: {bytes} bytes, but the server allows at most {most} (Maximum Packet Size)")
+        } else {
+            return Ok(());
         };
-        if qos > self.maximum_qos {
-            return limit("", 1, "as QoS", "at most 0 (Maximum QoS in its CONNACK)".to_owned());
-        }
-        if retain && !self.retain_available {
-            return limit("", 1, "as retain flag", "only 0 (Retain Available in its CONNACK)".to_owned());
-        }
-        if bytes > self.maximum_packet_size as usize {
-            let allowed = format!("at most {} (Maximum Packet Size)", self.maximum_packet_size);
-            return limit(" as a packet", bytes as u64, "bytes", allowed);
-        }
-        Ok(())
+        Err(Error::Limit { what: format!("the message to '{}'{over}", String::from_utf8_lossy(topic)) })
     }
 }
 

@@ -57,7 +57,7 @@ impl Session {
     pub(super) fn publish(&mut self, publish: Publish) -> Result<(), ProtocolError> {
         let id = publish.pkid;
         let message = message(publish)?;
-        self.counters.received.add(1);
+        self.counters.lock().received += 1;
         let properties = message.properties.as_ref().map_or(0, |properties| properties.bytes());
         let bytes = size_of::<Message>() + message.topic.as_str().len() + message.payload.len() + properties;
         let qos = message.qos;
@@ -83,7 +83,7 @@ impl Session {
         let topic = message.topic.as_str().to_owned();
         let mut streams: Vec<(&QueueWriter, bool)> = self.subscriptions.matching(&topic).collect();
         if streams.is_empty() {
-            self.counters.unwanted.add(1);
+            self.counters.lock().unwanted += 1;
             if !self.unrouted.is_read() {
                 debug!(topic, "a message that belongs to no subscription");
                 return None;
@@ -108,8 +108,10 @@ impl Session {
             }
         }
         if dropped > 0 {
-            self.counters.received_dropped.add(dropped);
-            let dropped = self.counters.received_dropped.get();
+            let mut counters = self.counters.lock();
+            counters.received_dropped += dropped;
+            let dropped = counters.received_dropped;
+            drop(counters);
             if dropped.is_power_of_two() {
                 warn!(topic, dropped, "received messages were dropped: the program reads too slowly");
             }

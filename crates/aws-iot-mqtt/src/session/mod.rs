@@ -174,8 +174,11 @@ impl Session {
             not_before: None,
             negotiated,
         });
-        let first = self.counters.connects.get() == 0;
-        self.counters.connects.add(1);
+        let mut counters = self.counters.lock();
+        let first = counters.connects == 0;
+        counters.connects += 1;
+        counters.reconnects = counters.connects - 1;
+        drop(counters);
         self.resuming = !first;
         self.answered = false;
         if session_present {
@@ -206,7 +209,7 @@ impl Session {
         self.outbox.requeue(sent, unsent.into_iter().chain(qos0));
         self.subscriptions.disconnected();
         self.connection = None;
-        self.counters.in_flight.set(0);
+        self.counters.lock().in_flight = 0;
         self.blame_oldest(oldest, error, now.instant);
     }
 

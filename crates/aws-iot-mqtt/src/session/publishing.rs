@@ -46,7 +46,7 @@ impl Session {
         }
         let outbox = std::sync::Arc::clone(&self.outbox);
         outbox.send(window, now, |key, entry| self.send_one(key, entry, now));
-        self.counters.in_flight.set(self.ids.publishes());
+        self.counters.lock().in_flight = self.ids.publishes() as u64;
     }
 
     fn send_one(&mut self, key: Key, entry: &mut Entry, now: Moment) -> Sending {
@@ -110,12 +110,13 @@ impl Session {
         let Self { output, ids, subscriptions, completed, connection, counters, .. } = self;
         output.written(count, |written| match written {
             Written::Qos0(key) => {
-                counters.publishes.add(1);
+                counters.lock().publishes += 1;
                 completed.push(key);
             }
             Written::Publish { id, again } => {
-                counters.publishes.add(1);
-                counters.repetitions.add(usize::from(again));
+                let mut counters = counters.lock();
+                counters.publishes += 1;
+                counters.repetitions += u64::from(again);
                 ids.written(id, now.instant);
             }
             Written::Request(id) => subscriptions.written(id, now.instant),
@@ -147,11 +148,11 @@ impl Session {
             return;
         };
         self.ids.release(id);
-        self.counters.in_flight.set(self.ids.publishes());
+        self.counters.lock().in_flight = self.ids.publishes() as u64;
         self.answered = true;
         self.blame.answered(&Item::Publish(key));
         if !reason.is_error() {
-            self.counters.acknowledged.add(1);
+            self.counters.lock().acknowledged += 1;
             self.completed.push(key);
             return;
         }

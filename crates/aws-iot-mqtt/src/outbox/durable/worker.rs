@@ -234,7 +234,7 @@ impl<F: Files, M: Fn() -> F> Worker<F, M> {
                         self.fail("set a message aside", cause);
                         continue;
                     }
-                    self.outbox.counters.set_aside.add(1);
+                    self.outbox.counters.lock().set_aside += 1;
                     Done::SetAside
                 }
             };
@@ -282,7 +282,7 @@ impl<F: Files, M: Fn() -> F> Worker<F, M> {
             Ok(Some(Loaded::Message(message, packet_id, bytes))) => Some(Some((message, packet_id, bytes))),
             Ok(Some(Loaded::Damaged { segment, from, to })) => {
                 warn!(%segment, from, to, "damaged bytes of the durable outbox were set aside");
-                self.outbox.counters.set_aside.add(1);
+                self.outbox.counters.lock().set_aside += 1;
                 Some(None)
             }
             Ok(None) => None,
@@ -307,7 +307,7 @@ impl<F: Files, M: Fn() -> F> Worker<F, M> {
         let loaded = usize::try_from(self.log.loaded_depth().messages).unwrap_or(usize::MAX);
         self.spool.tell(self.log.live(), loaded, self.failure.as_ref().map(|failure| &failure.error));
         let written = self.log.totals().written_bytes.saturating_sub(self.written_before);
-        self.outbox.counters.stored_bytes.set(usize::try_from(written).unwrap_or(usize::MAX));
+        self.outbox.counters.lock().stored_bytes = written;
     }
 }
 

@@ -26,7 +26,7 @@ use crate::codec::{decode, decode_sent};
 use crate::event::Events;
 use crate::message_queue::{CAPACITY, QueueReader, WhenUnread, queue};
 use crate::outbox::Entry;
-use crate::{Cause, Messages, OutboxOptions, Publication, QoS, SubscribeOptions};
+use crate::{Cause, OutboxOptions, Publication, QoS, SubscribeOptions};
 
 const CLIENT: &str = "device-1";
 const SECOND: Duration = Duration::from_secs(1);
@@ -63,10 +63,8 @@ impl Wire {
     }
 
     fn with_outbox(limits: Limits, options: OutboxOptions) -> Self {
-        let waker = Arc::<Notify>::default();
-        let reader = || queue(Arc::clone(&waker), CAPACITY, WhenUnread::Wait);
-        let ((writer, unrouted), (_, queue)) = (reader(), reader());
-        let shared = Shared::new(options, Arc::new(limits), Arc::clone(&waker), Messages { queue });
+        let (shared, writer) = Shared::new(options, Arc::new(limits));
+        let unrouted = shared.messages.lock().unwrap().take().unwrap().queue;
         let outbox = Arc::clone(&shared.outbox);
         let session = Session::new(&shared, CLIENT.to_owned(), TIMEOUT, writer);
         let now = Moment { instant: Instant::now(), wall: SystemTime::now() };

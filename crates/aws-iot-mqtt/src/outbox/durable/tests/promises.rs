@@ -329,7 +329,7 @@ fn each_policy_when_the_store_is_full_also_after_a_restart() {
             .count();
         assert_eq!(taken, accepted, "{policy:?}");
         assert_eq!(one.outbox.depth().0, 300, "{policy:?}");
-        let dropped = one.outbox.counters.dropped.get();
+        let dropped = one.outbox.counters.lock().dropped;
         assert_eq!(dropped, if accepted == 600 { 300 } else { 0 }, "{policy:?}");
         one.close();
         let mut one = device(&disk, Commit::Each, options).unwrap();
@@ -392,7 +392,7 @@ fn age_counts_through_a_restart_and_messages_that_are_too_old_are_counted() {
     one.close();
     let mut one = device(&disk, Commit::Each, options).unwrap();
     assert_eq!(one.drain(), [1000]);
-    assert_eq!(one.outbox.counters.dropped.get(), 400);
+    assert_eq!(one.outbox.counters.lock().dropped, 400);
 }
 
 #[test]
@@ -513,6 +513,6 @@ fn the_files_hold_little_more_than_the_messages() {
         device.outbox.complete(sent);
     }
     device.step();
-    let written = device.outbox.counters.stored_bytes.get();
+    let written = device.outbox.counters.lock().stored_bytes;
     assert!((500_000..600_000).contains(&written), "{written}");
 }
