@@ -7,7 +7,6 @@ pub mod durable;
 mod entry;
 mod options;
 mod sending;
-mod slots;
 mod store;
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,6 @@ mod filter_state;
 mod inbox;
 mod keep_alive;
 mod pace;
-mod packet_ids;
 mod publishing;
 mod subscriptions;
 #[cfg(test)]
@@ -28,7 +27,7 @@ use self::filter_state::reply;
 use self::inbox::Inbox;
 use self::keep_alive::{Due, KeepAlive};
 use self::pace::Pace;
-use self::packet_ids::{PacketIds, Use};
+use self::publishing::{PacketIds, Use};
 use self::subscriptions::Subscriptions;
 use crate::clock::{Moment, after};
 use crate::codec::{Output, ProtocolError, Received, decode};
@@ -254,23 +253,16 @@ impl Session {
         Ok(())
     }
 
-    fn packet(&mut self, received: Received, now: Moment) -> Result<(), Error> {
-        let reason = received.reason();
+    fn packet(&mut self, mut received: Received, now: Moment) -> Result<(), Error> {
+        let (reason, text) = (received.reason(), received.text());
         match received.packet {
             Packet::Publish(publish) => self.publish(publish)?,
-            Packet::PubAck(ack) => {
-                let text = ack.properties.and_then(|properties| properties.reason_string);
-                self.published(ack.pkid, reason, text, now.instant);
-            }
-            Packet::SubAck(ack) => {
-                let text = ack.properties.and_then(|properties| properties.reason_string);
-                self.answered(ack.pkid, true, &received.reasons, text)?;
-            }
+            Packet::PubAck(ack) => self.published(ack.pkid, reason, text, now.instant),
+            Packet::SubAck(ack) => self.answered(ack.pkid, true, &received.reasons, text)?,
             Packet::UnsubAck(ack) => self.answered(ack.pkid, false, &received.reasons, None)?,
             // Any bytes are a sign of life, so there is nothing left to do.
             Packet::PingResp(_) => {}
-            Packet::Disconnect(disconnect) => {
-                let text = disconnect.properties.and_then(|properties| properties.reason_string);
+            Packet::Disconnect(_) => {
                 return Err(Error::Disconnected { client_id: self.client_id.clone(), reason, text });
             }
             Packet::ConnAck(_) => return Err(ProtocolError::new(0x82, "a second CONNACK").into()),

@@ -8,7 +8,7 @@ use tracing::{debug, info, warn};
 
 use super::blame::Item;
 use super::filter_state::{FilterState, Server, Subscriber, reply};
-use super::packet_ids::Use;
+use super::publishing::Use;
 use super::{Session, Written};
 use crate::clock::after;
 use crate::codec::ProtocolError;
