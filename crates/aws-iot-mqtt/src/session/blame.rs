@@ -116,14 +116,17 @@ impl Session {
 
     pub(super) fn in_words(&self, item: &Item) -> String {
         match item {
-            Item::Publish(key) => format!("the message to '{}'", self.outbox.topic(*key).unwrap_or_default()),
+            Item::Publish(key) => {
+                format!("the message to '{}'", self.shared.outbox.topic(*key).unwrap_or_default())
+            }
             Item::Filter(filter) => format!("the subscription to '{filter}'"),
         }
     }
 
     /// A message that was set aside goes out again, alone, once others have passed or nothing else is left.
     pub(super) fn take_back(&mut self) {
-        let Self { blame, outbox, subscriptions, ids, .. } = self;
+        let Self { blame, shared, subscriptions, ids, .. } = self;
+        let outbox = &shared.outbox;
         // What will never be answered must not keep the others waiting.
         let is_left = |suspect: &mut Suspect| match &suspect.item {
             Item::Publish(key) => outbox.topic(*key).is_some(),
@@ -167,7 +170,7 @@ impl Session {
         } else if let Item::Publish(key) = suspect.item {
             let message = self.in_words(&suspect.item);
             warn!(message, "the server hangs up on it again and again: others are sent first");
-            self.outbox.set(key, Status::Aside);
+            self.shared.outbox.set(key, Status::Aside);
             self.blame.aside.push(suspect);
         } else {
             self.blame.suspect = Some(suspect);
@@ -179,7 +182,7 @@ impl Session {
         let (what, last) = (self.in_words(item), Box::new(error.clone()));
         let error = Error::Unanswerable { what, times: *losses, last };
         match item {
-            Item::Publish(key) => self.outbox.complete([(*key, Err(error))]),
+            Item::Publish(key) => self.shared.outbox.complete([(*key, Err(error))]),
             Item::Filter(filter) => {
                 warn!(error = %error.report(), "a subscription is given up");
                 self.fail_filter(filter, &error);

@@ -145,9 +145,9 @@ impl Session {
         if self.blame.one_at_a_time() && window == 0 {
             return;
         }
-        let outbox = std::sync::Arc::clone(&self.outbox);
-        outbox.send(window, now, |key, entry| self.send_one(key, entry, now));
-        self.counters.lock().in_flight = self.ids.publishes() as u64;
+        let shared = std::sync::Arc::clone(&self.shared);
+        shared.outbox.send(window, now, |key, entry| self.send_one(key, entry, now));
+        self.shared.counters.lock().in_flight = self.ids.publishes() as u64;
     }
 
     fn send_one(&mut self, key: Key, entry: &mut Entry, now: Moment) -> Sending {
@@ -208,7 +208,8 @@ impl Session {
 
     /// So many bytes of the output went to the socket.
     pub(crate) fn written(&mut self, count: usize, now: Moment) {
-        let Self { output, ids, subscriptions, completed, connection, counters, .. } = self;
+        let Self { output, ids, subscriptions, completed, connection, shared, .. } = self;
+        let counters = &shared.counters;
         output.written(count, |written| match written {
             Written::Qos0(key) => {
                 counters.lock().publishes += 1;
@@ -237,7 +238,7 @@ impl Session {
     /// Tells the outbox what is done with.
     pub(super) fn complete(&mut self) {
         if !self.completed.is_empty() {
-            self.outbox.complete(self.completed.drain(..).map(|key| (key, Ok(()))));
+            self.shared.outbox.complete(self.completed.drain(..).map(|key| (key, Ok(()))));
         }
     }
 
@@ -249,20 +250,21 @@ impl Session {
             return;
         };
         self.ids.release(id);
-        self.counters.lock().in_flight = self.ids.publishes() as u64;
+        self.shared.counters.lock().in_flight = self.ids.publishes() as u64;
         self.answered = true;
         self.blame.answered(&Item::Publish(key));
         if !reason.is_error() {
-            self.counters.lock().acknowledged += 1;
+            self.shared.counters.lock().acknowledged += 1;
             self.completed.push(key);
             return;
         }
-        let error = Error::PublishRefused { topic: self.outbox.topic(key).unwrap_or_default(), reason, text };
+        let error =
+            Error::PublishRefused { topic: self.shared.outbox.topic(key).unwrap_or_default(), reason, text };
         if matches!(reason, ReasonCode::QUOTA_EXCEEDED | ReasonCode::PACKET_IDENTIFIER_IN_USE) {
             warn!(error = %error.report(), "the message is sent again after a pause");
-            self.outbox.retry_later(key, error, self.operation_timeout, now);
+            self.shared.outbox.retry_later(key, error, self.operation_timeout, now);
         } else {
-            self.outbox.complete([(key, Err(error))]);
+            self.shared.outbox.complete([(key, Err(error))]);
         }
     }
 }

@@ -24,7 +24,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let (shared, unrouted) = Shared::new(OutboxOptions::new(), Arc::new(Limits::mqtt5()));
-        let mut session = Session::new(&shared, "device-1".to_owned(), TIMEOUT, unrouted);
+        let mut session = Session::new(Arc::clone(&shared), "device-1".to_owned(), TIMEOUT, unrouted);
         session.connected(Negotiated::for_tests(), Moment::now());
         let (sender, commands) = mpsc::channel(4);
         let engine = Engine::new(session, commands, Arc::clone(&shared), DRAIN);
