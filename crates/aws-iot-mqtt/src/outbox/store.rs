@@ -109,9 +109,11 @@ impl Store {
             // It is free for others.
             entry.packet_id = None;
         }
+        let first = self.first_waiting.of(entry.qos);
         if status == Status::Waiting {
-            let first = self.first_waiting.of(entry.qos);
             *first = key.min(*first);
+        } else if *first == key {
+            *first += 1;
         }
         match entry.expires {
             // Its acknowledgement is awaited.
