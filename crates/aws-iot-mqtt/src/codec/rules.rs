@@ -41,7 +41,7 @@ const NAMES: [&str; 16] = [
 enum Value {
     /// An integer: its bytes, and what it may be.
     Integer(usize, RangeInclusive<usize>),
-    /// A variable byte integer that is not 0; the property may be there several times.
+    /// A variable byte integer that is not 0.
     Identifier,
     /// This client allows no topic alias: its CONNECT has no Topic Alias Maximum (section 3.1.2.11.5).
     Alias,
@@ -49,7 +49,7 @@ enum Value {
     /// A text without wildcards.
     Topic,
     Binary,
-    /// Two texts; the property may be there several times.
+    /// Two texts.
     Pair,
 }
 
@@ -81,6 +81,9 @@ const PROPERTIES: [Property; 20] = [
     (0x27, "maximum packet size", Value::Integer(4, 1..=0xFFFF_FFFF), &[CONNACK]),
     (0x28, "wildcard, subscription identifier or shared subscription available", FLAG, &[CONNACK]),
 ];
+
+/// The properties that a packet may have several times (sections 3.3.2.3.7 and 3.3.2.3.8).
+const REPEATABLE: [usize; 2] = [0x26, 0x0B];
 
 /// Whether the packet acknowledges one of this client, rightly or not.
 pub(super) fn is_answer(first: u8) -> bool {
@@ -198,8 +201,9 @@ impl<'a> Fields<'a> {
         let mut seen = 0_u64;
         while !properties.rest.is_empty() {
             let number = properties.variable_integer()?;
-            if properties.property(number)? {
-                // One bit for each property: their numbers end at 0x2A.
+            properties.property(number)?;
+            // One bit for each property: their numbers end at 0x2A.
+            if !REPEATABLE.contains(&number) {
                 if seen & (1 << number) != 0 {
                     return Err(self.not_allowed(format!("its property {number:#04x} is there twice")));
                 }
@@ -209,8 +213,7 @@ impl<'a> Fields<'a> {
         Ok(())
     }
 
-    /// Whether the property may be there only once.
-    fn property(&mut self, number: usize) -> Result<bool, ProtocolError> {
+    fn property(&mut self, number: usize) -> Result<(), ProtocolError> {
         // Three in one row of the table.
         let row = if matches!(number, 0x29 | 0x2A) { 0x28 } else { number };
         let known = PROPERTIES.iter().find(|known| usize::from(known.0) == row);
@@ -233,7 +236,6 @@ impl<'a> Fields<'a> {
                 if self.variable_integer()? == 0 {
                     return Err(self.not_allowed(format!("its {name} is 0")));
                 }
-                return Ok(false);
             }
             Value::Alias => {
                 let alias = self.integer(2)?;
@@ -254,10 +256,9 @@ impl<'a> Fields<'a> {
             Value::Pair => {
                 self.text(name)?;
                 self.text(name)?;
-                return Ok(false);
             }
         }
-        Ok(true)
+        Ok(())
     }
 
     /// A UTF-8 string (MQTT 5, section 1.5.4).

@@ -15,6 +15,11 @@ use crate::{Error, Properties, Publication, QoS};
 /// Where a result is sent to. Dropped without a result, it means that the session has ended.
 pub(crate) type Answer<T> = oneshot::Sender<Result<T, Error>>;
 
+/// Sends a result to whoever asked, and may have stopped waiting.
+pub(crate) fn reply<T>(answer: Option<Answer<T>>, result: Result<T, Error>) {
+    let _ = answer.map(|answer| answer.send(result));
+}
+
 /// An accepted message.
 pub(crate) struct Entry {
     pub(crate) topic: Bytes,
@@ -108,12 +113,6 @@ impl Entry {
     pub(super) fn expire_after(&mut self, age: Option<Duration>) {
         let most = age.and_then(|age| self.accepted.checked_add(age));
         self.expires = self.expires.into_iter().chain(most).min();
-    }
-
-    /// Tells whoever published it.
-    pub(super) fn answer(self, result: Result<(), Error>) {
-        // Whoever it was may have stopped waiting.
-        let _ = self.answer.map(|answer| answer.send(result));
     }
 }
 

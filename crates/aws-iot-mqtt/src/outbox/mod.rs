@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::Notify;
 
 pub use self::entry::Receipt;
-pub(crate) use self::entry::{Answer, Entry, Status};
+pub(crate) use self::entry::{Answer, Entry, Status, reply};
 pub use self::options::{OfflineQos0, OutboxOptions, WhenFull};
 pub(crate) use self::sending::Sending;
 pub(crate) use self::store::Key;
@@ -178,7 +178,7 @@ impl Outbox {
         drop(store);
         // No event for each: the event of the client's end tells their number.
         for entry in removed {
-            entry.answer(Err(why.clone()));
+            reply(entry.answer, Err(why.clone()));
         }
         // What is on the disk stays there.
         if let Some(spool) = self.spool.get() {
@@ -244,7 +244,7 @@ impl Outbox {
             if entry.stored.is_some() {
                 stored.push((entry, result));
             } else {
-                entry.answer(result);
+                reply(entry.answer, result);
             }
         }
         if let Some(spool) = self.spool.get().filter(|_| !stored.is_empty()) {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use super::store::{Removed, Wanted};
-use super::{Entry, Key, OfflineQos0, Outbox, Status};
+use super::{Entry, Key, OfflineQos0, Outbox, Status, reply};
 use crate::clock::{Moment, after};
 use crate::{Error, QoS};
 
@@ -68,17 +68,14 @@ impl Outbox {
         let mut store = self.store();
         for (key, result) in results {
             match (store.take(key), result) {
-                (Some(entry), Ok(())) if entry.stored.is_none() => succeeded.extend(entry.answer),
+                (Some(entry), Ok(())) if entry.stored.is_none() => succeeded.push(entry.answer),
                 (Some(entry), result) => removed.push((entry, result)),
                 (None, _) => {}
             }
         }
         drop(store);
         self.room.notify_waiters();
-        for answer in succeeded {
-            // Whoever published it may have stopped waiting.
-            let _ = answer.send(Ok(()));
-        }
+        succeeded.into_iter().for_each(|answer| reply(answer, Ok(())));
         self.report(removed);
     }
 

@@ -8,7 +8,7 @@ use tracing::warn;
 use crate::codec::wire_qos;
 use crate::event::Hub;
 use crate::message_queue::QueueWriter;
-use crate::outbox::Answer;
+use crate::outbox::{Answer, reply};
 use crate::subscription::RetainHandling;
 use crate::{Error, Event, Filter, QoS, SubscribeOptions};
 
@@ -129,12 +129,5 @@ impl FilterState {
             warn!(error = %error.report(), "a subscription is lost");
             hub.tell(Event::SubscriptionLost { filter: self.filter.to_string(), error: error.clone() });
         }
-    }
-}
-
-/// Whoever asked may have stopped waiting.
-pub(super) fn reply<T>(answer: Option<Answer<T>>, result: Result<T, Error>) {
-    if let Some(answer) = answer {
-        let _ = answer.send(result);
     }
 }

@@ -23,7 +23,6 @@ use rumqttc::v5::mqttbytes::v5::Packet;
 use self::blame::{Blame, Item};
 pub(crate) use self::connect::{ConnectOptions, Negotiated};
 pub(crate) use self::filter_state::Subscriber;
-use self::filter_state::reply;
 use self::inbox::Inbox;
 use self::keep_alive::{Due, KeepAlive};
 use self::pace::Pace;
@@ -33,7 +32,7 @@ use crate::clock::{Moment, after};
 use crate::codec::{Output, ProtocolError, Received, decode};
 use crate::connection::Shared;
 use crate::message_queue::QueueWriter;
-use crate::outbox::{Answer, Key};
+use crate::outbox::{Answer, Key, reply};
 use crate::{DisconnectReason, Error, Event, Filter};
 
 /// What the application asks of the session, beside publishing.

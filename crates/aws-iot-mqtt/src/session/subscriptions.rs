@@ -7,13 +7,13 @@ use rumqttc::v5::mqttbytes::v5::{Packet, Subscribe, Unsubscribe};
 use tracing::{debug, info, warn};
 
 use super::blame::Item;
-use super::filter_state::{FilterState, Server, Subscriber, reply};
+use super::filter_state::{FilterState, Server, Subscriber};
 use super::publishing::Use;
 use super::{Session, Written};
 use crate::clock::after;
 use crate::codec::ProtocolError;
 use crate::message_queue::QueueWriter;
-use crate::outbox::Answer;
+use crate::outbox::{Answer, reply};
 use crate::{Error, Event, Filter, QoS, ReasonCode};
 
 /// When a SUBSCRIBE or UNSUBSCRIBE that is not answered is sent once more, with the same packet id (AWS IoT Device
