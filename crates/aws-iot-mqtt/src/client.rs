@@ -134,7 +134,7 @@ impl Client {
             let mut streams = self.subscribe_all(options).await?;
             self.publish_with(request).await?;
             let first = poll_fn(|context| {
-                let polled = streams.iter_mut().map(|stream| stream.messages.queue.poll(context));
+                let polled = streams.iter_mut().map(|stream| stream.messages.poll(context));
                 polled
                     .reduce(|one, other| if one.is_ready() { one } else { other })
                     .unwrap_or(Poll::Ready(None))
@@ -187,7 +187,7 @@ impl Client {
             let (answer, answered) = oneshot::channel();
             let waker = Arc::clone(&self.shared.waker);
             let (writer, reader) = queue(waker, options.capacity, options.when_unread);
-            pending.push((options.filter.clone(), Messages { queue: reader }, answered));
+            pending.push((options.filter.clone(), reader, answered));
             requests.push(Subscriber::new(options, writer, Some(answer)));
         }
         self.shared.limits.check_subscriptions(requests.len())?;
@@ -213,7 +213,7 @@ impl Client {
     /// ([`Statistics::unwanted`]): they do not count as delivered.
     pub fn messages(&self) -> Option<Messages> {
         let messages = self.shared.messages.lock().unwrap_or_else(PoisonError::into_inner).take();
-        messages.inspect(|messages| messages.queue.attach())
+        messages.inspect(Messages::attach)
     }
 
     /// Ends the subscriptions to a filter, and returns when the server has confirmed it.

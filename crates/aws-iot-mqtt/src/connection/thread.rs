@@ -41,7 +41,7 @@ impl Shared {
     pub(crate) fn new(outbox: OutboxOptions, limits: Arc<Limits>) -> (Arc<Self>, Arc<QueueWriter>) {
         let (waker, hub, counters) = (Arc::<Notify>::default(), Arc::<Hub>::default(), Arc::default());
         let (unrouted, reader) = queue(Arc::clone(&waker), CAPACITY, WhenUnread::Wait);
-        let messages = Mutex::new(Some(Messages { queue: reader }));
+        let messages = Mutex::new(Some(reader));
         let outbox = Outbox::new(outbox, Arc::clone(&waker), Arc::clone(&hub), Arc::clone(&counters));
         let (outbox, closing) = (Arc::new(outbox), OnceLock::new());
         (Arc::new(Self { outbox, waker, messages, hub, counters, limits, closing }), unrouted)
