@@ -181,23 +181,22 @@ impl Client {
         &self,
         options: impl IntoIterator<Item = SubscribeOptions>,
     ) -> Result<Vec<Subscription>, Error> {
-        let (mut requests, mut pending) = (Vec::new(), Vec::new());
+        let (mut requests, mut pending, mut filters) = (Vec::new(), Vec::new(), Vec::new());
         for options in options {
             self.shared.limits.check_filter(&options.filter)?;
             let (answer, answered) = oneshot::channel();
             let waker = Arc::clone(&self.shared.waker);
             let (writer, reader) = queue(waker, options.capacity, options.when_unread);
-            pending.push((options.filter.clone(), reader, answered));
+            filters.push(format!("'{}'", options.filter));
+            pending.push((reader, answered));
             requests.push(Subscriber::new(options, writer, Some(answer)));
         }
         self.shared.limits.check_subscriptions(requests.len())?;
-        let filters: Vec<_> = pending.iter().map(|(filter, ..)| format!("'{filter}'")).collect();
         let answered = async {
             self.command(Command::Subscribe(requests)).await?;
             let mut subscriptions = Vec::with_capacity(pending.len());
-            for (filter, messages, answered) in pending {
-                let qos = self.answer(answered).await?;
-                subscriptions.push(Subscription { filter, qos, messages });
+            for (messages, answered) in pending {
+                subscriptions.push(Subscription { qos: self.answer(answered).await?, messages });
             }
             Ok(subscriptions)
         };
@@ -296,11 +295,7 @@ impl Client {
         tokio::select! {
             biased;
             answer = answered => answer,
-            fired = timed_out => match fired {
-                Ok(_) => Err(Error::OperationTimeout { what, after: timeout }),
-                // Dropped: the session has ended before, which is the reason then.
-                Err(_) => self.ended().await,
-            },
+            fired = self.answer(timed_out) => fired.and(Err(Error::OperationTimeout { what, after: timeout })),
         }
     }
 

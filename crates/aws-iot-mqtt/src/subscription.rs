@@ -17,7 +17,6 @@ use crate::{Error, Filter, Message, QoS};
 /// Where two filters of a client overlap, both subscriptions get the message, each as often as the server sends it.
 #[derive(Debug)]
 pub struct Subscription {
-    pub(crate) filter: Filter,
     pub(crate) qos: QoS,
     pub(crate) messages: Messages,
 }
@@ -111,11 +110,6 @@ impl SubscribeOptions {
 }
 
 impl Subscription {
-    /// The filter that was subscribed to.
-    pub fn filter(&self) -> &Filter {
-        &self.filter
-    }
-
     /// The highest QoS that the server grants, which may be less than was asked for.
     pub fn qos(&self) -> QoS {
         self.qos

@@ -3,6 +3,7 @@
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
@@ -10,7 +11,7 @@ use tokio::time::{sleep, sleep_until};
 use tracing::{info, warn};
 
 use super::driver::Driver;
-use super::{Attempt, Established, Shared, establish};
+use super::{Attempt, Established, Shared, died, establish};
 use crate::client::Outcome;
 use crate::clock::{Moment, after};
 use crate::codec::ProtocolError;
@@ -216,5 +217,16 @@ impl Engine {
             }
             error => Event::GaveUp { error: error.clone() },
         });
+    }
+}
+
+impl Drop for Engine {
+    /// Should the thread die, nobody waits in vain. The ordinary end has left nothing to do.
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let error = died();
+            self.shared.outbox.fail_all(&error);
+            self.shared.hub.tell(Event::GaveUp { error });
+        }
     }
 }

@@ -17,7 +17,7 @@ use crate::message_queue::{CAPACITY, QueueWriter, WhenUnread, queue};
 use crate::outbox::Outbox;
 use crate::session::{Command, Session, Subscriber};
 use crate::statistics::Counters;
-use crate::{Builder, Cause, Client, DisconnectReason, Error, Event, Limits, Messages, OutboxOptions};
+use crate::{Builder, Cause, Client, DisconnectReason, Error, Limits, Messages, OutboxOptions};
 
 /// How many commands wait for the session; who brings more waits for a place.
 const COMMANDS: usize = 64;
@@ -122,8 +122,6 @@ fn run(
     end: watch::Sender<Option<Outcome>>,
 ) {
     let shared = Arc::clone(&engine.shared);
-    // Should this thread die, nobody waits in vain.
-    let _guard = EndGuard(Arc::clone(&shared));
     let span = info_span!("mqtt", endpoint = %settings.endpoint, client_id = %settings.connect.client_id);
     let mut supervisor = Supervisor { settings: &settings, engine, first };
     // Made here: a runtime must not be dropped on another runtime's thread, which the application's may be.
@@ -148,17 +146,4 @@ fn run(
 /// What everybody is told when the session's thread is gone without a word.
 pub(crate) fn died() -> Error {
     Error::Start { source: Cause::new(io::Error::other("it died; standard error says of what")) }
-}
-
-struct EndGuard(Arc<Shared>);
-
-impl Drop for EndGuard {
-    fn drop(&mut self) {
-        // The ordinary end has left nothing to do.
-        if thread::panicking() {
-            let error = died();
-            self.0.outbox.fail_all(&error);
-            self.0.hub.tell(Event::GaveUp { error });
-        }
-    }
 }
