@@ -22,9 +22,7 @@ use crate::{
 pub(crate) type Outcome = Result<(), Error>;
 
 /// A client of AWS IoT Core. Cheap to clone; the clones share the connection, which ends in the ordinary way when the
-/// last one is dropped. A program that ends with it does not wait for that: [`disconnect`](Self::disconnect) does.
-///
-/// Its futures run on any executor: the session has a thread and a runtime of its own.
+/// last one is dropped. To wait for that, call [`disconnect`](Self::disconnect). Its futures run on any executor.
 #[derive(Debug, Clone)]
 pub struct Client {
     pub(crate) commands: mpsc::Sender<Command>,
@@ -47,8 +45,8 @@ pub enum DisconnectReason {
 }
 
 impl Client {
-    /// Settings for a connection to `endpoint` (a host name, which the server's certificate has to name) under
-    /// `client_id`. What the device proves itself with, and whom it trusts, is in `tls`.
+    /// Settings for a connection to `endpoint`, a host name, under `client_id`. `tls` has the device's certificate and key,
+    /// and the roots that it trusts.
     pub fn builder(endpoint: &str, client_id: &str, tls: impl Into<Arc<ClientConfig>>) -> Builder {
         Builder::new(endpoint, client_id, tls.into())
     }
@@ -176,7 +174,7 @@ impl Client {
     /// the others are ended again.
     ///
     /// # Errors
-    /// The first refusal; otherwise as for [`subscribe`](Self::subscribe).
+    /// As for [`subscribe`](Self::subscribe).
     pub async fn subscribe_all(
         &self,
         options: impl IntoIterator<Item = SubscribeOptions>,
@@ -205,11 +203,8 @@ impl Client {
     }
 
     /// The messages of the filters that were given to [`Builder::subscribe`], and those that belong to no subscription:
-    /// AWS IoT Core's direct messages, or what the session of an earlier process still brings. `None` when the stream
-    /// was taken before.
-    ///
-    /// While nobody reads it, messages that belong to no subscription are refused (PUBACK 0x83) and counted
-    /// ([`Statistics::unwanted`]): they do not count as delivered.
+    /// AWS IoT Core's direct messages, or what the session of an earlier process still brings. While nobody reads it, the
+    /// latter are refused (PUBACK 0x83) and counted ([`Statistics::unwanted`]). `None` when it was taken before.
     pub fn messages(&self) -> Option<Messages> {
         let messages = self.shared.messages.lock().unwrap_or_else(PoisonError::into_inner).take();
         messages.inspect(Messages::attach)
@@ -218,8 +213,7 @@ impl Client {
     /// Ends the subscriptions to a filter, and returns when the server has confirmed it.
     ///
     /// # Errors
-    /// When the server refuses, when it has not confirmed within [`Builder::operation_timeout`], connected or not, or when
-    /// the client ends first.
+    /// As for [`subscribe`](Self::subscribe).
     pub async fn unsubscribe(&self, filter: impl TryInto<Filter, Error: Into<Error>>) -> Result<(), Error> {
         let filter = filter.try_into().map_err(Into::into)?;
         let what = format!("the end of the subscription to '{filter}'");
