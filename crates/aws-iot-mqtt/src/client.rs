@@ -266,7 +266,7 @@ impl Client {
     fn entry(&self, publication: Publication) -> Result<(Entry, Receipt), Error> {
         self.shared.limits.check_publication(&publication)?;
         let (entry, answered) = Entry::new(publication, SystemTime::now());
-        Ok((entry, Receipt::new(answered)))
+        Ok((entry, Receipt { answered }))
     }
 
     async fn command(&self, command: Command) -> Result<(), Error> {

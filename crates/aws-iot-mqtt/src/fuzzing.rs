@@ -18,14 +18,14 @@ use crate::{Limits, OutboxOptions, Publication, QoS, SubscribeOptions};
 pub fn packets(bytes: &[u8]) {
     answer(bytes);
     let (shared, unrouted) = Shared::new(OutboxOptions::new(), Arc::new(Limits::aws_iot_core()));
-    let reader = || queue(Arc::clone(&shared.waker), CAPACITY, WhenUnread::Wait);
-    let mut session = Session::new(&shared, "device".to_owned(), Duration::from_secs(60), unrouted);
+    let mut session =
+        Session::new(Arc::clone(&shared), "device".to_owned(), Duration::from_secs(60), unrouted);
     let mut now = Moment { instant: Instant::now(), wall: SystemTime::now() };
     session.connected(Negotiated::for_tests(), now);
     let mut streams = Vec::new();
     for filter in ["t/+", "$share/g/t/1"] {
         let Ok(options) = SubscribeOptions::new(filter, QoS::AtLeastOnce) else { return };
-        let (writer, stream) = reader();
+        let (writer, stream) = queue(Arc::clone(&shared.waker), CAPACITY, WhenUnread::Wait);
         streams.push(stream);
         let request = Subscriber::new(options, writer, None);
         session.command(Command::Subscribe(vec![request]), now);

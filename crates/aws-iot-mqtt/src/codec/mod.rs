@@ -73,6 +73,17 @@ impl Received {
     pub(crate) fn reason(&self) -> ReasonCode {
         self.reasons.first().copied().unwrap_or(ReasonCode(0))
     }
+
+    /// The server's own words (reason string).
+    pub(crate) fn text(&mut self) -> Option<String> {
+        match &mut self.packet {
+            Packet::ConnAck(packet) => packet.properties.as_mut()?.reason_string.take(),
+            Packet::PubAck(packet) => packet.properties.as_mut()?.reason_string.take(),
+            Packet::SubAck(packet) => packet.properties.as_mut()?.reason_string.take(),
+            Packet::Disconnect(packet) => packet.properties.as_mut()?.reason_string.take(),
+            _ => None,
+        }
+    }
 }
 
 /// Takes the next packet of a server out of `buffer`, if all of it is there.

@@ -1,5 +1,7 @@
 //! What MQTT 5 allows a server to send. rumqttc 0.25.1 checks little of it, so each packet is checked here first.
 
+use std::ops::RangeInclusive;
+
 use super::ProtocolError;
 
 /// Reason codes of the DISCONNECT that answers a fault (MQTT 5, section 3.14.2.1).
@@ -36,14 +38,9 @@ const NAMES: [&str; 16] = [
 ];
 
 /// What a property may hold.
-#[derive(Clone, Copy)]
 enum Value {
-    /// One byte, 0 or 1.
-    Flag,
-    /// An integer of so many bytes.
-    Integer(usize),
-    /// The same, and not 0.
-    Positive(usize),
+    /// An integer: its bytes, and what it may be.
+    Integer(usize, RangeInclusive<usize>),
     /// A variable byte integer that is not 0; the property may be there several times.
     Identifier,
     /// This client allows no topic alias: its CONNECT has no Topic Alias Maximum (section 3.1.2.11.5).
@@ -56,29 +53,33 @@ enum Value {
     Pair,
 }
 
+const FLAG: Value = Value::Integer(1, 0..=1);
+const TWO_BYTES: Value = Value::Integer(2, 0..=0xFFFF);
+const FOUR_BYTES: Value = Value::Integer(4, 0..=0xFFFF_FFFF);
+
 /// Number, name, value, and in which packets a server may send the property (MQTT 5, section 2.2.2.2).
 type Property = (u8, &'static str, Value, &'static [u8]);
 const PROPERTIES: [Property; 20] = [
-    (0x01, "payload format indicator", Value::Flag, &[PUBLISH]),
-    (0x02, "message expiry interval", Value::Integer(4), &[PUBLISH]),
+    (0x01, "payload format indicator", FLAG, &[PUBLISH]),
+    (0x02, "message expiry interval", FOUR_BYTES, &[PUBLISH]),
     (0x03, "content type", Value::Text, &[PUBLISH]),
     (0x08, "response topic", Value::Topic, &[PUBLISH]),
     (0x09, "correlation data", Value::Binary, &[PUBLISH]),
     (0x0B, "subscription identifier", Value::Identifier, &[PUBLISH]),
-    (0x11, "session expiry interval", Value::Integer(4), &[CONNACK]),
+    (0x11, "session expiry interval", FOUR_BYTES, &[CONNACK]),
     (0x12, "assigned client identifier", Value::Text, &[CONNACK]),
-    (0x13, "server keep alive", Value::Integer(2), &[CONNACK]),
+    (0x13, "server keep alive", TWO_BYTES, &[CONNACK]),
     (0x1A, "response information", Value::Text, &[CONNACK]),
     (0x1C, "server reference", Value::Text, &[CONNACK, DISCONNECT]),
     (0x1F, "reason string", Value::Text, &[CONNACK, PUBACK, SUBACK, UNSUBACK, DISCONNECT]),
-    (0x21, "receive maximum", Value::Positive(2), &[CONNACK]),
-    (0x22, "topic alias maximum", Value::Integer(2), &[CONNACK]),
+    (0x21, "receive maximum", Value::Integer(2, 1..=0xFFFF), &[CONNACK]),
+    (0x22, "topic alias maximum", TWO_BYTES, &[CONNACK]),
     (0x23, "topic alias", Value::Alias, &[PUBLISH]),
-    (0x24, "maximum QoS", Value::Flag, &[CONNACK]),
-    (0x25, "retain available", Value::Flag, &[CONNACK]),
+    (0x24, "maximum QoS", FLAG, &[CONNACK]),
+    (0x25, "retain available", FLAG, &[CONNACK]),
     (0x26, "user property", Value::Pair, &[CONNACK, PUBLISH, PUBACK, SUBACK, UNSUBACK, DISCONNECT]),
-    (0x27, "maximum packet size", Value::Positive(4), &[CONNACK]),
-    (0x28, "wildcard, subscription identifier or shared subscription available", Value::Flag, &[CONNACK]),
+    (0x27, "maximum packet size", Value::Integer(4, 1..=0xFFFF_FFFF), &[CONNACK]),
+    (0x28, "wildcard, subscription identifier or shared subscription available", FLAG, &[CONNACK]),
 ];
 
 /// Whether the packet acknowledges one of this client, rightly or not.
@@ -221,15 +222,11 @@ impl<'a> Fields<'a> {
                 _ => self.malformed(why),
             });
         };
-        match *value {
-            Value::Flag => match self.integer(1)? {
-                0 | 1 => {}
-                other => return Err(self.not_allowed(format!("its {name} is {other}"))),
-            },
-            Value::Integer(bytes) => drop(self.integer(bytes)?),
-            Value::Positive(bytes) => {
-                if self.integer(bytes)? == 0 {
-                    return Err(self.not_allowed(format!("its {name} is 0")));
+        match value {
+            Value::Integer(bytes, allowed) => {
+                let integer = self.integer(*bytes)?;
+                if !allowed.contains(&integer) {
+                    return Err(self.not_allowed(format!("its {name} is {integer}")));
                 }
             }
             Value::Identifier => {

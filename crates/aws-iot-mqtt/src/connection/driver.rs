@@ -83,7 +83,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
                 Ok(written) => written,
                 Err(error) => return Err(self.last_words(error).await),
             };
-            self.engine.session.complete();
             let more = was_full && !self.engine.session.output_is_full();
             if closing && written && self.engine.is_drained() {
                 return Ok(());

@@ -204,7 +204,6 @@ impl Engine {
     pub(super) fn finish(&mut self, outcome: &Outcome) {
         let why = outcome.as_ref().err().unwrap_or(&Error::Closed);
         // First of all nothing new is accepted: whoever hears of the end finds it everywhere.
-        self.session.complete();
         self.shared.outbox.fail_all(why);
         self.shared.hub.tell(match why {
             Error::Closed => {

@@ -99,7 +99,7 @@ pub(crate) fn start(settings: Builder, must_connect: bool) -> Result<(Client, on
         // Their messages come here, and wait until the stream is taken.
         unrouted.attach();
     }
-    let mut session = Session::new(&shared, client_id, settings.operation_timeout, unrouted);
+    let mut session = Session::new(Arc::clone(&shared), client_id, settings.operation_timeout, unrouted);
     session.command(Command::Subscribe(given), Moment::now());
     let engine = Engine::new(session, to_do, Arc::clone(&shared), settings.drain_timeout);
     let first = must_connect.then_some(connected);

@@ -41,14 +41,14 @@ pub(crate) struct Entry {
 
 /// What is to become of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Status {
+pub(crate) enum Status {
     /// It may be sent.
     Waiting,
     /// The current connection has it, and its end is awaited.
     InFlight,
     /// The server refused it for now: it may be sent after a pause.
     Paused,
-    /// It is not sent until [`Outbox::take_back`](super::Outbox::take_back).
+    /// It is not sent until it is told to wait again.
     Aside,
 }
 
@@ -124,13 +124,7 @@ impl Entry {
 #[derive(Debug)]
 #[must_use = "it is the only place where a refusal is told"]
 pub struct Receipt {
-    answered: oneshot::Receiver<Result<(), Error>>,
-}
-
-impl Receipt {
-    pub(crate) fn new(answered: oneshot::Receiver<Result<(), Error>>) -> Self {
-        Self { answered }
-    }
+    pub(crate) answered: oneshot::Receiver<Result<(), Error>>,
 }
 
 impl Future for Receipt {

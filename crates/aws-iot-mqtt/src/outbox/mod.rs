@@ -7,7 +7,6 @@ pub mod durable;
 mod entry;
 mod options;
 mod sending;
-mod slots;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -19,7 +18,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::Notify;
 
 pub use self::entry::Receipt;
-pub(crate) use self::entry::{Answer, Entry};
+pub(crate) use self::entry::{Answer, Entry, Status};
 pub use self::options::{OfflineQos0, OutboxOptions, WhenFull};
 pub(crate) use self::sending::Sending;
 pub(crate) use self::store::Key;
@@ -159,11 +158,7 @@ impl Outbox {
         Error::OutboxFull { topic: entry.topic(), messages, bytes }
     }
 
-    /// Whether the message is not done with.
-    pub(crate) fn contains(&self, key: Key) -> bool {
-        self.store().entries.get(key).is_some()
-    }
-
+    /// `None` where the message is done with.
     pub(crate) fn topic(&self, key: Key) -> Option<String> {
         self.store().entries.get(key).map(Entry::topic)
     }

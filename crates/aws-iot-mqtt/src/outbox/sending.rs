@@ -2,9 +2,8 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use super::entry::Status;
 use super::store::{Removed, Wanted};
-use super::{Entry, Key, OfflineQos0, Outbox};
+use super::{Entry, Key, OfflineQos0, Outbox, Status};
 use crate::clock::{Moment, after};
 use crate::{Error, QoS};
 
@@ -92,7 +91,6 @@ impl Outbox {
             let again = after(now, FIRST_PAUSE.saturating_mul(1 << times.min(8)).min(LONGEST_PAUSE));
             if again.saturating_duration_since(first) <= patience {
                 entry.refused = Some((first, times + 1));
-                entry.packet_id = None;
                 return store.pause(key, again);
             }
         }
@@ -100,19 +98,9 @@ impl Outbox {
         self.complete([(key, Err(error))]);
     }
 
-    /// The message is not sent until [`Self::take_back`].
-    pub(crate) fn set_aside(&self, key: Key) {
-        let mut store = self.store();
-        store.set(key, Status::Aside);
-        if let Some(entry) = store.entries.get_mut(key) {
-            // Its packet id is free for others.
-            entry.packet_id = None;
-        }
-    }
-
-    /// The message waits to be sent again.
-    pub(crate) fn take_back(&self, key: Key) {
-        self.store().set(key, Status::Waiting);
+    /// The message is to wait, or to be kept aside.
+    pub(crate) fn set(&self, key: Key, status: Status) {
+        self.store().set(key, status);
     }
 
     /// Whether a message of QoS 1 waits to be sent.

@@ -66,22 +66,22 @@ impl ConnectOptions {
 impl Negotiated {
     /// Reads the answer of `endpoint` to CONNECT.
     pub(crate) fn from_answer(
-        answer: Received,
+        mut answer: Received,
         endpoint: &str,
         options: &ConnectOptions,
         limits: &Limits,
     ) -> Result<Self, Error> {
-        let reason = answer.reason();
-        let text = match answer.packet {
+        let (reason, text) = (answer.reason(), answer.text());
+        match answer.packet {
             Packet::ConnAck(connack) if connack.code == ConnectReturnCode::Success => {
-                return Ok(Self::from_connack(&connack, options.keep_alive, limits));
+                Ok(Self::from_connack(&connack, options.keep_alive, limits))
             }
-            Packet::ConnAck(connack) => connack.properties.and_then(|properties| properties.reason_string),
-            Packet::Disconnect(packet) => packet.properties.and_then(|properties| properties.reason_string),
-            _ => return Err(ProtocolError::new(0x82, "another packet where CONNACK had to come").into()),
-        };
-        let client_id = options.client_id.clone();
-        Err(Error::ConnectRefused { endpoint: endpoint.to_owned(), client_id, reason, text })
+            Packet::ConnAck(_) | Packet::Disconnect(_) => {
+                let (endpoint, client_id) = (endpoint.to_owned(), options.client_id.clone());
+                Err(Error::ConnectRefused { endpoint, client_id, reason, text })
+            }
+            _ => Err(ProtocolError::new(0x82, "another packet where CONNACK had to come").into()),
+        }
     }
 
     fn from_connack(connack: &ConnAck, keep_alive: Duration, limits: &Limits) -> Self {

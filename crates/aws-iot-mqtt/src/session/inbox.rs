@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 
 use rumqttc::v5::mqttbytes::v5::{Packet, PubAck, PubAckReason, Publish};
-use tokio::sync::Notify;
 use tracing::{debug, warn};
 
 use super::{Session, Written};
@@ -14,15 +13,11 @@ use crate::{Event, Message, QoS};
 
 /// QoS 1 messages that are not acknowledged, in the order in which they came, which is also the order in which MQTT wants
 /// the acknowledgements (MQTT 5, section 4.6).
+#[derive(Default)]
 pub(super) struct Inbox {
     arrived: VecDeque<Arrived>,
-    /// What they take in memory, and how much it may be.
+    /// What they take in memory.
     bytes: usize,
-    /// In bytes and not in messages: mosquitto 2.0.11 sends a whole window more for each acknowledgement, once it has a
-    /// backlog, and nothing is lost by holding as many small messages as the large ones that were agreed on.
-    most_bytes: usize,
-    /// Woken when the application acknowledges a message.
-    pub(super) session: Arc<Notify>,
 }
 
 struct Arrived {
@@ -33,10 +28,6 @@ struct Arrived {
 }
 
 impl Inbox {
-    pub(super) fn new(most_bytes: usize, session: Arc<Notify>) -> Self {
-        Self { arrived: VecDeque::new(), bytes: 0, most_bytes, session }
-    }
-
     /// What came on an earlier connection cannot be acknowledged on this one.
     pub(super) fn connected(&mut self) {
         self.arrived.clear();
@@ -57,7 +48,7 @@ impl Session {
     pub(super) fn publish(&mut self, publish: Publish) -> Result<(), ProtocolError> {
         let id = publish.pkid;
         let message = message(publish)?;
-        self.counters.lock().received += 1;
+        self.shared.counters.lock().received += 1;
         let properties = message.properties.as_ref().map_or(0, |properties| properties.bytes());
         let bytes = size_of::<Message>() + message.topic.as_str().len() + message.payload.len() + properties;
         let qos = message.qos;
@@ -65,7 +56,9 @@ impl Session {
         if qos == QoS::AtMostOnce {
             return Ok(());
         }
-        let most = self.inbox.most_bytes;
+        // In bytes and not in messages: mosquitto 2.0.11 sends a whole window more for each acknowledgement, once it has a
+        // backlog, and nothing is lost by holding as many small messages as the large ones that were agreed on.
+        let most = self.shared.limits.inbound_bytes();
         self.inbox.bytes = self.inbox.bytes.saturating_add(bytes);
         let is_too_much = self.inbox.bytes > most && awaited.iter().flatten().next().is_some();
         self.inbox.arrived.push_back(Arrived { id, bytes, awaited });
@@ -83,7 +76,7 @@ impl Session {
         let topic = message.topic.as_str().to_owned();
         let mut streams: Vec<(&QueueWriter, bool)> = self.subscriptions.matching(&topic).collect();
         if streams.is_empty() {
-            self.counters.lock().unwanted += 1;
+            self.shared.counters.lock().unwanted += 1;
             if !self.unrouted.is_read() {
                 debug!(topic, "a message that belongs to no subscription");
                 return None;
@@ -94,7 +87,7 @@ impl Session {
         let copies = std::iter::repeat_n(message, streams.len());
         for ((queue, manual), mut copy) in streams.into_iter().zip(copies) {
             if copy.qos == QoS::AtLeastOnce && (manual || !queue.has_room()) {
-                let acknowledgement = Arc::new(Acknowledgement::new(Arc::clone(&self.inbox.session)));
+                let acknowledgement = Arc::new(Acknowledgement::new(Arc::clone(&self.shared.waker)));
                 awaited.push(Arc::downgrade(&acknowledgement));
                 copy.acknowledgement = Some(acknowledgement);
             }
@@ -102,13 +95,13 @@ impl Session {
                 Pushed::Queued => {}
                 Pushed::FirstWithheld => {
                     warn!(topic, "a subscription is not read: its messages are not acknowledged any more");
-                    self.hub.tell(Event::SubscriptionUnread { topic: topic.clone() });
+                    self.shared.hub.tell(Event::SubscriptionUnread { topic: topic.clone() });
                 }
                 Pushed::Dropped => dropped += 1,
             }
         }
         if dropped > 0 {
-            let mut counters = self.counters.lock();
+            let mut counters = self.shared.counters.lock();
             counters.received_dropped += dropped;
             let dropped = counters.received_dropped;
             drop(counters);

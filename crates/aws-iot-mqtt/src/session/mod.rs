@@ -9,7 +9,6 @@ mod filter_state;
 mod inbox;
 mod keep_alive;
 mod pace;
-mod packet_ids;
 mod publishing;
 mod subscriptions;
 #[cfg(test)]
@@ -28,16 +27,14 @@ use self::filter_state::reply;
 use self::inbox::Inbox;
 use self::keep_alive::{Due, KeepAlive};
 use self::pace::Pace;
-use self::packet_ids::{PacketIds, Use};
+use self::publishing::{PacketIds, Use};
 use self::subscriptions::Subscriptions;
 use crate::clock::{Moment, after};
 use crate::codec::{Output, ProtocolError, Received, decode};
 use crate::connection::Shared;
-use crate::event::Hub;
 use crate::message_queue::QueueWriter;
-use crate::outbox::{Answer, Key, Outbox};
-use crate::statistics::Counters;
-use crate::{DisconnectReason, Error, Event, Filter, Limits};
+use crate::outbox::{Answer, Key};
+use crate::{DisconnectReason, Error, Event, Filter};
 
 /// What the application asks of the session, beside publishing.
 pub(crate) enum Command {
@@ -49,10 +46,9 @@ pub(crate) enum Command {
 
 /// Dropped, it ends all streams. Whoever still waits for an answer gets none, and asks why the client has ended.
 pub(crate) struct Session {
-    limits: Arc<Limits>,
+    shared: Arc<Shared>,
     client_id: String,
     operation_timeout: Duration,
-    outbox: Arc<Outbox>,
     /// What holds for the current connection.
     connection: Option<Connection>,
     ids: PacketIds,
@@ -69,8 +65,6 @@ pub(crate) struct Session {
     timers: Vec<(Instant, Answer<()>)>,
     /// Set after a reconnect until `Event::Resumed` has been sent.
     resuming: bool,
-    hub: Arc<Hub>,
-    counters: Arc<Counters>,
 }
 
 struct Connection {
@@ -100,30 +94,26 @@ pub(crate) enum Written {
 impl Session {
     /// `unrouted` is the stream of messages that belong to no subscription.
     pub(crate) fn new(
-        shared: &Shared,
+        shared: Arc<Shared>,
         client_id: String,
         operation_timeout: Duration,
         unrouted: Arc<QueueWriter>,
     ) -> Self {
-        let limits = Arc::clone(&shared.limits);
         Self {
-            inbox: Inbox::new(limits.inbound_bytes(), Arc::clone(&shared.waker)),
-            limits,
+            shared,
             client_id,
             operation_timeout,
-            outbox: Arc::clone(&shared.outbox),
             connection: None,
             ids: PacketIds::default(),
             completed: Vec::new(),
             subscriptions: Subscriptions::default(),
+            inbox: Inbox::default(),
             unrouted,
             blame: Blame::default(),
             output: Output::new(),
             answered: false,
             timers: Vec::new(),
             resuming: false,
-            hub: Arc::clone(&shared.hub),
-            counters: Arc::clone(&shared.counters),
         }
     }
 
@@ -135,7 +125,7 @@ impl Session {
         let not_before = connection.and_then(|one| one.not_before);
         let publish = self.ids.oldest_publish().map(|(_, written)| after(written, self.operation_timeout));
         let subscriptions = self.subscriptions.deadline(self.operation_timeout);
-        let outbox = self.outbox.deadline(now);
+        let outbox = self.shared.outbox.deadline(now);
         let timer = self.timers.iter().map(|(due, _)| *due).min();
         [keep_alive, publish, subscriptions, outbox, timer, not_before].into_iter().flatten().min()
     }
@@ -143,7 +133,7 @@ impl Session {
     /// Does what the time asks for.
     pub(crate) fn timer(&mut self, now: Moment) -> Result<(), Error> {
         let patience = self.operation_timeout;
-        self.outbox.expire(now.wall);
+        self.shared.outbox.expire(now.wall);
         for (_, answer) in self.timers.extract_if(.., |(due, _)| *due <= now.instant) {
             reply(Some(answer), Ok(()));
         }
@@ -170,11 +160,11 @@ impl Session {
         let session_present = negotiated.session_present;
         self.connection = Some(Connection {
             keep_alive: KeepAlive::new(negotiated.keep_alive, now.instant),
-            pace: Pace::new(&self.limits, now.instant),
+            pace: Pace::new(&self.shared.limits, now.instant),
             not_before: None,
             negotiated,
         });
-        let mut counters = self.counters.lock();
+        let mut counters = self.shared.counters.lock();
         let first = counters.connects == 0;
         counters.connects += 1;
         counters.reconnects = counters.connects - 1;
@@ -187,11 +177,11 @@ impl Session {
             self.unrouted.remove_unacknowledged();
         }
         self.inbox.connected();
-        for id in self.outbox.online(session_present) {
+        for id in self.shared.outbox.online(session_present) {
             self.ids.set(id, Use::Reserved);
         }
         // Only now: whoever hears of it can publish.
-        self.hub.tell(Event::Connected { session_present });
+        self.shared.hub.tell(Event::Connected { session_present });
         self.subscriptions.connected(session_present, first);
         self.reconcile();
         self.resumed_if_all_stand();
@@ -200,17 +190,16 @@ impl Session {
 
     /// The connection has ended with `error`.
     pub(crate) fn disconnected(&mut self, error: &Error, now: Moment) {
-        self.complete();
         let oldest = self.oldest_item().map(|(_, item)| item);
         let (sent, unsent) = self.ids.clear();
         let qos0 = self.output.clear().filter_map(|written| match written {
             Written::Qos0(key) => Some(key),
             _ => None,
         });
-        self.outbox.requeue(sent, unsent.into_iter().chain(qos0));
+        self.shared.outbox.requeue(sent, unsent.into_iter().chain(qos0));
         self.subscriptions.disconnected();
         self.connection = None;
-        self.counters.lock().in_flight = 0;
+        self.shared.counters.lock().in_flight = 0;
         self.blame_oldest(oldest, error, now.instant);
     }
 
@@ -219,7 +208,7 @@ impl Session {
             Command::Subscribe(subscribers) => {
                 for subscriber in subscribers {
                     let count = self.subscriptions.count_with(&subscriber.options.filter);
-                    match self.limits.check_subscriptions(count) {
+                    match self.shared.limits.check_subscriptions(count) {
                         Ok(()) => self.subscriptions.subscribe(subscriber),
                         Err(error) => reply(subscriber.answer, Err(error)),
                     }
@@ -249,29 +238,22 @@ impl Session {
     }
 
     fn packets(&mut self, buffer: &mut BytesMut, now: Moment) -> Result<(), Error> {
-        while let Some(received) = decode(buffer, self.limits.maximum_packet_size)? {
+        while let Some(received) = decode(buffer, self.shared.limits.maximum_packet_size)? {
             self.packet(received, now)?;
         }
         Ok(())
     }
 
-    fn packet(&mut self, received: Received, now: Moment) -> Result<(), Error> {
-        let reason = received.reason();
+    fn packet(&mut self, mut received: Received, now: Moment) -> Result<(), Error> {
+        let (reason, text) = (received.reason(), received.text());
         match received.packet {
             Packet::Publish(publish) => self.publish(publish)?,
-            Packet::PubAck(ack) => {
-                let text = ack.properties.and_then(|properties| properties.reason_string);
-                self.published(ack.pkid, reason, text, now.instant);
-            }
-            Packet::SubAck(ack) => {
-                let text = ack.properties.and_then(|properties| properties.reason_string);
-                self.answered(ack.pkid, true, &received.reasons, text)?;
-            }
+            Packet::PubAck(ack) => self.published(ack.pkid, reason, text, now.instant),
+            Packet::SubAck(ack) => self.answered(ack.pkid, true, &received.reasons, text)?,
             Packet::UnsubAck(ack) => self.answered(ack.pkid, false, &received.reasons, None)?,
             // Any bytes are a sign of life, so there is nothing left to do.
             Packet::PingResp(_) => {}
-            Packet::Disconnect(disconnect) => {
-                let text = disconnect.properties.and_then(|properties| properties.reason_string);
+            Packet::Disconnect(_) => {
                 return Err(Error::Disconnected { client_id: self.client_id.clone(), reason, text });
             }
             Packet::ConnAck(_) => return Err(ProtocolError::new(0x82, "a second CONNACK").into()),
@@ -295,7 +277,7 @@ impl Session {
     /// Whether everything that was accepted is done with, acknowledgements of received messages included. The end of a
     /// subscription that was dropped is sent, and not waited for.
     pub(crate) fn is_drained(&self) -> bool {
-        self.outbox.depth().0 == 0 && self.output.is_empty() && !self.subscriptions.is_awaited()
+        self.shared.outbox.depth().0 == 0 && self.output.is_empty() && !self.subscriptions.is_awaited()
     }
 
     /// Whether the server has answered a request on this connection.

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use rumqttc::v5::mqttbytes::v5::{Packet, Subscribe, Unsubscribe};
 use tracing::{debug, info, warn};
 
+use super::blame::Item;
 use super::filter_state::{FilterState, Server, Subscriber, reply};
-use super::packet_ids::Use;
+use super::publishing::Use;
 use super::{Session, Written};
 use crate::clock::after;
 use crate::codec::ProtocolError;
@@ -174,7 +175,7 @@ impl Session {
             return;
         }
         self.subscriptions.tidy();
-        let most = if one_at_a_time { 1 } else { self.limits.filters_per_subscribe.max(1) };
+        let most = if one_at_a_time { 1 } else { self.shared.limits.filters_per_subscribe.max(1) };
         for subscribe in [true, false] {
             while !(one_at_a_time && self.subscriptions.has_requests()) && self.request(subscribe, most) {}
         }
@@ -234,7 +235,7 @@ impl Session {
     pub(super) fn fail_filter(&mut self, filter: &Filter, error: &Error) {
         if let Some(state) = self.subscriptions.get_mut(filter) {
             state.server = Server::Absent;
-            state.refused(error, &self.hub);
+            state.refused(error, &self.shared.hub);
             state.unsubscribed(&Err(error.clone()));
         }
     }
@@ -275,13 +276,13 @@ impl Session {
                     state.granted(qos);
                 }
                 (true, true) => {
-                    state.refused(&Error::SubscribeRefused { filter: name, reason, text }, &self.hub);
+                    state.refused(&Error::SubscribeRefused { filter: name, reason, text }, &self.shared.hub);
                 }
                 (false, false) => state.unsubscribed(&Ok(())),
                 (false, true) => state.unsubscribed(&Err(Error::UnsubscribeRefused { filter: name, reason })),
             }
+            self.blame.answered(&Item::Filter(filter.clone()));
         }
-        self.blame.granted(&filters);
         self.answered = true;
         self.resumed_if_all_stand();
         Ok(())
@@ -290,7 +291,7 @@ impl Session {
     pub(super) fn resumed_if_all_stand(&mut self) {
         if self.resuming && !self.subscriptions.has_requests() {
             self.resuming = false;
-            self.hub.tell(Event::Resumed);
+            self.shared.hub.tell(Event::Resumed);
         }
     }
 }

@@ -24,7 +24,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let (shared, unrouted) = Shared::new(OutboxOptions::new(), Arc::new(Limits::mqtt5()));
-        let mut session = Session::new(&shared, "device-1".to_owned(), TIMEOUT, unrouted);
+        let mut session = Session::new(Arc::clone(&shared), "device-1".to_owned(), TIMEOUT, unrouted);
         session.connected(Negotiated::for_tests(), Moment::now());
         let (sender, commands) = mpsc::channel(4);
         let engine = Engine::new(session, commands, Arc::clone(&shared), DRAIN);
@@ -35,7 +35,7 @@ impl Bench {
         let publication = Publication::new("t", qos, vec![b'x'; bytes]).unwrap();
         let (entry, answered) = Entry::new(publication, Moment::now().wall);
         self.shared.outbox.try_put(entry).unwrap();
-        Receipt::new(answered)
+        Receipt { answered }
     }
 
     async fn drive(&mut self, stream: DuplexStream) -> Result<Outcome, Error> {

@@ -25,8 +25,8 @@ use super::*;
 use crate::codec::{decode, decode_sent};
 use crate::event::Events;
 use crate::message_queue::{CAPACITY, Messages, WhenUnread, queue};
-use crate::outbox::Entry;
-use crate::{Cause, OutboxOptions, Publication, QoS, SubscribeOptions};
+use crate::outbox::{Entry, Outbox};
+use crate::{Cause, Limits, OutboxOptions, Publication, QoS, SubscribeOptions};
 
 const CLIENT: &str = "device-1";
 const SECOND: Duration = Duration::from_secs(1);
@@ -66,14 +66,14 @@ impl Wire {
         let (shared, writer) = Shared::new(options, Arc::new(limits));
         let unrouted = shared.messages.lock().unwrap().take().unwrap();
         let outbox = Arc::clone(&shared.outbox);
-        let session = Session::new(&shared, CLIENT.to_owned(), TIMEOUT, writer);
+        let session = Session::new(Arc::clone(&shared), CLIENT.to_owned(), TIMEOUT, writer);
         let now = Moment { instant: Instant::now(), wall: SystemTime::now() };
         Self { session, outbox, unrouted, now }
     }
 
     /// A connection is accepted.
     fn accept(&mut self, session_present: bool, receive_maximum: u16) {
-        let maximum_packet_size = self.session.limits.maximum_packet_size;
+        let maximum_packet_size = self.session.shared.limits.maximum_packet_size;
         let others = Negotiated::for_tests();
         let negotiated = Negotiated { session_present, receive_maximum, maximum_packet_size, ..others };
         self.session.connected(negotiated, self.now);
@@ -94,7 +94,7 @@ impl Wire {
     }
 
     fn events(&self) -> Events {
-        self.session.hub.listen()
+        self.session.shared.hub.listen()
     }
 
     fn publish(&mut self, topic: &str, qos: QoS, payload: &[u8]) -> oneshot::Receiver<Result<(), Error>> {
@@ -130,7 +130,7 @@ impl Wire {
     }
 
     fn session_waker(&self) -> Arc<Notify> {
-        Arc::clone(&self.session.inbox.session)
+        Arc::clone(&self.session.shared.waker)
     }
 
     fn unsubscribe(&mut self, filter: &str) -> oneshot::Receiver<Result<(), Error>> {
@@ -160,7 +160,6 @@ impl Wire {
     fn bytes(&mut self) -> BytesMut {
         let bytes = BytesMut::from(self.session.output());
         self.session.written(bytes.len(), self.now);
-        self.session.complete();
         bytes
     }
 

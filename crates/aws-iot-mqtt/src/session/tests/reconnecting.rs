@@ -50,8 +50,8 @@ fn a_new_session_gets_everything_again_as_new() {
         wire.receive(puback(id)).unwrap();
     }
     assert!(answers.iter_mut().all(|answer| answer.try_recv().unwrap().is_ok()));
-    assert_eq!(wire.session.counters.lock().repetitions, 2);
-    assert_eq!(wire.session.counters.lock().publishes, 5);
+    assert_eq!(wire.session.shared.counters.lock().repetitions, 2);
+    assert_eq!(wire.session.shared.counters.lock().publishes, 5);
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn a_message_that_was_written_in_part_was_not_sent() {
     assert!(matches!(sent[..], [(_, false, _)]), "no duplicate: {sent:?}");
     wire.receive(puback(sent[0].0)).unwrap();
     assert!(answer.try_recv().unwrap().is_ok());
-    let counters = wire.session.counters.lock().clone();
+    let counters = wire.session.shared.counters.lock().clone();
     assert_eq!((counters.publishes, counters.repetitions, counters.acknowledged), (1, 0, 1));
 }
 

@@ -45,7 +45,7 @@ fn a_refused_message_tells_topic_and_reason() {
         matches!(&told, Some(Event::PublishRefused { topic, .. }) if topic == "secret/topic"),
         "{told:?}"
     );
-    assert_eq!(wire.session.counters.lock().refused, 1);
+    assert_eq!(wire.session.shared.counters.lock().refused, 1);
 }
 
 #[test]
@@ -225,6 +225,6 @@ fn a_message_that_is_sent_again_after_a_refusal_counts_as_a_repetition() {
     let ids = publish_ids(&wire.sent());
     wire.receive(puback(ids[0])).unwrap();
     assert!(answer.try_recv().unwrap().is_ok());
-    let counters = wire.session.counters.lock().clone();
+    let counters = wire.session.shared.counters.lock().clone();
     assert_eq!((counters.publishes, counters.repetitions, counters.acknowledged), (2, 1, 1));
 }
