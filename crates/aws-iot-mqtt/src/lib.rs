@@ -16,7 +16,6 @@ mod outbox;
 mod proxy;
 mod reason;
 mod reconnect;
-pub mod roots;
 mod session;
 mod statistics;
 mod subscription;
@@ -40,3 +39,8 @@ pub use subscription::{RetainHandling, SubscribeOptions, Subscription};
 pub use topic::{Filter, Topic};
 /// The crates whose types are part of this one's API.
 pub use {bytes, rustls};
+
+/// The certificate authorities that AWS IoT Core's servers are signed by.
+pub mod roots {
+    pub use crate::connection::amazon;
+}

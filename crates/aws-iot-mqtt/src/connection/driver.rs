@@ -60,7 +60,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
     }
 
     async fn drive(&mut self) -> Outcome {
-        let shared = Arc::clone(&self.engine.shared);
+        let shared = Arc::clone(&self.engine.session.shared);
         let mut due = after(Moment::now().instant, LONG);
         let mut alarm = pin!(sleep_until(due.into()));
         // What came together with CONNACK.
@@ -115,7 +115,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
         match read {
             Ok(0) => Err(self.lost(io::ErrorKind::UnexpectedEof.into())),
             Ok(count) => {
-                self.engine.shared.counters.lock().bytes_received += count as u64;
+                self.engine.session.shared.counters.lock().bytes_received += count as u64;
                 self.engine.session.received(&mut self.received, Moment::now())
             }
             Err(error) => Err(self.lost(error)),
@@ -123,7 +123,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
     }
 
     async fn disconnect(&mut self, outcome: &Outcome) {
-        let reason = self.engine.shared.closing.get().copied().unwrap_or_default();
+        let reason = self.engine.session.shared.closing.get().copied().unwrap_or_default();
         self.engine.session.disconnect(outcome, reason);
         let farewell = async {
             self.stream.write_all(self.engine.session.output()).await?;
@@ -197,7 +197,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
             match ready!(Pin::new(&mut self.stream).poll_write(context, chunk))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 count => {
-                    self.engine.shared.counters.lock().bytes_sent += count as u64;
+                    self.engine.session.shared.counters.lock().bytes_sent += count as u64;
                     self.engine.session.written(count, Moment::now());
                 }
             }

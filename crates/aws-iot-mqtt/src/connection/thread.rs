@@ -101,7 +101,7 @@ pub(crate) fn start(settings: Builder, must_connect: bool) -> Result<(Client, on
     }
     let mut session = Session::new(Arc::clone(&shared), client_id, settings.operation_timeout, unrouted);
     session.command(Command::Subscribe(given), Moment::now());
-    let engine = Engine::new(session, to_do, Arc::clone(&shared), settings.drain_timeout);
+    let engine = Engine { session, commands: to_do, drain: settings.drain_timeout, closing: None };
     let first = must_connect.then_some(connected);
     let log = dispatcher::get_default(Clone::clone);
     thread::Builder::new()
@@ -121,7 +121,7 @@ fn run(
     first: Option<oneshot::Sender<()>>,
     end: watch::Sender<Option<Outcome>>,
 ) {
-    let shared = Arc::clone(&engine.shared);
+    let shared = Arc::clone(&engine.session.shared);
     let span = info_span!("mqtt", endpoint = %settings.endpoint, client_id = %settings.connect.client_id);
     let mut supervisor = Supervisor { settings: &settings, engine, first };
     // Made here: a runtime must not be dropped on another runtime's thread, which the application's may be.

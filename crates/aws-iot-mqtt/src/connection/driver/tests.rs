@@ -27,7 +27,7 @@ impl Bench {
         let mut session = Session::new(Arc::clone(&shared), "device-1".to_owned(), TIMEOUT, unrouted);
         session.connected(Negotiated::for_tests(), Moment::now());
         let (sender, commands) = mpsc::channel(4);
-        let engine = Engine::new(session, commands, Arc::clone(&shared), DRAIN);
+        let engine = Engine { session, commands, drain: DRAIN, closing: None };
         Self { engine, shared, _commands: sender }
     }
 
