@@ -188,25 +188,7 @@ impl Builder {
     }
 
     /// Which errors of the signer may pass, and which stay: this crate does not know the chip. The function gets the
-    /// signer's own error, ready for a downcast. Without it, all of them may pass.
-    ///
-    /// ```
-    /// # use std::{error::Error, fmt};
-    /// # use aws_iot_mqtt::{Builder, Verdict};
-    /// fn with_key(builder: Builder) -> Builder {
-    ///     builder.classify_signer_errors(|error| match error.downcast_ref() {
-    ///         Some(KeyError::WrongPin) => Verdict::Permanent,
-    ///         Some(KeyError::NeedsRestart) => Verdict::Final,
-    ///         Some(KeyError::Busy) | None => Verdict::Transient,
-    ///     })
-    /// }
-    /// # #[derive(Debug)]
-    /// # enum KeyError { Busy, WrongPin, NeedsRestart }
-    /// # impl fmt::Display for KeyError {
-    /// #     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str("the key") }
-    /// # }
-    /// # impl Error for KeyError {}
-    /// ```
+    /// signer's own error, ready for a downcast (`error.downcast_ref::<KeyError>()`). Without it, all of them may pass.
     pub fn classify_signer_errors(mut self, classify: fn(&(dyn StdError + 'static)) -> Verdict) -> Self {
         self.classify_signer_error = classify;
         self

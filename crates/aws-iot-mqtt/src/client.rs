@@ -22,9 +22,7 @@ use crate::{
 pub(crate) type Outcome = Result<(), Error>;
 
 /// A client of AWS IoT Core. Cheap to clone; the clones share the connection, which ends in the ordinary way when the
-/// last one is dropped. A program that ends with it does not wait for that: [`disconnect`](Self::disconnect) does.
-///
-/// Its futures run on any executor: the session has a thread and a runtime of its own.
+/// last one is dropped. To wait for that, call [`disconnect`](Self::disconnect). Its futures run on any executor.
 #[derive(Debug, Clone)]
 pub struct Client {
     pub(crate) commands: mpsc::Sender<Command>,
@@ -47,8 +45,8 @@ pub enum DisconnectReason {
 }
 
 impl Client {
-    /// Settings for a connection to `endpoint` (a host name, which the server's certificate has to name) under
-    /// `client_id`. What the device proves itself with, and whom it trusts, is in `tls`.
+    /// Settings for a connection to `endpoint`, a host name, under `client_id`. `tls` has the device's certificate and key,
+    /// and the roots that it trusts.
     pub fn builder(endpoint: &str, client_id: &str, tls: impl Into<Arc<ClientConfig>>) -> Builder {
         Builder::new(endpoint, client_id, tls.into())
     }
@@ -134,7 +132,7 @@ impl Client {
             let mut streams = self.subscribe_all(options).await?;
             self.publish_with(request).await?;
             let first = poll_fn(|context| {
-                let polled = streams.iter_mut().map(|stream| stream.messages.queue.poll(context));
+                let polled = streams.iter_mut().map(|stream| stream.messages.poll(context));
                 polled
                     .reduce(|one, other| if one.is_ready() { one } else { other })
                     .unwrap_or(Poll::Ready(None))
@@ -176,28 +174,27 @@ impl Client {
     /// the others are ended again.
     ///
     /// # Errors
-    /// The first refusal; otherwise as for [`subscribe`](Self::subscribe).
+    /// As for [`subscribe`](Self::subscribe).
     pub async fn subscribe_all(
         &self,
         options: impl IntoIterator<Item = SubscribeOptions>,
     ) -> Result<Vec<Subscription>, Error> {
-        let (mut requests, mut pending) = (Vec::new(), Vec::new());
+        let (mut requests, mut pending, mut filters) = (Vec::new(), Vec::new(), Vec::new());
         for options in options {
             self.shared.limits.check_filter(&options.filter)?;
             let (answer, answered) = oneshot::channel();
             let waker = Arc::clone(&self.shared.waker);
             let (writer, reader) = queue(waker, options.capacity, options.when_unread);
-            pending.push((options.filter.clone(), Messages { queue: reader }, answered));
+            filters.push(format!("'{}'", options.filter));
+            pending.push((reader, answered));
             requests.push(Subscriber::new(options, writer, Some(answer)));
         }
         self.shared.limits.check_subscriptions(requests.len())?;
-        let filters: Vec<_> = pending.iter().map(|(filter, ..)| format!("'{filter}'")).collect();
         let answered = async {
             self.command(Command::Subscribe(requests)).await?;
             let mut subscriptions = Vec::with_capacity(pending.len());
-            for (filter, messages, answered) in pending {
-                let qos = self.answer(answered).await?;
-                subscriptions.push(Subscription { filter, qos, messages });
+            for (messages, answered) in pending {
+                subscriptions.push(Subscription { qos: self.answer(answered).await?, messages });
             }
             Ok(subscriptions)
         };
@@ -206,21 +203,17 @@ impl Client {
     }
 
     /// The messages of the filters that were given to [`Builder::subscribe`], and those that belong to no subscription:
-    /// AWS IoT Core's direct messages, or what the session of an earlier process still brings. `None` when the stream
-    /// was taken before.
-    ///
-    /// While nobody reads it, messages that belong to no subscription are refused (PUBACK 0x83) and counted
-    /// ([`Statistics::unwanted`]): they do not count as delivered.
+    /// AWS IoT Core's direct messages, or what the session of an earlier process still brings. While nobody reads it, the
+    /// latter are refused (PUBACK 0x83) and counted ([`Statistics::unwanted`]). `None` when it was taken before.
     pub fn messages(&self) -> Option<Messages> {
         let messages = self.shared.messages.lock().unwrap_or_else(PoisonError::into_inner).take();
-        messages.inspect(|messages| messages.queue.attach())
+        messages.inspect(Messages::attach)
     }
 
     /// Ends the subscriptions to a filter, and returns when the server has confirmed it.
     ///
     /// # Errors
-    /// When the server refuses, when it has not confirmed within [`Builder::operation_timeout`], connected or not, or when
-    /// the client ends first.
+    /// As for [`subscribe`](Self::subscribe).
     pub async fn unsubscribe(&self, filter: impl TryInto<Filter, Error: Into<Error>>) -> Result<(), Error> {
         let filter = filter.try_into().map_err(Into::into)?;
         let what = format!("the end of the subscription to '{filter}'");
@@ -296,11 +289,7 @@ impl Client {
         tokio::select! {
             biased;
             answer = answered => answer,
-            fired = timed_out => match fired {
-                Ok(_) => Err(Error::OperationTimeout { what, after: timeout }),
-                // Dropped: the session has ended before, which is the reason then.
-                Err(_) => self.ended().await,
-            },
+            fired = self.answer(timed_out) => fired.and(Err(Error::OperationTimeout { what, after: timeout })),
         }
     }
 

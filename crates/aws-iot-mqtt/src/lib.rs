@@ -16,7 +16,6 @@ mod outbox;
 mod proxy;
 mod reason;
 mod reconnect;
-pub mod roots;
 mod session;
 mod statistics;
 mod subscription;
@@ -28,7 +27,7 @@ pub use error::{Cause, Error, Stage};
 pub use event::{Event, Events};
 pub use limits::Limits;
 pub use message::{Message, Payload, PayloadFormat, Properties, Publication, QoS, Will};
-pub use message_queue::WhenUnread;
+pub use message_queue::{Messages, WhenUnread};
 #[cfg(feature = "durable")]
 pub use outbox::durable;
 pub use outbox::{OfflineQos0, OutboxOptions, Receipt, WhenFull};
@@ -36,7 +35,12 @@ pub use proxy::Proxy;
 pub use reason::ReasonCode;
 pub use reconnect::{Reconnect, Verdict};
 pub use statistics::Statistics;
-pub use subscription::{Messages, RetainHandling, SubscribeOptions, Subscription};
+pub use subscription::{RetainHandling, SubscribeOptions, Subscription};
 pub use topic::{Filter, Topic};
 /// The crates whose types are part of this one's API.
 pub use {bytes, rustls};
+
+/// The certificate authorities that AWS IoT Core's servers are signed by.
+pub mod roots {
+    pub use crate::connection::amazon;
+}

@@ -2,11 +2,14 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::future::poll_fn;
 use std::mem::{replace, take};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use futures_core::Stream;
 use tokio::sync::Notify;
 
 use crate::Message;
@@ -30,8 +33,8 @@ pub enum WhenUnread {
 /// The session's end of a stream. The stream ends with it; what waits can still be read.
 pub(crate) struct QueueWriter(Arc<Shared>);
 
-/// The application's end.
-pub(crate) struct QueueReader(Arc<Shared>);
+/// The stream of messages that [`Client::messages`](crate::Client::messages) gives. Also a [`Stream`].
+pub struct Messages(Arc<Shared>);
 
 struct Shared {
     state: Mutex<State>,
@@ -71,10 +74,10 @@ pub(crate) fn queue(
     session: Arc<Notify>,
     capacity: usize,
     when_unread: WhenUnread,
-) -> (Arc<QueueWriter>, QueueReader) {
+) -> (Arc<QueueWriter>, Messages) {
     let state = Mutex::default();
     let shared = Arc::new(Shared { state, session, capacity: capacity.max(1), when_unread });
-    (Arc::new(QueueWriter(Arc::clone(&shared))), QueueReader(shared))
+    (Arc::new(QueueWriter(Arc::clone(&shared))), Messages(shared))
 }
 
 impl QueueWriter {
@@ -146,7 +149,12 @@ impl Drop for QueueWriter {
     }
 }
 
-impl QueueReader {
+impl Messages {
+    /// The next message, or `None` when the client is at its end.
+    pub async fn next(&mut self) -> Option<Message> {
+        poll_fn(|context| self.poll(context)).await
+    }
+
     /// The application takes this end.
     pub(crate) fn attach(&self) {
         self.0.state().is_read = true;
@@ -176,7 +184,15 @@ impl QueueReader {
     }
 }
 
-impl Drop for QueueReader {
+impl Stream for Messages {
+    type Item = Message;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Message>> {
+        self.poll(context)
+    }
+}
+
+impl Drop for Messages {
     fn drop(&mut self) {
         let mut state = self.0.state();
         state.reader_gone = true;
@@ -188,9 +204,9 @@ impl Drop for QueueReader {
     }
 }
 
-impl fmt::Debug for QueueReader {
+impl fmt::Debug for Messages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("QueueReader").field("waiting", &self.0.state().messages.len()).finish()
+        f.debug_struct("Messages").field("waiting", &self.0.state().messages.len()).finish()
     }
 }
 

@@ -38,13 +38,6 @@ pub(super) struct Driver<'a, S> {
     pub(super) server: String,
 }
 
-/// What the socket did.
-enum Io {
-    Read(io::Result<usize>),
-    Written,
-    WriteFailed(io::Error),
-}
-
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
     /// Runs until the application ends it. An error where the connection was lost.
     pub(super) async fn run(mut self) -> Result<Outcome, Error> {
@@ -67,7 +60,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
     }
 
     async fn drive(&mut self) -> Outcome {
-        let shared = Arc::clone(&self.engine.shared);
+        let shared = Arc::clone(&self.engine.session.shared);
         let mut due = after(Moment::now().instant, LONG);
         let mut alarm = pin!(sleep_until(due.into()));
         // What came together with CONNACK.
@@ -85,10 +78,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
             }
             self.engine.session.send(now);
             let was_full = self.engine.session.output_is_full();
-            let written = match poll_fn(|context| Poll::Ready(self.poll_write(context))).await {
-                Poll::Ready(Err(error)) => return Err(self.last_words(error).await),
-                Poll::Ready(Ok(())) => true,
-                Poll::Pending => false,
+            let write = poll_fn(|context| Poll::Ready(io::Result::Ok(self.poll_write(context)?.is_ready())));
+            let written = match write.await {
+                Ok(written) => written,
+                Err(error) => return Err(self.last_words(error).await),
             };
             let more = was_full && !self.engine.session.output_is_full();
             if closing && written && self.engine.is_drained() {
@@ -108,9 +101,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
                 // call for nothing.
                 biased;
                 io = poll_fn(|context| self.poll_io(context, written, more)) => match io {
-                    Io::Read(read) => self.read(read)?,
-                    Io::Written => {}
-                    Io::WriteFailed(error) => return Err(self.last_words(error).await),
+                    Ok(Some(read)) => self.read(read)?,
+                    Ok(None) => {}
+                    Err(error) => return Err(self.last_words(error).await),
                 },
                 () = alarm.as_mut() => {}
                 () = shared.waker.notified() => self.engine.session.woken(),
@@ -122,7 +115,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
         match read {
             Ok(0) => Err(self.lost(io::ErrorKind::UnexpectedEof.into())),
             Ok(count) => {
-                self.engine.shared.counters.lock().bytes_received += count as u64;
+                self.engine.session.shared.counters.lock().bytes_received += count as u64;
                 self.engine.session.received(&mut self.received, Moment::now())
             }
             Err(error) => Err(self.lost(error)),
@@ -130,7 +123,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
     }
 
     async fn disconnect(&mut self, outcome: &Outcome) {
-        let reason = self.engine.shared.closing.get().copied().unwrap_or_default();
+        let reason = self.engine.session.shared.closing.get().copied().unwrap_or_default();
         self.engine.session.disconnect(outcome, reason);
         let farewell = async {
             self.stream.write_all(self.engine.session.output()).await?;
@@ -171,23 +164,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
 
     /// Reads what has come, and writes the rest of what the socket did not take before. Reading goes on whatever cannot be
     /// written: the acknowledgements that make room come this way. `more`: messages may wait for the room that was made.
-    fn poll_io(&mut self, context: &mut Context<'_>, all_written: bool, more: bool) -> Poll<Io> {
+    /// Gives what was read; `None` where only something was written; an error where writing failed.
+    fn poll_io(
+        &mut self,
+        context: &mut Context<'_>,
+        all_written: bool,
+        more: bool,
+    ) -> Poll<io::Result<Option<io::Result<usize>>>> {
         let left = self.engine.session.output().len();
         let mut progress = more;
         if !all_written {
-            let all_gone = match self.poll_write(context) {
-                Poll::Ready(Err(error)) => return Poll::Ready(Io::WriteFailed(error)),
-                Poll::Ready(Ok(())) => true,
-                Poll::Pending => false,
-            };
-            progress |= all_gone || self.engine.session.output().len() < left;
+            progress |= self.poll_write(context)?.is_ready() || self.engine.session.output().len() < left;
         }
         if self.received.capacity() - self.received.len() < CHUNK / 4 {
             self.received.reserve(CHUNK);
         }
         match pin!(self.stream.read_buf(&mut self.received)).poll(context) {
-            Poll::Ready(read) => Poll::Ready(Io::Read(read)),
-            Poll::Pending if progress => Poll::Ready(Io::Written),
+            Poll::Ready(read) => Poll::Ready(Ok(Some(read))),
+            Poll::Pending if progress => Poll::Ready(Ok(None)),
             Poll::Pending => Poll::Pending,
         }
     }
@@ -203,7 +197,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
             match ready!(Pin::new(&mut self.stream).poll_write(context, chunk))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 count => {
-                    self.engine.shared.counters.lock().bytes_sent += count as u64;
+                    self.engine.session.shared.counters.lock().bytes_sent += count as u64;
                     self.engine.session.written(count, Moment::now());
                 }
             }

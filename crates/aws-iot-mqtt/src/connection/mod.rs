@@ -20,6 +20,7 @@ use tracing::{info, warn};
 
 pub(crate) use self::dial::{dial, resolve};
 pub(crate) use self::thread::{CloseOnDrop, Shared, died, start};
+pub use self::tls::amazon;
 pub(crate) use self::tls::with_alpn;
 use crate::codec::{ProtocolError, decode};
 use crate::session::Negotiated;

@@ -2,7 +2,7 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
-use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
@@ -10,7 +10,7 @@ use tokio::time::{sleep, sleep_until};
 use tracing::{info, warn};
 
 use super::driver::Driver;
-use super::{Attempt, Established, Shared, establish};
+use super::{Attempt, Established, died, establish};
 use crate::client::Outcome;
 use crate::clock::{Moment, after};
 use crate::codec::ProtocolError;
@@ -50,14 +50,14 @@ impl Supervisor<'_> {
                     }
                 }
                 Err(error) => {
-                    self.engine.shared.counters.lock().failed_attempts += 1;
+                    self.engine.session.shared.counters.lock().failed_attempts += 1;
                     (error, Ended::NotConnected)
                 }
             };
             let session_present = ProtocolError::of(&error) == Some(&ProtocolError::SESSION_PRESENT);
             attempt.ignore_session_present |= session_present;
             let connected = matches!(ended, Ended::Connected { .. });
-            self.engine.shared.counters.lock().last_error = Some(error.clone());
+            self.engine.session.shared.counters.lock().last_error = Some(error.clone());
             let random = RandomState::new().hash_one(());
             let closing = self.engine.take_commands(Moment::now());
             let fault = error.fault(settings.classify_signer_error);
@@ -79,7 +79,7 @@ impl Supervisor<'_> {
                     false => Event::ConnectFailed { error, retry_in },
                 };
                 warn!("{event}");
-                self.engine.shared.hub.tell(event);
+                self.engine.session.shared.hub.tell(event);
             }
             let Some(delay) = delay else { return Err(error) };
             tokio::select! {
@@ -121,32 +121,22 @@ fn may_pass(error: &Error) -> bool {
 /// The session with what the application asks of it, whether there is a connection or not.
 pub(super) struct Engine {
     pub(super) session: Session,
-    commands: mpsc::Receiver<Command>,
-    pub(super) shared: Arc<Shared>,
+    pub(super) commands: mpsc::Receiver<Command>,
     /// How long the end may wait for acknowledgements.
-    drain: Duration,
+    pub(super) drain: Duration,
     /// Until when, once the application has asked for the end.
-    closing: Option<Instant>,
+    pub(super) closing: Option<Instant>,
 }
 
 impl Engine {
-    pub(super) fn new(
-        session: Session,
-        commands: mpsc::Receiver<Command>,
-        shared: Arc<Shared>,
-        drain: Duration,
-    ) -> Self {
-        Self { session, commands, shared, drain, closing: None }
-    }
-
     /// Hands the application's commands to the session. Returns whether the application has asked for the end: nothing is
     /// accepted from then on.
     pub(super) fn take_commands(&mut self, now: Moment) -> bool {
         while let Ok(command) = self.commands.try_recv() {
             self.session.command(command, now);
         }
-        if self.closing.is_none() && self.shared.closing.get().is_some() {
-            self.shared.outbox.close();
+        if self.closing.is_none() && self.session.shared.closing.get().is_some() {
+            self.session.shared.outbox.close();
             self.commands.close();
             self.closing = Some(after(now.instant, self.drain));
         }
@@ -166,7 +156,7 @@ impl Engine {
     /// How it ends, once the time for the end is over.
     pub(super) fn overdue(&self, now: Instant) -> Option<Outcome> {
         self.closing.filter(|until| now >= *until)?;
-        match self.shared.outbox.depth().0 {
+        match self.session.shared.outbox.depth().0 {
             // Nothing is lost: a subscription was not answered, or a received message not acknowledged, which comes again.
             0 => Some(Ok(())),
             messages => Some(Err(Error::NotDrained { messages, after: self.drain })),
@@ -179,7 +169,7 @@ impl Engine {
         loop {
             let now = Moment::now();
             if self.take_commands(now) {
-                if self.shared.outbox.depth().0 == 0 {
+                if self.session.shared.outbox.depth().0 == 0 {
                     return Some(Ok(()));
                 }
                 if let Some(outcome) = self.overdue(now.instant) {
@@ -191,7 +181,7 @@ impl Engine {
             }
             let deadline = self.deadline(now);
             tokio::select! {
-                () = self.shared.waker.notified() => self.session.woken(),
+                () = self.session.shared.waker.notified() => self.session.woken(),
                 () = sleep_until(deadline.unwrap_or(now.instant).into()), if deadline.is_some() => {
                     drop(self.session.timer(Moment::now()));
                 }
@@ -203,8 +193,8 @@ impl Engine {
     pub(super) fn finish(&mut self, outcome: &Outcome) {
         let why = outcome.as_ref().err().unwrap_or(&Error::Closed);
         // First of all nothing new is accepted: whoever hears of the end finds it everywhere.
-        self.shared.outbox.fail_all(why);
-        self.shared.hub.tell(match why {
+        self.session.shared.outbox.fail_all(why);
+        self.session.shared.hub.tell(match why {
             Error::Closed => {
                 info!("disconnected");
                 Event::Closed { undelivered: 0 }
@@ -215,5 +205,16 @@ impl Engine {
             }
             error => Event::GaveUp { error: error.clone() },
         });
+    }
+}
+
+impl Drop for Engine {
+    /// Should the thread die, nobody waits in vain. The ordinary end has left nothing to do.
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let error = died();
+            self.session.shared.outbox.fail_all(&error);
+            self.session.shared.hub.tell(Event::GaveUp { error });
+        }
     }
 }

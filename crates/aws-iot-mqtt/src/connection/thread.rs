@@ -17,7 +17,7 @@ use crate::message_queue::{CAPACITY, QueueWriter, WhenUnread, queue};
 use crate::outbox::Outbox;
 use crate::session::{Command, Session, Subscriber};
 use crate::statistics::Counters;
-use crate::{Builder, Cause, Client, DisconnectReason, Error, Event, Limits, Messages, OutboxOptions};
+use crate::{Builder, Cause, Client, DisconnectReason, Error, Limits, Messages, OutboxOptions};
 
 /// How many commands wait for the session; who brings more waits for a place.
 const COMMANDS: usize = 64;
@@ -41,7 +41,7 @@ impl Shared {
     pub(crate) fn new(outbox: OutboxOptions, limits: Arc<Limits>) -> (Arc<Self>, Arc<QueueWriter>) {
         let (waker, hub, counters) = (Arc::<Notify>::default(), Arc::<Hub>::default(), Arc::default());
         let (unrouted, reader) = queue(Arc::clone(&waker), CAPACITY, WhenUnread::Wait);
-        let messages = Mutex::new(Some(Messages { queue: reader }));
+        let messages = Mutex::new(Some(reader));
         let outbox = Outbox::new(outbox, Arc::clone(&waker), Arc::clone(&hub), Arc::clone(&counters));
         let (outbox, closing) = (Arc::new(outbox), OnceLock::new());
         (Arc::new(Self { outbox, waker, messages, hub, counters, limits, closing }), unrouted)
@@ -101,7 +101,7 @@ pub(crate) fn start(settings: Builder, must_connect: bool) -> Result<(Client, on
     }
     let mut session = Session::new(Arc::clone(&shared), client_id, settings.operation_timeout, unrouted);
     session.command(Command::Subscribe(given), Moment::now());
-    let engine = Engine::new(session, to_do, Arc::clone(&shared), settings.drain_timeout);
+    let engine = Engine { session, commands: to_do, drain: settings.drain_timeout, closing: None };
     let first = must_connect.then_some(connected);
     let log = dispatcher::get_default(Clone::clone);
     thread::Builder::new()
@@ -121,9 +121,7 @@ fn run(
     first: Option<oneshot::Sender<()>>,
     end: watch::Sender<Option<Outcome>>,
 ) {
-    let shared = Arc::clone(&engine.shared);
-    // Should this thread die, nobody waits in vain.
-    let _guard = EndGuard(Arc::clone(&shared));
+    let shared = Arc::clone(&engine.session.shared);
     let span = info_span!("mqtt", endpoint = %settings.endpoint, client_id = %settings.connect.client_id);
     let mut supervisor = Supervisor { settings: &settings, engine, first };
     // Made here: a runtime must not be dropped on another runtime's thread, which the application's may be.
@@ -148,17 +146,4 @@ fn run(
 /// What everybody is told when the session's thread is gone without a word.
 pub(crate) fn died() -> Error {
     Error::Start { source: Cause::new(io::Error::other("it died; standard error says of what")) }
-}
-
-struct EndGuard(Arc<Shared>);
-
-impl Drop for EndGuard {
-    fn drop(&mut self) {
-        // The ordinary end has left nothing to do.
-        if thread::panicking() {
-            let error = died();
-            self.0.outbox.fail_all(&error);
-            self.0.hub.tell(Event::GaveUp { error });
-        }
-    }
 }

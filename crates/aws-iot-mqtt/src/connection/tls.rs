@@ -1,4 +1,4 @@
-//! The TLS handshake, and what its failures mean. On port 443, ALPN asks the server for MQTT.
+//! TLS: whom to trust, the handshake, and what its failures mean. On port 443, ALPN asks the server for MQTT.
 
 #[cfg(test)]
 mod tests;
@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use der::DateTime;
 use rustls::pki_types::{ServerName, UnixTime};
-use rustls::{AlertDescription, CertificateError, ClientConfig, Error as TlsError};
+use rustls::{AlertDescription, CertificateError, ClientConfig, Error as TlsError, RootCertStore};
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -25,6 +25,37 @@ use crate::{Cause, Error};
 const HTTPS_PORT: u16 = 443;
 /// MQTT with a client certificate on port 443 (same page).
 const ALPN: &[u8] = b"x-amzn-mqtt-ca";
+
+/// The last part of the five roots' subjects in DER: their common name.
+const AMAZON: [&str; 5] = [
+    "Amazon Root CA 1",
+    "Amazon Root CA 2",
+    "Amazon Root CA 3",
+    "Amazon Root CA 4",
+    "Starfield Services Root Certificate Authority - G2",
+];
+
+/// The roots that AWS tells its users to trust ("Server authentication" in the AWS IoT Core developer guide), and no
+/// others. Numbers 1 (RSA) and 3 (EC) are in use; the others are reserved.
+///
+/// | root | SHA-256 of the certificate |
+/// |---|---|
+/// | Amazon Root CA 1 | `8ecde6884f3d87b1125ba31ac3fcb13d7016de7f57cc904fe1cb97c6ae98196e` |
+/// | Amazon Root CA 2 | `1ba5b2aa8c65401a82960118f80bec4f62304d83cec4713a19c39c011ea46db4` |
+/// | Amazon Root CA 3 | `18ce6cfe7bf14e60b2e347b8dfe868cb31d02ebb3ada271569f50343b46db3a4` |
+/// | Amazon Root CA 4 | `e35d28419ed02025cfa69038cd623962458da5c695fbdea3c22b0bfb25897092` |
+/// | Starfield Services Root Certificate Authority - G2 | `568d6905a2c88708a4b3025190edcfedb1974a606a13c6e5290fcb2ae63edab5` |
+///
+/// They are taken from the `webpki-roots` crate, which is Mozilla's list.
+pub fn amazon() -> RootCertStore {
+    let anchors = webpki_roots::TLS_SERVER_ROOTS.iter();
+    RootCertStore {
+        roots: anchors
+            .filter(|anchor| AMAZON.iter().any(|name| anchor.subject.ends_with(name.as_bytes())))
+            .cloned()
+            .collect(),
+    }
+}
 
 pub(crate) fn with_alpn(tls: Arc<ClientConfig>, port: u16) -> Arc<ClientConfig> {
     if port != HTTPS_PORT || !tls.alpn_protocols.is_empty() {

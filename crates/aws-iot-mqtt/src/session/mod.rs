@@ -45,7 +45,7 @@ pub(crate) enum Command {
 
 /// Dropped, it ends all streams. Whoever still waits for an answer gets none, and asks why the client has ended.
 pub(crate) struct Session {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     client_id: String,
     operation_timeout: Duration,
     /// What holds for the current connection.

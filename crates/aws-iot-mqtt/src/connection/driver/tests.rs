@@ -27,7 +27,7 @@ impl Bench {
         let mut session = Session::new(Arc::clone(&shared), "device-1".to_owned(), TIMEOUT, unrouted);
         session.connected(Negotiated::for_tests(), Moment::now());
         let (sender, commands) = mpsc::channel(4);
-        let engine = Engine::new(session, commands, Arc::clone(&shared), DRAIN);
+        let engine = Engine { session, commands, drain: DRAIN, closing: None };
         Self { engine, shared, _commands: sender }
     }
 
@@ -199,7 +199,7 @@ async fn what_was_acknowledged_before_the_end_is_told_to_the_server() {
     let (client, mut server) = duplex(1 << 20);
     let mut bench = Bench::new();
     let mut messages = bench.shared.messages.lock().unwrap().take().unwrap();
-    messages.queue.attach();
+    messages.attach();
     // More than the queue holds: the last ones are acknowledged as they are read.
     let count = CAPACITY as u16 + 3;
     for id in 1..=count {

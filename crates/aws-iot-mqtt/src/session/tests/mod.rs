@@ -24,7 +24,7 @@ use tokio::sync::{Notify, oneshot};
 use super::*;
 use crate::codec::{decode, decode_sent};
 use crate::event::Events;
-use crate::message_queue::{CAPACITY, QueueReader, WhenUnread, queue};
+use crate::message_queue::{CAPACITY, Messages, WhenUnread, queue};
 use crate::outbox::{Entry, Outbox};
 use crate::{Cause, Limits, OutboxOptions, Publication, QoS, SubscribeOptions};
 
@@ -37,14 +37,14 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 struct Wire {
     session: Session,
     outbox: Arc<Outbox>,
-    unrouted: QueueReader,
+    unrouted: Messages,
     now: Moment,
 }
 
 /// A stream as the application has it.
 struct Stream {
     answered: oneshot::Receiver<Result<QoS, Error>>,
-    messages: QueueReader,
+    messages: Messages,
 }
 
 impl Wire {
@@ -64,7 +64,7 @@ impl Wire {
 
     fn with_outbox(limits: Limits, options: OutboxOptions) -> Self {
         let (shared, writer) = Shared::new(options, Arc::new(limits));
-        let unrouted = shared.messages.lock().unwrap().take().unwrap().queue;
+        let unrouted = shared.messages.lock().unwrap().take().unwrap();
         let outbox = Arc::clone(&shared.outbox);
         let session = Session::new(Arc::clone(&shared), CLIENT.to_owned(), TIMEOUT, writer);
         let now = Moment { instant: Instant::now(), wall: SystemTime::now() };
@@ -123,7 +123,7 @@ impl Wire {
         Stream { answered, messages }
     }
 
-    fn request(&self, options: SubscribeOptions, answer: Option<Answer<QoS>>) -> (Subscriber, QueueReader) {
+    fn request(&self, options: SubscribeOptions, answer: Option<Answer<QoS>>) -> (Subscriber, Messages) {
         let (writer, reader) =
             queue(Arc::clone(&self.session_waker()), options.capacity, options.when_unread);
         (Subscriber::new(options, writer, answer), reader)
