@@ -108,7 +108,8 @@ impl Manifest {
     }
 
     /// How many devices there are.
-    pub(super) fn len(&self) -> usize {
+    #[allow(clippy::len_without_is_empty, reason = "there is no manifest without devices")]
+    pub fn len(&self) -> usize {
         match &self.0 {
             Source::Files(files) => files.len(),
             Source::List(_, table) => table.lines().len(),

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::error::FleetError;
 use super::text;
@@ -88,10 +89,10 @@ impl Table {
     pub(super) fn rows(&self) -> impl Iterator<Item = Result<Row, Wrong>> {
         let rows: Box<dyn Iterator<Item = Result<Row, Wrong>>> = match &self.format {
             Format::CommaSeparated(header) => Box::new(comma_separated(&self.text, header).map(Ok)),
-            Format::JsonArray => {
-                let mut array = JsonArray::new(&self.text);
-                Box::new(std::iter::from_fn(move || array.element().transpose()))
-            }
+            Format::JsonArray => match json_array(&self.text) {
+                Ok(rows) => Box::new(rows.map(Ok)),
+                Err(wrong) => Box::new(std::iter::once(Err(wrong))),
+            },
             Format::JsonLines => Box::new(json_lines(&self.text).map(Ok)),
         };
         rows.map(|row| row.map(|row| self.with_known_columns(row)))
@@ -248,50 +249,20 @@ fn is_whole(column: &str, value: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// What is left of an array: each of its elements has its line.
-struct JsonArray<'a> {
-    rest: &'a str,
-    line: usize,
-    begins: bool,
-}
-
-impl<'a> JsonArray<'a> {
-    fn new(text: &'a str) -> Self {
-        let mut array = Self { rest: text, line: 1, begins: true };
-        array.pass(0);
-        array.pass(1);
-        array
-    }
-
-    /// Goes on behind so many bytes and the white space that follows them.
-    fn pass(&mut self, bytes: usize) {
-        let behind = self.rest.get(bytes..).unwrap_or_default().trim_start();
-        let passed = self.rest.len() - behind.len();
-        self.line += self.rest.bytes().take(passed).filter(|&byte| byte == b'\n').count();
-        self.rest = behind;
-    }
-
-    /// The next element, or `None` behind the last.
-    fn element(&mut self) -> Result<Option<Row>, Wrong> {
-        if self.rest.starts_with(']') {
-            return Ok(None);
-        }
-        if !std::mem::take(&mut self.begins) {
-            if !self.rest.starts_with(',') {
-                return Err((self.line, "a comma or the end of the array is missing".to_owned()));
-            }
-            self.pass(1);
-        }
-        let mut elements = serde_json::Deserializer::from_str(self.rest).into_iter::<Value>();
-        let line = self.line;
-        let value = match elements.next() {
-            Some(Ok(value)) => value,
-            Some(Err(error)) => return Err((line + error.line() - 1, error.to_string())),
-            None => return Err((line, "the array has no end".to_owned())),
-        };
-        self.pass(elements.byte_offset());
-        Ok(Some(Row { line, cells: members(value) }))
-    }
+/// The elements of an array, each with the line where it begins.
+fn json_array(text: &str) -> Result<impl Iterator<Item = Row>, Wrong> {
+    let elements: Vec<&RawValue> =
+        serde_json::from_str(text).map_err(|error| (error.line(), error.to_string()))?;
+    let (mut line, mut rest) = (1, text);
+    Ok(elements.into_iter().map(move |element| {
+        // Each is a part of the text, behind the one before.
+        let at = element.get().as_ptr().addr().saturating_sub(rest.as_ptr().addr());
+        let (before, behind) = rest.split_at_checked(at).unwrap_or((rest, ""));
+        line += before.bytes().filter(|&byte| byte == b'\n').count();
+        rest = behind;
+        let value = serde_json::from_str(element.get()).map_err(|error: serde_json::Error| error.to_string());
+        Row { line, cells: value.and_then(members) }
+    }))
 }
 
 fn json_lines(text: &str) -> impl Iterator<Item = Row> {

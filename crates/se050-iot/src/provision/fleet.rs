@@ -29,20 +29,19 @@ fn devices<'a>(
     intake: &'a Intake,
     manifest: &'a Manifest,
     list: &Path,
-) -> (impl ExactSizeIterator<Item = Candidate> + 'a, bool) {
-    let candidates = intake.candidates(manifest);
-    let never_came = candidates.never_came();
-    for device in never_came {
+) -> (impl Iterator<Item = Candidate> + 'a, bool) {
+    let (never_came, candidates) = intake.candidates(manifest);
+    for device in &never_came {
         say!("{device} is expected, and is not in {}", list.display());
     }
-    let missing = !never_came.is_empty();
     let named = args.config.device_config.is_some();
-    (candidates.map(move |candidate| if named { with_key(candidate) } else { candidate }), missing)
+    let candidates = candidates.map(move |candidate| if named { with_key(candidate) } else { candidate });
+    (candidates, !never_came.is_empty())
 }
 
 /// The configuration names the key: where none is known, the device is refused before anything is registered.
 fn with_key(mut candidate: Candidate) -> Candidate {
-    if let Ok((device, _)) = &mut candidate.result {
+    if let Ok(device) = &mut candidate.result {
         match config::key_of(device.key.as_ref(), &device.certificate) {
             Ok(key) => device.key = Some(key),
             Err(error) => candidate.result = Err(EntryError::Key { reason: error.to_string() }),
@@ -59,9 +58,9 @@ pub(crate) fn names(
     let settings = Arc::new(Settings::new(DEFAULT_POLICY.parse()?));
     let intake = Intake { requirements: Requirements::default(), expectations: None, template, settings };
     let manifest = Manifest::read(list)?;
-    let names = intake.candidates(&manifest).map(|candidate| {
+    let names = intake.candidates(&manifest).1.map(|candidate| {
         let name = match (candidate.result, &candidate.thing) {
-            (Ok((device, _)), _) => Ok(device.thing),
+            (Ok(device), _) => Ok(device.thing),
             // Such as an expired certificate: its thing may be known all the same.
             (Err(_), Some(name)) => name.parse().map_err(anyhow::Error::from),
             (Err(error), None) => Err(error.into()),
@@ -87,9 +86,9 @@ pub(super) fn apply(args: &DeviceArgs, list: &Path, out: &mut impl Write) -> any
         };
         let mut list = begin(&account, args.json, out)?;
         let report = RefCell::new(Report::create(&base, origin)?);
-        let (stop, mut counts, bar) = (Stop::default(), Counts::default(), Bar::new(candidates.len()));
+        let (stop, mut counts, bar) = (Stop::default(), Counts::default(), Bar::new(manifest.len()));
         let work = async |candidate: Candidate| {
-            let device = candidate.result.as_ref().ok().map(|(device, _)| device);
+            let device = candidate.result.as_ref().ok();
             let row = fleet::register(&account.provisioner, &candidate, &done_before, &stop, |progress| {
                 if let (Progress::Done(step), Some(device)) = (progress, device)
                     && step.is_change()
@@ -192,7 +191,7 @@ pub(super) fn plan(
         let mut warned = HashSet::new();
         let work = async |candidate: Candidate| {
             let planned = match &candidate.result {
-                Ok((device, _)) => {
+                Ok(device) => {
                     let purpose = Purpose::Register(Box::new(device.clone()));
                     account.provisioner.plan(purpose).await.map_err(anyhow::Error::from)
                 }
@@ -204,7 +203,7 @@ pub(super) fn plan(
         fleet::in_order(candidates, concurrency, work, |(candidate, planned)| {
             total += 1;
             let object = match (planned, &candidate.result) {
-                (Ok(plan), Ok((device, _))) => {
+                (Ok(plan), Ok(device)) => {
                     changed += usize::from(plan.changes_anything());
                     plan.warnings.iter().for_each(|warning| warn_once(&mut warned, warning));
                     if let Some(file) = &mut file {

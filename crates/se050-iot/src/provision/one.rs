@@ -70,7 +70,7 @@ fn take(args: &DeviceArgs) -> anyhow::Result<Option<(String, Device)>> {
     let named = args.thing_name.clone().filter(|_| intake.template.is_none());
     let candidate = intake.take(&Entry::of_file(standard_input_or(file), named));
     match candidate.result {
-        Ok((mut device, _)) => {
+        Ok(mut device) => {
             if args.config.device_config.is_some() {
                 device.key = Some(config::key_of(device.key.as_ref(), &device.certificate)?);
             }

@@ -92,7 +92,9 @@ fn text(
         writeln!(out, "  {command}")?;
     }
     if let Rights::Least(grants) = &device.settings.rights {
-        policy_setup::tell(&policy_setup::commands(&applied.plan.scope, grants, &device.settings.policy));
+        let (scope, policy) = (&applied.plan.scope, &device.settings.policy);
+        let options = args.aws.words_without_region();
+        policy_setup::tell(&policy_setup::commands(scope, grants, policy, &options));
     }
     if args.aws.is_local() {
         writeln!(out, "A local AWS IoT Core also needs --ca-file and --port, as it printed them.")?;
