@@ -8,7 +8,7 @@ use bytes::BytesMut;
 
 use crate::clock::Moment;
 use crate::codec::decode;
-use crate::connection::Shared;
+use crate::connection::{Shared, refuse_http};
 use crate::message_queue::{CAPACITY, WhenUnread, queue};
 use crate::outbox::Entry;
 use crate::session::{Command, ConnectOptions, Negotiated, Session, Subscriber};
@@ -60,9 +60,13 @@ fn answer(bytes: &[u8]) {
     }
 }
 
-/// Answers of a proxy.
+/// Answers of a proxy, and of a web server where MQTT was expected.
 pub fn proxy(bytes: &[u8]) {
     crate::proxy::fuzz(bytes);
+    if let Err(error) = refuse_http(bytes, "endpoint") {
+        let words = error.to_string();
+        assert!(!words.contains(char::is_control), "{words:?}");
+    }
 }
 
 /// Bodies of the durable outbox's records. What is read is what was written.

@@ -146,7 +146,7 @@ async fn log_in(
 }
 
 /// Fails where the answer to CONNECT is HTTP: AWS IoT Core answers on port 443 like this where ALPN did not ask for MQTT.
-fn refuse_http(received: &[u8], endpoint: &str) -> Result<(), Error> {
+pub(crate) fn refuse_http(received: &[u8], endpoint: &str) -> Result<(), Error> {
     if !received.starts_with(b"HTTP/") {
         return Ok(());
     }
