@@ -102,9 +102,11 @@ impl DeviceList {
 
 /// The steps of a plan as the machine-readable outputs have them.
 pub(crate) fn steps_json(steps: &[Step]) -> Value {
-    let steps = steps.iter().map(Step::describe);
-    let step = |Description { kind, name, outcome, note, .. }: Description<'_>| json!({"step": kind, "name": name, "outcome": outcome, "note": note});
-    steps.map(step).collect()
+    let step = |step: &Step| {
+        let Description { kind, name, outcome, note, .. } = step.describe();
+        json!({"step": kind, "name": name, "outcome": outcome, "note": note})
+    };
+    steps.iter().map(step).collect()
 }
 
 pub(crate) fn warn_of(plan: &Plan) {
