@@ -65,6 +65,11 @@ fn answer(bytes: &[u8]) {
     }
 }
 
+/// Answers of a proxy, and of a web server where MQTT was expected.
+pub fn proxy(bytes: &[u8]) {
+    crate::connection::proxy::fuzz(bytes);
+}
+
 /// Bodies of the durable outbox's records. What is read is what was written.
 #[cfg(feature = "durable")]
 pub fn records(bytes: &[u8]) {
@@ -76,6 +81,11 @@ mod tests {
     #[test]
     fn no_packet_of_a_server_makes_it_panic() {
         test_peers::fuzz("packets", super::packets);
+    }
+
+    #[test]
+    fn no_answer_of_a_proxy_makes_it_panic() {
+        test_peers::fuzz("proxy", super::proxy);
     }
 
     #[cfg(feature = "durable")]

@@ -86,18 +86,23 @@ struct UnusableCredentials {
 /// [`Error::NoRegion`].
 pub async fn aws_client_config(options: &ClientOptions) -> Result<SdkConfig, Error> {
     let profiles = Profiles::load(options.profile.as_deref()).await?;
+    let http = https_client();
+    let provider = ProviderConfig::without_region().with_http_client(http.clone());
     let region = match configured_region(options, &profiles)? {
         Some(region) => region,
-        None => ImdsRegionProvider::builder().build().region().await.ok_or(Error::NoRegion)?,
+        None => {
+            // Without an HTTP client of its own it would panic.
+            let instance = ImdsRegionProvider::builder().configure(&provider).build();
+            instance.region().await.ok_or(Error::NoRegion)?
+        }
     };
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .operation_attempt_timeout(options.attempt_timeout.unwrap_or(ATTEMPT_TIMEOUT))
         .build();
-    let http = https_client();
     // Pinned, so that an update of the SDK changes retries and timeouts only when this line is changed.
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-        .http_client(http.clone())
+        .http_client(http)
         .timeout_config(timeouts)
         .region(region.clone())
         .profile_name(&profiles.name);
@@ -106,7 +111,7 @@ pub async fn aws_client_config(options: &ClientOptions) -> Result<SdkConfig, Err
     }
     if options.profile.is_some() {
         // The SDK's chain would look into the environment first, and find another account's keys there.
-        let provider = ProviderConfig::without_region().with_region(Some(region)).with_http_client(http);
+        let provider = provider.with_region(Some(region));
         let credentials =
             ProfileFileCredentialsProvider::builder().configure(&provider).profile_name(&profiles.name);
         loader = loader.credentials_provider(credentials.build());

@@ -12,7 +12,7 @@ use crate::outage::{Openings, SignOfLife};
 use crate::pin::log_in;
 use crate::raw::RawSession;
 use crate::session::{ChipSession, Handles};
-use crate::watchdog::Watchdog;
+use crate::worker::Watchdog;
 use crate::{CallError, Error, TokenBuilder, TokenInfo};
 
 /// By module, for the whole process: a second [`Token`](crate::Token) has no budget of its own.

@@ -3,15 +3,17 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::aws_cli::{aws_cli, virtual_environment};
+use crate::aws_cli::aws_cli;
+use crate::port::unused_port;
 use crate::program::output_of;
+use crate::python::virtual_environment;
 
 /// How long it may take to start, on a machine with other work.
 const STARTING: Duration = Duration::from_secs(60);
@@ -33,7 +35,7 @@ impl Ministack {
             return None;
         }
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let (port, mqtt_port) = (free_port(), free_port());
+        let (port, mqtt_port) = (unused_port(), unused_port());
         let log = File::create(directory.path().join("log")).expect("a log");
         let child = Command::new(program)
             .current_dir(directory.path())
@@ -146,10 +148,4 @@ fn environment_of_its_own() -> PathBuf {
     let mut path = virtual_environment().into_os_string();
     path.push("-ministack");
     Path::new(&path).to_owned()
-}
-
-/// A port that is free now: ministack cannot choose one itself.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its address").port()
 }

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read};
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -10,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 
 use crate::Pki;
+use crate::port::unused_port;
 use crate::program::program;
 
 /// The one TLS version that a listener speaks.
@@ -47,7 +47,6 @@ impl Mosquitto {
 
     fn start_logging(log_type: &str, client_ca_pem: &str, version: TlsVersion) -> Option<Self> {
         let mosquitto = program("mosquitto")?;
-        // A free port is found by binding it and letting it go: another process may take it before mosquitto does.
         (0..5)
             .find_map(|_| Self::try_start(&mosquitto, log_type, client_ca_pem, version))
             .or_else(|| panic!("no port to be had"))
@@ -89,8 +88,7 @@ impl Mosquitto {
         fs::write(at("server.pem"), &server.certificate_pem).expect("a file");
         fs::write(at("server.key.pem"), &server.key_pem).expect("a file");
 
-        let port =
-            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| l.local_addr()).expect("a port").port();
+        let port = unused_port();
         let place = directory.path().display();
         let minimum = if version == TlsVersion::Tls13 { "tls_version tlsv1.3\n" } else { "" };
         let configuration = format!(

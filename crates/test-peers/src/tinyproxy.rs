@@ -1,6 +1,6 @@
 //! tinyproxy: an HTTP proxy that asks for a name and a password.
 
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -8,6 +8,7 @@ use std::{fs, thread};
 
 use tempfile::TempDir;
 
+use crate::port::unused_port;
 use crate::program::program;
 
 /// How long a loaded machine may take to start it.
@@ -29,7 +30,6 @@ impl Tinyproxy {
     /// Starts a proxy that opens tunnels to that port alone, or gives `None` after writing down the skip.
     pub fn start(allowed_port: u16) -> Option<Self> {
         let tinyproxy = program("tinyproxy")?;
-        // A free port is found by binding it and letting it go: another process may take it before tinyproxy does.
         (0..5).find_map(|_| Self::try_start(&tinyproxy, allowed_port)).or_else(|| panic!("no port to be had"))
     }
 
@@ -41,8 +41,7 @@ impl Tinyproxy {
     /// `None` when the port was taken by somebody else in the meantime.
     fn try_start(tinyproxy: &Path, allowed_port: u16) -> Option<Self> {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let port =
-            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| l.local_addr()).expect("a port").port();
+        let port = unused_port();
         let configuration = format!(
             "Port {port}\nListen 127.0.0.1\nMaxClients 20\nConnectPort {allowed_port}\nBasicAuth {} {}\n",
             Self::USER,

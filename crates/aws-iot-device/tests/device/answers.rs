@@ -56,7 +56,7 @@ fn no_answer_is_an_error_in_time_and_a_refusal_without_a_token_says_why() {
     let cloud = Cloud::new();
     block_on(async {
         let client = cloud.client().connect().await.unwrap();
-        let mut shadow = Shadow::classic(&client, "device-1").unwrap().timeout(Duration::from_secs(2));
+        let mut shadow = Shadow::classic(&client, "device-1").unwrap().timeout(Duration::from_secs(4));
         let error = shadow.get::<Value>().await.unwrap_err();
         assert!(matches!(error, Error::NoAnswer { offline: None, .. }) && error.is_transient(), "{error:?}");
         assert!(error.to_string().contains("thing 'device-1'"), "{error}");

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use test_peers::{AwsCli, aws_cli, output_of};
 
 use crate::support::cloud::Cloud;
-use crate::support::{PATIENCE, block_on, soon};
+use crate::support::{PATIENCE, block_on, connected, soon};
 
 const THING: &str = "arn:aws:iot:us-east-1:123456789012:thing/device-1";
 const COMMAND: &str = "arn:aws:iot:us-east-1:123456789012:command/reboot";
@@ -68,7 +68,7 @@ impl Bench {
 
     /// A device that is connected.
     async fn device(&self) -> (aws_iot_mqtt::Client, Messages, Commands) {
-        let client = soon(self.builder().connect()).await.unwrap();
+        let client = connected(self.builder()).await;
         let messages = client.messages().unwrap();
         let commands = Commands::open(&client, "device-1", self.journal()).unwrap();
         (client, messages, commands)
@@ -195,7 +195,7 @@ async fn scripted(cloud: &Cloud) -> (aws_iot_mqtt::Client, Messages, Commands, t
     let directory = tempfile::tempdir().unwrap();
     let builder =
         Commands::subscriptions("device-1").unwrap().into_iter().fold(cloud.client(), Builder::subscribe);
-    let client = builder.connect().await.unwrap();
+    let client = connected(builder).await;
     let messages = client.messages().unwrap();
     let commands = Commands::open(&client, "device-1", directory.path().join("journal")).unwrap();
     (client, messages, commands.timeout(PATIENCE), directory)

@@ -2,7 +2,7 @@
 
 mod dial;
 mod driver;
-mod proxy;
+pub(crate) mod proxy;
 mod shared;
 mod supervisor;
 mod thread;

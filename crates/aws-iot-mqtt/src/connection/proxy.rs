@@ -58,7 +58,7 @@ fn refusal(answer: &str, with_credentials: bool) -> Option<String> {
             format!(
                 "it asks for a name and a password by {} (407), and only Basic is supported here: allow this device without \
                  them, or run a local proxy that logs in to this one (such as cntlm)",
-                schemes.join(" or ")
+                Printable(&schemes.join(" or "))
             )
         }
         // tinyproxy answers 401 where RFC 9110 wants 407.
@@ -76,6 +76,17 @@ fn refusal(answer: &str, with_credentials: bool) -> Option<String> {
         502..=504 => format!("it answers '{line}': the proxy itself does not reach the endpoint"),
         _ => format!("it answers '{line}'"),
     })
+}
+
+/// What a proxy answers, and a web server in place of AWS IoT Core. No error carries a control character to a terminal.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn fuzz(answer: &[u8]) {
+    let text = String::from_utf8_lossy(answer);
+    let refusals = [true, false].map(|with_credentials| refusal(&text, with_credentials));
+    let refused = refuse_http(answer, "endpoint").err().map(|error| error.to_string());
+    for words in refusals.into_iter().flatten().chain(refused) {
+        assert!(!words.contains(char::is_control), "{words:?}");
+    }
 }
 
 /// The head of an HTTP response (RFC 9112, section 4): the status line and the header fields. A line may end with LF alone.

@@ -55,7 +55,7 @@ fn a_port_that_says_nothing_costs_the_connect_timeout_and_no_more() {
     let port = plain(|mut socket| {
         let _ = socket.read_to_end(&mut Vec::new());
     });
-    let builder = anybody(port).connect_timeout(Duration::from_secs(1));
+    let builder = anybody(port).connect_timeout(Duration::from_secs(5));
     let error = block_on(builder.connect()).unwrap_err();
     assert!(matches!(error, Error::ConnectTimeout { stage: Stage::Tls, .. }), "{error:?}");
 }
@@ -209,6 +209,7 @@ fn disconnect_waits_no_longer_than_its_bound_and_the_server_is_told_all_the_same
     let (told, tells) = mpsc::channel();
     let server = Scripted::broker(move |stream| {
         assert_eq!(read_packet(stream).0 >> 4, 3, "PUBLISH");
+        told.send(Vec::new()).unwrap();
         told.send(read_to_end(stream)).unwrap();
     });
     block_on(async {
@@ -216,6 +217,7 @@ fn disconnect_waits_no_longer_than_its_bound_and_the_server_is_told_all_the_same
         let client = builder.connect().await.unwrap();
         let mut events = client.events();
         let receipt = client.try_publish(Publication::new("t", QoS::AtLeastOnce, "x").unwrap()).unwrap();
+        assert_eq!(tells.recv_timeout(PATIENCE).unwrap(), [0; 0], "the message has arrived");
         let error = client.disconnect(DisconnectReason::WithWill).await.unwrap_err();
         assert!(matches!(error, Error::NotDrained { messages: 1, .. }), "{error:?}");
         assert!(matches!(receipt.await, Err(Error::NotDrained { .. })));

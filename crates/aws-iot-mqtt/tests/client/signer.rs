@@ -61,7 +61,7 @@ fn the_connect_timeout_holds_while_the_key_does_not_answer() {
     let (before, _asks, _let_go) = blocking();
     let server = Scripted::broker(|stream| drop(read_to_end(stream)));
     let tls = tls_with(Key::wrap(certified_key(&server.device), before), &server.ca_pem, BOTH_VERSIONS);
-    let builder = client(server.port, "device-1", tls).connect_timeout(Duration::from_secs(2));
+    let builder = client(server.port, "device-1", tls).connect_timeout(Duration::from_secs(5));
     let error = block_on(builder.connect()).unwrap_err();
     assert!(matches!(error, Error::ConnectTimeout { stage: Stage::Tls, .. }), "{error:?}");
     assert!(error.to_string().contains("chip"), "{error}");

@@ -1,7 +1,6 @@
 //! When the client tries again, when it gives up, and what it says.
 
 use std::error::Error as _;
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -10,7 +9,7 @@ use std::time::Duration;
 use aws_iot_mqtt::DisconnectReason::Normal;
 use aws_iot_mqtt::{Builder, Error, Event, Events, Limits, QoS, ReasonCode, Reconnect, Verdict};
 use rustls::{ClientConfig, OtherError};
-use test_peers::Pki;
+use test_peers::{CLOSED_PORT, Pki};
 
 use crate::support::cloud::{ALLOW_ALL, Cloud};
 use crate::support::key::{Before, Key};
@@ -66,9 +65,8 @@ fn a_client_that_is_not_to_try_again_ends_with_the_reason_of_the_first_attempt()
 #[test]
 fn calls_made_while_the_client_ends_fail_with_the_reason_of_its_end() {
     let cloud = Cloud::new(ALLOW_ALL);
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     for _ in 0..40 {
-        let builder = lasting(nobody, "device-1", cloud.tls()).reconnect(Reconnect::never());
+        let builder = lasting(CLOSED_PORT, "device-1", cloud.tls()).reconnect(Reconnect::never());
         let client = builder.start().unwrap();
         thread::scope(|scope| {
             for _ in 0..3 {

@@ -2,11 +2,10 @@
 
 use std::error::Error as _;
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
 
 use aws_iot_mqtt::{Builder, Client, Error, Event, Publication, QoS, Reconnect, SubscribeOptions, Verdict};
-use test_peers::Pki;
+use test_peers::{CLOSED_PORT, Pki};
 
 use crate::support::{BOTH_VERSIONS, block_on, client, lasting, tls};
 
@@ -50,24 +49,21 @@ fn an_address_without_a_route() {
 
 #[test]
 fn a_port_where_nobody_listens() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let port = listener.local_addr().unwrap().port();
-    drop(listener);
-    let (error, words) = refused(client(port, "device-1", tls_of_anybody()));
+    let (error, words) = refused(client(CLOSED_PORT, "device-1", tls_of_anybody()));
     assert!(matches!(error, Error::Unreachable { .. }), "{error:?}");
-    for part in
-        [&format!("localhost:{port}"), "127.0.0.1 (connection refused)", "is the port right (8883, or 443)"]
-    {
+    for part in [
+        &format!("localhost:{CLOSED_PORT}"),
+        "127.0.0.1 (connection refused)",
+        "is the port right (8883, or 443)",
+    ] {
         assert!(words.contains(part), "'{part}' in: {words}");
     }
 }
 
 #[test]
 fn calls_to_subscribe_and_unsubscribe_end_also_where_there_is_no_connection() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let port = listener.local_addr().unwrap().port();
-    drop(listener);
-    let builder = lasting(port, "device-1", tls_of_anybody()).operation_timeout(Duration::from_millis(200));
+    let builder =
+        lasting(CLOSED_PORT, "device-1", tls_of_anybody()).operation_timeout(Duration::from_millis(200));
     let client = builder.start().unwrap();
     block_on(async {
         let options = ["a", "b"].map(|filter| SubscribeOptions::new(filter, QoS::AtLeastOnce).unwrap());
@@ -87,11 +83,9 @@ fn calls_to_subscribe_and_unsubscribe_end_also_where_there_is_no_connection() {
 /// Nothing else happens until the next attempt, which is an hour away.
 #[test]
 fn a_message_that_expires_while_nobody_is_there_is_told_at_once() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let port = listener.local_addr().unwrap().port();
-    drop(listener);
     let hour = Duration::from_secs(3600);
-    let builder = client(port, "device-1", tls_of_anybody()).reconnect(Reconnect::new().delays(hour, hour));
+    let builder =
+        client(CLOSED_PORT, "device-1", tls_of_anybody()).reconnect(Reconnect::new().delays(hour, hour));
     block_on(async {
         let client = builder.start().unwrap();
         let mut events = client.events();

@@ -17,7 +17,11 @@ pub(crate) const RSA_KEY: &str = "sss:100100F0";
 pub(crate) const EC_KEY: &str = "sss:000100F0";
 
 /// How long a server may take that has to answer: for a fault of the test, never waited out in a good run.
-const PATIENCE: Duration = Duration::from_secs(300);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
+
+/// A chip that goes away costs an opening after 8 of these, and the last one 60 of these (1.8 s) later: a busy machine has to bring the
+/// chip back before.
+const BACK_OFF: Duration = Duration::from_millis(30);
 
 /// A device with a simulated chip.
 pub(crate) struct Device {
@@ -43,7 +47,7 @@ impl Device {
 
     fn with(directory: tempfile::TempDir, chip: Chip) -> Self {
         chip.set_log_to_stdout(false).unwrap();
-        let token = Token::builder(chip.module()).back_off(Duration::from_millis(1)).open().unwrap();
+        let token = Token::builder(chip.module()).back_off(BACK_OFF).open().unwrap();
         Self { directory, chip, token }
     }
 

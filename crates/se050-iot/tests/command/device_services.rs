@@ -18,7 +18,7 @@ use test_peers::{
 
 use crate::support::{Operator, text};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 /// The factory's EC key, whose signature is the cheapest.
 const KEY: &str = "0xF0000100";
 
@@ -334,16 +334,14 @@ fn the_end_of_a_job_that_aws_iot_throttles_is_reported_again_after_a_pause_which
     let mut running = bench.running(&[&["jobs", "run", "--handler", "./handler"], &CONFIG[..]].concat());
     let execution = json!({"jobId": "job-1", "status": "IN_PROGRESS", "jobDocument": {}});
     answer("start-next", 0, "accepted", json!({"execution": execution}));
+    let begun = Instant::now();
     answer("job-1/update", 0, "rejected", throttled.clone());
     running.says("once more in 10 s");
-    let begun = Instant::now();
     answer("job-1/update", 1, "rejected", throttled);
-    assert!(begun.elapsed() > Duration::from_secs(5), "after {:?}", begun.elapsed());
+    assert!(begun.elapsed() >= Duration::from_secs(10), "after {:?}", begun.elapsed());
     running.says("once more in 10 s");
-    let begun = Instant::now();
     running.stop();
-    assert!(begun.elapsed() < Duration::from_secs(5), "after {:?}", begun.elapsed());
-    assert_eq!(requests("job-1/update").len(), 2);
+    assert_eq!(requests("job-1/update").len(), 2, "the end did not wait for the third one");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use rcgen::CertificateParams;
 use se050_key::Certificate;
 use se050_sim::{Chip, Fault, I2cShim};
 use serde_json::Value;
-use test_peers::Pki;
+use test_peers::{CLOSED_PORT, Pki};
 
 use crate::support::clock::ClockShim;
 use crate::support::{Device, Operator, text};
@@ -451,7 +451,7 @@ fn each_failure_of_the_cloud_half_is_found() {
         ),
         (
             "proxy closed",
-            |bench| bench.environment.push(("HTTPS_PROXY", format!("http://127.0.0.1:{}", closed_port()))),
+            |bench| bench.environment.push(("HTTPS_PROXY", format!("http://127.0.0.1:{CLOSED_PORT}"))),
             "proxy",
             "",
             "HTTPS_PROXY",
@@ -534,7 +534,7 @@ fn a_proxy_that_refuses_is_told_with_its_answer() {
 #[test]
 fn a_port_that_is_closed_is_told() {
     let mut bench = Bench::new();
-    bench.port = closed_port();
+    bench.port = CLOSED_PORT;
     let name = format!("tcp-{}", bench.port);
     bench.fails(&["--cloud"], &name, "is closed", "--port 443");
 }
@@ -710,9 +710,4 @@ fn answering(text: &'static str) -> u16 {
         }
     });
     port
-}
-
-/// Nobody listens there.
-fn closed_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -9,6 +9,7 @@
 )]
 
 mod cert_export;
+mod command_results;
 #[cfg(feature = "completions")]
 mod completions;
 mod doctor;

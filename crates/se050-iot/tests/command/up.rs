@@ -9,7 +9,7 @@ use aws_iot_sim::{AwsIotSim, Fault as CloudFault};
 use device_identity::DeviceConfig;
 use se050_sim::Chip;
 use serde_json::Value;
-use test_peers::{Ministack, Moto};
+use test_peers::{CLOSED_PORT, Ministack, Moto};
 
 use crate::support::fault_proxy::{Fault, FaultProxy};
 use crate::support::{Operator, four_at_a_time, text};
@@ -294,11 +294,10 @@ fn a_registration_that_is_not_known_yet_is_tried_again() {
 #[test]
 fn without_a_broker_the_registration_stands_and_is_told() {
     let Some(moto) = Moto::start() else { return };
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let sim = AwsIotSim::start().unwrap();
-    let (environment, port) = (moto.environment(), closed.to_string());
+    let (environment, port) = (moto.environment(), CLOSED_PORT.to_string());
     let url = environment.iter().find(|(name, _)| name == "AWS_ENDPOINT_URL").unwrap().1.clone();
-    let mut bench = Bench::new(environment, closed, sim.ca_file().to_owned());
+    let mut bench = Bench::new(environment, CLOSED_PORT, sim.ca_file().to_owned());
     let connection = ["--port", &port, "--endpoint", "localhost", "--endpoint-url", &url];
     bench.connection = connection.map(str::to_owned).to_vec();
     bench.device.write("device.pem", pem(&bench));

@@ -1,7 +1,7 @@
 //! A chip on a bus that can be looked at: a fake I2C device node, or a TCP socket. The client is a process of its own.
 
 use std::io::{BufRead as _, BufReader, Lines, Write as _};
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::{Child, ChildStdout, Command};
 
 use rustix::io::Errno;
@@ -96,8 +96,8 @@ fn a_socket_that_refuses_connections_costs_no_opening() {
     }
     let test = "bus::a_socket_that_refuses_connections_costs_no_opening";
     let (chip, _directory) = new_chip();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, test_peers::unused_port()));
+    let listener = TcpListener::bind(address).unwrap();
     let mut command = child(test, chip.module().to_str().unwrap());
     let mut client = Client::spawn(command.env("EX_SSS_BOOT_SSS_PORT", address.to_string()));
     drop(listener);
@@ -123,10 +123,10 @@ fn a_process_that_begins_without_its_socket_spends_no_opening() {
         return;
     }
     let (chip, _directory) = new_chip();
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = format!("127.0.0.1:{}", test_peers::CLOSED_PORT);
     let test = "bus::a_process_that_begins_without_its_socket_spends_no_opening";
     let mut command = child(test, chip.module().to_str().unwrap());
-    let output = command.env("EX_SSS_BOOT_SSS_PORT", free.to_string()).output().unwrap();
+    let output = command.env("EX_SSS_BOOT_SSS_PORT", closed).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     assert_eq!(calls(&chip, "C_OpenSession"), 0);
 }

@@ -8,7 +8,7 @@ pub(crate) mod script;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_iot_mqtt::{Builder, Client, Limits, Reconnect};
+use aws_iot_mqtt::{Builder, Client, Limits, QoS, Reconnect};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use test_peers::Issued;
@@ -19,13 +19,22 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// Runs a test's future, for as long as a test may take.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let limited = async { tokio::time::timeout(3 * PATIENCE, future).await };
+    let limited = async { tokio::time::timeout(6 * PATIENCE, future).await };
     runtime.block_on(limited).expect("what the test waits for does not happen")
 }
 
 /// What is awaited, within [`PATIENCE`].
 pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(PATIENCE, future).await.expect("it does not happen in time")
+}
+
+/// The connected `device-1`, which has the builder's subscriptions to its commands. [`Builder::connect`] does not wait for them, and
+/// what is published before is lost. Servers answer in order: with a further subscription, these stand.
+pub(crate) async fn connected(builder: Builder) -> Client {
+    let client = soon(builder.connect()).await.unwrap();
+    let further = "$aws/commands/things/device-1/executions/+/further";
+    drop(soon(client.subscribe(further, QoS::AtLeastOnce)).await.unwrap());
+    client
 }
 
 /// A client that trusts `ca_pem` and proves itself with `device`.

@@ -43,8 +43,9 @@ fn a_message_that_is_not_acknowledged_is_sent_again_on_a_new_connection() {
         });
         let client = server.client().operation_timeout(SOON).connect().await.unwrap();
         client.publish("t", QoS::AtLeastOnce, "x").await.unwrap();
-        assert_eq!(sent.load(Ordering::Relaxed), 2);
-        assert_eq!(client.statistics().reconnects, 1);
+        // On a slow machine, the second answer may come too late as well.
+        assert!(sent.load(Ordering::Relaxed) >= 2);
+        assert!(client.statistics().reconnects >= 1);
     });
 }
 

@@ -14,9 +14,9 @@ use test_peers::{Mosquitto, Pki, TlsVersion, program};
 use super::{Operator, text};
 
 /// How long something may take that is bound to happen, on a machine that has much to do.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 /// The same for mosquitto's clients, in seconds.
-const BOUND: &str = "60";
+const BOUND: &str = "120";
 /// The factory's EC key, whose signature is the cheapest.
 const KEY: &str = "sss:000100F0";
 const CERTIFICATE: u32 = 0xF000_0101;

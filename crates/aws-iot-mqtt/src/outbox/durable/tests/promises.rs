@@ -3,9 +3,10 @@
 use std::io::ErrorKind;
 use std::time::{Duration, SystemTime};
 
+use super::super::SetAsideContent;
 use super::super::group_commit::UNSAVED;
-use super::super::options::{Commit, DurableOptions, WhenDiskFails};
-use super::super::set_aside::{SetAside, SetAsideContent};
+use super::super::set_aside;
+use super::super::{Commit, DurableOptions, WhenDiskFails};
 use super::device::{Device, LATE, SEGMENT, device, device_with, payload};
 use super::disk::Disk;
 use crate::outbox::state::CLOCK_IS_SET;
@@ -428,7 +429,7 @@ fn a_message_that_the_server_refuses_is_set_aside_with_its_reason_and_blocks_not
     device.close();
     let mut device = open(&disk);
     assert!(device.drain().is_empty());
-    let items = SetAside::new(&disk).items().unwrap();
+    let items = set_aside::items(&disk).unwrap();
     assert_eq!(items.len(), 1);
     assert!(items[0].reason.contains("not authorized (0x87)"), "{}", items[0].reason);
     let SetAsideContent::Message(message) = &items[0].what else { panic!("{items:?}") };
@@ -449,7 +450,7 @@ fn a_refused_message_that_cannot_be_set_aside_is_set_aside_later() {
     disk.repair();
     device.worker.reopen();
     device.step();
-    assert_eq!(SetAside::new(&disk).items().unwrap().len(), 1);
+    assert_eq!(set_aside::items(&disk).unwrap().len(), 1);
     assert!(device.drain().is_empty());
 }
 

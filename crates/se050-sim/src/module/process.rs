@@ -1,12 +1,41 @@
-//! The lines that NXP's module writes to standard output, colours included.
-//!
-//! A client cannot turn them off, and a program that writes its result to standard output must cope with them.
+//! What the module does to its process besides answering: lines on standard output, crashes, hangs.
 
 use std::io::{self, Write as _};
 use std::path::Path;
+use std::thread;
+
+use cryptoki_sys::{CK_RV, CKR_VENDOR_DEFINED};
 
 use crate::Error;
 
+/// What the simulated module answers where the real one would crash, or hang for ever: no other cause has it.
+/// [`Chip::set_crashes`](crate::Chip::set_crashes) makes it do so indeed.
+pub const WOULD_CRASH: u64 = 0x8E05_DEAD;
+
+const ANSWER: CK_RV = WOULD_CRASH as CK_RV;
+const _: () = assert!(ANSWER & CKR_VENDOR_DEFINED != 0);
+
+/// Ends the process, or says that the real module would have.
+pub(super) fn crash(crashes: bool, what: &str) -> CK_RV {
+    eprintln!("se050-sim: the real module crashes here: {what}");
+    if crashes {
+        std::process::abort();
+    }
+    ANSWER
+}
+
+/// Hangs for ever, or says that the real module would have.
+pub(super) fn hang(crashes: bool, what: &str) -> CK_RV {
+    eprintln!("se050-sim: the real module hangs here for ever: {what}");
+    if crashes {
+        loop {
+            thread::park();
+        }
+    }
+    ANSWER
+}
+
+/// The lines that NXP's module writes to standard output, colours included, when the chip is opened. A client cannot turn them off.
 pub(super) fn chip_opened(directory: &Path) {
     let from =
         format!("Using PortName='simulated:{}' (se050-sim, for development only)", directory.display());
