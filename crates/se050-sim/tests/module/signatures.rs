@@ -2,6 +2,7 @@
 //! `pkcs11_tool.rs`, where OpenSSL verifies them.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use crate::bench::{Bench, Client, EC_KEY, RSA_CERTIFICATE, RSA_KEY, SHA256_DIGEST_INFO, c};
 use cryptoki_sys::*;
@@ -192,9 +193,10 @@ fn calls_of_two_threads_at_a_time_are_counted() {
     std::thread::scope(|scope| {
         scope.spawn(|| client.random());
         scope.spawn(|| client.random());
-        // One is held at the chip, the other one finds it there.
-        while bench.chip.calls().unwrap().overlaps() == 0 {
-            std::thread::yield_now();
+        // One is held at the chip, the other one finds it there. Without that, the counts below are wrong.
+        let begun = Instant::now();
+        while bench.chip.calls().unwrap().overlaps() == 0 && begun.elapsed() < Duration::from_secs(60) {
+            std::thread::sleep(Duration::from_millis(5));
         }
         bench.chip.set_fault(Fault::None).unwrap();
     });
