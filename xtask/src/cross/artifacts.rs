@@ -111,24 +111,14 @@ pub(crate) fn packages(which: Programs) -> anyhow::Result<Vec<Package>> {
 
 /// Builds a package and returns where its programs are, with the names that they get.
 fn build(toolchain: &Toolchain, package: Package) -> anyhow::Result<Vec<(PathBuf, String)>> {
-    let built = cargo_build(toolchain, &package.name, package.arguments)?;
-    Ok(package.programs.into_iter().map(|(program, name)| (built.join(program), name)).collect())
-}
-
-/// Builds the simulated chip's module for the device and returns where it is.
-pub(crate) fn simulated_module(toolchain: &Toolchain) -> anyhow::Result<PathBuf> {
-    Ok(cargo_build(toolchain, "se050-sim", &["--lib"])?.join("libse050_sim.so"))
-}
-
-/// Returns the directory of what was built.
-fn cargo_build(toolchain: &Toolchain, package: &str, arguments: &[&str]) -> anyhow::Result<PathBuf> {
     let triple = toolchain.device.triple;
-    let step = Step::begin([&[package], arguments].concat().join(" "), "building");
+    let step = Step::begin([&[&*package.name], package.arguments].concat().join(" "), "building");
     let mut command = toolchain.cargo();
-    command.args(["build", "--quiet", "--locked", "--profile", PROFILE, "--target", triple, "-p", package]);
-    run_shown(command.args(arguments))?;
+    command.args(["build", "--quiet", "--locked", "--profile", PROFILE, "--target", triple, "-p"]);
+    run_shown(command.arg(&package.name).args(package.arguments))?;
     step.done();
-    Ok(target().join(triple).join(PROFILE))
+    let built = target().join(triple).join(PROFILE);
+    Ok(package.programs.into_iter().map(|(program, name)| (built.join(program), name)).collect())
 }
 
 /// Fails if the file could not run on the device, or could not load a module there.

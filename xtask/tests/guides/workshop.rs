@@ -3,7 +3,6 @@
 //! A reader has NXP's module and an AWS account where the programs look for them. Here the programs are told where the simulated ones are.
 
 use std::fs::{self, File};
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -123,8 +122,7 @@ impl Workshop {
     /// Runs the commands of a block. `Err` says what was not as it is shown.
     pub(crate) fn run(&mut self, block: &Block) -> Result<(), String> {
         for port in &block.ports {
-            let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            self.ports.push((port.clone(), free.to_string()));
+            self.ports.push((port.clone(), test_peers::unused_port().to_string()));
         }
         for command in &block.first {
             let command =
