@@ -194,8 +194,8 @@ impl Builder {
         self
     }
 
-    /// Connects, on a thread that then belongs to the session. The first connection has to stand, or it fails; later
-    /// ones are made again as [`reconnect`](Self::reconnect) says.
+    /// Connects, on a thread that then belongs to the session. The first connection has to stand, or it fails, and holds
+    /// the key no longer; later ones are made again as [`reconnect`](Self::reconnect) says.
     ///
     /// # Errors
     /// As for [`start`](Self::start), and in each of the ways in which a connection may fail: see [`Error`].

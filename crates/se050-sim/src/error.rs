@@ -26,7 +26,7 @@ pub enum Error {
     /// A fault that the simulator does not know.
     #[error(
         "the simulated chip cannot have the fault {0:?}; there are none, absent, mute, mute-for-a-while, \
-         dies-after:OPERATIONS, slow:MILLISECONDS, held, fail-next-sign:CKR, \
+         dies-after:OPERATIONS, power-cycled-after:OPERATIONS, slow:MILLISECONDS, held, fail-next-sign:CKR, \
          fail-next:FUNCTION:CKR, fail-each:FUNCTION:CKR, corrupt-signatures, corrupt-next-signature, corrupt-next-read"
     )]
     UnknownFault(String),

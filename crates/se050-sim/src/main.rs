@@ -12,7 +12,7 @@ usage: se050-sim new DIR [--rsa-4096]       make a simulated SE050 in DIR; the R
        se050-sim calls DIR [--json]         show how often its clients called each function, and what it cost
        se050-sim set DIR version VERSION    be NXP's module 3.3, 4.2, 4.3 or 4.7
        se050-sim set DIR fault FAULT        none, absent, mute, mute-for-a-while, dies-after:OPERATIONS,
-                                            slow:MILLISECONDS, held,
+                                            power-cycled-after:OPERATIONS, slow:MILLISECONDS, held,
                                             fail-next-sign:CKR, fail-next:FUNCTION:CKR, fail-each:FUNCTION:CKR,
                                             corrupt-signatures, corrupt-next-signature,
                                             corrupt-next-read

@@ -6,6 +6,7 @@
 mod attributes;
 mod bus;
 mod cost;
+mod environment;
 mod identity;
 mod label;
 mod process;

@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_iot_mqtt::{Builder, Client, Error, Event, Publication, QoS, Reconnect, SubscribeOptions, Verdict};
@@ -35,6 +36,15 @@ fn a_name_that_does_not_exist() {
             && words.contains("DNS server"),
         "{words}"
     );
+}
+
+#[test]
+fn a_first_connection_that_fails_is_told_when_the_session_has_given_the_key_back() {
+    let key = Arc::new(tls_of_anybody());
+    for _ in 0..20 {
+        block_on(client(CLOSED_PORT, "device-1", Arc::clone(&key)).connect()).unwrap_err();
+        assert_eq!(Arc::strong_count(&key), 1);
+    }
 }
 
 #[test]

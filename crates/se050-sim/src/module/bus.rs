@@ -7,6 +7,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use super::cost::Cost;
+use super::environment::Environment;
 use super::process;
 use crate::chip::{Chip, Counter, Object, SIGNATURE, Settings, Store};
 use crate::{Error, Latency, Version};
@@ -31,6 +32,7 @@ pub(crate) struct Bus {
     chip: Option<Chip>,
     store: Option<Store>,
     counter: Option<Counter>,
+    environment: Environment,
     version: Version,
     link: Option<Link>,
     progress: Progress,
@@ -52,12 +54,15 @@ struct Link {
 impl Bus {
     /// The bus to that chip. Without one it is a bus on which nobody answers.
     pub(super) fn new(chip: Option<Chip>) -> Self {
-        let version = chip.as_ref().and_then(|chip| chip.version().inspect_err(process::error).ok());
+        let environment = Environment::read();
+        let chosen = chip.as_ref().and_then(|chip| chip.version().inspect_err(process::error).ok());
+        let version = environment.version.or(chosen).unwrap_or_default();
         Self {
             store: chip.as_ref().map(Chip::store),
             counter: chip.as_ref().and_then(Chip::counter),
             chip,
-            version: version.unwrap_or_default(),
+            environment,
+            version,
             link: None,
             progress: Progress::default(),
             ecdsa_made: 0,
@@ -71,7 +76,9 @@ impl Bus {
 
     /// The settings as they are now: a test may change them while the module is loaded.
     pub(super) fn settings(&self) -> Result<Settings, Error> {
-        self.chip.as_ref().map_or_else(|| Ok(Settings::default()), Chip::settings)
+        let mut settings = self.chip.as_ref().map_or_else(|| Ok(Settings::default()), Chip::settings)?;
+        self.environment.apply(&mut settings);
+        Ok(settings)
     }
 
     /// The chip uses a private key; `takes` is how long.
