@@ -105,7 +105,7 @@ impl Supervisor<'_> {
         let driver = Driver { stream, received, engine, server: self.settings.server() };
         driver.run().await.map_err(|error| {
             let session = &mut self.engine.session;
-            let ended = Ended::Connected { up: since.elapsed(), answered: session.was_answered() };
+            let ended = Ended::Connected { up: since.elapsed(), answered: session.answered };
             session.disconnected(&error, Moment::now());
             (error, ended)
         })

@@ -106,7 +106,7 @@ impl Store {
         let Some(entry) = self.entries.get_mut(key) else { return };
         entry.status = status;
         if matches!(status, Status::Paused | Status::Aside) {
-            // It is free for others.
+            // The packet id is free for others.
             entry.packet_id = None;
         }
         let first = self.first_waiting.of(entry.qos);
@@ -116,7 +116,7 @@ impl Store {
             *first += 1;
         }
         match entry.expires {
-            // Its acknowledgement is awaited.
+            // It does not expire while its acknowledgement is awaited.
             Some(expires) if status == Status::InFlight => drop(self.expiries.remove(&(expires, key))),
             Some(expires) => drop(self.expiries.insert((expires, key))),
             None => {}

@@ -59,7 +59,7 @@ pub(crate) struct Session {
     blame: Blame,
     output: Output<Written>,
     /// The server has answered a PUBLISH, SUBSCRIBE or UNSUBSCRIBE on this connection.
-    answered: bool,
+    pub(crate) answered: bool,
     /// Calls with a time limit of their own.
     timers: Vec<(Instant, Answer<()>)>,
     /// Set after a reconnect until `Event::Resumed` has been sent.
@@ -277,11 +277,6 @@ impl Session {
     /// subscription that was dropped is sent, and not waited for.
     pub(crate) fn is_drained(&self) -> bool {
         self.shared.outbox.depth().0 == 0 && self.output.is_empty() && !self.subscriptions.is_awaited()
-    }
-
-    /// Whether the server has answered a request on this connection.
-    pub(crate) fn was_answered(&self) -> bool {
-        self.answered
     }
 
     /// The last packet.
