@@ -171,7 +171,14 @@ pub(super) fn volatile(directory: &Path) -> Option<&'static str> {
 
 /// Held as long as it lives. It ends with the process, however that ends.
 pub(super) struct Lock {
-    _file: File,
+    pub(super) file: File,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // A process that another thread is about to start has a copy of the file until it calls exec, which would keep the lock.
+        let _ = self.file.unlock();
+    }
 }
 
 impl Lock {
@@ -204,7 +211,7 @@ impl Lock {
         if let Err(error) = told {
             tracing::debug!(%error, "the lock file does not tell who has the store");
         }
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 
     /// Whether anybody ever had it.

@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::time::{Duration, SystemTime};
 
 use super::super::SetAsideContent;
+use super::super::files::Lock;
 use super::super::group_commit::UNSAVED;
 use super::super::set_aside;
 use super::super::{Commit, DurableOptions, WhenDiskFails};
@@ -472,6 +473,17 @@ fn what_is_set_aside_does_not_fill_the_disk() {
     device.step();
     let bytes: usize = ["set-aside", "set-aside.old"].iter().map(|name| disk.length_of(name)).sum();
     assert!((1_000_000..2_500_000).contains(&bytes), "{bytes}");
+}
+
+/// As a process that is being started has it, between fork and exec.
+#[test]
+fn a_copy_of_the_lock_does_not_keep_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let lock = Lock::take(directory.path()).unwrap();
+    let _copy = lock.file.try_clone().unwrap();
+    assert!(Lock::take(directory.path()).is_err());
+    drop(lock);
+    assert!(Lock::take(directory.path()).is_ok());
 }
 
 #[test]
