@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::policy::one_or_many;
+use crate::policy::{one_or_many, texts};
 
 /// The actions of a device's policy, with what their resources begin with ("AWS IoT Core policy actions" and "AWS IoT Core
 /// action resources" in AWS's developer guide). An empty one is not compared.
@@ -127,10 +127,6 @@ fn of_kinds(actions: &[&str], resources: &[&str]) -> Vec<String> {
             .then(|| format!("{action} needs a resource that begins with {kind}, so it allows nothing here"))
     };
     actions.iter().filter_map(finding).collect()
-}
-
-fn texts<'a>(statement: &'a Value, element: &str) -> Vec<&'a str> {
-    one_or_many(statement.get(element)).iter().filter_map(Value::as_str).collect()
 }
 
 fn is_every_action(action: &str) -> bool {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::account::ArnScope;
 use crate::error::InputError;
 use crate::name::{RoleAlias, TemplateName};
-use crate::policy::{PolicyDocument, one_or_many};
+use crate::policy::{PolicyDocument, texts};
 
 /// The name of the thing that is connecting. With this variable, one policy serves every thing.
 /// AWS resolves it for certificates that are attached to a thing ("AWS IoT Core policy variables").
@@ -156,8 +156,7 @@ impl Grants {
         let value: Value = serde_json::from_str(document).ok()?;
         let mut names = BTreeSet::new();
         for statement in value.get("Statement")?.as_array()? {
-            let resources = one_or_many(statement.get("Resource"));
-            names.extend(resources.iter().filter_map(|arn| arn.as_str()?.splitn(6, ':').last()));
+            names.extend(texts(statement, "Resource").iter().filter_map(|arn| arn.splitn(6, ':').last()));
         }
         let has = |name: &str| names.contains(format!("topic/{name}/*").as_str());
         let between = |before: &str, after: &str| {

@@ -97,11 +97,9 @@ impl PolicyDocument {
     }
 }
 
-fn names(statement: &Value, member: &str, wildcards: &[&str]) -> bool {
-    one_or_many(statement.get(member))
-        .iter()
-        .filter_map(|value| value.as_str())
-        .any(|text| wildcards.iter().any(|wildcard| text.eq_ignore_ascii_case(wildcard)))
+fn names(statement: &Value, element: &str, wildcards: &[&str]) -> bool {
+    let is_wildcard = |text: &&str| wildcards.iter().any(|wildcard| text.eq_ignore_ascii_case(wildcard));
+    texts(statement, element).iter().any(is_wildcard)
 }
 
 impl TryFrom<String> for PolicyDocument {
@@ -122,6 +120,11 @@ impl From<PolicyDocument> for String {
 pub(crate) fn same_document(one: &str, other: &str) -> bool {
     let value = |text| serde_json::from_str::<Value>(text).ok();
     one == other || value(one).is_some_and(|value_of_one| value(other) == Some(value_of_one))
+}
+
+/// The texts of a statement's element.
+pub(crate) fn texts<'a>(statement: &'a Value, element: &str) -> Vec<&'a str> {
+    one_or_many(statement.get(element)).iter().filter_map(Value::as_str).collect()
 }
 
 /// In a policy, wherever a list may stand, a single value may stand too.
@@ -160,12 +163,12 @@ fn check_statement(elements: &Map<String, Value>) -> Result<(), String> {
     if !matches!(elements.get("Effect").and_then(Value::as_str), Some("Allow" | "Deny")) {
         return Err("Effect has to be \"Allow\" or \"Deny\"".to_owned());
     }
-    for action in texts(elements, "Action", "NotAction")? {
+    for action in one_of(elements, "Action", "NotAction")? {
         if action != "*" && !action.contains(':') {
             return Err(format!("the action {action:?} is not SERVICE:ACTION, such as iot:Connect"));
         }
     }
-    for resource in texts(elements, "Resource", "NotResource")? {
+    for resource in one_of(elements, "Resource", "NotResource")? {
         if resource != "*" && !resource.starts_with("arn:") {
             return Err(format!("the resource {resource:?} is neither an ARN nor *"));
         }
@@ -181,7 +184,7 @@ fn known(elements: &Map<String, Value>, known: &[&str]) -> Result<(), String> {
 }
 
 /// The texts of one of two elements, exactly one of which has to be there.
-fn texts<'a>(elements: &'a Map<String, Value>, name: &str, negation: &str) -> Result<Vec<&'a str>, String> {
+fn one_of<'a>(elements: &'a Map<String, Value>, name: &str, negation: &str) -> Result<Vec<&'a str>, String> {
     let value = match (elements.get(name), elements.get(negation)) {
         (Some(value), None) | (None, Some(value)) => value,
         (None, None) => return Err(format!("there is no {name} in it")),

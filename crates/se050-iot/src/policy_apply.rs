@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::json;
 use similar::TextDiff;
 
-use crate::account::{Account, agreed, runtime, step_json, warn_of};
+use crate::account::{Account, agreed, runtime, steps_json, warn_of};
 use crate::aws_args::AwsArgs;
 use crate::exit::Exit;
 use crate::json;
@@ -74,12 +74,9 @@ pub(crate) fn run(args: PolicyApplyArgs, out: &mut impl Write) -> anyhow::Result
             steps = account.provisioner.apply(&plan, |_| {}).await?.steps;
         }
         if args.json {
-            let steps: Vec<_> = steps.iter().map(step_json).collect();
-            let policy = change.policy.as_str();
-            json::print(
-                out,
-                &account.json(json!({"policyName": policy, "done": apply, "diff": diff, "steps": steps})),
-            )?;
+            let (policy, steps) = (change.policy.as_str(), steps_json(&steps));
+            let object = json!({"policyName": policy, "done": apply, "diff": diff, "steps": steps});
+            json::print(out, &account.json(object))?;
         } else {
             let summary = match (plan.changes_anything(), apply) {
                 (false, _) => "is as it should be",

@@ -11,7 +11,7 @@ use aws_iot_provision::{
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::account::{Account, DeviceList, runtime, step_json};
+use crate::account::{Account, DeviceList, runtime, steps_json};
 use crate::aws_args::AwsArgs;
 use crate::exit::Exit;
 use crate::json;
@@ -155,12 +155,7 @@ async fn many(
     let template: Option<NameTemplate> = template.map(str::parse).transpose()?;
     let names = names(list, template)?;
     let account = Account::connect_paced(&args.aws, args.pace.rate).await?;
-    let mut list = None;
-    if args.json {
-        list = Some(DeviceList::begin(&account, out)?);
-    } else {
-        account.print(out)?;
-    }
+    let mut list = DeviceList::begin(&account, args.json, out)?;
     let ask = async |(source, name): (String, anyhow::Result<ThingName>)| {
         let state = match name {
             Ok(name) => {
@@ -175,13 +170,12 @@ async fn many(
     fleet::in_order(names, args.pace.concurrency.into(), ask, |(source, state)| {
         total += 1;
         good += usize::from(state.as_ref().is_ok_and(|(_, state)| exit_of(state.as_ref()) == Exit::Good));
-        if let Some(list) = &mut list {
-            let object = match &state {
+        if args.json {
+            let object = || match &state {
                 Ok((name, state)) => state_json(name, state.as_ref()),
                 Err(error) => json!({"source": source, "error": format!("{error:#}")}),
             };
-            list.add(&object, out)?;
-            return anyhow::Ok(());
+            return anyhow::Ok(list.add(object, out)?);
         }
         match state {
             Err(error) => say!("{source}: {error:#}"),
@@ -202,11 +196,8 @@ async fn many(
         Ok(())
     })
     .await?;
-    if let Some(list) = list {
-        list.end(&[("complete", json!(good == total))], out)?;
-    } else {
-        writeln!(out, "{total} devices: {good} can connect, {} cannot", total - good)?;
-    }
+    let line = format!("{total} devices: {good} can connect, {} cannot", total - good);
+    list.end(&[("complete", json!(good == total))], &line, out)?;
     Ok(if good == total { Exit::Good } else { Exit::Incomplete })
 }
 
@@ -216,8 +207,8 @@ pub(crate) fn set(args: ActivationArgs, status: Status, out: &mut impl Write) ->
         let purpose = StatusChange { thing: args.thing_name, certificate: args.certificate_id, status };
         let applied = account.provisioner.run(Purpose::ChangeStatus(purpose), |_| {}).await?;
         if args.json {
-            let steps: Vec<Value> = applied.steps.iter().map(step_json).collect();
-            json::print(out, &account.json(json!({"status": status.as_str(), "steps": steps})))?;
+            let object = json!({"status": status.as_str(), "steps": steps_json(&applied.steps)});
+            json::print(out, &account.json(object))?;
         } else {
             account.print(out)?;
             applied.steps.iter().try_for_each(|step| writeln!(out, "{step}"))?;

@@ -8,7 +8,7 @@ use cryptoki_sys::CKF_TOKEN_INITIALIZED;
 use object::read::ReadCache;
 use object::{FileKind, Object as _, ObjectSection as _, ObjectSegment as _};
 
-use crate::raw::{RawModule, RawSession};
+use crate::raw::RawModule;
 use crate::{CallError, Error, Pkcs11Uri, TokenInfo};
 
 /// The file name of p11-kit's client, which passes all calls on to a module in another process.
@@ -17,7 +17,7 @@ const REMOTE: &str = "p11-kit-client.so";
 /// The module, initialised; finalised when this value and the last session are gone.
 pub(crate) struct Module {
     path: PathBuf,
-    raw: Rc<RawModule>,
+    pub(crate) raw: Rc<RawModule>,
 }
 
 impl Module {
@@ -31,16 +31,6 @@ impl Module {
     /// Whether the module only passes the calls on to another process, which has the chip.
     pub(crate) fn is_remote(&self) -> bool {
         canonical(&self.path).file_name().is_some_and(|name| name == REMOTE)
-    }
-
-    /// Connects again to the process that has the module. After that process has ended, the client returns CKR_DEVICE_ERROR to
-    /// every call.
-    pub(crate) fn reconnect(&self) -> Result<(), CallError> {
-        self.raw.reinitialize()
-    }
-
-    pub(crate) fn open_session(&self, token: &TokenInfo) -> Result<RawSession, CallError> {
-        self.raw.open_session(token.slot_id)
     }
 
     /// The initialised tokens. No traffic with the chip.

@@ -120,9 +120,7 @@ impl Manifest {
     pub(super) fn entries(&self) -> Box<dyn Iterator<Item = Entry> + '_> {
         match &self.0 {
             Source::Files(files) => Box::new(files.iter().map(|file| Entry::of_file(file, None))),
-            Source::List(path, table) => {
-                Box::new(table.rows().map_while(Result::ok).map(|row| Entry::of_row(path, row)))
-            }
+            Source::List(path, table) => Box::new(table.rows().map(|row| Entry::of_row(path, row))),
         }
     }
 

@@ -62,13 +62,12 @@ impl Table {
             reason: format!("{reason}; {wanted}"),
         };
         let format = match text.trim_start().chars().next() {
-            Some('[') => Format::JsonArray,
+            Some('[') => json_array(&text).map(|_| Format::JsonArray).map_err(wrong)?,
             Some('{') => Format::JsonLines,
             _ => Format::CommaSeparated(Header::of(&text, is_known).map_err(wrong)?),
         };
         let mut table = Self { text, format, is_known, lines: Vec::new() };
-        let lines = table.rows().map(|row| row.map(|row| u32::try_from(row.line).unwrap_or(u32::MAX)));
-        table.lines = lines.collect::<Result<_, _>>().map_err(wrong)?;
+        table.lines = table.rows().map(|row| u32::try_from(row.line).unwrap_or(u32::MAX)).collect();
         if table.lines.is_empty() { Err(FleetError::Empty { path: path.to_owned() }) } else { Ok(table) }
     }
 
@@ -85,17 +84,15 @@ impl Table {
         &self.lines
     }
 
-    /// The rows in their order. An error ends the list; there is none once [`Self::read`] has been through it.
-    pub(super) fn rows(&self) -> impl Iterator<Item = Result<Row, Wrong>> {
-        let rows: Box<dyn Iterator<Item = Result<Row, Wrong>>> = match &self.format {
-            Format::CommaSeparated(header) => Box::new(comma_separated(&self.text, header).map(Ok)),
-            Format::JsonArray => match json_array(&self.text) {
-                Ok(rows) => Box::new(rows.map(Ok)),
-                Err(wrong) => Box::new(std::iter::once(Err(wrong))),
-            },
-            Format::JsonLines => Box::new(json_lines(&self.text).map(Ok)),
+    /// The rows in their order.
+    pub(super) fn rows(&self) -> impl Iterator<Item = Row> {
+        let rows: Box<dyn Iterator<Item = Row>> = match &self.format {
+            Format::CommaSeparated(header) => Box::new(comma_separated(&self.text, header)),
+            // Without error, since `read` has been through it.
+            Format::JsonArray => Box::new(json_array(&self.text).into_iter().flatten()),
+            Format::JsonLines => Box::new(json_lines(&self.text)),
         };
-        rows.map(|row| row.map(|row| self.with_known_columns(row)))
+        rows.map(|row| self.with_known_columns(row))
     }
 
     fn with_known_columns(&self, mut row: Row) -> Row {
@@ -301,7 +298,7 @@ mod tests {
                 row.cells.unwrap_or_else(|reason| HashMap::from([("a".to_owned(), format!("! {reason}"))]));
             (row.line, cells.get("a").cloned().unwrap_or_default())
         };
-        Ok(table.rows().map(|found| row(found.unwrap())).collect())
+        Ok(table.rows().map(row).collect())
     }
 
     #[test]

@@ -11,7 +11,7 @@ use rcgen::CertificateParams;
 use se050_key::Certificate;
 use se050_sim::{Chip, Fault, I2cShim};
 use serde_json::Value;
-use test_peers::{CLOSED_PORT, Pki};
+use test_peers::{CLOSED_PORT, Pki, program};
 
 use crate::support::clock::ClockShim;
 use crate::support::{Device, Operator, text};
@@ -576,30 +576,36 @@ fn a_denial_that_ends_the_connection_does_not_hide_what_is_allowed() {
 
 #[test]
 fn a_second_client_with_the_same_id_is_told() {
+    let Some(mosquitto_sub) = program("mosquitto_sub") else { return };
     let bench = Bench::new();
+    let rival = Pki::new().client("rival");
+    bench.cloud.admit(&rival.certificate_pem, "rival", &policy(&["Connect", "Subscribe"])).unwrap();
+    bench.device.write("rival.pem", &rival.certificate_pem);
+    bench.device.write("rival.key", &rival.key_pem);
     let mut command = bench.command(&["--cloud"]);
     let child = command.arg("--json").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    // Another run of the same device, with a chip of its own, comes as soon as the first one is there.
-    let twin = Chip::open(bench.chip.directory()).unwrap().duplicate(&bench.device.path("twin")).unwrap();
     let deadline = SystemTime::now() + Duration::from_secs(60);
     while bench.cloud.received().is_empty() {
         assert!(SystemTime::now() < deadline, "the first one does not publish");
         std::thread::sleep(Duration::from_millis(20));
     }
-    let mut second = bench.command(&["--cloud"]);
-    second.arg("--json").env("SE050_LOCK_FILE", bench.device.path("second-lock"));
-    let arguments: Vec<_> = second.get_args().map(std::ffi::OsStr::to_owned).collect();
-    let mut rival = bench.device.command(&[]);
-    let module = bench.module.clone().into_os_string();
-    rival.args(
-        arguments.into_iter().map(
-            |argument| {
-                if argument == module { twin.module().into_os_string() } else { argument }
-            },
-        ),
-    );
-    rival.env("SE050_LOCK_FILE", bench.device.path("second-lock")).output().unwrap();
+    // It connects in no time: the first one watches for 3 s.
+    let mut second = Command::new(mosquitto_sub);
+    second.current_dir(bench.device.path("")).args([
+        "-V",
+        "mqttv5",
+        "-i",
+        THING,
+        "-t",
+        "t",
+        "-h",
+        bench.endpoint,
+    ]);
+    second.args(["-p", &bench.port.to_string(), "--cert", "rival.pem", "--key", "rival.key", "--cafile"]);
+    let mut second = second.arg(&bench.ca_file).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let output = child.wait_with_output().unwrap();
+    second.kill().unwrap();
+    second.wait().unwrap();
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
     let checks = answer["checks"].as_array().unwrap();
     let taken = checks.iter().find(|check| check["name"] == "client-id").unwrap();

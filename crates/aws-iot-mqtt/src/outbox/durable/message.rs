@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use bytes::{Buf as _, BufMut as _, Bytes};
 
-use super::super::entry::Entry;
-use super::super::state::CLOCK_IS_SET;
+use super::super::entry::{Entry, Status};
+use super::super::store::CLOCK_IS_SET;
 use crate::{PayloadFormat, Properties, QoS, Topic};
 
 /// A message in the store.
@@ -121,6 +121,7 @@ impl StoredMessage {
             answer: None,
             accepted,
             expires,
+            status: Status::Waiting,
             sent: packet_id.is_some(),
             packet_id,
             refused: None,

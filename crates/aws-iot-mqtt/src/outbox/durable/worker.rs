@@ -8,7 +8,6 @@ use tracing::{info, warn};
 
 use super::super::Outbox;
 use super::super::entry::Entry;
-use super::super::state::Removed;
 use super::files::{Files, Lock};
 use super::group_commit::GroupCommit;
 use super::log::Log;
@@ -255,7 +254,7 @@ impl<F: Files, M: Fn() -> F> Worker<F, M> {
                 // Else, all of them were sent.
                 let Some(entry) = self.next() else { return };
                 let topic = entry.topic();
-                self.outbox.report(Removed(vec![(entry, Err(Error::Dropped { topic }))]));
+                self.outbox.report(vec![(entry, Err(Error::Dropped { topic }))]);
             }
             let removed = self.spool.take_removed();
             self.settle(removed);
@@ -281,13 +280,12 @@ impl<F: Files, M: Fn() -> F> Worker<F, M> {
     }
 
     fn tell(&self) {
-        let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-        let loaded = size(self.log.loaded_depth().messages);
+        let loaded = usize::try_from(self.log.loaded_depth().messages).unwrap_or(usize::MAX);
         self.spool.tell(self.log.live, loaded, self.failure.as_ref().map(|failure| &failure.error));
-        let (totals, before, counters) =
-            (&self.log.progress.totals, &self.totals_before, &self.outbox.counters);
-        counters.stored_bytes.set(size(totals.written_bytes.saturating_sub(before.written_bytes)));
-        counters.set_aside.set(size(totals.set_aside.saturating_sub(before.set_aside)));
+        let (totals, before) = (&self.log.progress.totals, &self.totals_before);
+        let mut counters = self.outbox.counters.lock();
+        counters.stored_bytes = totals.written_bytes.saturating_sub(before.written_bytes);
+        counters.set_aside = totals.set_aside.saturating_sub(before.set_aside);
     }
 }
 

@@ -15,10 +15,10 @@ use rustls::{
 };
 use test_peers::Issued;
 
-use super::packets::{connect, connect_kept};
+use super::packets::{KEEP_ALIVE, connect, connect_kept};
 
 /// Only a bound for a test that would hang otherwise.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What the TLS side of a client says.
 pub(crate) struct Tls<'a> {
@@ -74,7 +74,7 @@ impl Client {
     /// Connects, and gets through CONNECT.
     pub(crate) fn connected(sim: &AwsIotSim, issued: &Issued, client_id: &str) -> Self {
         let mut client = Self::open(sim, &Tls::of(issued)).expect("the TLS handshake");
-        client.send(&connect(client_id, 60));
+        client.send(&connect(client_id, KEEP_ALIVE));
         let connack = client.receive();
         assert_eq!((connack[0], connack[3]), (0x20, 0), "CONNACK with success, not {connack:02x?}");
         client

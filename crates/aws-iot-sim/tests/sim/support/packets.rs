@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 pub(crate) const PING: [u8; 2] = [0xc0, 0];
 pub(crate) const PONG: [u8; 2] = [0xd0, 0];
+/// The longest keep alive that AWS IoT takes, in seconds: no test has to ping, however slow the machine is.
+pub(crate) const KEEP_ALIVE: u16 = 1200;
 
 /// CONNECT with a clean start.
 pub(crate) fn connect(client_id: &str, keep_alive: u16) -> Vec<u8> {
@@ -23,7 +25,7 @@ pub(crate) fn connect_with(
 /// CONNECT for a session that is kept for `expiry` seconds, with a clean start or without.
 pub(crate) fn connect_kept(client_id: &str, clean_start: bool, expiry: u32) -> Vec<u8> {
     let [a, b, c, d] = expiry.to_be_bytes();
-    connect_flagged(if clean_start { 0x02 } else { 0 }, client_id, 60, &[0x11, a, b, c, d], None)
+    connect_flagged(if clean_start { 0x02 } else { 0 }, client_id, KEEP_ALIVE, &[0x11, a, b, c, d], None)
 }
 
 /// CONNECT for a session that is kept for `expiry` seconds, with a will that has properties.
@@ -36,7 +38,7 @@ pub(crate) fn connect_with_will(
 ) -> Vec<u8> {
     let [a, b, c, d] = expiry.to_be_bytes();
     let will = Some((will_properties, topic, payload));
-    connect_packet(0x06, client_id, 60, &[0x11, a, b, c, d], will)
+    connect_packet(0x06, client_id, KEEP_ALIVE, &[0x11, a, b, c, d], will)
 }
 
 fn connect_flagged(

@@ -9,7 +9,7 @@ use super::super::set_aside;
 use super::super::{Commit, DurableOptions, WhenDiskFails};
 use super::device::{Device, LATE, SEGMENT, device, device_with, payload};
 use super::disk::Disk;
-use crate::outbox::state::CLOCK_IS_SET;
+use crate::outbox::store::CLOCK_IS_SET;
 use crate::outbox::{Key, OutboxOptions};
 use crate::{Error, Publication, QoS, ReasonCode, WhenFull};
 
@@ -330,7 +330,7 @@ fn each_policy_when_the_store_is_full_also_after_a_restart() {
             .count();
         assert_eq!(taken, accepted, "{policy:?}");
         assert_eq!(one.outbox.depth().0, 300, "{policy:?}");
-        let dropped = one.outbox.counters.dropped.get();
+        let dropped = one.outbox.counters.lock().dropped;
         assert_eq!(dropped, if accepted == 600 { 300 } else { 0 }, "{policy:?}");
         one.close();
         let mut one = device(&disk, Commit::Each, options).unwrap();
@@ -393,7 +393,7 @@ fn age_counts_through_a_restart_and_messages_that_are_too_old_are_counted() {
     one.close();
     let mut one = device(&disk, Commit::Each, options).unwrap();
     assert_eq!(one.drain(), [1000]);
-    assert_eq!(one.outbox.counters.dropped.get(), 400);
+    assert_eq!(one.outbox.counters.lock().dropped, 400);
 }
 
 #[test]
@@ -488,7 +488,7 @@ fn opening_reads_no_more_when_there_is_more_and_loads_no_more() {
         let disk = disk.copy();
         let one = device(&disk, LATE, options).unwrap();
         assert_eq!(one.outbox.depth().0 as u64, messages);
-        let in_memory = one.outbox.state.lock().unwrap().store.len();
+        let in_memory = one.outbox.store().entries.len();
         (disk.bytes_read() / (1 + disk.names().len() as u64), in_memory)
     };
     let (few, many) = (read(500), read(5000));
@@ -514,6 +514,6 @@ fn the_files_hold_little_more_than_the_messages() {
         device.outbox.complete(sent);
     }
     device.step();
-    let written = device.outbox.counters.stored_bytes.get();
+    let written = device.outbox.counters.lock().stored_bytes;
     assert!((500_000..600_000).contains(&written), "{written}");
 }

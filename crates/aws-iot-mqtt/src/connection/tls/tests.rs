@@ -32,3 +32,22 @@ fn clocks_that_cannot_be_right() {
         assert_eq!(expired(seconds).starts_with("this device's clock is wrong"), wrong, "{seconds}");
     }
 }
+
+fn configuration() -> Arc<ClientConfig> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    Arc::new(builder.with_root_certificates(crate::roots::amazon()).with_no_client_auth())
+}
+
+#[test]
+fn alpn_is_set_on_443_only_on_a_copy_and_never_over_the_callers_own() {
+    let given = configuration();
+    assert_eq!(with_alpn(Arc::clone(&given), 443).alpn_protocols, [ALPN.to_vec()]);
+    assert!(given.alpn_protocols.is_empty());
+    assert!(with_alpn(given, 8883).alpn_protocols.is_empty());
+
+    let mut own = ClientConfig::clone(&configuration());
+    own.alpn_protocols = vec![b"mqtt".to_vec()];
+    assert_eq!(with_alpn(Arc::new(own), 443).alpn_protocols, [b"mqtt".to_vec()]);
+}
