@@ -15,7 +15,7 @@ use crate::support::{Device, Operator, aws, strings, text};
 
 /// How many devices; `FLEET_TEST_DEVICES=1000` for more.
 fn devices() -> usize {
-    std::env::var("FLEET_TEST_DEVICES").ok().and_then(|number| number.parse().ok()).unwrap_or(300)
+    std::env::var("FLEET_TEST_DEVICES").ok().and_then(|number| number.parse().ok()).unwrap_or(120)
 }
 
 /// 3 in 100 calls, in five ways, the same in each run of the test.
