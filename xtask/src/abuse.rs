@@ -39,7 +39,7 @@ pub(crate) struct AbuseOptions {
 }
 
 pub(crate) fn run(options: &AbuseOptions) -> anyhow::Result<ExitCode> {
-    programs::install_missing()?;
+    programs::install_missing(programs::NEEDED)?;
     let started = Instant::now();
     let mut good = true;
     for (about, target, tests) in PARTS {

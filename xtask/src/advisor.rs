@@ -1,12 +1,12 @@
 //! `cargo xtask advisor`: AWS's Device Advisor cases on this project's programs, AWS's SDK for Python, and bare rumqttc.
 
-use std::fs;
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context as _, ensure};
 use clap::Args;
 
-use crate::root::{cargo, root, shown, target};
+use crate::command::exit_code_of;
+use crate::files::make_directory;
+use crate::root::{cargo_build, root, shown, target};
 use crate::test::python;
 
 #[derive(Args)]
@@ -20,37 +20,20 @@ pub(crate) struct AdvisorOptions {
 }
 
 pub(crate) fn run(options: &AdvisorOptions) -> anyhow::Result<ExitCode> {
-    let mut build = cargo();
-    build.args(["build", "--locked", "-p", "device-advisor", "--bins", "--examples"]);
-    build.args([
-        "-p",
-        "telemetry",
-        "-p",
-        "subscriber",
-        "-p",
-        "shadow",
-        "-p",
-        "jobs",
-        "-p",
-        "se050-sim",
-        "-p",
-        "se050-iot",
-    ]);
-    ensure!(
-        build.status().context("cargo does not start")?.success(),
-        "cargo build failed; what it says is above"
-    );
+    let packages = ["device-advisor", "telemetry", "subscriber", "shadow", "jobs", "se050-sim", "se050-iot"];
+    let packages = packages.iter().flat_map(|package| ["-p", package]);
+    cargo_build(&packages.chain(["--bins", "--examples"]).collect::<Vec<_>>())?;
+    python::install_missing(&["awsiotsdk"]);
     let programs = target().join("debug");
     let directory = target().join("advisor");
-    fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    make_directory(&directory)?;
     let table = directory.join("table.md");
     let mut advisor = Command::new(programs.join("device-advisor"));
     advisor.current_dir(root()).arg("--programs").arg(&programs).arg("--table").arg(&table);
-    python::install_missing(&["awsiotsdk"]);
     advisor.arg("--python").arg(python::directory().join("bin/python"));
     advisor.args(options.device.iter().flat_map(|command| ["--device", command]));
     advisor.args(options.cases.iter().flat_map(|case| ["--case", case]));
-    let status = advisor.status().context("device-advisor does not start")?;
+    let code = exit_code_of(&mut advisor)?;
     println!("the table is in {}", shown(&table));
-    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(code)
 }

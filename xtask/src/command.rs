@@ -1,7 +1,9 @@
-//! Running other people's programs: what they print is shown only when they fail.
+//! Running other people's programs: what they print is shown only when they fail; and what a command of ours says meanwhile.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
+use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 
@@ -25,6 +27,12 @@ pub(crate) fn run_shown(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Runs a program that says itself what is wrong, and returns its success as ours.
+pub(crate) fn exit_code_of(command: &mut Command) -> anyhow::Result<ExitCode> {
+    let status = command.status().with_context(|| format!("{} does not start", name_of(command)))?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
 /// The first of these programs that is installed.
 ///
 /// Looks in `PATH`, and in the two `sbin` directories, which a user's `PATH` lacks on Debian.
@@ -41,4 +49,21 @@ pub(crate) fn installed(names: &[&str]) -> Option<PathBuf> {
 
 fn name_of(command: &Command) -> String {
     command.get_program().to_string_lossy().into_owned()
+}
+
+/// A step that takes its time: announced before, timed after.
+pub(crate) struct Step {
+    name: String,
+    started: Instant,
+}
+
+impl Step {
+    pub(crate) fn begin(name: impl Display, what: impl Display) -> Self {
+        println!("{name}: {what} …");
+        Self { name: name.to_string(), started: Instant::now() }
+    }
+
+    pub(crate) fn done(self) {
+        println!("{}: done in {:.1} s", self.name, self.started.elapsed().as_secs_f32());
+    }
 }

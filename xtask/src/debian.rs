@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Context as _, bail};
 
 use crate::command::{installed, output_of, run_shown};
+use crate::files::{empty_directory, make_directory, write};
 
 const MIRROR: &str = "http://deb.debian.org/debian";
 /// A download that fails is tried again.
@@ -48,10 +49,7 @@ pub(crate) fn unpack(
     into: &Path,
 ) -> anyhow::Result<()> {
     let downloads = scratch.join("downloads");
-    if downloads.exists() {
-        fs::remove_dir_all(&downloads)?;
-    }
-    fs::create_dir_all(&downloads).with_context(|| format!("cannot make {}", downloads.display()))?;
+    empty_directory(&downloads)?;
     let configuration = private_apt(suite, architecture, scratch)?;
     let apt_get = || {
         let mut command = Command::new("apt-get");
@@ -62,7 +60,7 @@ pub(crate) fn unpack(
         || format!("cannot fetch {} of Debian {suite} ({architecture}) from {MIRROR}", packages.join(", "));
     output_of(apt_get().args(["update", "-q"])).with_context(failed)?;
     output_of(apt_get().args(["download", "-q"]).args(packages)).with_context(failed)?;
-    fs::create_dir_all(into).with_context(|| format!("cannot make {}", into.display()))?;
+    make_directory(into)?;
     for package in fs::read_dir(&downloads)? {
         output_of(Command::new("dpkg-deb").arg("-x").arg(package?.path()).arg(into))?;
     }
@@ -75,10 +73,10 @@ fn private_apt(suite: &str, architecture: &str, scratch: &Path) -> anyhow::Resul
         bail!("that takes apt and {KEYRING} (Debian; elsewhere: package debian-archive-keyring)");
     }
     for directory in ["lists/partial", "cache/archives/partial", "empty"] {
-        fs::create_dir_all(scratch.join(directory))?;
+        make_directory(&scratch.join(directory))?;
     }
-    fs::write(scratch.join("status"), "")?;
-    fs::write(scratch.join("sources.list"), format!("deb [signed-by={KEYRING}] {MIRROR} {suite} main\n"))?;
+    write(&scratch.join("status"), "")?;
+    write(&scratch.join("sources.list"), format!("deb [signed-by={KEYRING}] {MIRROR} {suite} main\n"))?;
     let here = scratch.display();
     let configuration = scratch.join("apt.conf");
     let text = format!(
@@ -96,6 +94,6 @@ APT::Sandbox::User "root";
 Acquire::Languages "none";
 "#
     );
-    fs::write(&configuration, text).with_context(|| format!("cannot write {}", configuration.display()))?;
+    write(&configuration, text)?;
     Ok(configuration)
 }

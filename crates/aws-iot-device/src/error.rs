@@ -82,7 +82,7 @@ pub enum Error {
         source: Cause,
     },
     /// The Device Shadow service refused the request.
-    #[error("cannot {action}: the Device Shadow service refused with {code}: {message}{}", shadow_hint(.code))]
+    #[error("cannot {action}: the Device Shadow service refused with {code}: {}{}", printable(.message), shadow_hint(.code))]
     ShadowRejected {
         /// What was to be done.
         action: String,
@@ -92,7 +92,7 @@ pub enum Error {
         message: String,
     },
     /// AWS IoT Jobs refused the request.
-    #[error("cannot {action}: AWS IoT Jobs refused with {code}: {message}{}", Status(.status))]
+    #[error("cannot {action}: AWS IoT Jobs refused with {}: {}{}", printable(.code), printable(.message), Status(.status))]
     JobRejected {
         /// What was to be done.
         action: String,
@@ -104,7 +104,7 @@ pub enum Error {
         status: Option<JobStatus>,
     },
     /// AWS IoT commands refused the request.
-    #[error("cannot {action}: AWS IoT commands refused with {code}: {message}")]
+    #[error("cannot {action}: AWS IoT commands refused with {}: {}", printable(.code), printable(.message))]
     CommandRejected {
         /// What was to be done.
         action: String,
@@ -114,7 +114,7 @@ pub enum Error {
         message: String,
     },
     /// Fleet provisioning refused the request.
-    #[error("cannot {action}: AWS IoT fleet provisioning refused with {code} ({status}): {message}{}", provisioning_hint(.code))]
+    #[error("cannot {action}: AWS IoT fleet provisioning refused with {} ({status}): {}{}", printable(.code), printable(.message), provisioning_hint(.code))]
     ProvisioningRejected {
         /// What was to be done.
         action: String,
@@ -126,7 +126,7 @@ pub enum Error {
         message: String,
     },
     /// The credential provider refused the request.
-    #[error("cannot {action}: the credential provider refused with HTTP status {status}: {message}{}", credentials_hint(*.status))]
+    #[error("cannot {action}: the credential provider refused with HTTP status {status}: {}{}", printable(.message), credentials_hint(*.status))]
     CredentialsRefused {
         /// What was to be done.
         action: String,
@@ -217,6 +217,12 @@ impl fmt::Display for Status<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.as_ref().map_or(Ok(()), |status| write!(f, " (the job is {status})"))
     }
+}
+
+/// What the other side wrote, on one line: control characters are escaped.
+fn printable(text: impl fmt::Display) -> String {
+    let escaped = |c: char| if c.is_control() { c.escape_default().collect() } else { c.to_string() };
+    text.to_string().chars().map(escaped).collect()
 }
 
 fn no_answer_hint(offline: bool) -> &'static str {

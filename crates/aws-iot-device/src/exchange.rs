@@ -177,7 +177,7 @@ impl Exchange {
                     sending = None;
                     sent.map_err(failed)?;
                 }
-                message = next(&mut self.answers) => match message.map(|message| request.read(&message, &token)) {
+                message = next(&mut self.answers) => match message.map(|message| request.read(message.topic.as_str(), &message.payload, &token)) {
                     Some(Reading::Answer(answer)) => {
                         let left = self.late_answers(&request.topic).saturating_sub(1);
                         match left {
@@ -203,13 +203,12 @@ enum Reading {
 }
 
 impl Request {
-    fn read(&self, message: &Message, token: &str) -> Reading {
-        let topic = message.topic.as_str();
+    fn read(&self, topic: &str, payload: &[u8], token: &str) -> Reading {
         let is_rejected = topic == self.rejected;
         if topic != self.accepted && !is_rejected {
             return Reading::OfAnother;
         }
-        let value: Value = match serde_json::from_slice(&message.payload) {
+        let value: Value = match serde_json::from_slice(payload) {
             Ok(value) => value,
             Err(error) => {
                 let error = Err(Error::Answer { action: self.action.clone(), source: Cause::new(error) });
@@ -226,6 +225,21 @@ impl Request {
             _ => Reading::OfAnother,
         }
     }
+}
+
+/// The answer with that payload, if it is one: accepted and rejected, with a client token and without.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn fuzz(payload: &[u8]) -> impl Iterator<Item = Answer> {
+    let read = |has_token, outcome| {
+        let request = Request { has_token, ..Request::new("ask".to_owned(), "t".to_owned(), Map::new()) };
+        match request.read(&format!("t/{outcome}"), payload, "token") {
+            Reading::Answer(answer) | Reading::Unmatched(answer) => answer.ok(),
+            Reading::OfAnother => None,
+        }
+    };
+    [true, false].into_iter().flat_map(move |has_token| {
+        ["accepted", "rejected"].into_iter().filter_map(move |outcome| read(has_token, outcome))
+    })
 }
 
 async fn subscribe(client: &Client, filters: &[String]) -> Result<Vec<Subscription>, aws_iot_mqtt::Error> {

@@ -4,6 +4,8 @@ mod commands;
 mod credentials;
 mod error;
 mod exchange;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod jobs;
 mod name;
 mod provisioning;

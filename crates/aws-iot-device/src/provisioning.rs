@@ -141,15 +141,16 @@ impl FleetProvisioning {
         match exchange.ask(request).await? {
             Answer::Accepted(value) => serde_json::from_value(value)
                 .map_err(|error| Error::Answer { action, source: Cause::new(error) }),
-            Answer::Rejected(value) => {
-                let text =
-                    |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-                let status = value.get("statusCode").and_then(Value::as_u64).unwrap_or_default();
-                let (code, message) = (text("errorCode"), text("errorMessage"));
-                Err(Error::ProvisioningRejected { action, status, code, message })
-            }
+            Answer::Rejected(value) => Err(rejected(action, &value)),
         }
     }
+}
+
+pub(crate) fn rejected(action: String, value: &Value) -> Error {
+    let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let status = value.get("statusCode").and_then(Value::as_u64).unwrap_or_default();
+    let (code, message) = (text("errorCode"), text("errorMessage"));
+    Error::ProvisioningRejected { action, status, code, message }
 }
 
 /// The token is worth a certificate.

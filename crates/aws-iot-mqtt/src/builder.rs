@@ -9,8 +9,8 @@ use rustls::pki_types::ServerName;
 
 use crate::connection::{start, with_alpn};
 use crate::proxy::host_and_port;
+use crate::reconnect::Classify;
 use crate::session::ConnectOptions;
-use crate::verdict::Classifier;
 use crate::{Client, Error, Limits, OutboxOptions, Proxy, Reconnect, SubscribeOptions, Verdict, Will};
 
 /// MQTT with a client certificate (AWS IoT Core developer guide, "Device communication protocols").
@@ -47,7 +47,7 @@ pub struct Builder {
     #[cfg(feature = "durable")]
     pub(crate) durable: Option<crate::durable::DurableOptions>,
     pub(crate) reconnect: Reconnect,
-    pub(crate) classifier: Classifier,
+    pub(crate) classify_signer_error: Classify,
 }
 
 impl Builder {
@@ -69,7 +69,8 @@ impl Builder {
             #[cfg(feature = "durable")]
             durable: None,
             reconnect: Reconnect::new(),
-            classifier: Classifier::default(),
+            // This crate does not know the chip.
+            classify_signer_error: |_| Verdict::Transient,
         }
     }
 
@@ -95,10 +96,8 @@ impl Builder {
     }
 
     /// How long one attempt to connect may take, from the name's resolution to the end of the TLS handshake: 30 s unless
-    /// said otherwise. CONNACK may take another 10 s.
-    ///
-    /// It holds even while the key does not answer. A signature that is under way cannot be called back, though: its
-    /// thread ends when the key lets it go.
+    /// said otherwise. CONNACK may take another 10 s. It holds even while the key does not answer; the signature's thread
+    /// then ends when the key lets it go.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
@@ -111,10 +110,9 @@ impl Builder {
         self
     }
 
-    /// How long the server may take to answer a PUBLISH, SUBSCRIBE or UNSUBSCRIBE: 60 s unless said otherwise.
-    ///
-    /// A PUBLISH without an answer ends the connection, and is sent again on the next one. A SUBSCRIBE or UNSUBSCRIBE is
-    /// sent once more after 10 s, and then fails; the time counts from the call, also while there is no connection.
+    /// How long the server may take to answer: 60 s unless said otherwise. A PUBLISH without an answer ends the connection,
+    /// and is sent again on the next one. A SUBSCRIBE or UNSUBSCRIBE is sent once more after 10 s, and then fails; the time
+    /// counts from the call, also while there is no connection.
     pub fn operation_timeout(mut self, timeout: Duration) -> Self {
         self.operation_timeout = timeout;
         self
@@ -138,24 +136,6 @@ impl Builder {
     /// The server keeps the session, with its subscriptions and the messages for them, for so long after a connection
     /// (AWS IoT Core: at most 7 days), also for another process with the same client id. Without it, the server
     /// forgets the session with the connection.
-    ///
-    /// ```no_run
-    /// # use std::{sync::Arc, time::Duration};
-    /// # use aws_iot_mqtt::{Client, Error, QoS, SubscribeOptions};
-    /// # async fn device(endpoint: &str, tls: Arc<rustls::ClientConfig>) -> Result<(), Error> {
-    /// let hour = Duration::from_secs(3600);
-    /// let orders = SubscribeOptions::new("device-1/orders", QoS::AtLeastOnce)?;
-    /// // Given to the builder, so that what the server has stored finds its subscription.
-    /// let builder = Client::builder(endpoint, "device-1", tls).persistent_session(hour).subscribe(orders);
-    /// let client = builder.start()?;
-    /// if let Some(mut messages) = client.messages() {
-    ///     while let Some(order) = messages.next().await {
-    ///         println!("{:?}", order.payload);
-    ///     }
-    /// }
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn persistent_session(mut self, expiry: Duration) -> Self {
         self.connect.session_expiry = expiry;
         self
@@ -195,17 +175,6 @@ impl Builder {
     /// Keeps messages of QoS 1 on a disk until the server has acknowledged them, so that they survive a restart and a
     /// power failure. A message's receipt then means that it is on stable storage, not that the server has it; what the
     /// server refuses is told by [`Event::PublishRefused`](crate::Event::PublishRefused), and set aside in the store.
-    ///
-    /// [`connect`](Self::connect) and [`start`](Self::start) open the store, which reads from the disk.
-    ///
-    /// ```no_run
-    /// # use aws_iot_mqtt::{Builder, OutboxOptions, durable::DurableOptions};
-    /// # fn gateway(builder: Builder) -> Builder {
-    /// builder
-    ///     .durable(DurableOptions::new("/var/app/volumes/gateway/outbox"))
-    ///     .outbox(OutboxOptions::new().messages(1_000_000).bytes(1024 * 1024 * 1024))
-    /// # }
-    /// ```
     #[cfg(feature = "durable")]
     pub fn durable(mut self, durable: crate::durable::DurableOptions) -> Self {
         self.durable = Some(durable);
@@ -219,34 +188,9 @@ impl Builder {
     }
 
     /// Which errors of the signer may pass, and which stay: this crate does not know the chip. The function gets the
-    /// signer's own error, ready for a downcast. Without it, all of them may pass.
-    ///
-    /// ```
-    /// # use std::{error::Error, fmt};
-    /// # use aws_iot_mqtt::{Builder, Verdict};
-    /// # #[derive(Debug)]
-    /// # enum KeyError { Busy, WrongPin, NeedsRestart }
-    /// # impl fmt::Display for KeyError {
-    /// #     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str("the key") }
-    /// # }
-    /// # impl Error for KeyError {}
-    /// fn verdict(error: &(dyn Error + 'static)) -> Verdict {
-    ///     match error.downcast_ref() {
-    ///         Some(KeyError::WrongPin) => Verdict::Permanent,
-    ///         Some(KeyError::NeedsRestart) => Verdict::Final,
-    ///         Some(KeyError::Busy) | None => Verdict::Transient,
-    ///     }
-    /// }
-    ///
-    /// fn with_key(builder: Builder) -> Builder {
-    ///     builder.classify_signer_errors(verdict)
-    /// }
-    /// ```
-    pub fn classify_signer_errors(
-        mut self,
-        classify: impl Fn(&(dyn StdError + 'static)) -> Verdict + Send + Sync + 'static,
-    ) -> Self {
-        self.classifier = Classifier::new(classify);
+    /// signer's own error, ready for a downcast (`error.downcast_ref::<KeyError>()`). Without it, all of them may pass.
+    pub fn classify_signer_errors(mut self, classify: fn(&(dyn StdError + 'static)) -> Verdict) -> Self {
+        self.classify_signer_error = classify;
         self
     }
 
@@ -254,13 +198,11 @@ impl Builder {
     /// ones are made again as [`reconnect`](Self::reconnect) says.
     ///
     /// # Errors
-    /// When a limit is exceeded, when the durable outbox cannot be opened, and in each of the ways in which a connection may fail: see
-    /// [`Error`].
+    /// As for [`start`](Self::start), and in each of the ways in which a connection may fail: see [`Error`].
     pub async fn connect(self) -> Result<Client, Error> {
         let (client, connected) = start(self.checked()?, true)?;
         match connected.await {
-            Ok(result) => result.map(|()| client),
-            // The thread died, which it says on standard error.
+            Ok(()) => Ok(client),
             Err(_) => Err(client.closed().await.err().unwrap_or(Error::Closed)),
         }
     }

@@ -12,7 +12,7 @@ use crate::Payload;
 use crate::connection::{CloseOnDrop, Shared, died};
 use crate::message_queue::queue;
 use crate::outbox::Entry;
-use crate::session::{Command, SubscribeRequest};
+use crate::session::{Command, Subscriber};
 use crate::{
     Builder, Error, Events, Filter, Message, Messages, Publication, QoS, Receipt, Statistics,
     SubscribeOptions, Subscription, Topic,
@@ -22,9 +22,7 @@ use crate::{
 pub(crate) type Outcome = Result<(), Error>;
 
 /// A client of AWS IoT Core. Cheap to clone; the clones share the connection, which ends in the ordinary way when the
-/// last one is dropped. A program that ends with it does not wait for that: [`disconnect`](Self::disconnect) does.
-///
-/// Its futures run on any executor: the session has a thread and a runtime of its own.
+/// last one is dropped. To wait for that, call [`disconnect`](Self::disconnect). Its futures run on any executor.
 #[derive(Debug, Clone)]
 pub struct Client {
     pub(crate) commands: mpsc::Sender<Command>,
@@ -47,30 +45,28 @@ pub enum DisconnectReason {
 }
 
 impl Client {
-    /// Settings for a connection to `endpoint` (a host name, which the server's certificate has to name) under
-    /// `client_id`. What the device proves itself with, and whom it trusts, is in `tls`.
+    /// Settings for a connection to `endpoint`, a host name, under `client_id`. `tls` has the device's certificate and key,
+    /// and the roots that it trusts.
     pub fn builder(endpoint: &str, client_id: &str, tls: impl Into<Arc<ClientConfig>>) -> Builder {
         Builder::new(endpoint, client_id, tls.into())
     }
 
-    /// Publishes a message. At QoS 1 it returns when the server has acknowledged it, be it over a later connection; at
-    /// QoS 0 when the operating system has taken it for the connection. With a durable outbox, at QoS 1 when it is on
-    /// stable storage.
-    ///
-    /// Dropping the future gives up the wait, not the message, once the outbox has accepted it.
+    /// Publishes a message, and returns when its [`Receipt`] would be given: at QoS 1 when the server has acknowledged it,
+    /// be it over a later connection. Dropping the future gives up the wait, not a message that the outbox has accepted.
     ///
     /// # Errors
     /// When a limit is exceeded (nothing is sent), when the outbox does not accept it, when the server refuses it, or
     /// when the client ends first: whether the message arrived is then not known.
-    pub async fn publish<T>(&self, topic: T, qos: QoS, payload: impl Into<Payload>) -> Result<(), Error>
-    where
-        T: TryInto<Topic>,
-        Error: From<T::Error>,
-    {
+    pub async fn publish(
+        &self,
+        topic: impl TryInto<Topic, Error: Into<Error>>,
+        qos: QoS,
+        payload: impl Into<Payload>,
+    ) -> Result<(), Error> {
         self.publish_with(Publication::new(topic, qos, payload)?).await
     }
 
-    /// Publishes a message with all that MQTT 5 lets it carry; otherwise like [`publish`](Self::publish).
+    /// Publishes a message with all that MQTT 5 lets it carry.
     ///
     /// # Errors
     /// As for [`publish`](Self::publish).
@@ -85,16 +81,10 @@ impl Client {
     /// ```no_run
     /// # use aws_iot_mqtt::{Client, Error, Publication, QoS};
     /// # async fn readings(client: &Client) -> Result<(), Error> {
-    /// let mut receipts = Vec::new();
-    /// for n in 0..100 {
-    ///     let reading = Publication::new("device-1/readings", QoS::AtLeastOnce, n.to_string())?;
-    ///     receipts.push(client.try_publish(reading)?);
-    /// }
-    /// // This waits for the acknowledgements.
-    /// for receipt in receipts {
-    ///     receipt.await?;
-    /// }
-    /// # Ok(())
+    /// let reading = Publication::new("device-1/readings", QoS::AtLeastOnce, "21.5")?;
+    /// let receipt = client.try_publish(reading)?;
+    /// // This waits for the acknowledgement.
+    /// receipt.await
     /// # }
     /// ```
     ///
@@ -125,18 +115,13 @@ impl Client {
     /// # Errors
     /// [`Error::OperationTimeout`] when no answer came in time; otherwise as for [`subscribe`](Self::subscribe) and
     /// [`publish`](Self::publish).
-    pub async fn request<T, F>(
+    pub async fn request(
         &self,
-        topic: T,
+        topic: impl TryInto<Topic, Error: Into<Error>>,
         payload: impl Into<Payload>,
-        responses: impl IntoIterator<Item = F>,
+        responses: impl IntoIterator<Item: TryInto<Filter, Error: Into<Error>>>,
         timeout: Duration,
-    ) -> Result<Message, Error>
-    where
-        T: TryInto<Topic>,
-        F: TryInto<Filter>,
-        Error: From<T::Error> + From<F::Error>,
-    {
+    ) -> Result<Message, Error> {
         let request = Publication::new(topic, QoS::AtLeastOnce, payload)?;
         let what = format!("the request to '{}'", request.topic);
         let options: Vec<_> = responses
@@ -147,7 +132,7 @@ impl Client {
             let mut streams = self.subscribe_all(options).await?;
             self.publish_with(request).await?;
             let first = poll_fn(|context| {
-                let polled = streams.iter_mut().map(|stream| stream.messages.queue.poll(context));
+                let polled = streams.iter_mut().map(|stream| stream.messages.poll(context));
                 polled
                     .reduce(|one, other| if one.is_ready() { one } else { other })
                     .unwrap_or(Poll::Ready(None))
@@ -160,8 +145,8 @@ impl Client {
         self.within(timeout, what, answered).await
     }
 
-    /// Subscribes to the topics of a filter, and returns when the server has agreed. A filter that begins with
-    /// `$share/NAME/` shares its messages with all other clients that subscribe to it under that name.
+    /// Subscribes to a filter, and returns when the server has agreed. With `$share/NAME/FILTER`, the clients that subscribe
+    /// under that name share the messages.
     ///
     /// With AWS IoT Core, the policy has to allow two actions: `iot:Subscribe` on the filter, without which the server
     /// refuses, and `iot:Receive` on the topics, without which it agrees and then stays silent.
@@ -169,52 +154,47 @@ impl Client {
     /// # Errors
     /// When a limit is exceeded (nothing is sent), when the server refuses, when it has not agreed within
     /// [`Builder::operation_timeout`], connected or not, or when the client ends first.
-    pub async fn subscribe<F>(&self, filter: F, qos: QoS) -> Result<Subscription, Error>
-    where
-        F: TryInto<Filter>,
-        Error: From<F::Error>,
-    {
+    pub async fn subscribe(
+        &self,
+        filter: impl TryInto<Filter, Error: Into<Error>>,
+        qos: QoS,
+    ) -> Result<Subscription, Error> {
         self.subscribe_with(SubscribeOptions::new(filter, qos)?).await
     }
 
-    /// The same with all that can be said of a subscription.
+    /// Subscribes with all options.
     ///
     /// # Errors
     /// As for [`subscribe`](Self::subscribe).
     pub async fn subscribe_with(&self, options: SubscribeOptions) -> Result<Subscription, Error> {
-        match self.subscribe_all([options]).await?.pop() {
-            Some(subscription) => Ok(subscription),
-            None => Err(Error::Closed),
-        }
+        self.subscribe_all([options]).await?.pop().ok_or(Error::Closed)
     }
 
     /// Makes several subscriptions with as few packets as the server's limits allow. All or none: where one is refused,
     /// the others are ended again.
     ///
     /// # Errors
-    /// The first refusal; otherwise as for [`subscribe`](Self::subscribe).
+    /// As for [`subscribe`](Self::subscribe).
     pub async fn subscribe_all(
         &self,
         options: impl IntoIterator<Item = SubscribeOptions>,
     ) -> Result<Vec<Subscription>, Error> {
-        let (mut requests, mut pending) = (Vec::new(), Vec::new());
+        let (mut requests, mut pending, mut filters) = (Vec::new(), Vec::new(), Vec::new());
         for options in options {
             self.shared.limits.check_filter(&options.filter)?;
             let (answer, answered) = oneshot::channel();
             let waker = Arc::clone(&self.shared.waker);
             let (writer, reader) = queue(waker, options.capacity, options.when_unread);
-            reader.attach();
-            pending.push((options.filter.clone(), Messages { queue: reader }, answered));
-            requests.push(SubscribeRequest { options, queue: writer, answer: Some(answer) });
+            filters.push(format!("'{}'", options.filter));
+            pending.push((reader, answered));
+            requests.push(Subscriber::new(options, writer, Some(answer)));
         }
         self.shared.limits.check_subscriptions(requests.len())?;
-        let filters: Vec<_> = pending.iter().map(|(filter, ..)| format!("'{filter}'")).collect();
         let answered = async {
             self.command(Command::Subscribe(requests)).await?;
             let mut subscriptions = Vec::with_capacity(pending.len());
-            for (filter, messages, answered) in pending {
-                let qos = self.answer(answered).await?;
-                subscriptions.push(Subscription { filter, qos, messages });
+            for (messages, answered) in pending {
+                subscriptions.push(Subscription { qos: self.answer(answered).await?, messages });
             }
             Ok(subscriptions)
         };
@@ -223,27 +203,19 @@ impl Client {
     }
 
     /// The messages of the filters that were given to [`Builder::subscribe`], and those that belong to no subscription:
-    /// AWS IoT Core's direct messages, or what the session of an earlier process still brings. `None` when the stream
-    /// was taken before.
-    ///
-    /// While nobody reads it, messages that belong to no subscription are refused (PUBACK 0x83) and counted
-    /// ([`Statistics::unwanted`]): they do not count as delivered.
+    /// AWS IoT Core's direct messages, or what the session of an earlier process still brings. While nobody reads it, the
+    /// latter are refused (PUBACK 0x83) and counted ([`Statistics::unwanted`]). `None` when it was taken before.
     pub fn messages(&self) -> Option<Messages> {
         let messages = self.shared.messages.lock().unwrap_or_else(PoisonError::into_inner).take();
-        messages.inspect(|messages| messages.queue.attach())
+        messages.inspect(Messages::attach)
     }
 
     /// Ends the subscriptions to a filter, and returns when the server has confirmed it.
     ///
     /// # Errors
-    /// When the server refuses, when it has not confirmed within [`Builder::operation_timeout`], connected or not, or when
-    /// the client ends first.
-    pub async fn unsubscribe<F>(&self, filter: F) -> Result<(), Error>
-    where
-        F: TryInto<Filter>,
-        Error: From<F::Error>,
-    {
-        let filter = filter.try_into()?;
+    /// As for [`subscribe`](Self::subscribe).
+    pub async fn unsubscribe(&self, filter: impl TryInto<Filter, Error: Into<Error>>) -> Result<(), Error> {
+        let filter = filter.try_into().map_err(Into::into)?;
         let what = format!("the end of the subscription to '{filter}'");
         let (answer, answered) = oneshot::channel();
         let answered = async {
@@ -262,13 +234,15 @@ impl Client {
     /// What this client has done so far.
     pub fn statistics(&self) -> Statistics {
         let outbox = &self.shared.outbox;
-        self.shared.counters.read(outbox.depth(), outbox.oldest_age(SystemTime::now()))
+        let (outbox_messages, outbox_bytes) = outbox.depth();
+        let outbox_oldest = outbox.oldest_age(SystemTime::now());
+        let counted = self.shared.counters.lock().clone();
+        Statistics { outbox_messages, outbox_bytes, outbox_oldest, ..counted }
     }
 
-    /// Ends the connection in the ordinary way, for all clones: what was accepted is sent, acknowledgements are waited
-    /// for as long as [`Builder::drain_timeout`] says, the server is told the reason, TLS is closed. Of several calls,
-    /// the first one's reason counts. When it returns, the session holds the TLS configuration, and with it the key, no
-    /// longer.
+    /// Ends the connection for all clones: what was accepted is sent, acknowledgements are waited for as long as
+    /// [`Builder::drain_timeout`] says, the server is told the reason (of several calls, the first one's), TLS is closed.
+    /// When it returns, the session holds the TLS configuration, and with it the key, no longer.
     ///
     /// # Errors
     /// [`Error::NotDrained`] when acknowledgements are missing, or the reason why the client had ended before.
@@ -292,12 +266,12 @@ impl Client {
     fn entry(&self, publication: Publication) -> Result<(Entry, Receipt), Error> {
         self.shared.limits.check_publication(&publication)?;
         let (entry, answered) = Entry::new(publication, SystemTime::now());
-        Ok((entry, Receipt::new(answered)))
+        Ok((entry, Receipt { answered }))
     }
 
     async fn command(&self, command: Command) -> Result<(), Error> {
         if self.commands.send(command).await.is_ok() {
-            self.shared.waker.wake();
+            self.shared.waker.notify_one();
             return Ok(());
         }
         self.ended().await
@@ -315,11 +289,7 @@ impl Client {
         tokio::select! {
             biased;
             answer = answered => answer,
-            fired = timed_out => match fired {
-                Ok(_) => Err(Error::OperationTimeout { what, after: timeout }),
-                // Dropped: the session has ended before, which is the reason then.
-                Err(_) => self.ended().await,
-            },
+            fired = self.answer(timed_out) => fired.and(Err(Error::OperationTimeout { what, after: timeout })),
         }
     }
 

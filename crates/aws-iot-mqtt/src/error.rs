@@ -1,15 +1,15 @@
 //! Everything that can go wrong, in the words of the person who has to put it right.
 
-mod cause;
-mod hint;
+mod report;
 
 use std::convert::Infallible;
 use std::time::Duration;
 
-pub use self::cause::{Cause, Report};
-pub use self::hint::Stage;
-pub(crate) use self::hint::{Printable, no_route};
-use self::hint::{certificate_hint, disk_hint, said, unanswered_hint, unreachable_hint};
+pub use self::report::{Cause, Stage};
+pub(crate) use self::report::{Printable, no_route};
+use self::report::{
+    certificate_hint, disk_hint, expired_when, given_up_hint, said, unanswered_hint, unreachable_hint,
+};
 use crate::ReasonCode;
 
 /// Why something did not work: the likeliest cause first, and what to try.
@@ -55,18 +55,10 @@ pub enum Error {
         why: &'static str,
     },
     /// Nothing was sent: the server would not take it.
-    #[error("{item}: {actual} {unit}, but {whose} allows {allowed}")]
+    #[error("{what}")]
     Limit {
-        /// What is too large or too small.
-        item: String,
-        /// How large it is.
-        actual: u64,
-        /// What is counted.
-        unit: &'static str,
-        /// Whose limit it is.
-        whose: &'static str,
-        /// What is allowed.
-        allowed: String,
+        /// What is too large or too small, how large it is, whose limit it is, and what is allowed.
+        what: String,
     },
     /// The operating system gives the session no thread or no event queue, or the thread died.
     #[error("the MQTT session's own thread does not run")]
@@ -349,21 +341,6 @@ pub enum Error {
     /// This client was disconnected by its own program, or all its clones were dropped.
     #[error("this client is disconnected: `disconnect()` was called, or all its clones were dropped")]
     Closed,
-}
-
-fn given_up_hint(last: &Error) -> &'static str {
-    match last {
-        // Of those, the cause says what is wrong.
-        Error::Protocol { .. } | Error::OperationTimeout { .. } => "",
-        _ => {
-            "; most likely the policy does not allow it (iot:Publish on topic/TOPIC, iot:Subscribe on \
-             topicfilter/FILTER, iot:RetainPublish)"
-        }
-    }
-}
-
-fn expired_when(sent: bool) -> &'static str {
-    if sent { "before the server acknowledged it, so it may have arrived" } else { "before it could be sent" }
 }
 
 impl From<Infallible> for Error {

@@ -71,8 +71,8 @@ pub enum Event {
     },
     /// The durable outbox can be written to again.
     OutboxRestored,
-    /// A subscription is not read, and its queue is full: what comes for it is no longer acknowledged until it is read.
-    /// The server stops sending, on all subscriptions, when as many are unacknowledged as this client takes.
+    /// A subscription is not read, and its queue is full: what comes for it is no longer acknowledged until it is read
+    /// ([`WhenUnread::Wait`](crate::WhenUnread::Wait)).
     SubscriptionUnread {
         /// The topic of the message that found it full.
         topic: String,
@@ -111,12 +111,12 @@ impl fmt::Display for Event {
             Self::SubscriptionLost { error, .. } => write!(f, "a subscription is lost: {}", error.report()),
             Self::MessageDropped { error, .. }
             | Self::PublishRefused { error, .. }
-            | Self::OutboxFailed { error } => error.report().fmt(f),
+            | Self::OutboxFailed { error } => f.write_str(&error.report()),
             Self::OutboxRestored => f.write_str("the durable outbox can be written to again"),
-            Self::SubscriptionUnread { topic } => {
+            Self::SubscriptionUnread { topic: t } => {
                 write!(
                     f,
-                    "a subscription is not read: messages as the one to '{topic}' are not acknowledged any more"
+                    "a subscription is not read: messages as the one to '{t}' are not acknowledged any more"
                 )
             }
             Self::GaveUp { error } => write!(f, "given up: {}", error.report()),
@@ -145,13 +145,6 @@ impl Events {
     }
 }
 
-#[cfg(test)]
-impl Events {
-    pub(crate) fn try_next(&mut self) -> Option<Event> {
-        self.queue.try_recv().ok()
-    }
-}
-
 impl Stream for Events {
     type Item = Event;
 
@@ -162,9 +155,7 @@ impl Stream for Events {
 
 /// Where events are told, and passed on to everybody who listens.
 #[derive(Default)]
-pub(crate) struct Hub {
-    state: Mutex<State>,
-}
+pub(crate) struct Hub(Mutex<State>);
 
 #[derive(Default)]
 struct State {
@@ -175,7 +166,7 @@ struct State {
 
 impl Hub {
     pub(crate) fn tell(&self, event: Event) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Whoever is gone is forgotten, whoever is too slow misses it: the last place is for the last event.
         state.listeners.retain(|listener| !listener.is_closed());
         for listener in state.listeners.iter().filter(|one| one.capacity() > 1 || event.is_last()) {
@@ -192,7 +183,7 @@ impl Hub {
 
     pub(crate) fn listen(&self) -> Events {
         let (listener, queue) = mpsc::channel(QUEUE + 1);
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(standing) = state.standing.clone() {
             let _ = listener.try_send(standing);
         }
@@ -206,6 +197,12 @@ impl Hub {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Events {
+        pub(crate) fn try_next(&mut self) -> Option<Event> {
+            self.queue.try_recv().ok()
+        }
+    }
 
     fn last(mut events: Events) -> Option<Event> {
         std::iter::from_fn(|| events.queue.try_recv().ok()).last()

@@ -6,33 +6,28 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::BytesMut;
 
-use crate::acknowledgement::SessionWaker;
 use crate::clock::Moment;
 use crate::codec::decode;
-use crate::connection::Shared;
+use crate::connection::{Shared, refuse_http};
 use crate::message_queue::{CAPACITY, WhenUnread, queue};
 use crate::outbox::Entry;
-use crate::session::{Command, ConnectOptions, Negotiated, Session, SubscribeRequest};
-use crate::{Limits, Messages, OutboxOptions, Publication, QoS, SubscribeOptions};
+use crate::session::{Command, ConnectOptions, Negotiated, Session, Subscriber};
+use crate::{Limits, OutboxOptions, Publication, QoS, SubscribeOptions};
 
 /// Packets that a server sends: as the answer to CONNECT, and to a session that has published and subscribed.
 pub fn packets(bytes: &[u8]) {
     answer(bytes);
-    let waker = Arc::<SessionWaker>::default();
-    let reader = || queue(Arc::clone(&waker), CAPACITY, WhenUnread::Wait);
-    let ((unrouted, _reader), (_, messages)) = (reader(), reader());
-    let limits = Arc::new(Limits::aws_iot_core());
-    let messages = Messages { queue: messages };
-    let shared = Shared::new(OutboxOptions::new(), limits, Arc::clone(&waker), messages);
-    let mut session = Session::new(&shared, "device".to_owned(), Duration::from_secs(60), unrouted);
+    let (shared, unrouted) = Shared::new(OutboxOptions::new(), Arc::new(Limits::aws_iot_core()));
+    let mut session =
+        Session::new(Arc::clone(&shared), "device".to_owned(), Duration::from_secs(60), unrouted);
     let mut now = Moment { instant: Instant::now(), wall: SystemTime::now() };
     session.connected(Negotiated::for_tests(), now);
     let mut streams = Vec::new();
     for filter in ["t/+", "$share/g/t/1"] {
         let Ok(options) = SubscribeOptions::new(filter, QoS::AtLeastOnce) else { return };
-        let (writer, stream) = reader();
+        let (writer, stream) = queue(Arc::clone(&shared.waker), CAPACITY, WhenUnread::Wait);
         streams.push(stream);
-        let request = SubscribeRequest { options, queue: writer, answer: None };
+        let request = Subscriber::new(options, writer, None);
         session.command(Command::Subscribe(vec![request]), now);
     }
     for _ in 0..4 {
@@ -65,6 +60,15 @@ fn answer(bytes: &[u8]) {
     }
 }
 
+/// Answers of a proxy, and of a web server where MQTT was expected.
+pub fn proxy(bytes: &[u8]) {
+    crate::proxy::fuzz(bytes);
+    if let Err(error) = refuse_http(bytes, "endpoint") {
+        let words = error.to_string();
+        assert!(!words.contains(char::is_control), "{words:?}");
+    }
+}
+
 /// Bodies of the durable outbox's records. What is read is what was written.
 #[cfg(feature = "durable")]
 pub fn records(bytes: &[u8]) {
@@ -76,6 +80,11 @@ mod tests {
     #[test]
     fn no_packet_of_a_server_makes_it_panic() {
         test_peers::fuzz("packets", super::packets);
+    }
+
+    #[test]
+    fn no_answer_of_a_proxy_makes_it_panic() {
+        test_peers::fuzz("proxy", super::proxy);
     }
 
     #[cfg(feature = "durable")]

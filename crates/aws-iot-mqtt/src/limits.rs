@@ -58,32 +58,19 @@ impl Limits {
         // In quotes: the quota's name.
         Self {
             whose: "AWS IoT Core",
-            // "Client ID size".
-            client_id_bytes: 128,
-            // "Topic size".
-            topic_bytes: 256,
-            // "Maximum number of slashes in topic and topic filter".
-            topic_slashes: 7,
-            // "Message size".
-            payload_bytes: 128 * 1024,
-            // What its CONNACK names.
-            maximum_packet_size: 149_504,
-            // "Maximum inbound / outbound unacknowledged messages".
-            receive_maximum: 100,
-            // "Keep alive interval": it coerces what lies outside.
-            keep_alive_seconds: 30..=1200,
-            // "Subscriptions per connection".
-            subscriptions: 50,
-            // "Maximum subscriptions per subscribe request".
-            filters_per_subscribe: 8,
-            // "Publish requests per second per connection".
-            publishes_per_second: Some(100),
-            // "Throughput per second per connection".
-            bytes_per_second: Some(512 * 1024),
-            // "Connect requests per second per client ID".
-            connect_interval: Duration::from_secs(1),
-            // "Persistent session expiry period": 7 days.
-            session_expiry_seconds: 7 * 24 * 3600,
+            client_id_bytes: 128,                     // "Client ID size"
+            topic_bytes: 256,                         // "Topic size"
+            topic_slashes: 7,                         // "Maximum number of slashes in topic and topic filter"
+            payload_bytes: 128 * 1024,                // "Message size"
+            maximum_packet_size: 149_504,             // what its CONNACK names
+            receive_maximum: 100,                     // "Maximum inbound / outbound unacknowledged messages"
+            keep_alive_seconds: 30..=1200,            // "Keep alive interval": it coerces what lies outside
+            subscriptions: 50,                        // "Subscriptions per connection"
+            filters_per_subscribe: 8,                 // "Maximum subscriptions per subscribe request"
+            publishes_per_second: Some(100),          // "Publish requests per second per connection"
+            bytes_per_second: Some(512 * 1024),       // "Throughput per second per connection"
+            connect_interval: Duration::from_secs(1), // "Connect requests per second per client ID"
+            session_expiry_seconds: 7 * 24 * 3600,    // "Persistent session expiry period": 7 days
         }
     }
 
@@ -179,7 +166,8 @@ impl Limits {
             (false, 0, most) => format!("at most {most}"),
             (false, least, most) => format!("{least} to {most}"),
         };
-        Err(Error::Limit { item: item(), actual, unit, whose: self.whose, allowed })
+        let what = format!("{}: {actual} {unit}, but {} allows {allowed}", item(), self.whose);
+        Err(Error::Limit { what })
     }
 }
 

@@ -1,11 +1,11 @@
 //! What goes back and forth: messages to publish, the will, and messages that arrive.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::acknowledgement::Acknowledgement;
+use crate::message_queue::Acknowledgement;
 use crate::{Error, Topic};
 
 /// How often a message arrives. There is no third level: AWS IoT Core knows no "exactly once".
@@ -43,14 +43,14 @@ impl Publication {
     /// A message with a payload and nothing else.
     ///
     /// # Errors
-    /// When the topic is none.
-    pub fn new<T>(topic: T, qos: QoS, payload: impl Into<Payload>) -> Result<Self, Error>
-    where
-        T: TryInto<Topic>,
-        Error: From<T::Error>,
-    {
-        let Payload(payload) = payload.into();
-        Ok(Self { topic: topic.try_into()?, qos, payload, retain: false, properties: None })
+    /// [`Error::InvalidTopic`].
+    pub fn new(
+        topic: impl TryInto<Topic, Error: Into<Error>>,
+        qos: QoS,
+        payload: impl Into<Payload>,
+    ) -> Result<Self, Error> {
+        let (topic, Payload(payload)) = (topic.try_into().map_err(Into::into)?, payload.into());
+        Ok(Self { topic, qos, payload, retain: false, properties: None })
     }
 
     /// The server shall keep it for those who subscribe later. AWS IoT Core wants `iot:RetainPublish` for it.
@@ -65,7 +65,7 @@ impl Publication {
         self
     }
 
-    /// What the payload is, e.g. `application/json`.
+    /// See [`Properties::content_type`].
     pub fn content_type(mut self, content_type: impl Into<String>) -> Self {
         self.properties_mut().content_type = Some(content_type.into());
         self
@@ -115,29 +115,27 @@ impl Publication {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payload(Bytes);
 
-macro_rules! payload_from {
-    ($($source:ty: $bytes:expr),+ $(,)?) => {
-        $(impl From<$source> for Payload {
-            fn from(source: $source) -> Self {
-                Self($bytes(source))
-            }
-        })+
-    };
+impl From<Bytes> for Payload {
+    fn from(bytes: Bytes) -> Self {
+        Self(bytes)
+    }
 }
 
-payload_from! {
-    Bytes: |bytes| bytes,
-    Vec<u8>: Bytes::from,
-    String: Bytes::from,
-    &[u8]: Bytes::copy_from_slice,
-    &Vec<u8>: |bytes: &Vec<u8>| Bytes::copy_from_slice(bytes),
-    &str: |text: &str| Bytes::copy_from_slice(text.as_bytes()),
-    &String: |text: &String| Bytes::copy_from_slice(text.as_bytes()),
+impl From<Vec<u8>> for Payload {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes.into())
+    }
 }
 
-impl<const N: usize> From<&[u8; N]> for Payload {
-    fn from(bytes: &[u8; N]) -> Self {
-        Self(Bytes::copy_from_slice(bytes))
+impl From<String> for Payload {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+impl<T: AsRef<[u8]> + ?Sized> From<&T> for Payload {
+    fn from(bytes: &T) -> Self {
+        Self(Bytes::copy_from_slice(bytes.as_ref()))
     }
 }
 
@@ -188,14 +186,12 @@ impl Message {
         self.properties.as_deref().unwrap_or(&NONE)
     }
 
-    /// Tells the server that this program has the message safe, on a subscription that was asked for
-    /// [`manual_acknowledgement`](crate::SubscribeOptions::manual_acknowledgement). Elsewhere, and the second time, it
-    /// does nothing.
+    /// Tells the server that this program has the message safe, on a subscription with
+    /// [`manual_acknowledgement`](crate::SubscribeOptions::manual_acknowledgement); elsewhere, it does nothing.
     ///
     /// A message that is not acknowledged when the connection ends is sent again on the next one, if the session is
     /// persistent. Acknowledgements go out in the order in which the messages came (MQTT 5, section 4.6), so one that is
-    /// missing holds back later ones. Therefore a message that is dropped, with all its clones, counts as acknowledged:
-    /// keep it for as long as it is not safe.
+    /// missing holds back later ones. Therefore a message that is dropped, with all its clones, counts as acknowledged.
     pub fn acknowledge(&self) {
         if let Some(acknowledgement) = &self.acknowledgement {
             acknowledgement.give();
@@ -231,14 +227,7 @@ pub enum PayloadFormat {
 }
 
 /// For messages that carry none, which is nearly all.
-pub(crate) static NONE: Properties = Properties {
-    payload_format: None,
-    content_type: None,
-    response_topic: None,
-    correlation_data: None,
-    user_properties: Vec::new(),
-    message_expiry_interval: None,
-};
+pub(crate) static NONE: LazyLock<Properties> = LazyLock::new(Properties::default);
 
 impl Properties {
     /// Each text or piece of data with its name: MQTT gives each a length of two bytes.

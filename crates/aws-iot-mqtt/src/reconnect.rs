@@ -1,8 +1,13 @@
-//! When to connect again: a state machine without a clock, without randomness and without I/O.
+//! Whether an error may pass, and when to connect again: a state machine without a clock, without randomness and without
+//! I/O.
 
+use std::error::Error as StdError;
+use std::io;
 use std::time::{Duration, Instant};
 
-use crate::verdict::Fault;
+use tracing::warn;
+
+use crate::{Cause, Error, ReasonCode, Stage};
 
 /// What AWS's own device SDK does (aws-c-mqtt, `AWS_MQTT5_DEFAULT_MIN_RECONNECT_DELAY_MS` and the two after it).
 const MINIMUM: Duration = Duration::from_secs(1);
@@ -63,6 +68,131 @@ impl Default for Reconnect {
     }
 }
 
+/// Whether what failed may work the next time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may pass by itself: a network that is away, a chip that was busy, a server that restarts.
+    Transient,
+    /// Somebody probably has to change something: a policy, a certificate, a key. A running client still tries again,
+    /// see [`Reconnect`](crate::Reconnect).
+    Permanent,
+    /// No attempt of this process can succeed, whatever somebody changes: the client gives up at once. Only for
+    /// [`Builder::classify_signer_errors`](crate::Builder::classify_signer_errors) to say, of a key that only a new
+    /// process can use again.
+    Final,
+}
+
+/// What decides how soon the next attempt follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It may pass by itself.
+    Passing,
+    /// The next connection will probably end for the same reason: the server said why it ended this one (DISCONNECT),
+    /// somebody broke the protocol, or does not answer.
+    Recurring,
+    /// It often passes soon: the delay is at most so long.
+    Soon(Duration),
+    /// The server refuses this client, its certificate or its policy.
+    Refused,
+    /// The signer's error will not pass, says the application.
+    SignerRefused,
+    /// No attempt of this process can succeed, says the application.
+    Final,
+}
+
+impl Fault {
+    /// Another client has connected with the same client id. A device that replaces another one should not be offline for
+    /// long; two that fight should not do so quickly.
+    pub(crate) const TAKEN_OVER: Self = Self::Soon(Duration::from_secs(30));
+    /// CONNECT was not answered. AWS IoT Device Advisor withholds CONNACK and wants to see 12 attempts within 300 s. An
+    /// attempt waits 10 s.
+    pub(crate) const NO_CONNACK: Self = Self::Soon(Duration::from_secs(20));
+    /// The server's certificate did not pass the check. Such an attempt ends before the key signs, so it costs little.
+    pub(crate) const SERVER_NOT_TRUSTED: Self = Self::Soon(Duration::from_secs(15));
+    /// The signer's error may pass: the key is away, as a chip that lost its power is, and often back within seconds.
+    pub(crate) const SIGNER_AWAY: Self = Self::Soon(Duration::from_secs(5));
+
+    /// Whether an answer on the connection says nothing about the next connection.
+    pub(crate) fn recurs(self) -> bool {
+        matches!(self, Self::Recurring | Self::Soon(_))
+    }
+}
+
+/// The application's function that judges its signer's errors.
+pub(crate) type Classify = fn(&(dyn StdError + 'static)) -> Verdict;
+
+impl Error {
+    /// Whether it may work the next time. For [`Error::Signer`] this is always [`Verdict::Transient`]: only the
+    /// application knows its signer's errors, see
+    /// [`Builder::classify_signer_errors`](crate::Builder::classify_signer_errors).
+    pub fn verdict(&self) -> Verdict {
+        self.judge().0
+    }
+
+    /// What decides how soon the next attempt follows.
+    pub(crate) fn fault(&self, classify_signer_error: Classify) -> Fault {
+        let Self::Signer { source, .. } = self else { return self.judge().1 };
+        match classify_signer_error(&**source) {
+            Verdict::Transient => Fault::SIGNER_AWAY,
+            Verdict::Permanent => Fault::SignerRefused,
+            Verdict::Final => Fault::Final,
+        }
+    }
+
+    fn judge(&self) -> (Verdict, Fault) {
+        use Verdict::{Permanent, Transient};
+        match self {
+            Self::ServerNotTrusted { .. } => (Permanent, Fault::SERVER_NOT_TRUSTED),
+            // It is set by the network's time, once there is a network.
+            Self::Clock { .. } => (Transient, Fault::SERVER_NOT_TRUSTED),
+            Self::ConnectTimeout { stage: Stage::Mqtt, .. } => (Transient, Fault::NO_CONNACK),
+            Self::CertificateRefused { .. } => (Permanent, Fault::Refused),
+            Self::ConnectRefused { reason, .. } if reason.refuses_client() => (Permanent, Fault::Refused),
+            Self::Tls { source, .. } => of_tls(source),
+            Self::Disconnected { reason: ReasonCode::SESSION_TAKEN_OVER, .. } => {
+                (Permanent, Fault::TAKEN_OVER)
+            }
+            Self::Disconnected { reason, .. } if reason.blames_client() => (Permanent, Fault::Recurring),
+            // With the keep alive and the time-out of an ordinary connection, it was stable before it ended like this.
+            Self::Disconnected { .. }
+            | Self::Protocol { .. }
+            | Self::KeepAlive { .. }
+            | Self::OperationTimeout { .. } => (Transient, Fault::Recurring),
+            Self::InvalidTopic { .. }
+            | Self::InvalidFilter { .. }
+            | Self::InvalidEndpoint { .. }
+            | Self::InvalidProxy { .. }
+            | Self::Limit { .. }
+            | Self::NotMqtt { .. }
+            | Self::PublishRefused { .. }
+            | Self::SubscribeRefused { .. }
+            | Self::UnsubscribeRefused { .. }
+            | Self::Closed => (Permanent, Fault::Passing),
+            // A server that closes the connection after CONNECT may be a front end that restarts, or AWS IoT Core before a
+            // new policy is in force.
+            _ => (Transient, Fault::Passing),
+        }
+    }
+}
+
+/// An alert is a refusal, except for those that report trouble of the server itself. Everything else may pass: a
+/// handshake that breaks off may have any reason.
+fn of_tls(source: &Cause) -> (Verdict, Fault) {
+    use rustls::{AlertDescription as Alert, Error as TlsError};
+    let io_error = source.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    match source.downcast_ref().or_else(|| io_error?.downcast_ref()) {
+        // The key does not belong to the certificate.
+        Some(TlsError::AlertReceived(Alert::DecryptError)) => (Verdict::Permanent, Fault::Refused),
+        Some(TlsError::AlertReceived(Alert::InternalError | Alert::UserCanceled | Alert::CloseNotify)) => {
+            (Verdict::Transient, Fault::Passing)
+        }
+        Some(TlsError::AlertReceived(_) | TlsError::PeerIncompatible(_) | TlsError::InvalidMessage(_)) => {
+            (Verdict::Permanent, Fault::Passing)
+        }
+        _ => (Verdict::Transient, Fault::Passing),
+    }
+}
+
 /// A client's position in its row of failed attempts.
 #[derive(Debug)]
 pub(crate) struct Backoff {
@@ -90,27 +220,17 @@ pub(crate) enum Ended {
     },
 }
 
-/// What to do about it.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Next {
-    Retry {
-        delay: Duration,
-        /// The client is refused again and again: this is the slow interval.
-        slowly: bool,
-    },
-    GiveUp,
-}
-
 impl Backoff {
     pub(crate) fn new(policy: Reconnect) -> Self {
         Self { policy, failures: 0, refusals: 0, first_refusal: None, was_accepted: false }
     }
 
-    /// An attempt failed, or a connection ended, at `now`. `random` decides the jitter.
-    pub(crate) fn next(&mut self, fault: Fault, ended: Ended, now: Instant, random: u64) -> Next {
+    /// How long to wait after an attempt failed, or a connection ended, at `now`; `None` where no other attempt makes sense.
+    /// `random` decides the jitter.
+    pub(crate) fn next(&mut self, fault: Fault, ended: Ended, now: Instant, random: u64) -> Option<Duration> {
         let policy = self.policy;
         if !policy.enabled || fault == Fault::Final {
-            return Next::GiveUp;
+            return None;
         }
         if let Ended::Connected { up, answered } = ended {
             self.was_accepted = true;
@@ -128,10 +248,12 @@ impl Backoff {
             let refused_for = now.saturating_duration_since(*self.first_refusal.get_or_insert(now));
             if self.refusals >= REFUSALS && refused_for >= REFUSED_FOR {
                 // Different for each device, so that a fleet does not come all at once.
-                return Next::Retry { delay: SLOWLY - share(SLOWLY / 4, random), slowly: true };
+                let delay = SLOWLY - share(SLOWLY / 4, random);
+                warn!(?delay, "refused for minutes: the next attempt follows after the long interval");
+                return Some(delay);
             }
         }
-        Next::Retry { delay: share(bound, random), slowly: false }
+        Some(share(bound, random))
     }
 }
 
@@ -143,3 +265,5 @@ fn share(whole: Duration, random: u64) -> Duration {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod verdict_tests;

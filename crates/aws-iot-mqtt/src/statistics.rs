@@ -1,13 +1,12 @@
 //! What the client has done so far, counted.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::Error;
 
 /// What a client has done so far. See [`Client::statistics`](crate::Client::statistics).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Statistics {
     /// Connections that the server has agreed to.
@@ -52,77 +51,13 @@ pub struct Statistics {
     pub last_error: Option<Error>,
 }
 
-/// The same while it grows.
+/// The same while it grows. The outbox counts its own messages.
 #[derive(Debug, Default)]
-pub(crate) struct Counters {
-    pub(crate) connects: Counter,
-    pub(crate) failed_attempts: Counter,
-    pub(crate) publishes: Counter,
-    pub(crate) repetitions: Counter,
-    pub(crate) acknowledged: Counter,
-    pub(crate) refused: Counter,
-    pub(crate) dropped: Counter,
-    pub(crate) received: Counter,
-    pub(crate) unwanted: Counter,
-    pub(crate) received_dropped: Counter,
-    pub(crate) bytes_sent: Counter,
-    pub(crate) bytes_received: Counter,
-    pub(crate) in_flight: Counter,
-    pub(crate) set_aside: Counter,
-    pub(crate) stored_bytes: Counter,
-    last_error: Mutex<Option<Error>>,
-}
-
-/// One number.
-#[derive(Debug, Default)]
-pub(crate) struct Counter(AtomicU64);
-
-impl Counter {
-    pub(crate) fn add(&self, count: usize) {
-        self.0.fetch_add(count as u64, Ordering::Relaxed);
-    }
-
-    pub(crate) fn set(&self, count: usize) {
-        self.0.store(count as u64, Ordering::Relaxed);
-    }
-
-    pub(crate) fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
+pub(crate) struct Counters(Mutex<Statistics>);
 
 impl Counters {
-    pub(crate) fn failed(&self, error: &Error) {
-        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
-    }
-
-    pub(crate) fn read(
-        &self,
-        (outbox_messages, outbox_bytes): (usize, usize),
-        outbox_oldest: Option<Duration>,
-    ) -> Statistics {
-        let connects = self.connects.get();
-        Statistics {
-            connects,
-            reconnects: connects.saturating_sub(1),
-            failed_attempts: self.failed_attempts.get(),
-            publishes: self.publishes.get(),
-            repetitions: self.repetitions.get(),
-            acknowledged: self.acknowledged.get(),
-            refused: self.refused.get(),
-            dropped: self.dropped.get(),
-            received: self.received.get(),
-            unwanted: self.unwanted.get(),
-            received_dropped: self.received_dropped.get(),
-            bytes_sent: self.bytes_sent.get(),
-            bytes_received: self.bytes_received.get(),
-            in_flight: self.in_flight.get(),
-            outbox_messages,
-            outbox_bytes,
-            outbox_oldest,
-            set_aside: self.set_aside.get(),
-            stored_bytes: self.stored_bytes.get(),
-            last_error: self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-        }
+    /// Held for a single statement only: whoever publishes and the session both count.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Statistics> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,12 +1,11 @@
 //! The messages of one filter.
 
-use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
 
-use crate::message_queue::{CAPACITY, QueueReader, WhenUnread};
+use crate::message_queue::{CAPACITY, Messages, WhenUnread};
 use crate::{Error, Filter, Message, QoS};
 
 /// The messages of one filter, in the order in which they arrive. Also a [`Stream`].
@@ -18,16 +17,8 @@ use crate::{Error, Filter, Message, QoS};
 /// Where two filters of a client overlap, both subscriptions get the message, each as often as the server sends it.
 #[derive(Debug)]
 pub struct Subscription {
-    pub(crate) filter: Filter,
     pub(crate) qos: QoS,
     pub(crate) messages: Messages,
-}
-
-/// A stream of messages: those of the filters that were given to the builder, and those that belong to no subscription.
-/// See [`Client::messages`](crate::Client::messages). Also a [`Stream`].
-#[derive(Debug)]
-pub struct Messages {
-    pub(crate) queue: QueueReader,
 }
 
 /// What is asked for: a filter, and how its messages are delivered.
@@ -60,13 +51,9 @@ impl SubscribeOptions {
     ///
     /// # Errors
     /// When the text is not a filter.
-    pub fn new<F>(filter: F, qos: QoS) -> Result<Self, Error>
-    where
-        F: TryInto<Filter>,
-        Error: From<F::Error>,
-    {
+    pub fn new(filter: impl TryInto<Filter, Error: Into<Error>>, qos: QoS) -> Result<Self, Error> {
         Ok(Self {
-            filter: filter.try_into()?,
+            filter: filter.try_into().map_err(Into::into)?,
             qos,
             manual: false,
             no_local: false,
@@ -123,11 +110,6 @@ impl SubscribeOptions {
 }
 
 impl Subscription {
-    /// The filter that was subscribed to.
-    pub fn filter(&self) -> &Filter {
-        &self.filter
-    }
-
     /// The highest QoS that the server grants, which may be less than was asked for.
     pub fn qos(&self) -> QoS {
         self.qos
@@ -139,25 +121,10 @@ impl Subscription {
     }
 }
 
-impl Messages {
-    /// The next message, or `None` when the client is at its end.
-    pub async fn next(&mut self) -> Option<Message> {
-        poll_fn(|context| self.queue.poll(context)).await
-    }
-}
-
 impl Stream for Subscription {
     type Item = Message;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Message>> {
-        self.messages.queue.poll(context)
-    }
-}
-
-impl Stream for Messages {
-    type Item = Message;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Message>> {
-        self.queue.poll(context)
+        self.messages.poll(context)
     }
 }

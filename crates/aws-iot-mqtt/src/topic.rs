@@ -13,83 +13,31 @@ const SHARED: &str = "$share/";
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Topic(String);
 
-impl Topic {
-    /// The topic as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    pub(crate) fn into_string(self) -> String {
-        self.0
-    }
-}
-
-impl TryFrom<String> for Topic {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self, Error> {
-        let fault = if text.contains(['+', '#']) {
-            Some("a topic to publish to has no wildcards ('+', '#')")
-        } else {
-            text_fault(&text)
-        };
-        match fault {
-            None => Ok(Self(text)),
-            Some(why) => Err(Error::InvalidTopic { topic: text, why }),
-        }
-    }
-}
-
 /// A topic filter, in which `+` stands for one level and a final `#` for all that follow. Checked once, here.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Filter(String);
 
-impl Filter {
-    /// The filter as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether messages of that topic belong to this filter.
-    pub fn matches(&self, topic: &str) -> bool {
-        let filter = self.topics();
-        // Topics that begin with '$' are not meant by a filter that begins with a wildcard (MQTT 5, section 4.7.2).
-        if topic.starts_with('$') && filter.starts_with(['+', '#']) {
-            return false;
-        }
-        let mut names = topic.split('/');
-        for level in filter.split('/') {
-            if level == "#" {
-                return true;
-            }
-            match names.next() {
-                Some(name) if level == "+" || level == name => {}
-                _ => return false,
+/// A text that the function finds no fault with.
+macro_rules! checked_text {
+    ($text:ident, $fault:ident, $error:ident { $field:ident }) => {
+        impl $text {
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
             }
         }
-        names.next().is_none()
-    }
 
-    /// The part that is compared with topics: without `$share/NAME/`.
-    pub(crate) fn topics(&self) -> &str {
-        topics_of(&self.0)
-    }
-}
+        impl TryFrom<String> for $text {
+            type Error = Error;
 
-impl TryFrom<String> for Filter {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self, Error> {
-        match fault(&text) {
-            None => Ok(Self(text)),
-            Some(why) => Err(Error::InvalidFilter { filter: text, why }),
+            fn try_from(text: String) -> Result<Self, Error> {
+                match $fault(&text) {
+                    None => Ok(Self(text)),
+                    Some(why) => Err(Error::$error { $field: text, why }),
+                }
+            }
         }
-    }
-}
 
-/// What `Topic` and `Filter`, which both are a checked text, have beside `TryFrom<String>`.
-macro_rules! text_conversions {
-    ($text:ident) => {
         impl TryFrom<&str> for $text {
             type Error = Error;
 
@@ -134,8 +82,41 @@ macro_rules! text_conversions {
     };
 }
 
-text_conversions!(Topic);
-text_conversions!(Filter);
+checked_text!(Topic, topic_fault, InvalidTopic { topic });
+checked_text!(Filter, filter_fault, InvalidFilter { filter });
+
+impl Topic {
+    pub(crate) fn into_string(self) -> String {
+        self.0
+    }
+}
+
+impl Filter {
+    /// Whether messages of that topic belong to this filter.
+    pub fn matches(&self, topic: &str) -> bool {
+        let filter = self.topics();
+        // Topics that begin with '$' are not meant by a filter that begins with a wildcard (MQTT 5, section 4.7.2).
+        if topic.starts_with('$') && filter.starts_with(['+', '#']) {
+            return false;
+        }
+        let mut names = topic.split('/');
+        for level in filter.split('/') {
+            if level == "#" {
+                return true;
+            }
+            match names.next() {
+                Some(name) if level == "+" || level == name => {}
+                _ => return false,
+            }
+        }
+        names.next().is_none()
+    }
+
+    /// The part that is compared with topics: without `$share/NAME/`.
+    pub(crate) fn topics(&self) -> &str {
+        topics_of(&self.0)
+    }
+}
 
 /// What topics and filters have in common (MQTT 5, section 4.7.3).
 fn text_fault(text: &str) -> Option<&'static str> {
@@ -150,11 +131,18 @@ fn text_fault(text: &str) -> Option<&'static str> {
     }
 }
 
+fn topic_fault(text: &str) -> Option<&'static str> {
+    if text.contains(['+', '#']) {
+        return Some("a topic to publish to has no wildcards ('+', '#')");
+    }
+    text_fault(text)
+}
+
 fn topics_of(filter: &str) -> &str {
     filter.strip_prefix(SHARED).and_then(|rest| rest.split_once('/')).map_or(filter, |(_, topics)| topics)
 }
 
-fn fault(text: &str) -> Option<&'static str> {
+fn filter_fault(text: &str) -> Option<&'static str> {
     if let Some(why) = text_fault(text) {
         return Some(why);
     }

@@ -1,11 +1,28 @@
-//! The attributes that a thing is to have, by AWS's rules for them.
+//! The attributes that a thing is to have, by AWS's rules for them; and the one that tells later that a thing, or a certificate, was
+//! made by this program. That one is written before the certificate is registered. So a run whose answers were lost does not lose
+//! it, and no file has to be kept.
 
 use std::collections::BTreeMap;
 
-use crate::calls::FoundThing;
+use device_identity::DeviceCertificate;
+
 use crate::device::{Device, Status};
 use crate::error::Error;
-use crate::marker::{ATTRIBUTE, Marker};
+use crate::thing::ThingState;
+
+/// The attribute that tells what was made here.
+pub(crate) const MADE: &str = "se050-iot.made";
+
+/// The first word of its value, where the thing itself was made here.
+const THING: &str = "thing";
+
+/// What stands before a certificate that was registered to stay INACTIVE until somebody activates it. Without it, an INACTIVE
+/// certificate would look like the rest of a registration that was interrupted.
+const INACTIVE: &str = "inactive:";
+
+/// Most certificates that are noted. 800 characters is the longest value (AWS IoT Core quotas page, "Size of a thing
+/// attribute value"), and a certificate takes up to 74.
+const MOST: usize = 10;
 
 /// The serial number's attribute.
 const SERIAL: &str = "serial";
@@ -20,11 +37,79 @@ const LONGEST_VALUE: usize = 800;
 const NAME_PUNCTUATION: &str = "_.,@/:#-";
 const VALUE_PUNCTUATION: &str = "_.,@/:#=[]-";
 
+/// What was made here, as it stands in the attribute.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Marker {
+    /// Whether the thing itself was made here.
+    pub(crate) thing: bool,
+    /// The SHA-256 of the certificates, which is their id on AWS, some behind [`INACTIVE`]; and the id beside it where a server
+    /// gave another.
+    certificates: Vec<String>,
+}
+
+impl Marker {
+    /// The marker of a thing; `None` where there is none.
+    pub(crate) fn of(attributes: &BTreeMap<String, String>) -> Option<Self> {
+        let mut certificates: Vec<String> = attributes.get(MADE)?.split(',').map(str::to_owned).collect();
+        let thing = certificates.first().is_some_and(|first| first == THING);
+        certificates.drain(..usize::from(thing));
+        Some(Self { thing, certificates })
+    }
+
+    pub(crate) fn names(&self, certificate: &DeviceCertificate) -> bool {
+        let id = certificate.fingerprint();
+        self.ids().any(|noted| noted == id)
+    }
+
+    /// Whether the certificate was registered to stay INACTIVE.
+    pub(crate) fn keeps_inactive(&self, certificate: &DeviceCertificate) -> bool {
+        self.certificates.contains(&format!("{INACTIVE}{}", certificate.fingerprint()))
+    }
+
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
+        self.certificates.iter().map(|noted| bare(noted))
+    }
+
+    /// With this certificate in that status, and without the oldest where there is no room.
+    fn with(mut self, certificate: &DeviceCertificate, status: Status) -> Self {
+        let id = certificate.fingerprint();
+        let noted = if status == Status::Inactive { format!("{INACTIVE}{id}") } else { id.clone() };
+        if !self.certificates.contains(&noted) {
+            self.certificates.retain(|other| bare(other) != id);
+            self.note(noted);
+        }
+        self
+    }
+
+    /// With the certificate of that id.
+    pub(crate) fn with_id(mut self, id: &str) -> Self {
+        if !self.ids().any(|noted| noted == id) {
+            self.note(id.to_owned());
+        }
+        self
+    }
+
+    fn note(&mut self, certificate: String) {
+        self.certificates.push(certificate);
+        let surplus = self.certificates.len().saturating_sub(MOST);
+        self.certificates.drain(..surplus);
+    }
+
+    pub(crate) fn value(&self) -> String {
+        let thing = self.thing.then_some(THING).into_iter();
+        thing.chain(self.certificates.iter().map(String::as_str)).collect::<Vec<_>>().join(",")
+    }
+}
+
+fn bare(noted: &str) -> &str {
+    noted.strip_prefix(INACTIVE).unwrap_or(noted)
+}
+
 /// The attributes that the thing lacks or has otherwise. `registers`: its certificate is not registered yet. A thing that
 /// somebody else made gets the marker only where a certificate is to stay INACTIVE.
 pub(crate) fn wanted(
     device: &Device,
-    found: Option<&FoundThing>,
+    found: Option<&ThingState>,
     registers: bool,
     warnings: &mut Vec<String>,
 ) -> Result<BTreeMap<String, String>, Error> {
@@ -38,12 +123,12 @@ pub(crate) fn wanted(
     let status = device.settings.status;
     let notes = registers || status == Status::Inactive;
     let marker = match found {
-        None => Some(Marker::new(true)),
-        Some(_) => Marker::of(&present).or_else(|| (status == Status::Inactive).then(|| Marker::new(false))),
+        None => Some(Marker { thing: true, ..Marker::default() }),
+        Some(_) => Marker::of(&present).or_else(|| (status == Status::Inactive).then(Marker::default)),
     };
     if let Some(marker) = marker {
         let marker = if notes { marker.with(&device.certificate, status) } else { marker };
-        wanted.insert(ATTRIBUTE.to_owned(), marker.value());
+        wanted.insert(MADE.to_owned(), marker.value());
     }
     let has_type = device.wanted_type().or(found.and_then(|thing| thing.thing_type.as_deref())).is_some();
     let most = if has_type { WITH_TYPE } else { WITHOUT_TYPE };
@@ -52,7 +137,7 @@ pub(crate) fn wanted(
     };
     if all(&wanted) > most {
         return Err(refused(format!(
-            "there would be {} with se050-iot's own (`{ATTRIBUTE}`), and AWS allows {most}{}",
+            "there would be {} with se050-iot's own (`{MADE}`), and AWS allows {most}{}",
             all(&wanted),
             if has_type { "" } else { " for a thing without a type; give things a type (--thing-type)" },
         )));

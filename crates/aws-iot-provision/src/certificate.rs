@@ -1,67 +1,40 @@
-use std::fmt;
-use std::str::FromStr;
+//! What the account has of a certificate, and the change of its status.
 
+use std::sync::atomic::Ordering;
+
+use aws_sdk_iot::types::{PrincipalThingObject, ThingPrincipalType};
 use device_identity::DeviceCertificate;
 use serde::{Deserialize, Serialize};
 
-use crate::calls::{Provisioner, on_certificate, part, unless_missing};
+use crate::call::{on, on_certificate, part, unless_missing};
+use crate::device::{Attachment, Status};
 use crate::error::Error;
-use crate::input_error::InputError;
+use crate::name::{CertificateId, ThingName};
+use crate::plan::Plan;
+use crate::provisioner::Provisioner;
+use crate::step::{Kind, Step};
 
-/// The id under which AWS IoT keeps a certificate: 64 hexadecimal digits.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct CertificateId(String);
+/// Most that AWS puts on one page (AWS IoT API reference: `maxResults` and `pageSize` of the lists that are used here).
+pub(crate) const PAGE: i32 = 250;
 
-impl CertificateId {
-    /// The id that AWS will give to this certificate: the SHA-256 of the DER.
-    ///
-    /// Good for looking before writing. Once AWS has named an id, that one counts.
-    pub fn of(certificate: &DeviceCertificate) -> Self {
-        Self(certificate.fingerprint())
-    }
+/// In the place of a status, where AWS has none.
+const UNKNOWN: &str = "unknown";
 
-    /// The id as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+/// Why AWS's statuses other than ACTIVE and INACTIVE are final.
+pub(crate) const FINAL: &str = "AWS does not change it back; the device needs another certificate";
 
-    pub(crate) fn named_by_aws(id: &str) -> Self {
-        Self(id.to_owned())
-    }
-
-    /// The id in a principal's ARN, if the principal is a certificate.
-    pub(crate) fn in_arn(arn: &str) -> Option<Self> {
-        arn.rsplit_once(":cert/").map(|(_, id)| Self(id.to_owned()))
-    }
-}
-
-impl FromStr for CertificateId {
-    type Err = InputError;
-
-    /// 64 hexadecimal digits (AWS IoT API reference, `certificateId`); colons between them, as openssl prints a fingerprint,
-    /// are left out.
-    fn from_str(text: &str) -> Result<Self, InputError> {
-        let id = text.replace(':', "").to_ascii_lowercase();
-        if id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Ok(Self(id));
-        }
-        Err(InputError::CertificateId { id: text.to_owned() })
-    }
-}
-
-impl fmt::Display for CertificateId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// A certificate as AWS has it.
+/// A certificate as AWS has it, with all that hangs on it.
 #[derive(Debug, Clone)]
-pub(crate) struct FoundCertificate {
-    pub(crate) id: CertificateId,
-    /// In AWS's words.
-    pub(crate) status: String,
+#[non_exhaustive]
+pub struct CertificateState {
+    /// Its id.
+    pub id: CertificateId,
+    /// Its status in AWS's words.
+    pub status: String,
+    /// The things that have it, and how, where AWS tells.
+    pub things: Vec<(String, Option<Attachment>)>,
+    /// The policies on it.
+    pub policies: Vec<String>,
     /// Whether it is as it was registered. An INACTIVE one is then the rest of a registration that was interrupted, or waits
     /// for its first activation; otherwise somebody deactivated it.
     pub(crate) never_modified: bool,
@@ -69,18 +42,52 @@ pub(crate) struct FoundCertificate {
     pub(crate) certificate: Option<DeviceCertificate>,
 }
 
-impl FoundCertificate {
-    pub(crate) fn is_active(&self) -> bool {
-        self.status == "ACTIVE"
+/// A certificate is to be activated or deactivated.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StatusChange {
+    /// The thing whose certificate it is.
+    pub thing: Option<ThingName>,
+    /// The certificate; without it, the thing's only one.
+    pub certificate: Option<CertificateId>,
+    /// What it is to be.
+    pub status: Status,
+}
+
+impl CertificateState {
+    /// One that is attached to a thing, but not found.
+    pub(crate) fn unknown(id: CertificateId) -> Self {
+        let (things, policies) = Default::default();
+        Self { id, status: UNKNOWN.to_owned(), things, policies, never_modified: false, certificate: None }
+    }
+
+    pub(crate) fn is_known(&self) -> bool {
+        self.status != UNKNOWN
+    }
+
+    /// Whether its status lets a device in.
+    pub fn is_active(&self) -> bool {
+        self.status == Status::Active.as_str()
+    }
+
+    /// How it is attached to that thing, where AWS tells.
+    pub fn attachment_to(&self, thing: &ThingName) -> Option<Attachment> {
+        self.things.iter().find(|(name, _)| name == thing.as_str())?.1
+    }
+
+    pub(crate) fn others_than<'a>(
+        &'a self,
+        thing: &'a ThingName,
+    ) -> impl Iterator<Item = &'a (String, Option<Attachment>)> {
+        self.things.iter().filter(|(name, _)| name != thing.as_str())
     }
 }
 
 impl Provisioner {
-    /// The certificate, or `None` if none of that id is registered.
-    pub(crate) async fn describe_certificate(
-        &self,
-        id: &CertificateId,
-    ) -> Result<Option<FoundCertificate>, Error> {
+    /// What the account has of a certificate; `None` where none of that id is registered.
+    ///
+    /// # Errors
+    /// Every call may fail.
+    pub async fn certificate(&self, id: &CertificateId) -> Result<Option<CertificateState>, Error> {
         const ACTION: &str = "iot:DescribeCertificate";
         let sent = self.client.describe_certificate().certificate_id(id.as_str()).send();
         let Some(answer) = unless_missing(self.call(on_certificate(ACTION, id), sent).await)? else {
@@ -88,13 +95,101 @@ impl Provisioner {
         };
         let found = part(ACTION, "certificateDescription", answer.certificate_description)?;
         let dates = found.creation_date.zip(found.last_modified_date);
-        Ok(Some(FoundCertificate {
-            id: CertificateId::named_by_aws(&part(ACTION, "certificateId", found.certificate_id)?),
+        let pem = found.certificate_pem.as_deref().map(str::as_bytes);
+        let id = CertificateId::named_by_aws(&part(ACTION, "certificateId", found.certificate_id)?);
+        Ok(Some(CertificateState {
             status: part(ACTION, "status", found.status)?.as_str().to_owned(),
+            things: self.things_of(&id).await?,
+            policies: self.policies_of(&id).await?,
             never_modified: dates.is_some_and(|(created, modified)| created == modified),
-            certificate: found
-                .certificate_pem
-                .and_then(|pem| DeviceCertificate::from_pem(pem.as_bytes()).ok()),
+            certificate: pem.and_then(|pem| DeviceCertificate::from_pem(pem).ok()),
+            id,
         }))
     }
+
+    /// The ARN of a certificate in this account.
+    pub(crate) async fn certificate_arn(&self, id: &CertificateId) -> Result<String, Error> {
+        Ok(self.scope().await?.arn(&format!("cert/{id}")))
+    }
+
+    /// Older partitions, moto and ministack know only the older ListPrincipalThings, which does not tell how a certificate is
+    /// attached.
+    pub(crate) async fn things_of(
+        &self,
+        id: &CertificateId,
+    ) -> Result<Vec<(String, Option<Attachment>)>, Error> {
+        let arn = self.certificate_arn(id).await?;
+        let subject = format!("certificate {id}");
+        if !self.without_v2.load(Ordering::Relaxed) {
+            let call = on("iot:ListPrincipalThingsV2", &subject, &arn);
+            let pages = self.client.list_principal_things_v2().principal(&arn).max_results(PAGE);
+            let sent = pages.into_paginator().items().send().collect::<Result<Vec<_>, _>>();
+            match self.call(call, sent).await {
+                Ok(things) => return Ok(things.into_iter().map(attached).collect()),
+                // ministack answers InvalidRequestException to a path that it does not know.
+                Err(error) if error.is_about_the_call() || error.is("InvalidRequestException") => {
+                    tracing::debug!(%error, "ListPrincipalThings instead of ListPrincipalThingsV2");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let call = on("iot:ListPrincipalThings", &subject, &arn);
+        let pages = self.client.list_principal_things().principal(&arn).max_results(PAGE);
+        let sent = pages.into_paginator().items().send().collect::<Result<Vec<_>, _>>();
+        let names = unless_missing(self.call(call, sent).await)?.unwrap_or_default();
+        self.without_v2.store(true, Ordering::Relaxed);
+        Ok(names.into_iter().map(|name| (name, None)).collect())
+    }
+
+    pub(crate) async fn plan_status_change(
+        &self,
+        change: &StatusChange,
+        plan: &mut Plan,
+    ) -> Result<(), Error> {
+        let mut found: Vec<CertificateState> = match (&change.certificate, &change.thing) {
+            (Some(id), _) => self.certificate(id).await?.into_iter().collect(),
+            (None, Some(thing)) => self.certificates_of(thing).await?,
+            (None, None) => Vec::new(),
+        };
+        found.retain(CertificateState::is_known);
+        let certificate = match (found.as_slice(), &change.certificate, &change.thing) {
+            ([only], _, _) => only,
+            ([], _, Some(thing)) => {
+                return Err(Error::NotRegistered { thing: thing.clone(), what: "has no certificate" });
+            }
+            (several, None, Some(thing)) => {
+                let listed = several.iter().map(|each| format!("{} ({})", each.id, each.status));
+                let certificates = listed.collect::<Vec<_>>().join(", ");
+                return Err(Error::WhichCertificate { thing: thing.clone(), certificates });
+            }
+            (_, id, _) => {
+                let id = id.as_ref().map(ToString::to_string).unwrap_or_default();
+                return Err(Error::NoCertificate { id });
+            }
+        };
+        let id = certificate.id.clone();
+        plan.steps.push(match certificate.status.as_str() {
+            found if found == change.status.as_str() => Step::keep(Kind::Certificate, &id, found),
+            "ACTIVE" | "INACTIVE" => Step::UpdateCertificate { certificate: id, status: change.status },
+            status => {
+                return Err(Error::CertificateStatus {
+                    id,
+                    status: status.to_owned(),
+                    because: "AWS keeps such a certificate so",
+                    wanted: change.status.as_str(),
+                    remedy: FINAL.to_owned(),
+                });
+            }
+        });
+        Ok(())
+    }
+}
+
+fn attached(thing: PrincipalThingObject) -> (String, Option<Attachment>) {
+    let how = match thing.thing_principal_type {
+        Some(ThingPrincipalType::ExclusiveThing) => Some(Attachment::Exclusive),
+        Some(ThingPrincipalType::NonExclusiveThing) => Some(Attachment::Shared),
+        _ => None,
+    };
+    (thing.thing_name, how)
 }

@@ -43,25 +43,21 @@ pub struct ClientOptions {
 /// The AWS configuration of this machine, or an option of the command, cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-#[allow(missing_docs, reason = "the fields are what the message names")]
+#[allow(missing_docs, reason = "each message says what its variant is, and names its fields")]
 pub enum ConfigurationError {
-    /// The profile that was asked for is in none of the files.
     #[error(
         "AWS client: {asked_by} names the profile {profile:?}, and no such profile is in ~/.aws/config or ~/.aws/credentials \
          (AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE); {known}; correct the name, or run `aws configure --profile NAME`"
     )]
     UnknownProfile { asked_by: &'static str, profile: String, known: String },
-    /// The profile's credentials need a code from an MFA device, which this program does not ask for.
     #[error(
         "AWS client: the profile {profile:?} asks for an MFA code (mfa_serial), and this program cannot ask for one; get temporary \
          credentials with the AWS CLI (version 2), and run this without --profile: \
          `eval \"$(aws configure export-credentials --profile {profile} --format env)\"`"
     )]
     ProfileNeedsMfa { profile: String },
-    /// The files with profiles cannot be read.
     #[error("AWS client: cannot read the profiles in ~/.aws/config and ~/.aws/credentials; correct the file")]
     Profiles(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The region is no region's name.
     #[error(
         "AWS client: the region {region:?} from {source_name} is not usable; give one such as ap-northeast-1"
     )]
@@ -90,18 +86,23 @@ struct UnusableCredentials {
 /// [`Error::NoRegion`].
 pub async fn aws_client_config(options: &ClientOptions) -> Result<SdkConfig, Error> {
     let profiles = Profiles::load(options.profile.as_deref()).await?;
+    let http = https_client();
+    let provider = ProviderConfig::without_region().with_http_client(http.clone());
     let region = match configured_region(options, &profiles)? {
         Some(region) => region,
-        None => ImdsRegionProvider::builder().build().region().await.ok_or(Error::NoRegion)?,
+        None => {
+            // Without an HTTP client of its own it would panic.
+            let instance = ImdsRegionProvider::builder().configure(&provider).build();
+            instance.region().await.ok_or(Error::NoRegion)?
+        }
     };
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .operation_attempt_timeout(options.attempt_timeout.unwrap_or(ATTEMPT_TIMEOUT))
         .build();
-    let http = https_client();
     // Pinned, so that an update of the SDK changes retries and timeouts only when this line is changed.
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-        .http_client(http.clone())
+        .http_client(http)
         .timeout_config(timeouts)
         .region(region.clone())
         .profile_name(&profiles.name);
@@ -110,7 +111,7 @@ pub async fn aws_client_config(options: &ClientOptions) -> Result<SdkConfig, Err
     }
     if options.profile.is_some() {
         // The SDK's chain would look into the environment first, and find another account's keys there.
-        let provider = ProviderConfig::without_region().with_region(Some(region)).with_http_client(http);
+        let provider = provider.with_region(Some(region));
         let credentials =
             ProfileFileCredentialsProvider::builder().configure(&provider).profile_name(&profiles.name);
         loader = loader.credentials_provider(credentials.build());

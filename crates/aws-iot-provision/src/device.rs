@@ -4,7 +4,7 @@ use std::sync::Arc;
 use device_identity::{DeviceCertificate, KeyConfig};
 use serde::{Deserialize, Serialize};
 
-use crate::arn::ArnScope;
+use crate::account::ArnScope;
 use crate::error::Error;
 use crate::grants::Grants;
 use crate::name::{PolicyName, ThingName};
@@ -104,7 +104,10 @@ pub enum Status {
 
 impl Rights {
     /// The policy document that says it.
-    pub(crate) fn document(&self, scope: &ArnScope) -> Result<PolicyDocument, Error> {
+    ///
+    /// # Errors
+    /// [`Error::Policy`]: AWS would refuse it for its length.
+    pub fn document(&self, scope: &ArnScope) -> Result<PolicyDocument, Error> {
         match self {
             Self::Least(grants) => grants.document(scope).map_err(Error::Policy),
             Self::Document(document) => Ok(document.clone()),

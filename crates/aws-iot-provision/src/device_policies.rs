@@ -1,12 +1,11 @@
 //! The policies of a device: its own, the others on its certificate, and those that reach it through its groups.
 
-use crate::calls::Provisioner;
-use crate::certificate::CertificateId;
 use crate::device::{Device, Rights};
 use crate::error::Error;
-use crate::name::PolicyName;
+use crate::name::{CertificateId, PolicyName};
 use crate::plan::Plan;
 use crate::policy::PolicyDocument;
+use crate::provisioner::Provisioner;
 use crate::step::{Kind, Step};
 
 impl Provisioner {
@@ -69,27 +68,22 @@ impl Provisioner {
     pub(crate) async fn plan_group_policies(
         &self,
         device: &Device,
-        groups: Vec<String>,
+        groups: Vec<(String, Vec<String>)>,
         plan: &mut Plan,
     ) -> Result<(), Error> {
         let own = device.settings.policy.as_str();
-        for group in groups {
-            for policy in self.policies_of_group(&group).await? {
-                plan.steps.push(Step::keep(
-                    Kind::GroupPolicy,
-                    &policy,
-                    format!("in force through the thing group {group}"),
-                ));
-                if policy == own {
-                    continue;
-                }
+        for (group, policy) in groups.iter().flat_map(|(group, all)| all.iter().map(move |one| (group, one)))
+        {
+            let note = format!("in force through the thing group {group}");
+            plan.steps.push(Step::keep(Kind::GroupPolicy, policy, note));
+            if policy != own {
                 plan.warnings.push(format!(
                     "policy {policy} is on the thing group {group}: for the things in it, what it allows is allowed whatever {own} \
                      says; `aws iot detach-policy --policy-name {policy} --target {}{}` takes it off the whole group",
                     plan.scope.arn(&format!("thinggroup/{group}")),
                     self.command_options
                 ));
-                self.warn_of_wide(&policy, plan).await?;
+                self.warn_of_wide(policy, plan).await?;
             }
         }
         Ok(())

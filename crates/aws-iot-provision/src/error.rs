@@ -1,82 +1,65 @@
-use std::sync::Arc;
-
-use crate::certificate::CertificateId;
+use crate::call::FailedCall;
 use crate::client::ConfigurationError;
-use crate::failed_call::FailedCall;
-use crate::input_error::InputError;
-use crate::name::{PolicyName, ThingName};
+use crate::name::{CertificateId, PolicyName, ThingName};
 
 /// Why a device was not registered, or not wholly. Repeating the registration is safe: it goes on where it stopped.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-#[allow(missing_docs, reason = "the fields are what the message names")]
+#[allow(missing_docs, reason = "each message says what its variant is, and names its fields")]
 pub enum Error {
-    /// No region is configured.
     #[error("AWS client: no region is configured; give one by option, AWS_REGION or `aws configure`")]
     NoRegion,
-    /// The AWS configuration of this machine, or an option, cannot be used.
     #[error(transparent)]
     Configuration(#[from] ConfigurationError),
-    /// No credentials were found, or their source failed.
     #[error(
         "AWS client: no usable credentials for {}; set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, \
          or run `aws configure` or `aws sso login`",
         .0.call.action
     )]
     Credentials(#[source] Box<FailedCall>),
-    /// AWS does not accept the credentials.
     #[error(
         "{} does not accept the credentials for {}; check that they are valid and not expired (`aws sts get-caller-identity` \
          with the same profile), and this machine's clock",
         .0.place, .0.call.action
     )]
     NotAuthenticated(#[source] Box<FailedCall>),
-    /// This machine's clock differs too much from AWS's.
     #[error(
         "{} refused {}, because this machine's clock is wrong: it says {}{}; set the clock (NTP) and run it again",
         .0.place, .0.call.action, .0.local_time(),
         .0.remote_time.as_ref().map(|time| format!(", the answer says {time}")).unwrap_or_default()
     )]
     Clock(#[source] Box<FailedCall>),
-    /// The account or the region is not activated.
     #[error(
         "{} refused {}, because the account or this region is not activated for AWS IoT; enable the region in the account's \
          settings, finish the account's sign-up, or use another region",
         .0.place, .0.call.action
     )]
     NotActivated(#[source] Box<FailedCall>),
-    /// Something else than AWS answered.
     #[error(
         "{} for {}: the answer does not come from AWS; probably a proxy or firewall on the way refused it: ask its \
          administrator to let this host through, and check HTTPS_PROXY, NO_PROXY and the endpoint URL if one is set",
         .0.place, .0.call.action
     )]
     NotAws(#[source] Box<FailedCall>),
-    /// The operator lacks a permission.
     #[error(
         "{} denied {} for {}; {}",
         .0.place, .0.call.action, .0.call.subject, .0.advice()
     )]
     AccessDenied(#[source] Box<FailedCall>),
-    /// Too many calls.
     #[error("{} throttled {} for {}; wait a minute and run it again", .0.place, .0.call.action, .0.call.subject)]
     Throttled(#[source] Box<FailedCall>),
-    /// No answer at all.
     #[error(
         "{} gave no answer to {}; check network, proxy (HTTPS_PROXY), region and endpoint URL, and run it again",
         .0.place, .0.call.action
     )]
     Unreachable(#[source] Box<FailedCall>),
-    /// A fault on AWS's side, or something else than AWS answered.
     #[error(
         "{} did not answer {} for {} properly; run it again later, and check the endpoint URL if one is set",
         .0.place, .0.call.action, .0.call.subject
     )]
     Unavailable(#[source] Box<FailedCall>),
-    /// Any other refusal.
     #[error("{} refused {} for {}", .0.place, .0.call.action, .0.call.subject)]
     Refused(#[source] Box<FailedCall>),
-    /// AWS's answer lacks what it should have, or cannot be read.
     #[error(
         "AWS IoT's answer to {action} has no {missing}; if an endpoint URL is set, check what is behind it"
     )]
@@ -85,24 +68,18 @@ pub enum Error {
         action: &'static str,
         missing: &'static str,
     },
-    /// The thing's ARN cannot be understood.
     #[error("AWS IoT's answer to iot:CreateThing cannot be understood")]
     Arn(#[source] InputError),
-    /// The policy that was asked for cannot be made.
     #[error(transparent)]
     Policy(InputError),
-    /// The credentials belong to another account than the one that was meant.
     #[error(
         "{found} is not {wanted}, and nothing was changed; check AWS_PROFILE, the credentials, the region and the endpoint URLs"
     )]
     OtherAccount { found: String, wanted: String },
-    /// A group or type that things cannot have.
     #[error("{what} {reason}; nothing was changed")]
     Unusable { what: String, reason: String },
-    /// An attribute that AWS does not take, or too many.
     #[error("attributes of thing {thing}: {reason}; nothing was changed")]
     Attributes { thing: ThingName, reason: String },
-    /// The certificate is registered in another status than is wanted.
     #[error(
         "certificate {id} is registered and {status}; it was left as it is, because {because}. To make it {wanted}: {remedy}"
     )]
@@ -113,7 +90,6 @@ pub enum Error {
         wanted: &'static str,
         remedy: String,
     },
-    /// The certificate is attached to another thing.
     #[error(
         "certificate {id} belongs to the thing {} already, and nothing was changed; if that device was renamed or replaced, \
          remove it first: `se050-iot remove --thing-name {}{options}`; if several things are to have the certificate, register \
@@ -121,50 +97,41 @@ pub enum Error {
         others.join(", "),
         others.first().map_or("NAME", String::as_str)
     )]
-    CertificateElsewhere { id: CertificateId, others: Vec<String>, options: Arc<str> },
-    /// The thing has another certificate.
+    CertificateElsewhere { id: CertificateId, others: Vec<String>, options: String },
     #[error(
         "thing {thing} has another certificate already: {others}; nothing was changed. If this device has another one's name by \
          mistake, find out which is which; if it takes the place of the old one, --replace detaches and deactivates the old \
          certificate; if the thing shall have both, --add"
     )]
     OtherCertificates { thing: ThingName, others: String },
-    /// The thing exists with another type.
     #[error(
         "thing {thing} exists with {found} instead of the type {wanted}, and nothing was changed; choose another name, or ask for that type"
     )]
     ThingType { thing: ThingName, found: String, wanted: String },
-    /// There is no such thing, or no certificate on it.
     #[error(
         "thing {thing} {what}; register it first (`se050-iot provision`), or check name, account and region"
     )]
     NotRegistered { thing: ThingName, what: &'static str },
-    /// There is no such certificate.
     #[error("certificate {id} is not registered in this account and region; check id, account and region")]
     NoCertificate { id: String },
-    /// One of several certificates has to be chosen.
     #[error("thing {thing} has several certificates: {certificates}; say which one with --certificate-id ID")]
     WhichCertificate { thing: ThingName, certificates: String },
-    /// Something that is to be taken away was not made by this program.
     #[error(
         "{what} was not made by se050-iot, and nothing was changed; look at it, and say --force if it is to go all the same"
     )]
     NotMadeHere { what: String },
-    /// The policy has as many versions as AWS keeps.
     #[error(
         "policy {policy} has five versions, as many as AWS keeps, and nothing was changed; --delete-oldest-version deletes version \
          {oldest} for the new one (it cannot be gone back to then)"
     )]
     PolicyVersions { policy: PolicyName, oldest: String },
-    /// The account is no longer as it was when the plan was made.
     #[error(
         "the account is no longer as it was when the plan was made, which does not have: {steps}; nothing was changed. Make a new plan"
     )]
     Stale { steps: String },
-    /// Somebody changed the account while the plan was run.
     #[error("{} changed while {} for {} was under way; run it again", .0.place, .0.call.action, .0.call.subject)]
     Changed(#[source] Box<FailedCall>),
-    /// AWS has the certificate under another id than the SHA-256 of its DER; not on AWS itself, but some simulations do so.
+    /// Under another id than the SHA-256 of its DER; not on AWS itself, but some simulations do so.
     #[error("the certificate is registered already, as {id}")]
     RegisteredAs { id: CertificateId },
 }
@@ -214,4 +181,46 @@ impl Error {
                     | Self::Policy(_)
             )
     }
+}
+
+/// What was given is not what it should be. Nothing was sent anywhere.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "each message says what its variant is, and names its fields")]
+pub enum InputError {
+    #[error("{of} name {name:?} is not allowed; use 1 to {max} of a-z A-Z 0-9 {punctuation}")]
+    Name {
+        of: &'static str,
+        name: String,
+        punctuation: &'static str,
+        /// Longest name in characters.
+        max: usize,
+    },
+    #[error("{id:?} is no certificate id, which has 64 hexadecimal digits")]
+    CertificateId { id: String },
+    #[error("policy document: not valid JSON; correct the file")]
+    PolicyNotJson(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("policy document: {reason}; see \"AWS IoT Core policies\" in AWS's developer guide")]
+    Policy { reason: String },
+    #[error(
+        "policy document: {characters} characters without white space, AWS takes {max}; shorten it or split it"
+    )]
+    PolicyTooLong {
+        /// Its characters, white space not counted.
+        characters: usize,
+        max: usize,
+    },
+    #[error(
+        "topic prefix {prefix:?} is not usable; give levels without wildcards, one of them {{thing}}, such as \
+         \"plant7/{{thing}}\""
+    )]
+    TopicPrefix { prefix: String },
+    #[error(
+        "account {account:?} is not usable; give the 12 digits of the AWS account id, such as 123456789012"
+    )]
+    Account { account: String },
+    #[error("region {region:?} is not usable; give an AWS region, such as ap-northeast-1")]
+    Region { region: String },
+    #[error("{arn:?} is not the ARN of an AWS IoT resource (arn:PARTITION:iot:REGION:ACCOUNT:RESOURCE)")]
+    Arn { arn: String },
 }

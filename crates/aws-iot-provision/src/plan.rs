@@ -4,15 +4,16 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::arn::ArnScope;
-use crate::calls::Provisioner;
-use crate::certificate::CertificateId;
+use crate::account::ArnScope;
+use crate::certificate::StatusChange;
 use crate::device::Device;
 use crate::error::Error;
-use crate::policy_change::PolicyChange;
+use crate::name::CertificateId;
+use crate::policies::PolicyChange;
+use crate::provisioner::Provisioner;
 use crate::removal::Removal;
-use crate::status::StatusChange;
-use crate::step::{Run, Step};
+use crate::run::Run;
+use crate::step::{Kind, Step};
 
 /// How often a plan is made anew while others change the same things.
 const ATTEMPTS: usize = 3;
@@ -73,19 +74,27 @@ pub enum Progress<'a> {
 }
 
 impl Plan {
+    /// The steps that change something.
+    pub fn changes(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().filter(|step| step.is_change())
+    }
+
     /// Whether anything is to be changed.
     pub fn changes_anything(&self) -> bool {
-        self.steps.iter().any(Step::is_change)
+        self.changes().next().is_some()
+    }
+
+    /// The certificate of the device that is registered: its step comes before those of others.
+    fn certificate(&self) -> Option<CertificateId> {
+        let mut described = self.steps.iter().map(Step::describe);
+        let own = described.find(|step| step.kind == Kind::Certificate)?;
+        matches!(self.purpose, Purpose::Register(_)).then(|| CertificateId::named_by_aws(own.name))
     }
 
     /// Refuses to do what `shown` does not have. What is done by now may be missing: an apply that was interrupted goes on.
-    pub(crate) fn check_shown(&self, shown: &Self) -> Result<(), Error> {
-        let new: Vec<String> = self
-            .steps
-            .iter()
-            .filter(|step| step.is_change() && !shown.steps.contains(step))
-            .map(|step| step.to_string())
-            .collect();
+    fn check_shown(&self, shown: &Self) -> Result<(), Error> {
+        let new = self.changes().filter(|step| !shown.steps.contains(step));
+        let new: Vec<String> = new.map(ToString::to_string).collect();
         if new.is_empty() { Ok(()) } else { Err(Error::Stale { steps: new.join("; ") }) }
     }
 }
@@ -93,7 +102,7 @@ impl Plan {
 /// Account and region, and the steps line by line.
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "account {}, region {}", self.scope.account(), self.scope.region())?;
+        writeln!(f, "{}", self.scope)?;
         self.steps.iter().try_for_each(|step| writeln!(f, "{step}"))
     }
 }
@@ -106,11 +115,12 @@ impl Provisioner {
     pub async fn plan(&self, purpose: Purpose) -> Result<Plan, Error> {
         let scope = self.scope().await?.clone();
         let mut plan = Plan { scope, purpose, endpoint: None, warnings: Vec::new(), steps: Vec::new() };
+        // On the heap, as the steps' futures are.
         match plan.purpose.clone() {
-            Purpose::Register(device) => self.plan_registration(&device, None, &mut plan).await?,
-            Purpose::Remove(removal) => self.plan_removal(&removal, &mut plan).await?,
-            Purpose::ChangePolicy(change) => self.plan_policy_change(&change, &mut plan).await?,
-            Purpose::ChangeStatus(change) => self.plan_status_change(&change, &mut plan).await?,
+            Purpose::Register(device) => Box::pin(self.plan_registration(&device, None, &mut plan)).await?,
+            Purpose::Remove(removal) => Box::pin(self.plan_removal(&removal, &mut plan)).await?,
+            Purpose::ChangePolicy(change) => Box::pin(self.plan_policy_change(&change, &mut plan)).await?,
+            Purpose::ChangeStatus(change) => Box::pin(self.plan_status_change(&change, &mut plan)).await?,
         }
         Ok(plan)
     }
@@ -138,11 +148,8 @@ impl Provisioner {
     pub async fn apply(&self, shown: &Plan, on_progress: impl FnMut(Progress<'_>)) -> Result<Applied, Error> {
         let scope = self.scope().await?;
         if *scope != shown.scope {
-            let of = |scope: &ArnScope| format!("account {}, region {}", scope.account(), scope.region());
-            return Err(Error::OtherAccount {
-                found: of(scope),
-                wanted: format!("{} of the plan", of(&shown.scope)),
-            });
+            let wanted = format!("{} of the plan", shown.scope);
+            return Err(Error::OtherAccount { found: scope.to_string(), wanted });
         }
         let plan = self.plan(shown.purpose.clone()).await?;
         self.go(plan, Some(shown), on_progress).await
@@ -161,7 +168,16 @@ impl Provisioner {
             }
             on_progress(Progress::Planned(&plan));
             let mut run = Run { aws: self, registered_as: None };
-            let ended = Self::steps(&plan, &mut run, &mut steps, &mut on_progress).await;
+            let ended = async {
+                for step in &plan.steps {
+                    let step = run.step(step).await?;
+                    tracing::debug!(%step, "done");
+                    on_progress(Progress::Done(&step));
+                    steps.push(step);
+                }
+                Ok(())
+            };
+            let ended = ended.await;
             let known_as = match ended {
                 Ok(()) => {
                     let certificate_id = plan.certificate().map(|id| run.id_of(&id).clone());
@@ -177,26 +193,11 @@ impl Provisioner {
             plan = match (&plan.purpose, known_as) {
                 (Purpose::Register(device), Some(id)) => {
                     let mut again = Plan { warnings: Vec::new(), steps: Vec::new(), ..plan.clone() };
-                    self.plan_registration(device, Some(&id), &mut again).await?;
+                    Box::pin(self.plan_registration(device, Some(&id), &mut again)).await?;
                     again
                 }
                 (purpose, _) => self.plan(purpose.clone()).await?,
             };
         }
-    }
-
-    async fn steps(
-        plan: &Plan,
-        run: &mut Run<'_>,
-        done: &mut Vec<Step>,
-        on_progress: &mut impl FnMut(Progress<'_>),
-    ) -> Result<(), Error> {
-        for step in &plan.steps {
-            let step = run.step(step).await?;
-            tracing::debug!(%step, "done");
-            on_progress(Progress::Done(&step));
-            done.push(step);
-        }
-        Ok(())
     }
 }

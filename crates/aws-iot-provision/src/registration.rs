@@ -2,23 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::attributes;
-use crate::calls::{AttachedThing, FoundThing, Provisioner};
-use crate::certificate::{CertificateId, FoundCertificate};
+use crate::attributes::{self, Marker};
+use crate::certificate::{CertificateState, FINAL};
 use crate::device::{Attachment, Device, OtherCertificates, Status};
 use crate::error::Error;
-use crate::marker::Marker;
-use crate::plan::{Plan, Purpose};
+use crate::name::CertificateId;
+use crate::plan::Plan;
+use crate::provisioner::Provisioner;
 use crate::step::{Kind, Step};
-
-impl Plan {
-    /// The certificate of the device that is registered: its step comes before those of others.
-    pub(crate) fn certificate(&self) -> Option<CertificateId> {
-        let mut described = self.steps.iter().map(Step::describe);
-        let own = described.find(|step| step.kind == Kind::Certificate)?;
-        matches!(self.purpose, Purpose::Register(_)).then(|| CertificateId::named_by_aws(own.name))
-    }
-}
+use crate::thing::ThingState;
 
 impl Provisioner {
     /// Everything is looked at, and what must not be done is refused, before the first step. `known_as`: the id under which AWS
@@ -29,28 +21,33 @@ impl Provisioner {
         known_as: Option<&CertificateId>,
         plan: &mut Plan,
     ) -> Result<(), Error> {
-        let aws = self;
-        let settings = &device.settings;
-        let thing = aws.describe_thing(&device.thing).await?;
+        let mut thing = Box::pin(self.status(&device.thing)).await?;
         self.check_type(device, thing.as_ref()).await?;
-        let on_thing = match &thing {
-            Some(_) => aws.certificates_of(&device.thing).await?,
-            None => Vec::new(),
+        let on_thing =
+            thing.as_mut().map(|thing| std::mem::take(&mut thing.certificates)).unwrap_or_default();
+        let computed = CertificateId::of(&device.certificate);
+        // By the id that AWS should give it; and where AWS has it under another id, among the thing's own certificates.
+        let is_own = |found: &CertificateState| {
+            found.id == *known_as.unwrap_or(&computed)
+                || found.certificate.as_ref() == Some(&device.certificate)
         };
-        let found = self.find_certificate(device, known_as, &on_thing).await?;
+        let (own, others): (Vec<_>, Vec<_>) = on_thing.into_iter().partition(is_own);
+        let found = match own.into_iter().next() {
+            Some(found) => Some(found),
+            None => Box::pin(self.certificate(known_as.unwrap_or(&computed))).await?,
+        };
         if let Some(found) = &found {
             let marker = thing.as_ref().and_then(|thing| Marker::of(&thing.attributes));
-            check_status(device, found, marker.as_ref(), &aws.command_options)?;
+            check_status(device, found, marker.as_ref(), &self.command_options)?;
         }
-        let id =
-            found.as_ref().map_or_else(|| CertificateId::of(&device.certificate), |found| found.id.clone());
-        let others = self.plan_others(device, &id, on_thing).await?;
+        let others = steps_for_others(device, others)?;
 
         let wanted = attributes::wanted(device, thing.as_ref(), found.is_none(), &mut plan.warnings)?;
         // First, since AWS may refuse the document: nothing is left behind then.
         self.plan_policy(device, plan).await?;
         plan.steps.push(thing_step(device, thing.as_ref(), wanted));
-        let groups = self.plan_groups(device, thing.is_some(), plan).await?;
+        let groups = self.plan_groups(device, thing, plan).await?;
+        let id = found.as_ref().map_or(computed, |found| found.id.clone());
         plan.steps.push(match &found {
             Some(found) => Step::keep(Kind::Certificate, &id, found.status.as_str()),
             None => Step::RegisterCertificateWithoutCA {
@@ -58,25 +55,24 @@ impl Provisioner {
                 pem: device.certificate.to_pem(),
             },
         });
-        let (things, policies) = match &found {
-            Some(_) => (aws.things_of(&id).await?, aws.policies_of(&id).await?),
-            None => Default::default(),
-        };
-        self.plan_policies_on(device, &id, &policies, plan).await?;
+        let policies = found.as_ref().map(|found| found.policies.as_slice()).unwrap_or_default();
+        self.plan_policies_on(device, &id, policies, plan).await?;
         self.plan_group_policies(device, groups, plan).await?;
-        plan.steps.push(self.attachment_step(device, &id, &things)?);
+        plan.steps.push(self.attachment_step(device, &id, found.as_ref())?);
         plan.steps.extend(others);
-        if settings.status == Status::Active && !found.as_ref().is_some_and(FoundCertificate::is_active) {
+        if device.settings.status == Status::Active
+            && !found.as_ref().is_some_and(CertificateState::is_active)
+        {
             plan.steps.push(Step::UpdateCertificate { certificate: id, status: Status::Active });
         }
-        let endpoint = aws.endpoint().await?;
+        let endpoint = self.endpoint().await?;
         plan.steps.push(Step::keep(Kind::Endpoint, &endpoint, "looked up"));
         plan.endpoint = Some(endpoint);
         Ok(())
     }
 
     /// A thing without a type could get one only once, and a thing that has another cannot.
-    async fn check_type(&self, device: &Device, thing: Option<&FoundThing>) -> Result<(), Error> {
+    async fn check_type(&self, device: &Device, thing: Option<&ThingState>) -> Result<(), Error> {
         let Some(wanted) = device.wanted_type() else { return Ok(()) };
         let Some(thing) = thing else { return self.check_thing_type(wanted).await };
         if thing.thing_type.as_deref() == Some(wanted) {
@@ -87,85 +83,23 @@ impl Provisioner {
         Err(Error::ThingType { thing: device.thing.clone(), found, wanted: wanted.to_owned() })
     }
 
-    /// By the id that AWS should give it; and where AWS has it under another id, among the thing's own certificates.
-    async fn find_certificate(
-        &self,
-        device: &Device,
-        known_as: Option<&CertificateId>,
-        on_thing: &[CertificateId],
-    ) -> Result<Option<FoundCertificate>, Error> {
-        let computed = CertificateId::of(&device.certificate);
-        if let Some(found) = self.describe_certificate(known_as.unwrap_or(&computed)).await? {
-            return Ok(Some(found));
-        }
-        for id in on_thing {
-            if let Some(found) = self.describe_certificate(id).await?
-                && found.certificate.as_ref() == Some(&device.certificate)
-            {
-                return Ok(Some(found));
-            }
-        }
-        Ok(None)
-    }
-
-    /// What becomes of the certificates that the thing has beside the device's.
-    async fn plan_others(
-        &self,
-        device: &Device,
-        id: &CertificateId,
-        on_thing: Vec<CertificateId>,
-    ) -> Result<Vec<Step>, Error> {
-        let (mut steps, mut told) = (Vec::new(), Vec::new());
-        for other in on_thing.into_iter().filter(|other| other != id) {
-            let found = self.describe_certificate(&other).await?;
-            let status = found.as_ref().map_or("unknown status", |found| &found.status);
-            told.push(format!("certificate {other} ({status})"));
-            match device.settings.other_certificates {
-                OtherCertificates::Refuse => {}
-                OtherCertificates::Keep => {
-                    steps.push(Step::keep(
-                        Kind::Certificate,
-                        &other,
-                        format!("{status}, also on this thing"),
-                    ));
-                }
-                OtherCertificates::Replace => {
-                    let things = self.things_of(&other).await?;
-                    let only_here = things.iter().all(|thing| thing.name == device.thing.as_str());
-                    if !only_here {
-                        steps.push(Step::keep(Kind::Certificate, &other, "other things have it too"));
-                    } else if found.is_some_and(|found| found.is_active()) {
-                        let certificate = other.clone();
-                        steps.push(Step::UpdateCertificate { certificate, status: Status::Inactive });
-                    }
-                    steps
-                        .push(Step::DetachThingPrincipal { thing: device.thing.clone(), certificate: other });
-                }
-            }
-        }
-        if !told.is_empty() && device.settings.other_certificates == OtherCertificates::Refuse {
-            return Err(Error::OtherCertificates { thing: device.thing.clone(), others: told.join(", ") });
-        }
-        Ok(steps)
-    }
-
-    /// Returns the groups that the thing is in then.
+    /// Returns the groups that the thing is in then, with their policies.
     async fn plan_groups(
         &self,
         device: &Device,
-        thing_exists: bool,
+        thing: Option<ThingState>,
         plan: &mut Plan,
-    ) -> Result<Vec<String>, Error> {
-        let mut groups = if thing_exists { self.groups_of(&device.thing).await? } else { Vec::new() };
+    ) -> Result<Vec<(String, Vec<String>)>, Error> {
+        let mut groups = thing.map(|thing| thing.groups).unwrap_or_default();
         for group in device.wanted_groups() {
-            if groups.contains(group) {
+            if groups.iter().any(|(name, _)| name == group) {
                 plan.steps.push(Step::keep(Kind::ThingGroup, group, ""));
                 continue;
             }
             self.check_group(group).await?;
             let thing = device.thing.clone();
             plan.steps.push(Step::AddThingToThingGroup { thing, group: group.clone() });
-            groups.push(group.clone());
+            groups.push((group.clone(), self.policies_of_group(group).await?));
         }
         Ok(groups)
     }
@@ -175,33 +109,28 @@ impl Provisioner {
         &self,
         device: &Device,
         id: &CertificateId,
-        things: &[AttachedThing],
+        found: Option<&CertificateState>,
     ) -> Result<Step, Error> {
-        let attachment = device.settings.attachment;
-        let (own, others): (Vec<_>, Vec<_>) =
-            things.iter().partition(|thing| thing.name == device.thing.as_str());
-        let exclusively = others.iter().any(|thing| thing.attachment == Some(Attachment::Exclusive));
+        let (thing, attachment) = (&device.thing, device.settings.attachment);
+        let others: Vec<_> = found.iter().flat_map(|found| found.others_than(thing)).collect();
+        let exclusively = others.iter().any(|(_, how)| *how == Some(Attachment::Exclusive));
         if !others.is_empty() && (attachment == Attachment::Exclusive || exclusively) {
-            let others = others.iter().map(|thing| thing.name.clone()).collect();
+            let others = others.iter().map(|(name, _)| name.clone()).collect();
             let options = self.command_options.clone();
             return Err(Error::CertificateElsewhere { id: id.clone(), others, options });
         }
+        let is_there = found.is_some_and(|found| found.things.len() > others.len());
+        let how = found.and_then(|found| found.attachment_to(thing));
         // Where AWS does not say how, it is left as it is.
-        let again = match own.first().map(|thing| thing.attachment) {
-            None => false,
-            Some(Some(found)) if found != attachment => true,
-            Some(_) => return Ok(Step::keep(Kind::ThingAttachment, &device.thing, "")),
-        };
-        Ok(Step::AttachThingPrincipal {
-            thing: device.thing.clone(),
-            certificate: id.clone(),
-            attachment,
-            again,
-        })
+        if is_there && how.is_none_or(|how| how == attachment) {
+            return Ok(Step::keep(Kind::ThingAttachment, thing, ""));
+        }
+        let (thing, certificate) = (thing.clone(), id.clone());
+        Ok(Step::AttachThingPrincipal { thing, certificate, attachment, again: is_there })
     }
 }
 
-fn thing_step(device: &Device, found: Option<&FoundThing>, wanted: BTreeMap<String, String>) -> Step {
+fn thing_step(device: &Device, found: Option<&ThingState>, wanted: BTreeMap<String, String>) -> Step {
     let thing = device.thing.clone();
     match found {
         None => {
@@ -213,11 +142,40 @@ fn thing_step(device: &Device, found: Option<&FoundThing>, wanted: BTreeMap<Stri
     }
 }
 
+/// What becomes of the certificates that the thing has beside the device's.
+fn steps_for_others(device: &Device, others: Vec<CertificateState>) -> Result<Vec<Step>, Error> {
+    let thing = device.thing.clone();
+    let mut steps = Vec::new();
+    match device.settings.other_certificates {
+        OtherCertificates::Refuse if others.is_empty() => {}
+        OtherCertificates::Refuse => {
+            let told = others.iter().map(|other| format!("certificate {} ({})", other.id, other.status));
+            return Err(Error::OtherCertificates { thing, others: told.collect::<Vec<_>>().join(", ") });
+        }
+        OtherCertificates::Keep => steps.extend(others.iter().map(|other| {
+            Step::keep(Kind::Certificate, &other.id, format!("{}, also on this thing", other.status))
+        })),
+        OtherCertificates::Replace => {
+            for other in others {
+                let certificate = other.id.clone();
+                if other.others_than(&thing).next().is_some() {
+                    steps.push(Step::keep(Kind::Certificate, &certificate, "other things have it too"));
+                } else if other.is_active() {
+                    let certificate = certificate.clone();
+                    steps.push(Step::UpdateCertificate { certificate, status: Status::Inactive });
+                }
+                steps.push(Step::DetachThingPrincipal { thing: thing.clone(), certificate });
+            }
+        }
+    }
+    Ok(steps)
+}
+
 /// An INACTIVE certificate is activated only as the rest of a registration that was interrupted: it was never modified, and
 /// not registered to stay INACTIVE.
 fn check_status(
     device: &Device,
-    found: &FoundCertificate,
+    found: &CertificateState,
     marker: Option<&Marker>,
     options: &str,
 ) -> Result<(), Error> {
@@ -235,18 +193,11 @@ fn check_status(
     let verb = if wanted == Status::Active { "activate" } else { "deactivate" };
     let remedy = match found.status.as_str() {
         "ACTIVE" | "INACTIVE" => {
-            format!(
-                "`se050-iot {verb} --thing-name {}{options}`, or --certificate-id {}",
-                device.thing, found.id
-            )
+            let (thing, id) = (&device.thing, &found.id);
+            format!("`se050-iot {verb} --thing-name {thing}{options}`, or --certificate-id {id}")
         }
-        _ => "AWS does not change it back; the device needs another certificate".to_owned(),
+        _ => FINAL.to_owned(),
     };
-    Err(Error::CertificateStatus {
-        id: found.id.clone(),
-        status: found.status.clone(),
-        because,
-        wanted: wanted.as_str(),
-        remedy,
-    })
+    let (id, status) = (found.id.clone(), found.status.clone());
+    Err(Error::CertificateStatus { id, status, because, wanted: wanted.as_str(), remedy })
 }

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::calls::Provisioner;
-use crate::certificate::{CertificateId, FoundCertificate};
+use crate::attributes::{MADE, Marker};
+use crate::certificate::CertificateState;
 use crate::device::Status;
 use crate::error::Error;
 use crate::grants::Grants;
-use crate::marker::{ATTRIBUTE, Marker};
-use crate::name::{PolicyName, ThingName};
+use crate::name::{CertificateId, PolicyName, ThingName};
 use crate::plan::Plan;
+use crate::provisioner::Provisioner;
 use crate::step::{Kind, Step};
 
 /// What is to be taken back.
@@ -26,23 +26,14 @@ pub struct Removal {
     pub force: bool,
 }
 
-/// A certificate that is on the thing, or that the thing's marker names.
-struct OnThing {
-    found: FoundCertificate,
-    policies: Vec<String>,
-    attached: bool,
-    /// Other things have it too: then only its attachment to this one goes.
-    shared: bool,
-}
-
 impl Provisioner {
     pub(crate) async fn plan_removal(&self, removal: &Removal, plan: &mut Plan) -> Result<(), Error> {
         let mut leaving = Vec::new();
         if let Some(name) = &removal.thing {
-            leaving = self.plan_removal_of_thing(removal, name, plan).await?;
+            leaving = self.plan_removal_of_thing(name, removal.force, plan).await?;
         }
         if let Some(policy) = &removal.policy
-            && self.policy_is_ours(removal, policy, &leaving, plan).await?
+            && self.policy_is_ours(policy, removal.force, &leaving, plan).await?
         {
             for version in self.old_policy_versions(policy).await? {
                 plan.steps.push(Step::DeletePolicyVersion { policy: policy.clone(), version });
@@ -52,107 +43,83 @@ impl Provisioner {
         Ok(())
     }
 
-    /// Returns the certificates that go.
+    /// Returns the ARNs of the certificates that go.
     async fn plan_removal_of_thing(
         &self,
-        removal: &Removal,
         name: &ThingName,
+        force: bool,
         plan: &mut Plan,
-    ) -> Result<Vec<CertificateId>, Error> {
-        let thing = self.describe_thing(name).await?;
+    ) -> Result<Vec<String>, Error> {
+        let thing = Box::pin(self.status(name)).await?;
         let marker = thing.as_ref().and_then(|thing| Marker::of(&thing.attributes));
-        if thing.is_some() && !marker.as_ref().is_some_and(|marker| marker.thing) && !removal.force {
+        if thing.is_some() && !marker.as_ref().is_some_and(|marker| marker.thing) && !force {
             return Err(Error::NotMadeHere { what: format!("thing {name}") });
         }
-        let noted = marker.clone().unwrap_or_else(|| Marker::new(false));
-        let certificates = self.certificates_to_remove(removal, name, &noted).await?;
+        let noted = marker.clone().unwrap_or_default();
+        let mut certificates = thing.as_ref().map(|thing| thing.certificates.clone()).unwrap_or_default();
+        certificates.retain(CertificateState::is_known);
+        let attached = certificates.len();
+        // A run that was interrupted may have detached one already. One that was replaced is with another device by now.
+        for id in noted.ids().map(CertificateId::named_by_aws) {
+            let is_new = certificates.iter().all(|each| each.id != id);
+            let found = if is_new { Box::pin(self.certificate(&id)).await? } else { None };
+            certificates.extend(found.filter(|found| found.others_than(name).next().is_none()));
+        }
+        let of_others = |each: &&CertificateState| {
+            !each.certificate.as_ref().is_some_and(|certificate| noted.names(certificate))
+        };
+        if let Some(other) = certificates.iter().find(of_others).filter(|_| !force) {
+            return Err(Error::NotMadeHere { what: format!("certificate {} on thing {name}", other.id) });
+        }
         if certificates.len() > 1 {
-            let ids: Vec<&str> = certificates.iter().map(|each| each.found.id.as_str()).collect();
+            let ids: Vec<&str> = certificates.iter().map(|each| each.id.as_str()).collect();
             let (count, ids) = (ids.len(), ids.join(", "));
             plan.warnings.push(format!("thing {name} has {count} certificates, and all of them go: {ids}"));
         }
         // What the marker has to say before a certificate is detached: it has to be found again, should the run end before
         // it is deleted.
-        let all = certificates.iter().fold(noted.clone(), |all, each| all.with_id(each.found.id.as_str()));
+        let all = certificates.iter().fold(noted.clone(), |all, each| all.with_id(each.id.as_str()));
         if marker.is_some() && all != noted {
-            let attributes = BTreeMap::from([(ATTRIBUTE.to_owned(), all.value())]);
+            let attributes = BTreeMap::from([(MADE.to_owned(), all.value())]);
             plan.steps.push(Step::UpdateThing { thing: name.clone(), attributes });
         }
-        for certificate in &certificates {
-            certificate.plan(name, &mut plan.steps);
+        let mut leaving = Vec::new();
+        for (index, certificate) in certificates.into_iter().enumerate() {
+            let (thing, id) = (name.clone(), certificate.id.clone());
+            let detach = Step::DetachThingPrincipal { thing, certificate: id.clone() };
+            if certificate.others_than(name).next().is_some() {
+                plan.steps.push(detach);
+                plan.steps.push(Step::keep(Kind::Certificate, id, "other things have it too"));
+                continue;
+            }
+            if certificate.is_active() {
+                let status = Status::Inactive;
+                plan.steps.push(Step::UpdateCertificate { certificate: id.clone(), status });
+            }
+            let detached = certificate.policies.into_iter();
+            plan.steps.extend(detached.map(|policy| Step::DetachPolicy { policy, certificate: id.clone() }));
+            plan.steps.extend((index < attached).then_some(detach));
+            plan.steps.push(Step::DeleteCertificate { certificate: id.clone() });
+            leaving.push(plan.scope.arn(&format!("cert/{id}")));
         }
         if thing.is_some() {
             plan.steps.push(Step::DeleteThing { thing: name.clone() });
         }
-        Ok(certificates.into_iter().filter(|each| !each.shared).map(|each| each.found.id).collect())
-    }
-
-    /// Those on the thing, and those that the marker names: a run that was interrupted may have detached one already.
-    async fn certificates_to_remove(
-        &self,
-        removal: &Removal,
-        thing: &ThingName,
-        marker: &Marker,
-    ) -> Result<Vec<OnThing>, Error> {
-        let mut ids = self.certificates_of(thing).await?;
-        let attached = ids.len();
-        let noted = marker.certificates().map(CertificateId::named_by_aws);
-        ids.extend(noted.filter(|id| !ids.contains(id)).collect::<Vec<_>>());
-        let mut certificates = Vec::new();
-        for (index, id) in ids.iter().enumerate() {
-            let Some(found) = self.describe_certificate(id).await? else { continue };
-            let made_here = found.certificate.as_ref().is_some_and(|pem| marker.names(pem));
-            if !made_here && !removal.force {
-                return Err(Error::NotMadeHere { what: format!("certificate {id} on thing {thing}") });
-            }
-            let things = self.things_of(id).await?;
-            let (attached, shared) =
-                (index < attached, things.iter().any(|other| other.name != thing.as_str()));
-            // One that was replaced is with another device by now.
-            if !attached && shared {
-                continue;
-            }
-            certificates.push(OnThing { policies: self.policies_of(id).await?, attached, shared, found });
-        }
-        Ok(certificates)
+        Ok(leaving)
     }
 
     /// Whether the policy says what this program makes policies say, and only these certificates have it.
     async fn policy_is_ours(
         &self,
-        removal: &Removal,
         policy: &PolicyName,
-        leaving: &[CertificateId],
-        plan: &mut Plan,
+        force: bool,
+        leaving: &[String],
+        plan: &Plan,
     ) -> Result<bool, Error> {
         let Some(found) = self.get_policy(policy).await? else { return Ok(false) };
-        if !removal.force && !Grants::made(&found, &plan.scope) {
+        if !force && !Grants::made(&found, &plan.scope) {
             return Ok(false);
         }
-        let arns: Vec<String> = leaving.iter().map(|id| plan.scope.arn(&format!("cert/{id}"))).collect();
-        Ok(self.targets_of(policy).await?.iter().all(|target| arns.contains(target)))
-    }
-}
-
-impl OnThing {
-    fn plan(&self, thing: &ThingName, steps: &mut Vec<Step>) {
-        let certificate = self.found.id.clone();
-        let detach = Step::DetachThingPrincipal { thing: thing.clone(), certificate: certificate.clone() };
-        if self.shared {
-            steps.push(detach);
-            steps.push(Step::keep(Kind::Certificate, certificate, "other things have it too"));
-            return;
-        }
-        if self.found.is_active() {
-            let certificate = certificate.clone();
-            steps.push(Step::UpdateCertificate { certificate, status: Status::Inactive });
-        }
-        for policy in &self.policies {
-            steps.push(Step::DetachPolicy { policy: policy.clone(), certificate: certificate.clone() });
-        }
-        if self.attached {
-            steps.push(detach);
-        }
-        steps.push(Step::DeleteCertificate { certificate });
+        Ok(self.targets_of(policy).await?.iter().all(|target| leaving.contains(target)))
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_iot_mqtt::{Filter, Proxy, Topic, durable};
 use device_identity::{DeviceCertificate, DeviceConfig, Identity, IdentityBundle, Requirements};
-use se050_key::{ObjectId, Pkcs11Uri, Selector};
+use se050_key::{ByteOrder, ObjectId, Pkcs11Uri, Selector};
 use tempfile::tempdir;
 
 /// When the seeds' certificates are valid: 2026-11-26.
@@ -68,7 +68,7 @@ pub fn names(bytes: &[u8]) {
         let _ = (uri.module_path(), uri.pin_source());
     }
     if let Ok(id) = text.parse::<ObjectId>() {
-        let _ = (id.little_endian_label(), id.big_endian_label(), id.factory_certificate());
+        let _ = (id.label(ByteOrder::LittleEndian), id.label(ByteOrder::BigEndian), id.factory_certificate());
         assert_eq!(id.to_string().parse::<ObjectId>().ok(), Some(id));
     }
     if let Ok(proxy) = text.parse::<Proxy>() {

@@ -8,7 +8,9 @@ mod device;
 mod operator;
 
 #[cfg(fuzzing)]
-pub use aws_iot_mqtt::fuzzing::{packets, records};
+pub use aws_iot_device::fuzzing::answers;
+#[cfg(fuzzing)]
+pub use aws_iot_mqtt::fuzzing::{packets, proxy, records};
 pub use device::{bundle, certificate, configuration, names, store, topics};
 #[cfg(feature = "operator")]
 pub use operator::{list, plan, policy};

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead as _, IsTerminal as _, Write};
 
 use anyhow::Context as _;
-use aws_iot_provision::{Plan, Provisioner, aws_client_config};
+use aws_iot_provision::{Description, Plan, Provisioner, Step, aws_client_config};
 use serde_json::{Value, json};
 
 use crate::aws_args::AwsArgs;
@@ -60,40 +60,53 @@ impl Account {
     }
 }
 
-/// The JSON object of a command for many devices. It is written as the devices come, and no part of it is kept.
-#[derive(Default)]
+/// The output of a command for many devices: lines for people, or one JSON object. That is written as the devices come, and no
+/// part of it is kept.
 pub(crate) struct DeviceList {
+    as_json: bool,
     devices: usize,
 }
 
 impl DeviceList {
-    /// Begins the object.
-    pub(crate) fn begin(account: &Account, out: &mut impl Write) -> io::Result<Self> {
-        write!(out, "{{\"account\":\"{}\",\"region\":\"{}\",\"devices\":[", account.id, account.region)?;
-        Ok(Self::default())
+    /// Writes what comes before the devices.
+    pub(crate) fn begin(account: &Account, as_json: bool, out: &mut impl Write) -> io::Result<Self> {
+        if as_json {
+            write!(out, "{{\"account\":\"{}\",\"region\":\"{}\",\"devices\":[", account.id, account.region)?;
+        } else {
+            account.print(out)?;
+        }
+        Ok(Self { as_json, devices: 0 })
     }
 
-    /// Adds a device.
-    pub(crate) fn add(&mut self, device: &Value, out: &mut impl Write) -> io::Result<()> {
-        write!(out, "{}{device}", if self.devices == 0 { "" } else { "," })?;
-        self.devices += 1;
+    /// Adds a device to the JSON object.
+    pub(crate) fn add(&mut self, device: impl FnOnce() -> Value, out: &mut impl Write) -> io::Result<()> {
+        if self.as_json {
+            write!(out, "{}{}", if self.devices == 0 { "" } else { "," }, device())?;
+            self.devices += 1;
+        }
         out.flush()
     }
 
-    /// Ends the object, with these members.
-    pub(crate) fn end(&self, members: &[(&str, Value)], out: &mut impl Write) -> io::Result<()> {
-        let members: String = members.iter().map(|(name, value)| format!(",\"{name}\":{value}")).collect();
-        writeln!(out, "]{members}}}")?;
+    /// Ends the JSON object with these members, or the lines with this one.
+    pub(crate) fn end(self, members: &[(&str, Value)], line: &str, out: &mut impl Write) -> io::Result<()> {
+        if self.as_json {
+            let members: String =
+                members.iter().map(|(name, value)| format!(",\"{name}\":{value}")).collect();
+            writeln!(out, "]{members}}}")?;
+        } else {
+            writeln!(out, "{line}")?;
+        }
         out.flush()
     }
 }
 
-/// Each step of a plan as the machine-readable outputs have it.
-pub(crate) fn step_json(step: &aws_iot_provision::Step) -> Value {
-    let described = step.describe();
-    json!({
-        "step": described.kind, "name": described.name, "outcome": described.outcome, "note": described.note,
-    })
+/// The steps of a plan as the machine-readable outputs have them.
+pub(crate) fn steps_json(steps: &[Step]) -> Value {
+    let step = |step: &Step| {
+        let Description { kind, name, outcome, note, .. } = step.describe();
+        json!({"step": kind, "name": name, "outcome": outcome, "note": note})
+    };
+    steps.iter().map(step).collect()
 }
 
 pub(crate) fn warn_of(plan: &Plan) {

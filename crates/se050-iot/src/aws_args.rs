@@ -41,10 +41,12 @@ impl AwsArgs {
 
     /// What says which account is meant, for commands that are printed: each option behind a space, as the AWS CLI has them, too.
     pub(crate) fn words(&self) -> String {
-        let options =
-            [("region", &self.region), ("profile", &self.profile), ("endpoint-url", &self.endpoint_url)];
-        let given = options.into_iter().filter_map(|(name, text)| Some((name, text.as_deref()?)));
-        given.map(|(name, text)| format!(" --{name} {}", quoted(text))).collect()
+        words(&[("region", self.region.as_deref())]) + &self.words_without_region()
+    }
+
+    /// For commands that name the region themselves, or have none.
+    pub(crate) fn words_without_region(&self) -> String {
+        words(&[("profile", self.profile.as_deref()), ("endpoint-url", self.endpoint_url.as_deref())])
     }
 
     /// [`Self::words`], and the guard, for commands of this program.
@@ -56,6 +58,12 @@ impl AwsArgs {
     pub(crate) fn is_local(&self) -> bool {
         self.endpoint_url.is_some()
     }
+}
+
+/// The options that were given, each behind a space.
+pub(crate) fn words(options: &[(&str, Option<&str>)]) -> String {
+    let given = options.iter().filter_map(|(name, text)| Some((name, (*text)?)));
+    given.map(|(name, text)| format!(" --{name} {}", quoted(text))).collect()
 }
 
 /// As AWS writes account numbers, or with the dashes of its console.

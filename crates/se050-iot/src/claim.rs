@@ -14,7 +14,7 @@ use rustls_se050::rustls::ClientConfig;
 use rustls_se050::rustls::pki_types::pem::PemObject as _;
 use rustls_se050::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use se050_device::{DeviceArgs, DeviceSettings};
-use se050_key::{Certificate, Key, Selector};
+use se050_key::{Certificate, Key, LONGEST_COMMON_NAME, Selector};
 use tokio::time::{Instant, sleep};
 
 use crate::connection::name_and_value;
@@ -87,8 +87,8 @@ pub(crate) fn run(args: &ClaimArgs) -> anyhow::Result<Exit> {
     };
     let parameters = args.parameters(&target);
     let common_name = target.thing.clone().unwrap_or_else(|| "se050".to_owned());
-    // A thing's name has up to 128 characters, a common name 64 (RFC 5280, appendix A.1); AWS IoT does not look at it.
-    let request = key.certificate_request(&format!("{common_name:.64}"))?;
+    // A thing's name may be longer; AWS IoT does not look at the common name.
+    let request = key.certificate_request(&format!("{common_name:.LONGEST_COMMON_NAME$}"))?;
     let builder = match (current, &args.claim_cert, &args.claim_key) {
         (Some(certificate), ..) => {
             let device = settings.clone().device(key.clone(), certificate)?;

@@ -72,7 +72,7 @@ fn key(token: &Token, factory_key: &FactoryKey, order: ByteOrder) -> Result<Obje
     let id = factory_key.key;
     let found = token.key(&Selector::from(id), None);
     let state = state(found, |key| State::Key { kind: key.public_key().kind().to_string() })?;
-    Ok(Object { name: factory_key.name.to_owned(), id, label: label(id, order), state })
+    Ok(Object { name: factory_key.name.to_owned(), id, label: id.label(order), state })
 }
 
 fn certificate(token: &Token, factory_key: &FactoryKey, order: ByteOrder) -> Result<Object, Error> {
@@ -84,7 +84,7 @@ fn certificate(token: &Token, factory_key: &FactoryKey, order: ByteOrder) -> Res
         subject: certificate.subject().to_owned(),
         not_after: certificate.not_after().to_string(),
     })?;
-    Ok(Object { name: format!("{}-cert", factory_key.name), id, label: label(id, order), state })
+    Ok(Object { name: format!("{}-cert", factory_key.name), id, label: id.label(order), state })
 }
 
 /// An object that is missing or unusable is listed as such; a chip that fails is an error.
@@ -96,14 +96,6 @@ fn state<T>(found: Result<T, Error>, of: impl FnOnce(T) -> State) -> Result<Stat
             Ok(State::Unusable { reason: error.to_string() })
         }
         Err(error) => Err(error),
-    }
-}
-
-/// As this version of the module writes it.
-fn label(id: ObjectId, order: ByteOrder) -> String {
-    match order {
-        ByteOrder::LittleEndian => id.little_endian_label(),
-        _ => id.big_endian_label(),
     }
 }
 

@@ -11,6 +11,7 @@ use aws_iot_provision::{
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use crate::aws_args::words;
 use crate::exit::Exit;
 use crate::provision::DEFAULT_POLICY;
 use crate::{json, policy_setup};
@@ -46,6 +47,9 @@ pub(crate) struct DeviceArgs {
     /// The name under which devices get the policy, for the commands that set up fleet provisioning
     #[arg(long, value_name = "NAME", default_value = DEFAULT_POLICY)]
     policy_name: PolicyName,
+    /// Profile in ~/.aws/config, for those commands
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
     /// It follows from the region; another one is refused
     #[arg(long, hide = true)]
     partition: Option<String>,
@@ -145,7 +149,8 @@ fn device(args: &DeviceArgs, out: &mut impl Write) -> anyhow::Result<()> {
     }
     let grants = args.grants.grants()?;
     let document = grants.document(&scope)?;
-    let commands = policy_setup::commands(&scope, &grants, &args.policy_name);
+    let options = words(&[("profile", args.profile.as_deref())]);
+    let commands = policy_setup::commands(&scope, &grants, &args.policy_name, &options);
     if !args.json {
         writeln!(out, "{}", document.as_str())?;
         policy_setup::tell(&commands);

@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::json;
 use similar::TextDiff;
 
-use crate::account::{Account, agreed, runtime, step_json, warn_of};
+use crate::account::{Account, agreed, runtime, steps_json, warn_of};
 use crate::aws_args::AwsArgs;
 use crate::exit::Exit;
 use crate::json;
@@ -55,9 +55,10 @@ pub(crate) fn run(args: PolicyApplyArgs, out: &mut impl Write) -> anyhow::Result
             account.print(out)?;
         }
         let plan = account.provisioner.plan(Purpose::ChangePolicy(change.clone())).await?;
-        let difference = account.provisioner.policy_difference(&change, &plan).await?;
-        let before = difference.before.unwrap_or_default();
-        let diff = TextDiff::from_lines(&before, &difference.after);
+        let before = account.provisioner.get_policy(&change.policy).await?;
+        let before = before.as_deref().map(pretty).unwrap_or_default();
+        let after = pretty(change.rights.document(&plan.scope)?.as_str());
+        let diff = TextDiff::from_lines(&before, &after);
         let diff = diff.unified_diff().header("in force", "wanted").to_string();
         warn_of(&plan);
         // Where standard output is one JSON object, the question and what it is about go to standard error.
@@ -73,12 +74,9 @@ pub(crate) fn run(args: PolicyApplyArgs, out: &mut impl Write) -> anyhow::Result
             steps = account.provisioner.apply(&plan, |_| {}).await?.steps;
         }
         if args.json {
-            let steps: Vec<_> = steps.iter().map(step_json).collect();
-            let policy = change.policy.as_str();
-            json::print(
-                out,
-                &account.json(json!({"policyName": policy, "done": apply, "diff": diff, "steps": steps})),
-            )?;
+            let (policy, steps) = (change.policy.as_str(), steps_json(&steps));
+            let object = json!({"policyName": policy, "done": apply, "diff": diff, "steps": steps});
+            json::print(out, &account.json(object))?;
         } else {
             let summary = match (plan.changes_anything(), apply) {
                 (false, _) => "is as it should be",
@@ -89,4 +87,12 @@ pub(crate) fn run(args: PolicyApplyArgs, out: &mut impl Write) -> anyhow::Result
         }
         Ok(Exit::Good)
     })
+}
+
+/// Two documents in the same dress can be compared line by line.
+fn pretty(document: &str) -> String {
+    match serde_json::from_str::<serde_json::Value>(document) {
+        Ok(value) => format!("{value:#}\n"),
+        Err(_) => format!("{document}\n"),
+    }
 }

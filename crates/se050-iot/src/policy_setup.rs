@@ -10,11 +10,12 @@ use crate::terminal::say;
 /// Longest name of an IAM role, in characters (IAM API reference, CreateRole).
 const LONGEST_ROLE_NAME: usize = 64;
 
-/// The commands, in their order; none where the policy grants nothing that needs them.
-pub(crate) fn commands(scope: &ArnScope, grants: &Grants, policy: &PolicyName) -> Vec<String> {
+/// The commands, in their order; none where the policy grants nothing that needs them. `options` follow each: they say whose
+/// account it is.
+pub(crate) fn commands(scope: &ArnScope, grants: &Grants, policy: &PolicyName, options: &str) -> Vec<String> {
     let template = grants.provisioning.iter().flat_map(|template| of_template(scope, template, policy));
     let alias = grants.credentials.iter().flat_map(|alias| of_role_alias(scope, alias));
-    template.chain(alias).collect()
+    template.chain(alias).map(|command| command + options).collect()
 }
 
 /// Prints the commands on standard error, so that a policy on standard output stays alone.

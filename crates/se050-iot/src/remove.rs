@@ -3,16 +3,16 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use aws_iot_provision::fleet::{self, Counts, NameTemplate, Stop};
+use aws_iot_provision::fleet::{self, NameTemplate};
 use aws_iot_provision::{Plan, PolicyName, Progress, Purpose, Removal, Step, ThingName};
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::account::{Account, agreed, runtime, step_json, warn_of};
+use crate::account::{Account, agreed, runtime, steps_json, warn_of};
 use crate::aws_args::AwsArgs;
 use crate::exit::Exit;
 use crate::json;
-use crate::provision::{Bar, DEFAULT_POLICY, PaceArgs, PlanFile, names, read_plans};
+use crate::provision::{DEFAULT_POLICY, PaceArgs, PlanFile, apply_all, names};
 use crate::terminal::say;
 
 /// What `se050-iot remove` is told.
@@ -85,7 +85,7 @@ async fn one(args: &RemoveArgs, thing: ThingName, out: &mut impl Write) -> anyho
         steps = account.provisioner.apply(&plan, |_| {}).await?.steps;
     }
     if args.json {
-        let steps: Vec<_> = steps.iter().map(step_json).collect();
+        let steps = steps_json(&steps);
         let object =
             json!({"thingName": thing.as_str(), "done": apply, "warnings": plan.warnings, "steps": steps});
         json::print(out, &account.json(object))?;
@@ -162,22 +162,10 @@ async fn many(
     if !args.yes && !agreed(&format!("Remove these {count} devices from account {}?", account.id))? {
         return Ok(Exit::Declined);
     }
-    let (stop, mut counts, bar) = (Stop::default(), Counts::default(), Bar::new(count));
-    let work = async |plan: anyhow::Result<(usize, Plan)>| {
-        let (number, plan) = plan?;
-        anyhow::Ok(fleet::apply(&account.provisioner, &plan, &format!("device {number}"), &stop).await)
-    };
-    fleet::in_order(read_plans(&path)?, concurrency, work, |row| {
-        let row = row?;
-        counts.add(row.result);
-        bar.show(&row, &counts);
-        anyhow::Ok(())
-    })
-    .await?;
-    bar.end();
+    let counts = apply_all(&account, (&path, count), &args.pace, "device ", |_, _| Ok(())).await?;
     let policy = remove_policy(&account, args, counts.bad() == 0, out).await?;
     if args.json {
-        let steps: Vec<Value> = policy.iter().map(step_json).collect();
+        let steps = steps_json(&policy);
         let object = json!({"done": true, "summary": counts.summary(), "leftOut": bad, "steps": steps});
         json::print(out, &account.json(object))?;
     } else {

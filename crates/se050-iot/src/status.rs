@@ -1,5 +1,6 @@
 //! `se050-iot status`, `activate` and `deactivate`: what AWS has of a device, and whether it is let in.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +11,7 @@ use aws_iot_provision::{
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::account::{Account, DeviceList, runtime, step_json};
+use crate::account::{Account, DeviceList, runtime, steps_json};
 use crate::aws_args::AwsArgs;
 use crate::exit::Exit;
 use crate::json;
@@ -68,7 +69,7 @@ async fn one(args: &StatusArgs, name: &ThingName, out: &mut impl Write) -> anyho
     let state = account.provisioner.status(name).await?;
     let endpoint = account.provisioner.endpoint().await?;
     if args.json {
-        let mut object = state_json(name, state.as_ref())?;
+        let mut object = state_json(name, state.as_ref());
         if let Some(members) = object.as_object_mut() {
             members.insert("endpoint".to_owned(), json!(endpoint));
         }
@@ -85,18 +86,17 @@ async fn one(args: &StatusArgs, name: &ThingName, out: &mut impl Write) -> anyho
 }
 
 fn print(out: &mut impl Write, state: &ThingState) -> std::io::Result<()> {
-    let ThingState { thing_name, thing_type, attributes, groups, group_policies, certificates, .. } = state;
+    let ThingState { name, thing_type, attributes, groups, certificates, .. } = state;
     let of_type = thing_type.as_ref().map(|of_type| format!(", type {of_type}")).unwrap_or_default();
-    writeln!(out, "thing        {thing_name}{of_type}")?;
+    writeln!(out, "thing        {name}{of_type}")?;
     for (name, value) in attributes {
         writeln!(out, "attribute    {name} = {value}")?;
     }
-    for group in groups {
-        let policies = group_policies.get(group).map(|policies| format!(", policy {}", policies.join(", ")));
-        writeln!(out, "group        {group}{}", policies.unwrap_or_default())?;
+    for (group, policies) in groups {
+        writeln!(out, "group        {}", group_in_words(group, policies))?;
     }
     for certificate in certificates {
-        writeln!(out, "certificate  {}", in_words(certificate))?;
+        writeln!(out, "certificate  {}", in_words(name, certificate))?;
     }
     if certificates.is_empty() {
         writeln!(out, "certificate  none")?;
@@ -104,29 +104,41 @@ fn print(out: &mut impl Write, state: &ThingState) -> std::io::Result<()> {
     Ok(())
 }
 
-fn in_words(certificate: &CertificateState) -> String {
-    let CertificateState { certificate_id, status, attachment, policies, .. } = certificate;
-    let how = match attachment {
+fn group_in_words(group: &str, policies: &[String]) -> String {
+    if policies.is_empty() { group.to_owned() } else { format!("{group}, policy {}", policies.join(", ")) }
+}
+
+fn in_words(thing: &ThingName, certificate: &CertificateState) -> String {
+    let CertificateState { id, status, policies, .. } = certificate;
+    let how = match certificate.attachment_to(thing) {
         Some(Attachment::Exclusive) => ", exclusive",
         Some(Attachment::Shared) => ", shared",
         _ => "",
     };
     let policies =
         if policies.is_empty() { "no policy".to_owned() } else { format!("policy {}", policies.join(", ")) };
-    format!("{certificate_id}, {status}{how}, {policies}")
+    format!("{id}, {status}{how}, {policies}")
 }
 
-fn state_json(name: &ThingName, state: Option<&ThingState>) -> anyhow::Result<Value> {
-    Ok(match state {
-        None => json!({"thingName": name.as_str(), "registered": false, "letsIn": false}),
-        Some(state) => {
-            let mut object = serde_json::to_value(state)?;
-            if let Some(members) = object.as_object_mut() {
-                members.insert("registered".to_owned(), json!(true));
-                members.insert("letsIn".to_owned(), json!(state.lets_in()));
-            }
-            object
-        }
+fn state_json(name: &ThingName, state: Option<&ThingState>) -> Value {
+    let Some(state) = state else {
+        return json!({"thingName": name.as_str(), "registered": false, "letsIn": false});
+    };
+    let certificate = |each: &CertificateState| {
+        let how = each.attachment_to(name);
+        json!({"certificateId": each.id, "status": each.status, "attachment": how, "policies": each.policies})
+    };
+    let groups: Vec<&str> = state.groups.iter().map(|(group, _)| group.as_str()).collect();
+    let with_policies = state.groups.iter().filter(|(_, policies)| !policies.is_empty()).cloned();
+    json!({
+        "thingName": name.as_str(),
+        "thingType": state.thing_type,
+        "attributes": state.attributes,
+        "groups": groups,
+        "groupPolicies": with_policies.collect::<BTreeMap<_, _>>(),
+        "certificates": state.certificates.iter().map(certificate).collect::<Vec<_>>(),
+        "registered": true,
+        "letsIn": state.lets_in(),
     })
 }
 
@@ -143,12 +155,7 @@ async fn many(
     let template: Option<NameTemplate> = template.map(str::parse).transpose()?;
     let names = names(list, template)?;
     let account = Account::connect_paced(&args.aws, args.pace.rate).await?;
-    let mut list = None;
-    if args.json {
-        list = Some(DeviceList::begin(&account, out)?);
-    } else {
-        account.print(out)?;
-    }
+    let mut list = DeviceList::begin(&account, args.json, out)?;
     let ask = async |(source, name): (String, anyhow::Result<ThingName>)| {
         let state = match name {
             Ok(name) => {
@@ -163,25 +170,25 @@ async fn many(
     fleet::in_order(names, args.pace.concurrency.into(), ask, |(source, state)| {
         total += 1;
         good += usize::from(state.as_ref().is_ok_and(|(_, state)| exit_of(state.as_ref()) == Exit::Good));
-        if let Some(list) = &mut list {
-            let object = match &state {
-                Ok((name, state)) => state_json(name, state.as_ref())?,
+        if args.json {
+            let object = || match &state {
+                Ok((name, state)) => state_json(name, state.as_ref()),
                 Err(error) => json!({"source": source, "error": format!("{error:#}")}),
             };
-            list.add(&object, out)?;
-            return anyhow::Ok(());
+            return anyhow::Ok(list.add(object, out)?);
         }
         match state {
             Err(error) => say!("{source}: {error:#}"),
             Ok((name, None)) => writeln!(out, "{name}: not registered")?,
             Ok((name, Some(state))) => {
-                let mut told: Vec<String> = state.certificates.iter().map(in_words).collect();
+                let certificates = state.certificates.iter();
+                let mut told: Vec<String> = certificates.map(|each| in_words(&name, each)).collect();
                 if told.is_empty() {
                     told.push("no certificate".to_owned());
                 }
-                let groups = state.group_policies.iter();
+                let groups = state.groups.iter().filter(|(_, policies)| !policies.is_empty());
                 told.extend(
-                    groups.map(|(group, policies)| format!("group {group}, policy {}", policies.join(", "))),
+                    groups.map(|(group, policies)| format!("group {}", group_in_words(group, policies))),
                 );
                 writeln!(out, "{name}: {}", told.join("; "))?;
             }
@@ -189,11 +196,8 @@ async fn many(
         Ok(())
     })
     .await?;
-    if let Some(list) = list {
-        list.end(&[("complete", json!(good == total))], out)?;
-    } else {
-        writeln!(out, "{total} devices: {good} can connect, {} cannot", total - good)?;
-    }
+    let line = format!("{total} devices: {good} can connect, {} cannot", total - good);
+    list.end(&[("complete", json!(good == total))], &line, out)?;
     Ok(if good == total { Exit::Good } else { Exit::Incomplete })
 }
 
@@ -203,8 +207,8 @@ pub(crate) fn set(args: ActivationArgs, status: Status, out: &mut impl Write) ->
         let purpose = StatusChange { thing: args.thing_name, certificate: args.certificate_id, status };
         let applied = account.provisioner.run(Purpose::ChangeStatus(purpose), |_| {}).await?;
         if args.json {
-            let steps: Vec<Value> = applied.steps.iter().map(step_json).collect();
-            json::print(out, &account.json(json!({"status": status.as_str(), "steps": steps})))?;
+            let object = json!({"status": status.as_str(), "steps": steps_json(&applied.steps)});
+            json::print(out, &account.json(object))?;
         } else {
             account.print(out)?;
             applied.steps.iter().try_for_each(|step| writeln!(out, "{step}"))?;

@@ -1,6 +1,5 @@
 //! The chip's bus, as far as it can be checked without the PKCS#11 module.
 
-use std::fmt;
 use std::fs::OpenOptions;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -92,16 +91,6 @@ impl Bus {
                 Some(resolved.file_name()?.to_string_lossy().into_owned())
             }
             Self::Socket(_) | Self::Unknown => None,
-        }
-    }
-}
-
-impl fmt::Display for Bus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::I2c { node, address } => write!(f, "{}:{address:#x}", node.display()),
-            Self::Socket(address) => write!(f, "{address}"),
-            Self::Unknown => f.write_str("unknown"),
         }
     }
 }

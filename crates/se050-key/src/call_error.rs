@@ -58,50 +58,17 @@ impl CallError {
 
     /// Whether the same call will fail again in any session: the request is not possible with this key, or not allowed.
     pub(crate) fn is_permanent(&self) -> bool {
-        matches!(
-            self.ckr,
-            CKR_ARGUMENTS_BAD
-                | CKR_ACTION_PROHIBITED
-                | CKR_ATTRIBUTE_SENSITIVE
-                | CKR_ATTRIBUTE_TYPE_INVALID
-                | CKR_ATTRIBUTE_VALUE_INVALID
-                | CKR_BUFFER_TOO_SMALL
-                | CKR_CURVE_NOT_SUPPORTED
-                | CKR_DATA_INVALID
-                | CKR_DATA_LEN_RANGE
-                | CKR_DOMAIN_PARAMS_INVALID
-                | CKR_FUNCTION_NOT_SUPPORTED
-                | CKR_FUNCTION_REJECTED
-                | CKR_KEY_EXHAUSTED
-                | CKR_KEY_FUNCTION_NOT_PERMITTED
-                | CKR_KEY_SIZE_RANGE
-                | CKR_KEY_TYPE_INCONSISTENT
-                | CKR_MECHANISM_INVALID
-                | CKR_MECHANISM_PARAM_INVALID
-                | CKR_PIN_EXPIRED
-                | CKR_PIN_INCORRECT
-                | CKR_PIN_INVALID
-                | CKR_PIN_LEN_RANGE
-                | CKR_PIN_LOCKED
-                | CKR_TEMPLATE_INCONSISTENT
-                | CKR_USER_PIN_NOT_INITIALIZED
-                | CKR_USER_TYPE_INVALID
-        )
+        PERMANENT.iter().any(|(ckr, _)| *ckr == self.ckr)
     }
 
-    /// Some versions of NXP's module say in this way that there is no such object.
-    pub(crate) fn may_mean_no_such_object(&self) -> bool {
-        self.function == "C_FindObjects" && self.ckr == CKR_FUNCTION_FAILED
-    }
-
-    /// The chip did not answer when a session was to be opened.
-    pub(crate) fn is_of_an_opening(&self) -> bool {
-        self.function == "C_OpenSession"
+    /// Whether that function returned that value.
+    pub(crate) fn is(&self, function: &str, ckr: CK_RV) -> bool {
+        (self.function, self.ckr) == (function, ckr)
     }
 
     /// CKR_DEVICE_MEMORY of C_OpenSession: all three sessions of NXP's module have leaked.
     pub(crate) fn says_no_session_is_left(&self) -> bool {
-        self.is_of_an_opening() && self.ckr == CKR_DEVICE_MEMORY
+        self.is("C_OpenSession", CKR_DEVICE_MEMORY)
     }
 
     /// C_Login refuses this PIN. Trying it again may lock the token.
@@ -112,16 +79,11 @@ impl CallError {
                 CKR_PIN_INCORRECT | CKR_PIN_INVALID | CKR_PIN_LEN_RANGE | CKR_PIN_EXPIRED | CKR_PIN_LOCKED
             )
     }
-
-    /// Another session of this process logged in before: the login holds for all of them.
-    pub(crate) fn says_logged_in_already(&self) -> bool {
-        self.function == "C_Login" && self.ckr == CKR_USER_ALREADY_LOGGED_IN
-    }
 }
 
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match NAMES.iter().find(|(ckr, _)| *ckr == self.ckr) {
+        match PERMANENT.iter().chain(OTHER).find(|(ckr, _)| *ckr == self.ckr) {
             Some((_, name)) => write!(f, "{} returned {name}", self.function),
             None => write!(f, "{} returned {:#x}", self.function, self.ckr),
         }
@@ -134,25 +96,30 @@ macro_rules! names {
     ($($name:ident)*) => { &[$(($name, stringify!($name))),*] };
 }
 
-/// The names of the return values that our calls can have.
+/// The return values that our calls can have, by name: those of a request that is not possible with this key, or not allowed.
 #[rustfmt::skip]
-const NAMES: &[(CK_RV, &str)] = names! {
-    CKR_CANCEL CKR_HOST_MEMORY CKR_SLOT_ID_INVALID CKR_GENERAL_ERROR CKR_FUNCTION_FAILED CKR_ARGUMENTS_BAD
-    CKR_NEED_TO_CREATE_THREADS CKR_CANT_LOCK CKR_ATTRIBUTE_SENSITIVE CKR_ATTRIBUTE_TYPE_INVALID
-    CKR_ATTRIBUTE_VALUE_INVALID CKR_ACTION_PROHIBITED CKR_DATA_INVALID CKR_DATA_LEN_RANGE CKR_DEVICE_ERROR
-    CKR_DEVICE_MEMORY CKR_DEVICE_REMOVED CKR_FUNCTION_CANCELED CKR_FUNCTION_NOT_SUPPORTED CKR_KEY_HANDLE_INVALID
-    CKR_KEY_SIZE_RANGE CKR_KEY_TYPE_INCONSISTENT CKR_KEY_CHANGED CKR_KEY_NEEDED CKR_KEY_FUNCTION_NOT_PERMITTED
-    CKR_MECHANISM_INVALID CKR_MECHANISM_PARAM_INVALID CKR_OBJECT_HANDLE_INVALID CKR_OPERATION_ACTIVE
-    CKR_OPERATION_NOT_INITIALIZED CKR_PIN_INCORRECT CKR_PIN_INVALID CKR_PIN_LEN_RANGE CKR_PIN_EXPIRED CKR_PIN_LOCKED
+const PERMANENT: &[(CK_RV, &str)] = names! {
+    CKR_ARGUMENTS_BAD CKR_ATTRIBUTE_SENSITIVE CKR_ATTRIBUTE_TYPE_INVALID CKR_ATTRIBUTE_VALUE_INVALID CKR_ACTION_PROHIBITED
+    CKR_DATA_INVALID CKR_DATA_LEN_RANGE CKR_FUNCTION_NOT_SUPPORTED CKR_KEY_SIZE_RANGE CKR_KEY_TYPE_INCONSISTENT
+    CKR_KEY_FUNCTION_NOT_PERMITTED CKR_MECHANISM_INVALID CKR_MECHANISM_PARAM_INVALID CKR_PIN_INCORRECT CKR_PIN_INVALID
+    CKR_PIN_LEN_RANGE CKR_PIN_EXPIRED CKR_PIN_LOCKED CKR_TEMPLATE_INCONSISTENT CKR_USER_PIN_NOT_INITIALIZED
+    CKR_USER_TYPE_INVALID CKR_DOMAIN_PARAMS_INVALID CKR_CURVE_NOT_SUPPORTED CKR_BUFFER_TOO_SMALL CKR_FUNCTION_REJECTED
+    CKR_KEY_EXHAUSTED
+};
+
+/// The others.
+#[rustfmt::skip]
+const OTHER: &[(CK_RV, &str)] = names! {
+    CKR_CANCEL CKR_HOST_MEMORY CKR_SLOT_ID_INVALID CKR_GENERAL_ERROR CKR_FUNCTION_FAILED CKR_NEED_TO_CREATE_THREADS
+    CKR_CANT_LOCK CKR_DEVICE_ERROR CKR_DEVICE_MEMORY CKR_DEVICE_REMOVED CKR_FUNCTION_CANCELED CKR_KEY_HANDLE_INVALID
+    CKR_KEY_CHANGED CKR_KEY_NEEDED CKR_OBJECT_HANDLE_INVALID CKR_OPERATION_ACTIVE CKR_OPERATION_NOT_INITIALIZED
     CKR_SESSION_CLOSED CKR_SESSION_COUNT CKR_SESSION_HANDLE_INVALID CKR_SESSION_PARALLEL_NOT_SUPPORTED
     CKR_SESSION_READ_ONLY CKR_SESSION_EXISTS CKR_SESSION_READ_WRITE_SO_EXISTS CKR_TEMPLATE_INCOMPLETE
-    CKR_TEMPLATE_INCONSISTENT CKR_TOKEN_NOT_PRESENT CKR_TOKEN_NOT_RECOGNIZED CKR_TOKEN_WRITE_PROTECTED
-    CKR_USER_ALREADY_LOGGED_IN CKR_USER_NOT_LOGGED_IN CKR_USER_PIN_NOT_INITIALIZED CKR_USER_TYPE_INVALID
-    CKR_USER_ANOTHER_ALREADY_LOGGED_IN CKR_USER_TOO_MANY_TYPES CKR_RANDOM_NO_RNG CKR_DOMAIN_PARAMS_INVALID
-    CKR_CURVE_NOT_SUPPORTED CKR_BUFFER_TOO_SMALL CKR_INFORMATION_SENSITIVE CKR_CRYPTOKI_NOT_INITIALIZED
-    CKR_CRYPTOKI_ALREADY_INITIALIZED CKR_MUTEX_BAD CKR_MUTEX_NOT_LOCKED CKR_FIPS_SELF_TEST_FAILED
-    CKR_LIBRARY_LOAD_FAILED CKR_PIN_TOO_WEAK CKR_FUNCTION_REJECTED CKR_TOKEN_RESOURCE_EXCEEDED
-    CKR_KEY_EXHAUSTED CKR_TOKEN_NOT_INITIALIZED CKR_VENDOR_DEFINED
+    CKR_TOKEN_NOT_PRESENT CKR_TOKEN_NOT_RECOGNIZED CKR_TOKEN_WRITE_PROTECTED CKR_USER_ALREADY_LOGGED_IN
+    CKR_USER_NOT_LOGGED_IN CKR_USER_ANOTHER_ALREADY_LOGGED_IN CKR_USER_TOO_MANY_TYPES CKR_RANDOM_NO_RNG
+    CKR_INFORMATION_SENSITIVE CKR_CRYPTOKI_NOT_INITIALIZED CKR_CRYPTOKI_ALREADY_INITIALIZED CKR_MUTEX_BAD
+    CKR_MUTEX_NOT_LOCKED CKR_FIPS_SELF_TEST_FAILED CKR_LIBRARY_LOAD_FAILED CKR_PIN_TOO_WEAK CKR_TOKEN_RESOURCE_EXCEEDED
+    CKR_TOKEN_NOT_INITIALIZED CKR_VENDOR_DEFINED
 };
 
 #[cfg(test)]
@@ -195,7 +162,6 @@ mod tests {
         }
         assert!(failure("C_OpenSession", CKR_DEVICE_MEMORY).says_no_session_is_left());
         assert!(!failure("C_Sign", CKR_DEVICE_MEMORY).says_no_session_is_left());
-        assert!(failure("C_FindObjects", CKR_FUNCTION_FAILED).may_mean_no_such_object());
         assert!(failure("C_Login", CKR_PIN_INCORRECT).refuses_the_pin());
     }
 }

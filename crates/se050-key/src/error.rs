@@ -15,176 +15,105 @@ const HANGS_FOR_GOOD: Duration = Duration::from_secs(600);
 
 /// A failure of the key provider: who failed, doing what, to what, and what to try next.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the message shows what each field is")]
 #[non_exhaustive]
 pub enum Error {
     /// The text names no object: it is no object id, label or PKCS#11 URI, or it says more than is understood.
     #[error("{text:?} names no object: {reason}")]
-    InvalidSelector {
-        /// The text, without a PIN.
-        text: String,
-        /// What is wrong with it, and what to write.
-        reason: String,
-    },
+    InvalidSelector { text: String, reason: String },
 
     /// A PKCS#11 URI names something else than what it is used for.
     #[error(
         "{selector} does not fit: its {attribute} is missing, or not that of the token or object that it is used for"
     )]
-    NotThisToken {
-        /// The URI.
-        selector: String,
-        /// Which of its attributes.
-        attribute: &'static str,
-    },
+    NotThisToken { selector: String, attribute: &'static str },
 
     /// A PKCS#11 URI contradicts what was said otherwise, by a flag or by another URI.
     #[error("{selector} contradicts what was given otherwise: its {attribute} is another")]
-    Contradiction {
-        /// The URI.
-        selector: String,
-        /// Which of its attributes.
-        attribute: &'static str,
-    },
+    Contradiction { selector: String, attribute: &'static str },
 
     /// The PIN file, or what a PKCS#11 URI's `pin-source` names, cannot be used.
     #[error("cannot take the PIN from the file {}", path.display())]
-    PinFile {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    PinFile { path: PathBuf, source: std::io::Error },
 
     /// The PKCS#11 module cannot be loaded.
     #[error(
         "cannot load the PKCS#11 module {}: {reason}; is NXP's plug-and-trust package installed, for this processor and this \
          program's C library?", path.display()
     )]
-    LoadModule {
-        /// The module's file.
-        path: PathBuf,
-        /// What is wrong with the file, or what the loader said.
-        reason: String,
-    },
+    LoadModule { path: PathBuf, reason: String },
 
     /// A call of the module failed.
     #[error("the PKCS#11 module failed while {doing}; {advice}")]
-    Call {
-        /// What was being done, e.g. "opening a session with the chip".
-        doing: String,
-        /// What to try next.
-        advice: &'static str,
-        /// The function and its return value.
-        source: CallError,
-    },
+    Call { doing: String, advice: &'static str, source: CallError },
 
     /// The module has no token that fits, or several.
     #[error("the module {} has {found}: {advice}", module.display())]
-    NoSingleToken {
-        /// The module's file.
-        module: PathBuf,
-        /// What it has, e.g. "no token labelled \"a\" (it has \"b\", \"c\")".
-        found: String,
-        /// What to try next.
-        advice: &'static str,
-    },
+    NoSingleToken { module: PathBuf, found: String, advice: &'static str },
 
     /// The token asks for a PIN and none was given.
     #[error(
         "the token {label:?} asks for a PIN and none was given: give one in a file or in the environment, never on the command line"
     )]
-    PinMissing {
-        /// The token's label.
-        label: String,
-    },
+    PinMissing { label: String },
 
     /// The token refused this PIN before, and it was not tried again.
     #[error(
         "the token {label:?} refused this PIN before, so it was not tried again: check the PIN, and start anew"
     )]
-    PinRefused {
-        /// The token's label.
-        label: String,
-    },
+    PinRefused { label: String },
 
     /// One more wrong PIN locks the token, so none was tried.
     #[error(
         "the token {label:?} takes one more PIN before it locks itself, so none was tried: check the PIN with another program \
          (pkcs11-tool --login --test); a right one makes the token take this program's again"
     )]
-    PinFinalTry {
-        /// The token's label.
-        label: String,
-    },
+    PinFinalTry { label: String },
 
     /// The token has locked itself after wrong PINs.
     #[error(
         "the token {label:?} is locked after too many wrong PINs: its security officer has to set a new one"
     )]
-    PinLocked {
-        /// The token's label.
-        label: String,
-    },
+    PinLocked { label: String },
 
     /// The token is open in this process with other options.
     #[error("the module {} is open in this process already, with another {what}: a process has one session with the chip", module.display())]
-    AlreadyOpen {
-        /// The module's file.
-        module: PathBuf,
-        /// Which option differs.
-        what: &'static str,
-    },
+    AlreadyOpen { module: PathBuf, what: &'static str },
 
     /// The chip's bus is not there.
     #[error(
         "cannot open {}, the bus of the chip: is the device node in the container, and does EX_SSS_BOOT_SSS_PORT name the right \
          one?", node.display()
     )]
-    BusMissing {
-        /// The I2C device node.
-        node: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    BusMissing { node: PathBuf, source: std::io::Error },
 
     /// Another process has the chip.
     #[error(
         "the chip is in use by {holder} (lock file {}): end it, or have one program serve both; SE050_LOCK_FILE names another lock \
          file", lock.display()
     )]
-    Busy {
-        /// The lock file.
-        lock: PathBuf,
-        /// Who holds it.
-        holder: Holder,
-    },
+    Busy { lock: PathBuf, holder: Holder },
 
     /// The lock file cannot be used.
     #[error(
         "cannot use the lock file {}: make it readable for this user, or name another in SE050_LOCK_FILE, the same for all programs \
          that use the chip", path.display()
     )]
-    LockFile {
-        /// The lock file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    LockFile { path: PathBuf, source: std::io::Error },
 
     /// The chip does not answer. It is looked for between the requests, so the next one may succeed.
+    ///
+    /// `openings_left`: how many openings may still fail before [`Error::RestartNeeded`]; `None` where that is not limited. The
+    /// last one follows 30 s after the one before: with 1 or 0 left, save what a new process is to find. `source`: the call that
+    /// failed, where this is the request that found out.
     #[error(
         "the token {token:?} does not answer, for {:.1} s now: check the chip's power and its bus (EX_SSS_BOOT_SSS_PORT, the device \
          node in the container); it is looked for meanwhile{}", silent_for.as_secs_f32(), restart_ahead(*openings_left)
     )]
     ChipUnreachable {
-        /// The token's label.
         token: String,
-        /// For how long.
         silent_for: Duration,
-        /// How many openings may still fail before [`Error::RestartNeeded`]; `None` where that is not limited. The last one
-        /// follows 30 s after the one before: with 1 or 0 left, save what a new process is to find.
         openings_left: Option<u32>,
-        /// The call that failed, where this is the request that found out.
         source: Option<CallError>,
     },
 
@@ -195,19 +124,13 @@ pub enum Error {
     )]
     NoServer,
 
-    /// NXP's module can open no session any more in this process, even when the chip is back.
+    /// NXP's module can open no session any more in this process, even when the chip is back. `source`: as in
+    /// [`Error::ChipUnreachable`].
     #[error(
         "only a new process can open the chip again ({failures} openings failed, and each costs the module {} one of its three \
          sessions for good): start this program anew", module.display()
     )]
-    RestartNeeded {
-        /// The module's file.
-        module: PathBuf,
-        /// How many openings failed.
-        failures: u32,
-        /// The last failure, where this is the request that found out.
-        source: Option<CallError>,
-    },
+    RestartNeeded { module: PathBuf, failures: u32, source: Option<CallError> },
 
     /// The process was forked after the token was opened.
     #[error(
@@ -217,136 +140,68 @@ pub enum Error {
 
     /// No such object. The chip answered when it was asked for a sign of life.
     #[error("no {class} {selector} on the token {token:?}; the chip answers, so check the label")]
-    NotFound {
-        /// What was searched: "private key" or "certificate".
-        class: &'static str,
-        /// How it was named.
-        selector: String,
-        /// The token's label.
-        token: String,
-    },
+    NotFound { class: &'static str, selector: String, token: String },
 
     /// Several objects fit; none of them is picked.
     #[error(
         "{} objects on the token {token:?} fit the {class} {selector} ({}): none is picked; name one by its id ({})",
         objects.len(), objects.join("; "), if *is_se050 { "0xF0000110" } else { "pkcs11:id=%01" }
     )]
-    Ambiguous {
-        /// What was searched.
-        class: &'static str,
-        /// How it was named.
-        selector: String,
-        /// The token's label.
-        token: String,
-        /// Those that fit.
-        objects: Vec<String>,
-        /// Whether the token is an SE050, whose ids are written otherwise than another token's.
-        is_se050: bool,
-    },
+    Ambiguous { class: &'static str, selector: String, token: String, objects: Vec<String>, is_se050: bool },
 
     /// No certificate is known to belong to that key.
     #[error(
         "no certificate is known to belong to the key {key}: only NXP's factory keys have theirs under the next id; name the \
          certificate, or give it in a file"
     )]
-    NoCertificateKnown {
-        /// How the key was named.
-        key: String,
-    },
+    NoCertificateKnown { key: String },
 
     /// What the token or a file keeps under that name is no X.509 certificate.
     #[error("{object} holds no X.509 certificate: {reason}")]
-    NotACertificate {
-        /// How it was named.
-        object: String,
-        /// What is wrong with it.
-        reason: String,
-    },
+    NotACertificate { object: String, reason: String },
 
     /// The public key of an object is of a kind that is not supported.
     #[error("{object}: {reason}; supported are RSA from 2048 bits on and the curves P-256 and P-384")]
-    UnsupportedKey {
-        /// How it was named.
-        object: String,
-        /// What it is.
-        reason: String,
-    },
+    UnsupportedKey { object: String, reason: String },
 
     /// Key and certificate do not belong together.
     #[error(
         "the certificate does not belong to the key {key}: the key's public half has SHA-256 {key_fingerprint}, the certificate's \
          {certificate_fingerprint}; use the certificate that was issued for this key (for a factory key: the object after it)"
     )]
-    KeyMismatch {
-        /// How the key was named.
-        key: String,
-        /// SHA-256 of the key's SubjectPublicKeyInfo, in hexadecimal.
-        key_fingerprint: String,
-        /// SHA-256 of the certificate's SubjectPublicKeyInfo, in hexadecimal.
-        certificate_fingerprint: String,
-    },
+    KeyMismatch { key: String, key_fingerprint: String, certificate_fingerprint: String },
 
     /// The text cannot be the common name in a certificate signing request.
     #[error("{text:?} cannot be a certificate's common name: {reason}")]
-    CommonName {
-        /// The text.
-        text: String,
-        /// What is wrong with it.
-        reason: String,
-    },
+    CommonName { text: String, reason: String },
 
     /// That key cannot sign with that scheme.
     #[error("the key {key} ({kind}) cannot sign with {scheme}")]
-    SchemeDoesNotFit {
-        /// How the key was named.
-        key: String,
-        /// What the key is.
-        kind: KeyKind,
-        /// The scheme that was asked for.
-        scheme: Scheme,
-    },
+    SchemeDoesNotFit { key: String, kind: KeyKind, scheme: Scheme },
 
     /// The chip's signature is wrong.
     #[error(
         "the chip's signature with the key {key} is wrong ({reason}): is the I2C bus disturbed, or used by another process?"
     )]
-    BadSignature {
-        /// How the key was named.
-        key: String,
-        /// What is wrong with it.
-        reason: String,
-    },
+    BadSignature { key: String, reason: String },
 
     /// The chip did not answer in time.
     #[error(
         "the chip gave no answer for {:.1} s while {doing}: the I2C bus may hang; the request cannot be called back",
         deadline.as_secs_f32()
     )]
-    Timeout {
-        /// What was being done.
-        doing: &'static str,
-        /// How long was waited.
-        deadline: Duration,
-    },
+    Timeout { doing: &'static str, deadline: Duration },
 
     /// An earlier request still hangs in the module.
     #[error(
         "the chip still has not answered an earlier request, for {:.0} s now, so {doing} was not begun: the I2C bus may hang",
         silent_for.as_secs_f32()
     )]
-    Hanging {
-        /// What was to be done.
-        doing: &'static str,
-        /// How long the chip has been silent.
-        silent_for: Duration,
-    },
+    Hanging { doing: &'static str, silent_for: Duration },
 
     /// The thread that owns the module is gone.
     #[error("the thread that owns the PKCS#11 module has ended while {doing}; open the token again")]
-    WorkerGone {
-        /// What was being done.
-        doing: &'static str,
-    },
+    WorkerGone { doing: &'static str },
 }
 
 fn restart_ahead(openings_left: Option<u32>) -> &'static str {
@@ -361,15 +216,9 @@ impl Error {
     /// Whether the same request may succeed later, without anybody changing anything.
     pub fn is_transient(&self) -> bool {
         match self {
-            _ if self.needs_restart() => false,
-            Self::ChipUnreachable { .. }
-            | Self::NoServer
-            | Self::Busy { .. }
-            | Self::Timeout { .. }
-            | Self::Hanging { .. }
-            | Self::BadSignature { .. } => true,
             Self::Call { source, .. } => source.is_cured_by_a_new_session(),
-            _ => false,
+            Self::Busy { .. } | Self::BadSignature { .. } => true,
+            _ => self.is_cured_by_a_new_process() && !self.needs_restart(),
         }
     }
 
@@ -385,25 +234,17 @@ impl Error {
     /// The status with which a program ends because of this error, or of an error that this one caused:
     /// [`RESTART_EXIT_STATUS`] where the chip did not answer, so that a new process may find it; else 1.
     pub fn exit_status(error: &(dyn StdError + 'static)) -> u8 {
-        let mut cause = Some(error);
-        while let Some(error) = cause {
-            if error.downcast_ref::<Self>().is_some_and(Self::is_cured_by_a_new_process) {
-                return RESTART_EXIT_STATUS;
-            }
-            cause = error.source();
-        }
-        1
+        let mut causes = std::iter::successors(Some(error), |error| (*error).source());
+        let is_cured = causes.any(|cause| cause.downcast_ref().is_some_and(Self::is_cured_by_a_new_process));
+        if is_cured { RESTART_EXIT_STATUS } else { 1 }
     }
 
     fn is_cured_by_a_new_process(&self) -> bool {
-        matches!(
-            self,
-            Self::RestartNeeded { .. }
-                | Self::ChipUnreachable { .. }
-                | Self::NoServer
-                | Self::Timeout { .. }
-                | Self::Hanging { .. }
-        )
+        self.needs_restart()
+            || matches!(
+                self,
+                Self::ChipUnreachable { .. } | Self::NoServer | Self::Timeout { .. } | Self::Hanging { .. }
+            )
     }
 }
 

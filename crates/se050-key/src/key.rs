@@ -24,8 +24,8 @@ const WRONG_LENGTHS: usize = 4;
 /// How often a signature that does not verify is made: once more, since one transfer on the bus may be disturbed.
 const WRONG_SIGNATURES: usize = 2;
 
-/// The longest common name, in characters (RFC 5280, appendix A.1, ub-common-name).
-const LONGEST_COMMON_NAME: usize = 64;
+/// The longest common name in a certificate, in characters (RFC 5280, appendix A.1, ub-common-name).
+pub const LONGEST_COMMON_NAME: usize = 64;
 
 /// A private key in the token. Cheap to clone.
 ///
@@ -120,7 +120,7 @@ impl Key {
         let wrong =
             |reason: &str| Error::CommonName { text: common_name.to_owned(), reason: reason.to_owned() };
         if !(1..=LONGEST_COMMON_NAME).contains(&common_name.chars().count()) {
-            return Err(wrong("it has to have 1 to 64 characters"));
+            return Err(wrong(&format!("it has to have 1 to {LONGEST_COMMON_NAME} characters")));
         }
         if common_name.chars().any(char::is_control) {
             return Err(wrong("it holds a control character"));

@@ -3,13 +3,9 @@
 mod bus;
 mod call_error;
 mod certificate;
-mod certificate_file;
 mod error;
-#[cfg(any(test, fuzzing))]
-pub mod fuzzing;
 mod key;
 mod lock;
-mod lookup;
 mod module;
 mod object_id;
 mod opening;
@@ -29,25 +25,23 @@ mod session;
 pub mod stdout;
 mod token;
 mod token_builder;
-mod token_info;
 mod uri;
-mod watchdog;
 mod worker;
 
 pub use call_error::CallError;
-pub use certificate::{Certificate, CertificateTime};
-pub use certificate_file::StoredCertificate;
+pub use certificate::{Certificate, CertificateTime, StoredCertificate};
 pub use error::{Error, RESTART_EXIT_STATUS};
-pub use key::Key;
+pub use key::{Key, LONGEST_COMMON_NAME};
 pub use lock::{ChipLock, Holder};
 pub use module::ModuleFile;
-pub use object_id::{FactoryKey, ObjectId};
+pub use object_id::{ByteOrder, FactoryKey, ObjectId};
 pub use pin::Pin;
 pub use public_key::PublicKey;
+#[cfg(any(test, fuzzing))]
+pub use public_key::fuzzing;
 pub use scheme::{KeyKind, Scheme};
 pub use selector::Selector;
-pub use token::{NXP_MODULE, Token};
+pub use token::{NXP_MODULE, Token, TokenInfo};
 pub use token_builder::{BusCheck, Preflight, TokenBuilder};
-pub use token_info::{ByteOrder, TokenInfo};
 pub(crate) use uri::ObjectType;
 pub use uri::Pkcs11Uri;

@@ -4,13 +4,12 @@
 //! that opens or closes the chip breaks the first one's session.
 
 use std::fmt;
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use ring::digest;
-use rustix::fs::{FlockOperation, flock};
 
 use crate::Error;
 use crate::bus::Bus;
@@ -84,7 +83,7 @@ impl LockFile {
         let unusable = |source| Error::LockFile { path: self.path.clone(), source };
         loop {
             let mut file = self.open().map_err(unusable)?;
-            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            match file.try_lock() {
                 // Its last holder may have removed it between our opening and our lock.
                 Ok(()) if !self.is_still(&file) => {}
                 Ok(()) => {
@@ -98,10 +97,10 @@ impl LockFile {
                         ours_to_remove: self.removed,
                     });
                 }
-                Err(rustix::io::Errno::WOULDBLOCK) => {
+                Err(TryLockError::WouldBlock) => {
                     return Err(Error::Busy { lock: self.path.clone(), holder: holder(&mut file) });
                 }
-                Err(errno) => return Err(unusable(errno.into())),
+                Err(TryLockError::Error(error)) => return Err(unusable(error)),
             }
         }
     }

@@ -5,12 +5,10 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use cryptoki_sys::CKF_TOKEN_INITIALIZED;
-use object::elf::{self, FileHeader32, FileHeader64};
 use object::read::ReadCache;
-use object::read::elf::{Dyn as _, FileHeader, ProgramHeader as _};
-use object::{Endianness, FileKind};
+use object::{FileKind, Object as _, ObjectSection as _, ObjectSegment as _};
 
-use crate::raw::{RawModule, RawSession};
+use crate::raw::RawModule;
 use crate::{CallError, Error, Pkcs11Uri, TokenInfo};
 
 /// The file name of p11-kit's client, which passes all calls on to a module in another process.
@@ -19,7 +17,7 @@ const REMOTE: &str = "p11-kit-client.so";
 /// The module, initialised; finalised when this value and the last session are gone.
 pub(crate) struct Module {
     path: PathBuf,
-    raw: Rc<RawModule>,
+    pub(crate) raw: Rc<RawModule>,
 }
 
 impl Module {
@@ -33,16 +31,6 @@ impl Module {
     /// Whether the module only passes the calls on to another process, which has the chip.
     pub(crate) fn is_remote(&self) -> bool {
         canonical(&self.path).file_name().is_some_and(|name| name == REMOTE)
-    }
-
-    /// Connects again to the process that has the module. After that process has ended, the client returns CKR_DEVICE_ERROR to
-    /// every call.
-    pub(crate) fn reconnect(&self) -> Result<(), CallError> {
-        self.raw.reinitialize()
-    }
-
-    pub(crate) fn open_session(&self, token: &TokenInfo) -> Result<RawSession, CallError> {
-        self.raw.open_session(token.slot_id)
     }
 
     /// The initialised tokens. No traffic with the chip.
@@ -116,42 +104,34 @@ impl ModuleFile {
         if !metadata.is_file() {
             return Err("it is a directory, or no regular file".to_owned());
         }
+        let length = metadata.len();
         let data = &ReadCache::new(File::open(path).map_err(|error| error.to_string())?);
         match FileKind::parse(data) {
-            Ok(FileKind::Elf64) if usize::BITS == 64 => {
-                Self::of::<FileHeader64<Endianness>>(data, metadata.len())
-            }
-            Ok(FileKind::Elf32) if usize::BITS == 32 => {
-                Self::of::<FileHeader32<Endianness>>(data, metadata.len())
-            }
-            Ok(FileKind::Elf64) => Err("it is built for a 64-bit processor".to_owned()),
-            Ok(FileKind::Elf32) => Err("it is built for a 32-bit processor".to_owned()),
+            Ok(FileKind::Elf64) if usize::BITS != 64 => Err("it is built for a 64-bit processor".to_owned()),
+            Ok(FileKind::Elf32) if usize::BITS != 32 => Err("it is built for a 32-bit processor".to_owned()),
+            Ok(FileKind::Elf64 | FileKind::Elf32) => Self::of(data, length),
             _ => Err("it is no shared library (no ELF file)".to_owned()),
         }
     }
 
-    fn of<Header: FileHeader<Endian = Endianness>>(
-        data: &ReadCache<File>,
-        length: u64,
-    ) -> Result<Self, String> {
+    fn of(data: &ReadCache<File>, length: u64) -> Result<Self, String> {
         let damaged = |error: object::Error| format!("it is no shared library, or cut short: {error}");
-        let header = Header::parse(data).map_err(damaged)?;
-        let endian = header.endian().map_err(damaged)?;
-        let machine = header.e_machine(endian);
-        if machine != this_machine() {
-            let (theirs, ours) = (machine_name(machine), std::env::consts::ARCH);
+        let file = object::File::parse(data).map_err(damaged)?;
+        // Both name a processor in the same way, one of them with capitals: Aarch64.
+        let (theirs, ours) = (format!("{:?}", file.architecture()).to_lowercase(), std::env::consts::ARCH);
+        if theirs != ours {
             return Err(format!("it is built for another processor ({theirs}; this one is {ours})"));
         }
-        let whole = header.program_headers(endian, data).map_err(damaged)?.iter().all(|segment| {
-            let (offset, size): (u64, u64) =
-                (segment.p_offset(endian).into(), segment.p_filesz(endian).into());
-            let end = offset.checked_add(size);
-            segment.p_type(endian) != elf::PT_LOAD || end.is_some_and(|end| end <= length)
-        });
-        if !whole {
+        let is_whole =
+            |(offset, bytes): (u64, u64)| offset.checked_add(bytes).is_some_and(|end| end <= length);
+        if !file.segments().all(|segment| is_whole(segment.file_range())) {
             return Err(format!("it is cut short: {length} bytes are not all of it"));
         }
-        Ok(Self { c_library: c_library(header, endian, data) })
+        // The table of the dynamic section's names: symbols, and the libraries that the file needs.
+        let names =
+            file.section_by_name(".dynstr").and_then(|section| section.data().ok()).unwrap_or_default();
+        let names = names.split(|byte| *byte == 0).map(String::from_utf8_lossy);
+        Ok(Self { c_library: names.into_iter().find(|name| name.starts_with("libc.")).map(Into::into) })
     }
 
     /// In words, when the file was built for another C library than this program. The loader may take it all the same, where
@@ -177,41 +157,4 @@ impl ModuleFile {
 /// The file's canonical path, so that two paths to one file are equal. A bare name is left to the loader.
 pub(crate) fn canonical(path: &Path) -> PathBuf {
     std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
-}
-
-/// The entry of the dynamic section that names the C library.
-fn c_library<Header: FileHeader<Endian = Endianness>>(
-    header: &Header,
-    endian: Endianness,
-    data: &ReadCache<File>,
-) -> Option<String> {
-    let sections = header.sections(endian, data).ok()?;
-    let (entries, strings) = sections.dynamic(endian, data).ok()??;
-    let strings = sections.strings(endian, data, strings).ok()?;
-    let needed = entries.iter().filter(|entry| entry.tag(endian) == elf::DT_NEEDED);
-    let names = needed.filter_map(|entry| entry.string(endian, strings).ok());
-    let mut names = names.map(|name| String::from_utf8_lossy(name).into_owned());
-    names.find(|name| name.starts_with("libc."))
-}
-
-const fn this_machine() -> elf::Machine {
-    if cfg!(target_arch = "x86_64") {
-        elf::EM_X86_64
-    } else if cfg!(target_arch = "aarch64") {
-        elf::EM_AARCH64
-    } else if cfg!(target_arch = "arm") {
-        elf::EM_ARM
-    } else {
-        elf::EM_NONE
-    }
-}
-
-fn machine_name(machine: elf::Machine) -> String {
-    match machine {
-        elf::EM_X86_64 => "x86_64".to_owned(),
-        elf::EM_AARCH64 => "aarch64".to_owned(),
-        elf::EM_ARM => "arm".to_owned(),
-        elf::EM_RISCV => "riscv".to_owned(),
-        other => format!("ELF machine {}", other.0),
-    }
 }

@@ -26,21 +26,17 @@ impl ObjectId {
         self.0
     }
 
-    /// The label in the byte order of NXP's module 4.0 to 4.3: `sss:100100F0` for 0xF0000110.
-    pub fn little_endian_label(self) -> String {
-        format!("{LABEL_PREFIX}{:08X}", self.0.swap_bytes())
-    }
-
-    /// The label in the byte order of NXP's module up to 3.3 and from 4.4 on: `sss:F0000110`.
-    pub fn big_endian_label(self) -> String {
-        format!("{LABEL_PREFIX}{:08X}", self.0)
+    /// The label by which NXP's module shows the object: `sss:` and eight digits, in the byte order of its version.
+    pub fn label(self, order: ByteOrder) -> String {
+        let digits = if order == ByteOrder::LittleEndian { self.0.swap_bytes() } else { self.0 };
+        format!("{LABEL_PREFIX}{digits:08X}")
     }
 
     /// The id of the certificate that belongs to this key, if it is one of NXP's factory keys of variant C.
     ///
     /// Each of them has its certificate in the object that follows it: see [`FactoryKey`].
     pub fn factory_certificate(self) -> Option<Self> {
-        FactoryKey::ALL.iter().find(|preset| preset.key == self).map(|preset| preset.certificate)
+        FactoryKey::ALL.iter().find(|known| known.key == self).map(|known| known.certificate)
     }
 
     /// The ids that a label may mean: none for a label that is no object id, one for an id or a factory key's name, two
@@ -73,6 +69,24 @@ impl ObjectId {
         let mut ids = vec![self, Self(self.0.swap_bytes())];
         ids.dedup();
         ids
+    }
+}
+
+/// The byte order in which NXP's module writes an object id into a label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ByteOrder {
+    /// `sss:100100F0` for 0xF0000110: NXP's module 4.0 to 4.3.
+    LittleEndian,
+    /// `sss:F0000110` for 0xF0000110: up to 3.3, and from 4.4 on.
+    BigEndian,
+}
+
+impl fmt::Display for ByteOrder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::LittleEndian => "lowest byte first (sss:100100F0)",
+            Self::BigEndian => "highest byte first (sss:F0000110)",
+        })
     }
 }
 
@@ -131,11 +145,9 @@ impl FactoryKey {
 
     /// The object that such a name means: the key's name, or the certificate's, which ends in `-cert`.
     pub(crate) fn object_named(name: &str) -> Option<ObjectId> {
-        let key = |name: &str| Self::ALL.iter().find(|preset| preset.name == name);
-        match name.strip_suffix("-cert") {
-            Some(key_name) => key(key_name).map(|preset| preset.certificate),
-            None => key(name).map(|preset| preset.key),
-        }
+        let key_name = name.strip_suffix("-cert");
+        let known = Self::ALL.iter().find(|known| known.name == key_name.unwrap_or(name))?;
+        Some(if key_name.is_some() { known.certificate } else { known.key })
     }
 }
 
@@ -196,8 +208,8 @@ mod tests {
 
     #[test]
     fn writes_both_byte_orders() {
-        assert_eq!(KEY.little_endian_label(), "sss:100100F0");
-        assert_eq!(KEY.big_endian_label(), "sss:F0000110");
+        assert_eq!(KEY.label(ByteOrder::LittleEndian), "sss:100100F0");
+        assert_eq!(KEY.label(ByteOrder::BigEndian), "sss:F0000110");
         assert_eq!(KEY.to_string(), "0xF0000110");
     }
 
@@ -206,7 +218,7 @@ mod tests {
         fn every_id_is_among_the_candidates_of_every_form_of_it(value in 1_u32..) {
             let id = ObjectId::new(value);
             prop_assert_eq!(id.to_string().parse::<ObjectId>().unwrap(), id);
-            for label in [id.to_string(), id.little_endian_label(), id.big_endian_label()] {
+            for label in [id.to_string(), id.label(ByteOrder::LittleEndian), id.label(ByteOrder::BigEndian)] {
                 prop_assert!(ObjectId::candidates(&label).unwrap().contains(&id), "{}", label);
             }
         }

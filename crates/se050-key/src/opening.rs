@@ -12,7 +12,7 @@ use crate::outage::{Openings, SignOfLife};
 use crate::pin::log_in;
 use crate::raw::RawSession;
 use crate::session::{ChipSession, Handles};
-use crate::watchdog::Watchdog;
+use crate::worker::Watchdog;
 use crate::{CallError, Error, TokenBuilder, TokenInfo};
 
 /// By module, for the whole process: a second [`Token`](crate::Token) has no budget of its own.
@@ -57,9 +57,10 @@ impl Opening {
         self.lock = None;
     }
 
-    /// Connects again to the process that has the module, where that is another one and an opening came before.
+    /// Connects again to the process that has the module, where that is another one and an opening came before. After that process
+    /// has ended, p11-kit's client returns CKR_DEVICE_ERROR to every call.
     pub(crate) fn reconnect(&self) -> Result<(), CallError> {
-        if self.opened_before && self.module.is_remote() { self.module.reconnect() } else { Ok(()) }
+        if self.opened_before && self.module.is_remote() { self.module.raw.reinitialize() } else { Ok(()) }
     }
 
     /// The token's flags tell how many tries of the PIN are left now, and its slot may be another behind a new connection.
@@ -72,7 +73,8 @@ impl Opening {
 
     /// C_OpenSession. A failure is counted where it costs something.
     pub(crate) fn open(&mut self) -> Result<RawSession, CallError> {
-        let raw = self.module.open_session(&self.token).inspect_err(|source| self.note_failure(source))?;
+        let raw = self.module.raw.open_session(self.token.slot_id);
+        let raw = raw.inspect_err(|source| self.note_failure(source))?;
         self.watchdog.answered();
         self.opened_before = true;
         Ok(raw)

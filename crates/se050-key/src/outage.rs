@@ -76,7 +76,7 @@ pub(crate) struct Openings {
 #[derive(Debug, Clone)]
 pub(crate) struct Outage {
     unit: Duration,
-    since: Instant,
+    pub(crate) since: Instant,
     /// The last call took long to fail.
     mute: bool,
     /// When the bus was silent last.
@@ -86,7 +86,7 @@ pub(crate) struct Outage {
     /// The last opening was made although the bus was silent.
     opened_silent: bool,
     looks: u32,
-    next_look: Instant,
+    pub(crate) next_look: Instant,
 }
 
 impl Openings {
@@ -142,14 +142,6 @@ impl Outage {
         };
         outage.call_failed(took);
         outage
-    }
-
-    pub(crate) fn since(&self) -> Instant {
-        self.since
-    }
-
-    pub(crate) fn next_look(&self) -> Instant {
-        self.next_look
     }
 
     /// Whether nothing was looked at yet: the call that found out was the probe of the session.

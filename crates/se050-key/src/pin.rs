@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use cryptoki_sys::{CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_LOCKED};
+use cryptoki_sys::{CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_LOCKED, CKR_USER_ALREADY_LOGGED_IN, CKU_USER};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
@@ -163,8 +163,9 @@ pub(crate) fn log_in(session: &RawSession, token: &TokenInfo, pin: Option<&Pin>)
     if refused().contains(&attempt) {
         return Err(Error::PinRefused { label: label() });
     }
-    let Err(error) = session.login(pin.as_bytes()) else { return Ok(()) };
-    if error.says_logged_in_already() {
+    let Err(error) = session.login(CKU_USER, pin.as_bytes()) else { return Ok(()) };
+    // Another session of this process logged in: the login holds for all of them.
+    if error.is("C_Login", CKR_USER_ALREADY_LOGGED_IN) {
         return Ok(());
     }
     if error.refuses_the_pin() {

@@ -7,12 +7,7 @@ use std::path::Path;
 use std::ptr;
 use std::rc::Rc;
 
-use cryptoki_sys::{
-    CK_ATTRIBUTE, CK_ATTRIBUTE_TYPE, CK_C_INITIALIZE_ARGS, CK_FUNCTION_LIST, CK_MECHANISM, CK_MECHANISM_TYPE,
-    CK_OBJECT_HANDLE, CK_RSA_PKCS_PSS_PARAMS, CK_RV, CK_SESSION_HANDLE, CK_SESSION_INFO, CK_SLOT_ID,
-    CK_TOKEN_INFO, CK_TRUE, CK_ULONG, CK_USER_TYPE, CKF_OS_LOCKING_OK, CKF_SERIAL_SESSION,
-    CKR_CRYPTOKI_ALREADY_INITIALIZED, CKR_FUNCTION_NOT_SUPPORTED, CKU_CONTEXT_SPECIFIC, CKU_USER,
-};
+use cryptoki_sys::*;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 
 use crate::CallError;
@@ -142,11 +137,7 @@ pub(crate) struct RawSession {
 }
 
 impl RawSession {
-    pub(crate) fn login(&self, pin: &[u8]) -> Result<(), CallError> {
-        self.login_as(CKU_USER, pin)
-    }
-
-    fn login_as(&self, user: CK_USER_TYPE, pin: &[u8]) -> Result<(), CallError> {
+    pub(crate) fn login(&self, user: CK_USER_TYPE, pin: &[u8]) -> Result<(), CallError> {
         // PKCS#11 reads the PIN and does not write it, whatever the pointer's type says.
         let bytes = pin.as_ptr().cast_mut();
         // SAFETY: the PIN is as long as said, and outlives the call.
@@ -258,7 +249,7 @@ impl RawSession {
         // SAFETY: mechanism and parameters live until after C_Sign, which is when NXP's module reads the parameters.
         unsafe { call!(self.module, C_SignInit(self.handle, &raw mut mechanism, key)) }?;
         if let Some(pin) = login {
-            self.login_as(CKU_CONTEXT_SPECIFIC, pin)?;
+            self.login(CKU_CONTEXT_SPECIFIC, pin)?;
         }
         let mut input = input.to_vec();
         let mut signature = vec![0_u8; SIGNATURE_BYTES];
@@ -291,11 +282,6 @@ impl Drop for RawSession {
 }
 
 fn loader_said(error: libloading::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(&error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
+    let causes = std::iter::successors(std::error::Error::source(&error), |cause| (*cause).source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

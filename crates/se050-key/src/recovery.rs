@@ -11,7 +11,7 @@ use crate::opening::Opening;
 use crate::outage::{Look, MOST_FAILURES, Outage, SignOfLife, Step};
 use crate::selector::Target;
 use crate::session::{ChipSession, Fault, Handles};
-use crate::watchdog::Watchdog;
+use crate::worker::Watchdog;
 use crate::{CallError, Error, Scheme, TokenBuilder, TokenInfo};
 
 /// How long a request waits for an opening that is due soon. Otherwise the caller would only fail and ask again.
@@ -62,7 +62,7 @@ impl Recovery {
 
     /// When to look for the chip, where it does not answer.
     pub(crate) fn next_look(&self) -> Option<Instant> {
-        self.outage.as_ref().filter(|_| !self.restart_needed).map(Outage::next_look)
+        self.outage.as_ref().filter(|_| !self.restart_needed).map(|outage| outage.next_look)
     }
 
     /// Looks for the chip between two requests, so that the next one finds it ready.
@@ -78,17 +78,16 @@ impl Recovery {
         &mut self,
         mut work: impl FnMut(&mut ChipSession) -> Result<T, Fault>,
     ) -> Result<T, Error> {
-        let result = self.attempt(&mut work).and_then(|result| match result {
-            Err(fault) if is_worth_another(&fault) => match self.attempt(&mut work) {
-                Ok(result) => result.map_err(|fault| self.error(fault)),
+        let result = match self.attempt(&mut work) {
+            Err(fault) if is_worth_another(&fault) => self.attempt(&mut work).map_err(|again| match again {
                 // The request that found out names the call that failed.
-                Err(Error::ChipUnreachable { source: None, .. }) => Err(self.error(fault)),
-                Err(error) => Err(error),
-            },
-            result => result.map_err(|fault| self.error(fault)),
-        });
+                Fault::NoSession(Error::ChipUnreachable { source: None, .. }) => fault,
+                again => again,
+            }),
+            result => result,
+        };
         self.release_bus_without_session();
-        result
+        result.map_err(|fault| self.error(fault))
     }
 
     /// As [`Recovery::run`], for a signature. A key that also fails on a new session rests for a while.
@@ -115,12 +114,12 @@ impl Recovery {
         result
     }
 
-    /// Works on the session, and closes it where the work broke it. The outer error is that there is no session.
+    /// Works on the session, and closes it where the work broke it.
     fn attempt<T>(
         &mut self,
         work: &mut impl FnMut(&mut ChipSession) -> Result<T, Fault>,
-    ) -> Result<Result<T, Fault>, Error> {
-        let session = self.usable_session()?;
+    ) -> Result<T, Fault> {
+        let session = self.usable_session().map_err(Fault::NoSession)?;
         let result = work(session);
         let spent = session.spent;
         match &result {
@@ -132,7 +131,7 @@ impl Recovery {
             _ if spent => self.close_session(),
             _ => {}
         }
-        Ok(result)
+        result
     }
 
     /// The session, where one is open or can be opened now.
@@ -154,7 +153,7 @@ impl Recovery {
         let begun = Instant::now();
         loop {
             let Some(outage) = &mut self.outage else { return Ok(()) };
-            if outage.next_look() > Instant::now() {
+            if outage.next_look > Instant::now() {
                 return Err(self.unreachable(None));
             }
             let bus = self.opening.sign_of_life();
@@ -187,7 +186,7 @@ impl Recovery {
                     return Err(self.needs_restart(None));
                 }
                 Step::WaitUntil(end) if end <= begun + PATIENCE => {
-                    std::thread::sleep(outage.next_look().saturating_duration_since(Instant::now()));
+                    std::thread::sleep(outage.next_look.saturating_duration_since(Instant::now()));
                 }
                 Step::WaitUntil(_) => return Err(self.unreachable(None)),
             }
@@ -259,28 +258,31 @@ impl Recovery {
 
     /// What the user is told.
     fn error(&self, fault: Fault) -> Error {
+        let TokenInfo { label, is_se050, .. } = self.token();
+        let (token, is_se050) = (label.clone(), *is_se050);
         match fault {
             Fault::Ckr { doing, source } => Error::Call { doing, advice: advice(&source), source },
             Fault::Silent { source, .. } => self.unreachable(Some(source)),
-            Fault::NoSuchObject { class, selector } => {
-                let token = self.token().label.clone();
+            Fault::NoSuchObject(class, selector) => {
                 Error::NotFound { class: class.in_words(), selector: selector.to_string(), token }
             }
-            Fault::Ambiguous { class, selector, objects } => Error::Ambiguous {
-                class: class.in_words(),
-                selector: selector.to_string(),
-                token: self.token().label.clone(),
-                objects,
-                is_se050: self.token().is_se050,
-            },
+            Fault::Ambiguous(class, selector, objects) => {
+                let (class, selector) = (class.in_words(), selector.to_string());
+                Error::Ambiguous { class, selector, token, objects, is_se050 }
+            }
+            Fault::NoSession(error) => error,
         }
     }
 
     fn unreachable(&self, source: Option<CallError>) -> Error {
         let (now, openings) = (Instant::now(), self.opening.openings());
         let failed_before = openings.filter(|openings| openings.left() < MOST_FAILURES);
-        let since =
-            self.outage.as_ref().map(Outage::since).or_else(|| failed_before?.last_failure).unwrap_or(now);
+        let since = self
+            .outage
+            .as_ref()
+            .map(|outage| outage.since)
+            .or_else(|| failed_before?.last_failure)
+            .unwrap_or(now);
         Error::ChipUnreachable {
             token: self.token().label.clone(),
             silent_for: now.saturating_duration_since(since),
@@ -300,7 +302,7 @@ fn is_worth_another(fault: &Fault) -> bool {
     match fault {
         Fault::Ckr { source, .. } => !source.is_permanent(),
         Fault::Silent { .. } => true,
-        Fault::NoSuchObject { .. } | Fault::Ambiguous { .. } => false,
+        Fault::NoSuchObject(..) | Fault::Ambiguous(..) | Fault::NoSession(_) => false,
     }
 }
 

@@ -2,13 +2,11 @@
 
 use std::fmt;
 
-use cryptoki_sys::{
-    CK_MECHANISM_TYPE, CK_RSA_PKCS_PSS_PARAMS, CKG_MGF1_SHA256, CKG_MGF1_SHA384, CKG_MGF1_SHA512, CKM_ECDSA,
-    CKM_RSA_PKCS, CKM_RSA_PKCS_PSS, CKM_SHA256, CKM_SHA384, CKM_SHA512,
-};
+use cryptoki_sys::*;
 use der::Encode as _;
 use der::asn1::UintRef;
-use ring::{digest, signature};
+use ring::digest;
+use ring::signature::*;
 
 /// What kind of key it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -76,42 +74,22 @@ impl Scheme {
     /// The mechanism. Of all that NXP's module lists, CKM_RSA_PKCS, CKM_RSA_PKCS_PSS and CKM_ECDSA on a ready-made
     /// digest are the ones that work in every version of it.
     pub(crate) fn mechanism(self) -> (CK_MECHANISM_TYPE, Option<CK_RSA_PKCS_PSS_PARAMS>) {
-        let pss = |hash, mgf, salt_bytes| {
-            (CKM_RSA_PKCS_PSS, Some(CK_RSA_PKCS_PSS_PARAMS { hashAlg: hash, mgf, sLen: salt_bytes }))
-        };
-        match self {
-            Self::RsaPkcs1Sha256 | Self::RsaPkcs1Sha384 | Self::RsaPkcs1Sha512 => (CKM_RSA_PKCS, None),
-            Self::RsaPssSha256 => pss(CKM_SHA256, CKG_MGF1_SHA256, 32),
-            Self::RsaPssSha384 => pss(CKM_SHA384, CKG_MGF1_SHA384, 48),
-            Self::RsaPssSha512 => pss(CKM_SHA512, CKG_MGF1_SHA512, 64),
-            Self::EcdsaP256Sha256 | Self::EcdsaP384Sha384 => (CKM_ECDSA, None),
-        }
+        let Parts { mechanism, hash: Hash { mechanism: hash, mgf, bytes, .. }, .. } = self.parts();
+        let parameters = CK_RSA_PKCS_PSS_PARAMS { hashAlg: *hash, mgf: *mgf, sLen: (*bytes).into() };
+        (mechanism, (mechanism == CKM_RSA_PKCS_PSS).then_some(parameters))
     }
 
     /// What the mechanism takes for that message: the DigestInfo for CKM_RSA_PKCS, else the digest.
     pub(crate) fn mechanism_input(self, message: &[u8]) -> Vec<u8> {
-        let digest = digest::digest(self.hash(), message);
-        let prefix: &[u8] = match self {
-            Self::RsaPkcs1Sha256 => &DIGEST_INFO_SHA256,
-            Self::RsaPkcs1Sha384 => &DIGEST_INFO_SHA384,
-            Self::RsaPkcs1Sha512 => &DIGEST_INFO_SHA512,
-            _ => &[],
-        };
+        let Parts { mechanism, hash, .. } = self.parts();
+        let digest = digest::digest(hash.algorithm, message);
+        let prefix = if mechanism == CKM_RSA_PKCS { &hash.digest_info_prefix()[..] } else { &[] };
         [prefix, digest.as_ref()].concat()
     }
 
     /// How the mechanism's result is verified.
-    pub(crate) fn verification(self) -> &'static dyn signature::VerificationAlgorithm {
-        match self {
-            Self::RsaPkcs1Sha256 => &signature::RSA_PKCS1_2048_8192_SHA256,
-            Self::RsaPkcs1Sha384 => &signature::RSA_PKCS1_2048_8192_SHA384,
-            Self::RsaPkcs1Sha512 => &signature::RSA_PKCS1_2048_8192_SHA512,
-            Self::RsaPssSha256 => &signature::RSA_PSS_2048_8192_SHA256,
-            Self::RsaPssSha384 => &signature::RSA_PSS_2048_8192_SHA384,
-            Self::RsaPssSha512 => &signature::RSA_PSS_2048_8192_SHA512,
-            Self::EcdsaP256Sha256 => &signature::ECDSA_P256_SHA256_FIXED,
-            Self::EcdsaP384Sha384 => &signature::ECDSA_P384_SHA384_FIXED,
-        }
+    pub(crate) fn verification(self) -> &'static dyn VerificationAlgorithm {
+        self.parts().verification
     }
 
     /// What the mechanism gave, as TLS and X.509 want it: DER for ECDSA.
@@ -125,27 +103,72 @@ impl Scheme {
         vec![UintRef::new(r)?, UintRef::new(s)?].to_der()
     }
 
-    fn hash(self) -> &'static digest::Algorithm {
-        match self {
-            Self::RsaPkcs1Sha256 | Self::RsaPssSha256 | Self::EcdsaP256Sha256 => &digest::SHA256,
-            Self::RsaPkcs1Sha384 | Self::RsaPssSha384 | Self::EcdsaP384Sha384 => &digest::SHA384,
-            Self::RsaPkcs1Sha512 | Self::RsaPssSha512 => &digest::SHA512,
-        }
+    fn parts(self) -> Parts {
+        let (name, mechanism, hash, verification): (_, _, _, &'static dyn VerificationAlgorithm) = match self
+        {
+            Self::RsaPkcs1Sha256 => ("rsa_pkcs1_sha256", CKM_RSA_PKCS, &SHA_256, &RSA_PKCS1_2048_8192_SHA256),
+            Self::RsaPkcs1Sha384 => ("rsa_pkcs1_sha384", CKM_RSA_PKCS, &SHA_384, &RSA_PKCS1_2048_8192_SHA384),
+            Self::RsaPkcs1Sha512 => ("rsa_pkcs1_sha512", CKM_RSA_PKCS, &SHA_512, &RSA_PKCS1_2048_8192_SHA512),
+            Self::RsaPssSha256 => {
+                ("rsa_pss_rsae_sha256", CKM_RSA_PKCS_PSS, &SHA_256, &RSA_PSS_2048_8192_SHA256)
+            }
+            Self::RsaPssSha384 => {
+                ("rsa_pss_rsae_sha384", CKM_RSA_PKCS_PSS, &SHA_384, &RSA_PSS_2048_8192_SHA384)
+            }
+            Self::RsaPssSha512 => {
+                ("rsa_pss_rsae_sha512", CKM_RSA_PKCS_PSS, &SHA_512, &RSA_PSS_2048_8192_SHA512)
+            }
+            Self::EcdsaP256Sha256 => {
+                ("ecdsa_secp256r1_sha256", CKM_ECDSA, &SHA_256, &ECDSA_P256_SHA256_FIXED)
+            }
+            Self::EcdsaP384Sha384 => {
+                ("ecdsa_secp384r1_sha384", CKM_ECDSA, &SHA_384, &ECDSA_P384_SHA384_FIXED)
+            }
+        };
+        Parts { name, mechanism, hash, verification }
+    }
+}
+
+/// What TLS, PKCS#11 and ring call a scheme.
+struct Parts {
+    name: &'static str,
+    mechanism: CK_MECHANISM_TYPE,
+    hash: &'static Hash,
+    verification: &'static dyn VerificationAlgorithm,
+}
+
+/// A hash of the SHA-2 family.
+struct Hash {
+    algorithm: &'static digest::Algorithm,
+    mechanism: CK_MECHANISM_TYPE,
+    mgf: CK_RSA_PKCS_MGF_TYPE,
+    /// The last arc of its OID, 2.16.840.1.101.3.4.2.x.
+    arc: u8,
+    /// The length of the digest.
+    bytes: u8,
+}
+
+static SHA_256: Hash =
+    Hash { algorithm: &digest::SHA256, mechanism: CKM_SHA256, mgf: CKG_MGF1_SHA256, arc: 1, bytes: 32 };
+static SHA_384: Hash =
+    Hash { algorithm: &digest::SHA384, mechanism: CKM_SHA384, mgf: CKG_MGF1_SHA384, arc: 2, bytes: 48 };
+static SHA_512: Hash =
+    Hash { algorithm: &digest::SHA512, mechanism: CKM_SHA512, mgf: CKG_MGF1_SHA512, arc: 3, bytes: 64 };
+
+impl Hash {
+    /// What precedes the digest in a DigestInfo (RFC 8017, section 9.2, note 1).
+    #[rustfmt::skip]
+    fn digest_info_prefix(&self) -> [u8; 19] {
+        [
+            0x30, 17 + self.bytes, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, self.arc,
+            0x05, 0x00, 0x04, self.bytes,
+        ]
     }
 }
 
 impl fmt::Display for Scheme {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::RsaPkcs1Sha256 => "rsa_pkcs1_sha256",
-            Self::RsaPkcs1Sha384 => "rsa_pkcs1_sha384",
-            Self::RsaPkcs1Sha512 => "rsa_pkcs1_sha512",
-            Self::RsaPssSha256 => "rsa_pss_rsae_sha256",
-            Self::RsaPssSha384 => "rsa_pss_rsae_sha384",
-            Self::RsaPssSha512 => "rsa_pss_rsae_sha512",
-            Self::EcdsaP256Sha256 => "ecdsa_secp256r1_sha256",
-            Self::EcdsaP384Sha384 => "ecdsa_secp384r1_sha384",
-        })
+        f.write_str(self.parts().name)
     }
 }
 
@@ -157,20 +180,6 @@ impl fmt::Display for KeyKind {
             Self::EcP384 => f.write_str("EC P-384"),
         }
     }
-}
-
-// What precedes the digest in a DigestInfo (RFC 8017, section 9.2, note 1).
-const DIGEST_INFO_SHA256: [u8; 19] = digest_info_prefix(0x01, 32);
-const DIGEST_INFO_SHA384: [u8; 19] = digest_info_prefix(0x02, 48);
-const DIGEST_INFO_SHA512: [u8; 19] = digest_info_prefix(0x03, 64);
-
-/// The three SHA-2 hashes differ in the last arc of the hash's OID, 2.16.840.1.101.3.4.2.x, and in two lengths.
-const fn digest_info_prefix(arc: u8, digest_bytes: u8) -> [u8; 19] {
-    #[rustfmt::skip]
-    let prefix = [
-        0x30, 17 + digest_bytes, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, arc, 0x05, 0x00, 0x04, digest_bytes,
-    ];
-    prefix
 }
 
 #[cfg(test)]

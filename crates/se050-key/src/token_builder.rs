@@ -114,8 +114,8 @@ impl TokenBuilder {
             lock_file: lock_file.map(|file| file.path),
             bus: match &bus {
                 Bus::Socket(_) | Bus::Unknown => None,
-                Bus::I2c { node, .. } => Some(BusCheck {
-                    name: bus.to_string(),
+                Bus::I2c { node, address } => Some(BusCheck {
+                    name: format!("{}:{address:#x}", node.display()),
                     node: node.clone(),
                     access: bus.check_node().map_err(|(_, error)| error),
                 }),

@@ -25,8 +25,8 @@ const OF_THE_TOKEN: [&str; 6] = ["module-path", "token", "manufacturer", "model"
 /// secret.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Pkcs11Uri {
-    texts: BTreeMap<&'static str, String>,
-    id: Option<Vec<u8>>,
+    /// All values are UTF-8 text, but that of `id`.
+    values: BTreeMap<&'static str, Vec<u8>>,
 }
 
 /// The class of an object, as RFC 7512 names it.
@@ -62,7 +62,7 @@ impl Pkcs11Uri {
 
     /// The object's CKA_ID.
     pub(crate) fn id(&self) -> Option<&[u8]> {
-        self.id.as_deref()
+        self.values.get("id").map(Vec::as_slice)
     }
 
     /// The token's label.
@@ -93,7 +93,7 @@ impl Pkcs11Uri {
     /// The same with that attribute of the token.
     pub(crate) fn with(&self, attribute: &'static str, value: String) -> Self {
         let mut changed = self.clone();
-        changed.texts.insert(attribute, value);
+        changed.values.insert(attribute, value.into());
         changed
     }
 
@@ -131,7 +131,7 @@ impl Pkcs11Uri {
     }
 
     fn text(&self, attribute: &str) -> Option<&str> {
-        self.texts.get(attribute).map(String::as_str)
+        std::str::from_utf8(self.values.get(attribute)?).ok()
     }
 
     fn read(text: &str) -> Result<Self, String> {
@@ -157,33 +157,30 @@ impl Pkcs11Uri {
         let Some(name) = known.iter().copied().find(|known| *known == name) else {
             return Err(unknown(name, known));
         };
-        let bytes = percent_decoded(value)?;
-        if name == "id" {
-            return if bytes.is_empty() {
-                Err("its id is empty".into())
-            } else if self.id.replace(bytes).is_some() {
-                Err("id is given twice".into())
-            } else {
-                Ok(())
-            };
-        }
-        let text = String::from_utf8(bytes).map_err(|_| "a value is no UTF-8 text".to_owned())?;
+        let mut bytes = percent_decoded(value)?;
         // A field of CK_TOKEN_INFO is padded with blanks, by NXP's module up to 4.3 also with a NUL. It may be empty.
         let is_padded = matches!(name, "token" | "manufacturer" | "model" | "serial");
-        let text = if is_padded { text.trim_end_matches(['\0', ' ']) } else { text.as_str() };
-        // PKCS#11's labels end at a NUL in some modules.
-        if text.contains('\0') {
-            return Err("a value holds a NUL character".into());
+        if is_padded {
+            let padding = bytes.iter().rev().take_while(|byte| matches!(byte, 0 | b' ')).count();
+            bytes.truncate(bytes.len() - padding);
+        } else if bytes.is_empty() {
+            return Err(format!("its {name} is empty"));
         }
-        if text.is_empty() && !is_padded {
-            return Err("a value is empty".into());
+        if name != "id" {
+            let text = std::str::from_utf8(&bytes).map_err(|_| "a value is no UTF-8 text".to_owned())?;
+            // PKCS#11's labels end at a NUL in some modules.
+            if text.contains('\0') {
+                return Err("a value holds a NUL character".into());
+            }
+            match name {
+                "slot-id" => bytes = slot_id(text)?.into(),
+                "type" if !["private", "cert"].contains(&text) => {
+                    return Err(format!("type={text} names neither a private key nor a certificate"));
+                }
+                _ => {}
+            }
         }
-        let text = match name {
-            "slot-id" => slot_id(text)?,
-            "type" => object_type(text)?.name().to_owned(),
-            _ => text.to_owned(),
-        };
-        match self.texts.insert(name, text) {
+        match self.values.insert(name, bytes) {
             Some(_) => Err(format!("{name} is given twice")),
             None => Ok(()),
         }
@@ -196,11 +193,6 @@ impl FromStr for Pkcs11Uri {
     fn from_str(text: &str) -> Result<Self, Error> {
         Self::read(text).map_err(|reason| Error::InvalidSelector { text: without_pin(text), reason })
     }
-}
-
-fn object_type(name: &str) -> Result<ObjectType, String> {
-    let known = [ObjectType::Private, ObjectType::Certificate].into_iter().find(|known| known.name() == name);
-    known.ok_or_else(|| format!("type={name} names neither a private key nor a certificate"))
 }
 
 /// Without leading zeros.

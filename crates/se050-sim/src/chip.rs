@@ -1,30 +1,25 @@
 //! A simulated chip: a directory with its objects, its settings and its own copy of the module.
 
-pub(crate) mod bus_owner;
 mod calls;
 mod certificates;
 mod controls;
 mod factory;
 mod fault;
-mod latency;
-mod module_file;
 mod settings;
 mod store;
-mod version;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 pub use calls::Calls;
-pub(crate) use calls::Counter;
+pub(crate) use calls::{Counter, OVERLAP, SIGNATURE};
 pub use fault::Fault;
-pub use latency::Latency;
 pub(crate) use settings::Settings;
-pub use settings::ShortEcdsa;
+pub use settings::{Latency, ShortEcdsa, Version};
 pub(crate) use store::{Object, Store};
-pub use version::Version;
 
 use crate::Error;
 use certificates::Authority;
@@ -167,11 +162,28 @@ impl Chip {
         Store::new(self.directory.join(OBJECTS))
     }
 
-    pub(crate) fn calls_file(&self) -> PathBuf {
+    pub(crate) fn counter(&self) -> Option<Counter> {
+        Counter::open(&self.calls_file()).inspect_err(|error| eprintln!("se050-sim: {error}")).ok()
+    }
+
+    fn calls_file(&self) -> PathBuf {
         self.directory.join("calls")
     }
 
-    pub(crate) fn bus_file(&self) -> PathBuf {
+    /// Takes the bus: writes a name that nobody else has into the file `bus`, and returns it. Nothing arbitrates the real bus, and
+    /// whoever opens or closes the chip breaks the session of who was there.
+    pub(crate) fn take_bus(&self) -> Result<String, Error> {
+        let owner = unique();
+        write_whole(&self.bus_file(), owner.as_bytes())?;
+        Ok(owner)
+    }
+
+    /// Who took the bus last; nothing when nobody has opened the chip where that counts.
+    pub(crate) fn bus_owner(&self) -> String {
+        fs::read_to_string(self.bus_file()).unwrap_or_default()
+    }
+
+    fn bus_file(&self) -> PathBuf {
         self.directory.join("bus")
     }
 
@@ -184,7 +196,7 @@ impl Chip {
         if chip.settings_file().exists() {
             return Err(Error::ChipExists(chip.directory));
         }
-        let module = module_file::built()?;
+        let module = built_module()?;
         chip.make_directories()?;
 
         let authority = Authority::new()?;
@@ -225,15 +237,45 @@ fn write_file(path: &Path, content: &[u8]) -> Result<(), Error> {
 
 /// Writes the file in one step, for readers that may come at any time: they see the old content or the new.
 fn write_whole(path: &Path, content: &[u8]) -> Result<(), Error> {
-    static WRITTEN: AtomicU64 = AtomicU64::new(0);
-    let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
-    let place = std::ptr::from_ref(&WRITTEN).addr();
-    let part = path.with_extension(format!("{}-{place:x}-{number}.part", process::id()));
+    let part = path.with_extension(format!("{}.part", unique()));
     write_file(&part, content)?;
     fs::rename(&part, path).map_err(Error::file("write", path))
+}
+
+/// A name that nobody else makes. The counter's address is in it: two copies of the module in one process have two counters.
+fn unique() -> String {
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    let place = std::ptr::from_ref(&MADE).addr();
+    format!("{}-{place:x}-{}", process::id(), MADE.fetch_add(1, Ordering::Relaxed))
 }
 
 /// A real copy, never a link: the loader gives two modules separate state only when they are two files.
 fn copy_file(from: &Path, to: &Path) -> Result<(), Error> {
     fs::copy(from, to).map(drop).map_err(Error::file("copy", from))
+}
+
+/// The newest built module near the running program.
+///
+/// Cargo puts it beside the programs (`target/debug`) when it is built for itself, and into `deps` when it is a
+/// dependency; a test runs in `deps`, an example in `examples`. The newest is taken, since the other one may be left
+/// from an earlier build.
+fn built_module() -> Result<PathBuf, Error> {
+    /// What cargo calls the module.
+    const BUILT: &str = "libse050_sim.so";
+    let program = std::env::current_exe().map_err(Error::file("find", Path::new("/proc/self/exe")))?;
+    let directory = program.parent().unwrap_or(Path::new("/"));
+    let mut looked = Vec::new();
+    for near in [Some(directory), directory.parent()].into_iter().flatten() {
+        looked.push(near.join(BUILT));
+        looked.push(near.join("deps").join(BUILT));
+    }
+    let newest = looked.iter().filter_map(|path| Some((modified(path)?, path))).max_by_key(|(time, _)| *time);
+    match newest {
+        Some((_, path)) => Ok(path.clone()),
+        None => Err(Error::ModuleNotBuilt { looked }),
+    }
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    path.metadata().ok()?.modified().ok()
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// An error of a simulated chip's directory: making it, reading it, counting its calls.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the message shows what each field is")]
 #[non_exhaustive]
 pub enum Error {
     /// A new chip was asked for where one is.
@@ -15,54 +16,29 @@ pub enum Error {
     NoChip(PathBuf),
     /// The module that a new chip needs a copy of was not built.
     #[error("the simulated module is in none of {}; build it with `cargo build -p se050-sim`", list(looked))]
-    ModuleNotBuilt {
-        /// The files that were looked for.
-        looked: Vec<PathBuf>,
-    },
+    ModuleNotBuilt { looked: Vec<PathBuf> },
     /// The chip holds no object with that id.
     #[error("the simulated chip in {} holds no object {id:08X}", chip.display())]
-    NoObject {
-        /// The chip's directory.
-        chip: PathBuf,
-        /// The object's id.
-        id: u32,
-    },
+    NoObject { chip: PathBuf, id: u32 },
     /// A version of NXP's module that is not simulated.
     #[error("the simulated chip has no module version {0}; there are 3.3, 4.2, 4.3 and 4.7")]
     UnknownVersion(String),
     /// A fault that the simulator does not know.
     #[error(
         "the simulated chip cannot have the fault {0:?}; there are none, absent, mute, mute-for-a-while, \
-         dies-after:OPERATIONS, power-cycled-after:OPERATIONS, slow:MILLISECONDS, held, fail-next-sign:CKR, \
+         dies-after:OPERATIONS, slow:MILLISECONDS, held, fail-next-sign:CKR, \
          fail-next:FUNCTION:CKR, fail-each:FUNCTION:CKR, corrupt-signatures, corrupt-next-signature, corrupt-next-read"
     )]
     UnknownFault(String),
     /// A file or directory could not be read or written.
     #[error("the simulated chip cannot {doing} {}", path.display())]
-    File {
-        /// What was tried.
-        doing: &'static str,
-        /// The file or directory.
-        path: PathBuf,
-        /// The operating system's answer.
-        source: io::Error,
-    },
+    File { doing: &'static str, path: PathBuf, source: io::Error },
     /// A file does not hold what it should.
     #[error("the simulated chip cannot use {}; `se050-sim new` shows how a chip's files look", path.display())]
-    Content {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: BoxedError,
-    },
+    Content { path: PathBuf, source: BoxedError },
     /// A key or a certificate could not be made.
     #[error("the simulated factory cannot make {what}")]
-    Factory {
-        /// What was to be made.
-        what: &'static str,
-        /// Why not.
-        source: BoxedError,
-    },
+    Factory { what: &'static str, source: BoxedError },
 }
 
 impl Error {

@@ -5,13 +5,14 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use se050_sim::{Calls, Chip, Latency, ShortEcdsa};
+use serde_json::{Map, Value};
 
 const USAGE: &str = "\
 usage: se050-sim new DIR [--rsa-4096]       make a simulated SE050 in DIR; the RSA-4096 pairs take seconds
        se050-sim calls DIR [--json]         show how often its clients called each function, and what it cost
        se050-sim set DIR version VERSION    be NXP's module 3.3, 4.2, 4.3 or 4.7
        se050-sim set DIR fault FAULT        none, absent, mute, mute-for-a-while, dies-after:OPERATIONS,
-                                            power-cycled-after:OPERATIONS, slow:MILLISECONDS, held,
+                                            slow:MILLISECONDS, held,
                                             fail-next-sign:CKR, fail-next:FUNCTION:CKR, fail-each:FUNCTION:CKR,
                                             corrupt-signatures, corrupt-next-signature,
                                             corrupt-next-read
@@ -108,38 +109,35 @@ fn calls(directory: &str) -> Result<Calls, Box<dyn Error>> {
     Ok(open(directory)?.calls()?)
 }
 
+/// What was counted besides the functions: for people, for programs, and how often.
+fn totals(calls: &Calls) -> [(&'static str, &'static str, u64); 5] {
+    [
+        ("overlapping calls", "overlapping_calls", calls.overlaps()),
+        ("threads of one process", "threads_of_one_process", calls.threads() as u64),
+        ("APDUs", "apdus", calls.apdus()),
+        ("NVM objects", "nvm_objects", calls.nvm_objects()),
+        ("chip signatures", "chip_signatures", calls.signatures()),
+    ]
+}
+
 fn show(calls: &Calls) {
-    for (function, count) in calls.functions() {
-        println!("{count:8}  {function}");
+    let totals = totals(calls).map(|(name, _, count)| (name, count));
+    for (name, count) in calls.functions().chain(totals) {
+        println!("{count:8}  {name}");
     }
-    println!("{:8}  overlapping calls", calls.overlaps());
-    println!("{:8}  threads of one process", calls.threads());
-    println!("{:8}  APDUs", calls.apdus());
-    println!("{:8}  NVM objects", calls.nvm_objects());
-    println!("{:8}  chip signatures", calls.signatures());
 }
 
 fn show_json(calls: &Calls) -> Result<(), Box<dyn Error>> {
-    let functions: serde_json::Map<_, _> =
+    let functions: Map<_, _> =
         calls.functions().map(|(function, count)| (function.to_owned(), count.into())).collect();
-    let answer = serde_json::json!({
-        "functions": functions,
-        "overlapping_calls": calls.overlaps(),
-        "threads_of_one_process": calls.threads(),
-        "apdus": calls.apdus(),
-        "nvm_objects": calls.nvm_objects(),
-        "chip_signatures": calls.signatures(),
-    });
+    let totals = totals(calls).map(|(_, name, count)| (name.to_owned(), count.into()));
+    let functions = ("functions".to_owned(), Value::Object(functions));
+    let answer: Map<_, Value> = std::iter::once(functions).chain(totals).collect();
     println!("{}", serde_json::to_string_pretty(&answer)?);
     Ok(())
 }
 
 fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
+    let causes = std::iter::successors(error.source(), |error| (*error).source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

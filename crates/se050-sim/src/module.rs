@@ -5,14 +5,10 @@
 
 mod attributes;
 mod bus;
-mod certificate;
 mod cost;
-mod crash;
-mod environment;
 mod identity;
 mod label;
-mod log;
-mod mechanisms;
+mod process;
 mod quirks;
 mod search;
 mod sessions;
@@ -24,9 +20,10 @@ use cryptoki_sys::*;
 
 pub(crate) use attributes::Refusal;
 pub(crate) use bus::Bus;
-pub use crash::WOULD_CRASH;
-pub(crate) use identity::{CRYPTOKI_VERSION, module_info, slot_info, token_info};
-pub(crate) use mechanisms::{mechanism_info, mechanism_list};
+pub(crate) use identity::{
+    CRYPTOKI_VERSION, mechanism_info, mechanism_list, module_info, slot_info, token_info,
+};
+pub use process::WOULD_CRASH;
 pub(crate) use search::{SearchTemplate, TemplateLabel};
 pub(crate) use sign::{Operation, Parameter};
 
@@ -232,7 +229,7 @@ impl Module {
     fn take_lock(&self) -> Answer<()> {
         if self.bus.lock_is_lost() {
             let what = "it enumerated while the chip was away, and did not give its lock back";
-            return Err(crash::hang(self.bus.crashes(), what));
+            return Err(process::hang(self.bus.crashes(), what));
         }
         Ok(())
     }
@@ -242,7 +239,7 @@ fn wrong_session(bus: &Bus, wrong: Wrong) -> CK_RV {
     match wrong {
         Wrong::Noticed => CKR_SESSION_HANDLE_INVALID,
         Wrong::Dangling => {
-            crash::crash(bus.crashes(), "a session handle that is not, or no longer, a session's")
+            process::crash(bus.crashes(), "a session handle that is not, or no longer, a session's")
         }
     }
 }

@@ -42,7 +42,7 @@ pub use p11_kit::{P11_KIT_ADDRESS, p11_kit_client};
 pub use pki::{Issued, Pki};
 pub use port::{CLOSED_PORT, unused_port};
 pub use program::{c_compiler, output_of, program, this_program};
-pub use python::python;
+pub use python::{python, venv_program};
 pub use running::{Lines, Running};
 pub use skip::skip;
 pub use softhsm::{SoftHsm, TOKEN_LABEL, USER_PIN};

@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::aws_cli::{aws_cli, virtual_environment};
+use crate::aws_cli::aws_cli;
 use crate::port::unused_port;
 use crate::program::output_of;
+use crate::python::virtual_environment;
 
 /// How long it may take to start, on a machine with other work.
 const STARTING: Duration = Duration::from_secs(60);

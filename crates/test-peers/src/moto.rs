@@ -5,8 +5,6 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::aws_cli::virtual_environment;
-
 /// A running moto server with nothing in it; it ends with this value.
 pub struct Moto {
     child: Child,
@@ -17,11 +15,7 @@ pub struct Moto {
 impl Moto {
     /// Starts moto on a free port, or gives `None` after writing down the skip.
     pub fn start() -> Option<Self> {
-        let program = virtual_environment().join("bin/moto_server");
-        if !program.is_file() {
-            crate::skip(&format!("moto is not at {} (cargo xtask test installs it)", program.display()));
-            return None;
-        }
+        let program = crate::venv_program("moto_server")?;
         let directory = tempfile::tempdir().expect("a temporary directory");
         let mut child = Command::new(program)
             .args(["-H", "127.0.0.1", "-p", "0"])

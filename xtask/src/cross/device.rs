@@ -17,8 +17,6 @@ pub(crate) struct Device {
     pub(crate) machine: elf::Machine,
     /// musl's loader, as programs name it.
     pub(crate) loader: &'static str,
-    /// The libraries that another compiler than zig may ask for: Alpine's own name for musl, and gcc's unwinder (package libgcc).
-    pub(crate) libraries: &'static [&'static str],
     /// The processor's name in an OCI image.
     pub(crate) architecture: &'static str,
     /// The same with its variant, as podman wants it.
@@ -57,7 +55,6 @@ pub(crate) const ARMADILLO_G4: Device = Device {
     zig_cpu: "cortex_a53",
     machine: elf::EM_AARCH64,
     loader: "/lib/ld-musl-aarch64.so.1",
-    libraries: &["libc.so", "libc.musl-aarch64.so.1", "libgcc_s.so.1"],
     architecture: "arm64",
     platform: "linux/arm64",
     debian: "arm64",
@@ -73,7 +70,6 @@ pub(crate) const ARMADILLO_A6E: Device = Device {
     zig_cpu: "cortex_a7",
     machine: elf::EM_ARM,
     loader: "/lib/ld-musl-armhf.so.1",
-    libraries: &["libc.so", "libc.musl-armhf.so.1", "libc.musl-armv7.so.1", "libgcc_s.so.1"],
     architecture: "arm",
     platform: "linux/arm/v7",
     debian: "armhf",

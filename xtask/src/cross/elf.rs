@@ -16,6 +16,9 @@ pub(crate) struct Elf {
     pub(crate) needed: Vec<String>,
 }
 
+/// The only library that a program or module may ask the device for: musl.
+pub(crate) const LIBRARY: &str = "libc.so";
+
 /// What the file is meant to be.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -53,7 +56,7 @@ impl Elf {
     }
 
     /// What would keep it from working on the device, loading modules included: nothing, when all is well.
-    pub(crate) fn faults(&self, role: Role, device: &Device, libraries: &[&str]) -> Vec<String> {
+    pub(crate) fn faults(&self, role: Role, device: &Device) -> Vec<String> {
         let mut faults = Vec::new();
         if self.machine != device.machine {
             faults.push(format!("it is for another processor (ELF machine {})", self.machine.0));
@@ -70,10 +73,10 @@ impl Elf {
             (Role::Module, Some(loader)) => faults.push(format!("it is a program (loader {loader}), not a module")),
             (Role::Program, Some(_)) | (Role::Module, None) => {}
         }
-        if !self.needed.iter().any(|library| library.starts_with("libc.")) {
-            faults.push("it needs no libc.so: musl is linked statically".into());
+        if !self.needed.iter().any(|library| library == LIBRARY) {
+            faults.push(format!("it needs no {LIBRARY}: musl is linked statically"));
         }
-        let strangers = self.needed.iter().filter(|library| !libraries.contains(&library.as_str()));
+        let strangers = self.needed.iter().filter(|library| *library != LIBRARY);
         faults.extend(strangers.map(|library| format!("it needs {library}, which the device may not have")));
         faults
     }
@@ -83,8 +86,6 @@ impl Elf {
 mod tests {
     use super::*;
     use crate::cross::ARMADILLO_G4;
-
-    const LIBRARIES: [&str; 1] = ["libc.so"];
 
     fn elf(interpreter: Option<&str>, needed: &[&str]) -> Elf {
         Elf {
@@ -105,7 +106,7 @@ mod tests {
                 "glibc",
                 Role::Program,
                 elf(Some("/lib/ld-linux-aarch64.so.1"), &["libc.so.6"]),
-                &["its loader", "libc.so.6"],
+                &["its loader", "linked statically", "libc.so.6"],
             ),
             ("an unwinder", Role::Program, elf(musl, &["libgcc_s.so.1", "libc.so"]), &["libgcc_s.so.1"]),
             ("a program as module", Role::Module, elf(musl, &["libc.so"]), &["not a module"]),
@@ -117,7 +118,7 @@ mod tests {
             ),
         ];
         for (name, role, elf, expected) in cases {
-            let faults = elf.faults(role, &ARMADILLO_G4, &LIBRARIES);
+            let faults = elf.faults(role, &ARMADILLO_G4);
             assert_eq!(faults.len(), expected.len(), "{name}: {faults:?}");
             for (fault, words) in faults.iter().zip(expected) {
                 assert!(fault.contains(words), "{name}: {fault}");

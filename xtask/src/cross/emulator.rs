@@ -3,14 +3,16 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::Context as _;
 
 use super::device::{Device, workshop};
-use crate::command::installed;
+use crate::command::{Step, installed};
 use crate::debian;
-use crate::demo::step::Program;
-use crate::step::Step;
+use crate::demo::typed;
+use crate::files::empty_directory;
+use crate::root::shown;
 
 /// Its musl (1.2.3) is older than zig's: what runs on it runs on the newer ones, too.
 const SUITE: &str = "bookworm";
@@ -33,14 +35,10 @@ impl Emulator {
             .with_context(|| format!("{} is not installed", device.emulators.join(" or ")))?;
         let root = workshop().join(format!("root-{}", device.debian));
         if !root.exists() {
-            let step = Step::begin(
-                "root file system",
-                format!("musl and busybox of Debian {SUITE} ({})", device.debian),
-            );
+            let what = format!("musl and busybox of Debian {SUITE} ({})", device.debian);
+            let step = Step::begin("root file system", what);
             let partial = root.with_added_extension("partial");
-            if partial.exists() {
-                fs::remove_dir_all(&partial)?;
-            }
+            empty_directory(&partial)?;
             let scratch = workshop().join(format!("apt-{}", device.debian));
             debian::unpack(SUITE, device.debian, &["musl", "busybox-static"], &scratch, &partial)?;
             shape_as_alpine(&partial).context("the root file system")?;
@@ -57,11 +55,10 @@ impl Emulator {
     }
 
     /// A program of the device, to be run.
-    pub(crate) fn program(&self, file: &Path) -> Program {
-        Program::new(self.qemu.clone())
-            .args(["-cpu", self.device.emulated_cpu, "-L"])
-            .path(&self.root)
-            .path(file)
+    pub(crate) fn program(&self, file: &Path) -> Command {
+        let mut command = typed::program(&self.qemu);
+        command.args(["-cpu", self.device.emulated_cpu, "-L", &shown(&self.root), &shown(file)]);
+        command
     }
 
     /// A PKCS#11 module for the right processor and the wrong C library.

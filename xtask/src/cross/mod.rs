@@ -1,6 +1,5 @@
 //! `cargo xtask cross`: the programs for the device, linked dynamically to musl so that they can load the PKCS#11 module.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -11,8 +10,6 @@ use crate::root::shown;
 use crate::test::{AT_ONCE, side_by_side};
 
 mod artifacts;
-mod build;
-mod compiler;
 mod device;
 mod elf;
 mod emulator;
@@ -22,12 +19,11 @@ mod standard_library;
 mod toolchain;
 mod zig;
 
-pub(crate) use artifacts::{Artifact, artifacts_directory, sha256};
-pub(crate) use build::{Programs, packages};
+pub(crate) use artifacts::{Artifact, Programs, artifacts_directory, packages, sha256};
 use device::workshop;
 pub(crate) use device::{ARMADILLO_G4, Device, DeviceName};
 pub(crate) use emulator::Emulator;
-pub(crate) use smoke::{Smoke, ThisPc, smoke_chip};
+pub(crate) use smoke::{Smoke, smoke_chip};
 use toolchain::Toolchain;
 
 #[derive(Args, Clone)]
@@ -35,9 +31,6 @@ pub(crate) struct ToolchainOptions {
     /// What to build for
     #[arg(long, value_enum, default_value_t = DeviceName::G4)]
     pub(crate) device: DeviceName,
-    /// Your own cross compiler (a gcc or clang driver for musl), to be used in place of zig
-    #[arg(long, value_name = "PROGRAM")]
-    pub(crate) linker: Option<PathBuf>,
     /// Do not ask rustup for the target; build its standard library from rust-src
     #[arg(long)]
     pub(crate) no_rustup: bool,
@@ -48,14 +41,11 @@ pub(crate) fn run(options: &ToolchainOptions, smoke: bool) -> anyhow::Result<Exi
     let started = Instant::now();
     let mut code = ExitCode::SUCCESS;
     if smoke {
-        let mut smoke = build_for_emulator(options, ThisPc::ToBeBuilt)?;
+        let smoke = build_for_emulator(options, Programs::All)?;
         let mut counts = smoke.run().context("running the device's programs")?;
-        counts.add(side_by_side(smoke.take_tests(), AT_ONCE)?);
+        counts.add(side_by_side(smoke.tests, AT_ONCE)?);
         counts.print_skips();
-        println!("{}", counts.line());
-        if !counts.all_well() {
-            code = ExitCode::FAILURE;
-        }
+        code = counts.conclude();
     } else {
         artifacts::make(&prepare(options)?, Programs::All).context("building for the device")?;
     }
@@ -72,13 +62,11 @@ pub(crate) fn build(options: &ToolchainOptions) -> anyhow::Result<Vec<Artifact>>
     artifacts::make(&prepare(options)?, Programs::OfTheDevice).context("building for the device")
 }
 
-/// Builds the same, and what else runs under an emulator. Where this PC's programs are not built by the tests, there is time for
-/// `se050-iot` with the operator's half, too.
-pub(crate) fn build_for_emulator(options: &ToolchainOptions, this_pc: ThisPc) -> anyhow::Result<Smoke> {
+/// Builds that much, and what else runs under an emulator.
+pub(crate) fn build_for_emulator(options: &ToolchainOptions, which: Programs) -> anyhow::Result<Smoke> {
     let toolchain = prepare(options)?;
-    let programs = if this_pc == ThisPc::ToBeBuilt { Programs::All } else { Programs::OfTheDevice };
-    let artifacts = artifacts::make(&toolchain, programs).context("building for the device")?;
-    Smoke::build(&toolchain, artifacts, this_pc).context("building for the emulator")
+    let artifacts = artifacts::make(&toolchain, which).context("building for the device")?;
+    Smoke::build(&toolchain, artifacts, which).context("building for the emulator")
 }
 
 fn prepare(options: &ToolchainOptions) -> anyhow::Result<Toolchain> {

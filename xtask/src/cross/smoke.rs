@@ -3,25 +3,22 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context as _, ensure};
 
-use super::artifacts::{Artifact, check};
+use super::artifacts::{Artifact, OPERATOR, Programs, check};
 use super::device::Device;
 use super::elf::Role;
 use super::emulator::Emulator;
 use super::toolchain::Toolchain;
-use super::{build, workshop};
-use crate::command::run_shown;
-use crate::demo::cloud::Cloud;
-use crate::demo::step::Program;
-use crate::root::{cargo, target};
-use crate::step::Step;
+use super::workshop;
+use crate::command::Step;
+use crate::demo::{self, Chip, Cloud, KEY_LABEL, build_programs, typed};
+use crate::files::empty_directory;
+use crate::root::{shown, target};
 use crate::test::{Counts, Tests, test_programs};
 
-const MESSAGES: u32 = 10;
-/// Cloud connection key 0 of the chip, RSA-2048.
-const KEY_LABEL: &str = "sss:100100F0";
 const THING: &str = "emulated-device";
 /// The crates next to the chip: their tests run on the device's processor, too.
 const TESTED: [&str; 6] = ["--lib", "--tests", "-p", "se050-key", "-p", "rustls-se050"];
@@ -33,23 +30,18 @@ pub(crate) fn smoke_chip(device: &Device) -> Option<PathBuf> {
     Some(directory(device).join("chip")).filter(|chip| chip.join("libsss_pkcs11.so").exists())
 }
 
-/// Whether this PC's programs are there already. After `cargo test --workspace`, building them would build the AWS SDK again, with
-/// other features.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ThisPc {
-    ToBeBuilt,
-    BuiltByTests,
+fn directory(device: &Device) -> PathBuf {
+    device.directory(workshop(), "smoke")
 }
 
 /// Everything that runs under the emulator, built.
 pub(crate) struct Smoke {
     pub(crate) artifacts: Vec<Artifact>,
+    /// The tests to be run on the device's processor.
+    pub(crate) tests: Vec<Tests>,
     emulator: Emulator,
     /// The simulated chip's module, built for the device.
     module: PathBuf,
-    /// The tests of [`TESTED`] and, where there is time, [`DURABLE`], built for the device.
-    tests: Vec<Tests>,
-    this_pc: ThisPc,
     /// This PC's programs.
     programs: PathBuf,
     directory: PathBuf,
@@ -57,69 +49,58 @@ pub(crate) struct Smoke {
 
 impl Smoke {
     /// Builds what is not among the device's programs. It takes most of the time.
+    ///
+    /// With [`Programs::OfTheDevice`], this PC's programs are those that the tests have built: building them again would build the AWS
+    /// SDK once more, with other features.
     pub(super) fn build(
         toolchain: &Toolchain,
         artifacts: Vec<Artifact>,
-        this_pc: ThisPc,
+        which: Programs,
     ) -> anyhow::Result<Self> {
         let emulator = Emulator::prepare(toolchain.device)?;
-        let module = build::simulated_module(toolchain)?;
-        check(&module, Role::Module, toolchain)?;
         let mut tests = tests_for_the_device(toolchain, &emulator, &TESTED)?;
-        if this_pc == ThisPc::ToBeBuilt {
+        // The tests depend on it, so it is built with them.
+        let module = target().join(toolchain.device.triple).join("debug/deps/libse050_sim.so");
+        check(&module, Role::Module, toolchain.device)?;
+        let mut programs = target().join("debug");
+        if which == Programs::All {
             for mut durable in tests_for_the_device(toolchain, &emulator, &DURABLE)? {
                 durable.command.arg("outbox::durable");
                 tests.push(durable);
             }
-            let step = Step::begin("this PC's side", "building aws-iot-sim, se050-sim, se050-iot");
-            let packages = ["-p", "se050-sim", "-p", "aws-iot-sim", "-p", "se050-iot", "-p", "pubsub"];
-            run_shown(cargo().args(["build", "--quiet", "--locked"]).args(packages))?;
-            step.done();
+            programs = build_programs()?;
         }
-        let directory = directory(toolchain.device);
-        Ok(Self { artifacts, emulator, module, tests, this_pc, programs: target().join("debug"), directory })
+        Ok(Self { artifacts, tests, emulator, module, programs, directory: directory(toolchain.device) })
     }
 
     /// Runs the device's programs.
     pub(crate) fn run(&self) -> anyhow::Result<Counts> {
         println!("== the device's programs under qemu");
-        if self.directory.exists() {
-            fs::remove_dir_all(&self.directory)
-                .with_context(|| format!("cannot empty {}", self.directory.display()))?;
-        }
-        fs::create_dir_all(&self.directory)
-            .with_context(|| format!("cannot make {}", self.directory.display()))?;
+        empty_directory(&self.directory)?;
         let mut counts = Counts::default();
         counts.check("every program starts", || self.every_program_starts());
         counts.check("from the chip to the cloud and back, signatures made in the device's module", || {
             self.chip_to_cloud()
         });
         let up = "up: from the simulated chip to the first message, with the operator's half";
-        if self.artifacts.iter().any(|artifact| artifact.name == build::OPERATOR) {
+        if self.artifacts.iter().any(|artifact| artifact.name == OPERATOR) {
             counts.check(up, || self.up());
         } else {
             counts.skips.push(format!(
                 "{up}: building the AWS SDK for the device takes minutes; cargo xtask cross --smoke does it"
             ));
-        }
-        counts.check("a module for glibc is refused, and the error says so", || self.glibc_module());
-        if self.this_pc == ThisPc::BuiltByTests {
             counts.skips.push(
                 "the durable outbox's tests on the device's processor: they take a minute; cargo xtask cross --smoke runs them"
                     .to_owned(),
             );
         }
+        counts.check("a module for glibc is refused, and the error says so", || self.glibc_module());
         Ok(counts)
-    }
-
-    /// The tests to be run on the device's processor.
-    pub(crate) fn take_tests(&mut self) -> Vec<Tests> {
-        std::mem::take(&mut self.tests)
     }
 
     fn every_program_starts(&self) -> anyhow::Result<()> {
         for artifact in &self.artifacts {
-            let output = self.emulator.program(&artifact.file).arg("--help").command().output()?;
+            let output = self.emulator.program(&artifact.file).arg("--help").output()?;
             let said = String::from_utf8_lossy(&output.stderr);
             ensure!(output.status.success(), "{} --help ended with {}: {said}", artifact.name, output.status);
             println!("      {} starts", artifact.name);
@@ -128,84 +109,44 @@ impl Smoke {
     }
 
     fn chip_to_cloud(&self) -> anyhow::Result<()> {
-        let chip = self.directory.join("chip");
-        self.host("se050-sim").arg("new").path(&chip).run()?;
-        // The chip is a directory: the device's module, put in place of this PC's, finds the same keys.
-        let module = chip.join("libsss_pkcs11.so");
-        fs::copy(&self.module, &module).context("putting the device's module into the chip")?;
-        let cloud = Cloud::start(&self.host("aws-iot-sim"), &self.directory.join("aws"))?;
-        let certificate = self.directory.join("device_cert.pem");
-        self.device("se050-iot")?
-            .args(["cert", "export", "--pkcs11-lib"])
-            .path(&module)
-            .args(["--key-label", KEY_LABEL, "--output"])
-            .path(&certificate)
-            .run()?;
-        self.host("se050-iot")
-            .args(["provision", "--certificate"])
-            .path(&certificate)
-            .args(["--thing-name", THING])
-            .environment(cloud.aws_environment())
-            .run()?;
-        let before = self.signatures(&chip)?;
-        let output = self
-            .device("pubsub")?
-            .args(["--endpoint", cloud.endpoint(), "--port", &cloud.port().to_string(), "--ca-file"])
-            .path(cloud.ca_file())
-            .arg("--pkcs11-lib")
-            .path(&module)
-            .args(["--key-label", KEY_LABEL, "--client-id", THING, "--count", &MESSAGES.to_string()])
-            .run()?;
-        let expected = format!("sent {MESSAGES}, received {MESSAGES}");
-        ensure!(
-            output.contains("connected to") && output.contains(&expected),
-            "pubsub did not say {expected:?}; aws-iot-sim's log is {}",
-            cloud.log_file().display()
-        );
-        let made = self.signatures(&chip)? - before;
+        let chip = self.chip("chip")?;
+        let cloud = Cloud::start(&self.programs, &self.directory.join("aws"))?;
+        let certificate = shown(&self.directory.join("device_cert.pem"));
+        typed::run(self.export(&chip.module())?.args(["--output", &certificate]))?;
+        let mut provision = typed::program(&self.programs.join("se050-iot"));
+        provision.args(["provision", "--certificate", &certificate, "--thing-name", THING]);
+        typed::run(provision.envs(cloud.aws_environment()))?;
+        let before = chip.signatures()?;
+        let mut pubsub = self.device("pubsub")?;
+        pubsub.args(["--endpoint", &cloud.says("endpoint"), "--pkcs11-lib", &shown(&chip.module())]);
+        pubsub.args(["--key-label", KEY_LABEL, "--client-id", THING]);
+        demo::exchange_messages(cloud.trusted_by(&mut pubsub), &cloud)?;
+        let made = chip.signatures()? - before;
         ensure!(made == 1, "a connection takes one signature of the chip, the device's module made {made}");
         Ok(())
     }
 
     /// A chip and an account of its own, and one command.
     fn up(&self) -> anyhow::Result<()> {
-        let chip = self.directory.join("chip-up");
-        self.host("se050-sim").arg("new").path(&chip).run()?;
-        let module = chip.join("libsss_pkcs11.so");
-        fs::copy(&self.module, &module).context("putting the device's module into the chip")?;
-        let cloud = Cloud::start(&self.host("aws-iot-sim"), &self.directory.join("aws-up"))?;
-        let up = || {
-            let program = self.device(build::OPERATOR)?.args(["up", "--thing", THING, "--config"]);
-            program
-                .path(&self.directory.join("device.toml"))
-                .args(["--key-label", KEY_LABEL, "--pkcs11-lib"])
-                .path(&module)
-                .args(["--port", &cloud.port().to_string(), "--ca-file"])
-                .path(cloud.ca_file())
-                .environment(cloud.aws_environment())
-                .run()
-        };
+        let chip = self.chip("chip-up")?;
+        let cloud = Cloud::start(&self.programs, &self.directory.join("aws-up"))?;
+        let config = self.directory.join("device.toml");
         for (run, expected) in [("first", "+ thing"), ("second", "Nothing was changed")] {
-            let output = up()?;
+            let output = demo::up(self.device(OPERATOR)?, THING, &config, &chip.module(), &cloud)?;
             ensure!(
                 output.contains(expected) && output.contains("sent and received"),
                 "the {run} `up` did not say {expected:?} and that the message came back; aws-iot-sim's log is {}",
-                cloud.log_file().display()
+                cloud.log_file.display()
             );
         }
         Ok(())
     }
 
     fn glibc_module(&self) -> anyhow::Result<()> {
-        let module = self.emulator.glibc_module()?;
-        let program = self
-            .device("se050-iot")?
-            .args(["cert", "export", "--pkcs11-lib"])
-            .path(&module)
-            .args(["--key-label", KEY_LABEL, "--output"])
-            .path(&self.directory.join("never.pem"));
-        program.show();
-        let output = program.command().output()?;
+        let mut export = self.export(&self.emulator.glibc_module()?)?;
+        export.args(["--output", &shown(&self.directory.join("never.pem"))]);
+        typed::show(&export);
+        let output = export.output()?;
         let said = String::from_utf8_lossy(&output.stderr);
         println!("      | {}", said.trim_end());
         ensure!(!output.status.success(), "it was loaded");
@@ -213,27 +154,23 @@ impl Smoke {
         Ok(())
     }
 
-    fn signatures(&self, chip: &Path) -> anyhow::Result<u64> {
-        let output = self.host("se050-sim").arg("calls").path(chip).arg("--json").run()?;
-        let calls: serde_json::Value = serde_json::from_str(&output).context("se050-sim calls --json")?;
-        calls
-            .get("chip_signatures")
-            .and_then(serde_json::Value::as_u64)
-            .context("the signatures are not counted")
+    /// A chip is a directory: the device's module, put in place of this PC's, finds the same keys.
+    fn chip(&self, name: &str) -> anyhow::Result<Chip> {
+        let chip = Chip::new(&self.programs, self.directory.join(name))?;
+        fs::copy(&self.module, chip.module()).context("putting the device's module into the chip")?;
+        Ok(chip)
     }
 
-    fn host(&self, name: &str) -> Program {
-        Program::new(self.programs.join(name))
+    fn export(&self, module: &Path) -> anyhow::Result<Command> {
+        let mut export = self.device("se050-iot")?;
+        export.args(["cert", "export", "--pkcs11-lib", &shown(module), "--key-label", KEY_LABEL]);
+        Ok(export)
     }
 
-    fn device(&self, name: &str) -> anyhow::Result<Program> {
+    fn device(&self, name: &str) -> anyhow::Result<Command> {
         let artifact = self.artifacts.iter().find(|artifact| artifact.name == name);
         Ok(self.emulator.program(&artifact.with_context(|| format!("{name} was not built"))?.file))
     }
-}
-
-fn directory(device: &Device) -> PathBuf {
-    device.directory(workshop(), "smoke")
 }
 
 /// The crates' own tests. Documentation tests are left to this PC: rustdoc knows no other library.
@@ -249,7 +186,8 @@ fn tests_for_the_device(
     command.args(["--config", "profile.dev.opt-level=1"]);
     command.args(tested);
     let runner = emulator.runner();
-    let mut tests = test_programs(&mut command, &runner)?;
+    let mut tests: Vec<Tests> =
+        test_programs(&mut command, &runner)?.into_iter().map(|(_, tests)| tests).collect();
     for tests in &mut tests {
         // For a test that starts its own program once more: this PC's kernel cannot.
         tests.command.env("TEST_RUNNER", runner.join("\n"));

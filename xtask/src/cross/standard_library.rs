@@ -6,13 +6,12 @@ use std::process::Command;
 
 use anyhow::{Context as _, bail, ensure};
 
-use super::ToolchainOptions;
 use super::device::{Device, workshop};
 use super::rustc::{Rustc, has_standard_library};
-use crate::command::{installed, output_of};
+use crate::command::{Step, installed, output_of};
 use crate::debian;
+use crate::files::{empty_directory, make_directory};
 use crate::root::cargo;
-use crate::step::Step;
 
 /// Names the sources: a directory `library`, or a tar archive of one.
 const SOURCES: &str = "XTASK_RUST_SRC";
@@ -20,48 +19,34 @@ const SOURCES: &str = "XTASK_RUST_SRC";
 /// The suites of Debian that carry a recent Rust, the steadiest first.
 const SUITES: [&str; 3] = ["trixie-backports", "testing", "unstable"];
 
-pub(crate) enum StandardLibrary {
-    /// rustc finds it by itself.
-    Toolchain,
-    /// In a directory that takes the place of the toolchain's.
-    Built(PathBuf),
-}
-
-impl StandardLibrary {
-    pub(crate) fn provide(
-        rustc: &Rustc,
-        device: &Device,
-        options: &ToolchainOptions,
-    ) -> anyhow::Result<Self> {
-        let triple = device.triple;
-        if rustc.has_target(triple) {
-            println!("standard library: the toolchain's");
-            return Ok(Self::Toolchain);
-        }
-        // A compiler takes the libraries of its own commit and no others.
-        let built = workshop().join(format!("std-{}-{:.12}", rustc.release, rustc.commit));
-        if has_standard_library(&libraries_of(&built, triple)) {
-            println!("standard library: there, built from source");
-            return Ok(Self::Built(built));
-        }
-        if !options.no_rustup && rustup_adds(triple) && rustc.has_target(triple) {
-            return Ok(Self::Toolchain);
-        }
-        let sources = sources(rustc)?;
-        let step = Step::begin(
-            "standard library",
-            format!("building it from {}, once (a minute)", sources.display()),
-        );
-        build(rustc, triple, &sources, &built).with_context(|| {
-            format!(
-                "cannot build Rust {}'s standard library from {}: are these the sources of that version?",
-                rustc.release,
-                sources.display()
-            )
-        })?;
-        step.done();
-        Ok(Self::Built(built))
+/// Provides the library. Where rustc does not find it by itself, this returns the directory that takes the place of the toolchain's.
+pub(crate) fn provide(rustc: &Rustc, device: &Device, no_rustup: bool) -> anyhow::Result<Option<PathBuf>> {
+    let triple = device.triple;
+    if rustc.has_target(triple) {
+        println!("standard library: the toolchain's");
+        return Ok(None);
     }
+    // A compiler takes the libraries of its own commit and no others.
+    let built = workshop().join(format!("std-{}-{:.12}", rustc.release, rustc.commit));
+    if has_standard_library(&libraries_of(&built, triple)) {
+        println!("standard library: there, built from source");
+        return Ok(Some(built));
+    }
+    if !no_rustup && rustup_adds(triple) && rustc.has_target(triple) {
+        return Ok(None);
+    }
+    let sources = sources(rustc)?;
+    let step =
+        Step::begin("standard library", format!("building it from {}, once (a minute)", sources.display()));
+    build(rustc, triple, &sources, &built).with_context(|| {
+        format!(
+            "cannot build Rust {}'s standard library from {}: are these the sources of that version?",
+            rustc.release,
+            sources.display()
+        )
+    })?;
+    step.done();
+    Ok(Some(built))
 }
 
 /// Asks rustup; where it cannot (no rustup, no way out), the library is built.
@@ -127,17 +112,14 @@ fn sources(rustc: &Rustc) -> anyhow::Result<PathBuf> {
 
 /// What the environment variable names, unpacked.
 fn named_sources(path: &Path) -> anyhow::Result<PathBuf> {
-    if path.is_dir() {
-        return library_below(path).context("there is no library/sysroot/Cargo.toml below it");
+    ensure!(path.exists(), "there is no such file or directory");
+    let mut directory = path.to_owned();
+    if path.is_file() {
+        directory = workshop().join("rust-src-named");
+        empty_directory(&directory)?;
+        output_of(Command::new("tar").arg("-xf").arg(path).arg("-C").arg(&directory))?;
     }
-    ensure!(path.is_file(), "there is no such file or directory");
-    let unpacked = workshop().join("rust-src-named");
-    if unpacked.exists() {
-        fs::remove_dir_all(&unpacked)?;
-    }
-    fs::create_dir_all(&unpacked)?;
-    output_of(Command::new("tar").arg("-xf").arg(path).arg("-C").arg(&unpacked))?;
-    library_below(&unpacked).context("there is no library/sysroot/Cargo.toml in it")
+    library_below(&directory).context("there is no library/sysroot/Cargo.toml below it")
 }
 
 /// The directory `library`: the path itself, or where archives and packages keep it.
@@ -155,14 +137,9 @@ fn is_library(path: &Path) -> bool {
 }
 
 fn build(rustc: &Rustc, triple: &str, sources: &Path, into: &Path) -> anyhow::Result<()> {
+    // What an interrupted run left, perhaps of other sources, goes.
     let scratch = into.with_added_extension("build");
-    let partial = into.with_added_extension("partial");
-    // What an interrupted run left, perhaps of other sources.
-    for left in [&scratch, &partial] {
-        if left.exists() {
-            fs::remove_dir_all(left).with_context(|| format!("cannot remove {}", left.display()))?;
-        }
-    }
+    empty_directory(&scratch)?;
     let flags = [
         "-Zforce-unstable-if-unmarked".to_owned(),
         "-Cembed-bitcode=yes".to_owned(),
@@ -171,39 +148,23 @@ fn build(rustc: &Rustc, triple: &str, sources: &Path, into: &Path) -> anyhow::Re
         format!("--remap-path-prefix={}=/cargo", super::toolchain::cargo_home().display()),
     ];
     let mut command = cargo();
-    command
-        .current_dir(sources)
-        .args(["build", "--quiet", "--release", "--locked", "--manifest-path"])
-        .arg(sources.join("sysroot/Cargo.toml"))
-        .args([
-            "--no-default-features",
-            "--features",
-            "panic-unwind,backtrace",
-            "--target",
-            triple,
-            "--target-dir",
-        ])
-        .arg(&scratch)
-        // For this step only: elsewhere it would switch nightly code on in ordinary crates.
-        .env("RUSTC_BOOTSTRAP", "1")
-        .env("__CARGO_DEFAULT_LIB_METADATA", "xtask")
-        .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
-    output_of(&mut command)?;
-    let libraries = libraries_of(&partial, triple);
-    fs::create_dir_all(&libraries).with_context(|| format!("cannot make {}", libraries.display()))?;
+    command.current_dir(sources).args(["build", "--quiet", "--release", "--locked", "--no-default-features"]);
+    command.args(["--features", "panic-unwind,backtrace", "--target", triple, "--target-dir"]).arg(&scratch);
+    command.arg("--manifest-path").arg(sources.join("sysroot/Cargo.toml"));
+    // For this step only: elsewhere it would switch nightly code on in ordinary crates.
+    command.env("RUSTC_BOOTSTRAP", "1").env("__CARGO_DEFAULT_LIB_METADATA", "xtask");
+    output_of(command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}")))?;
+    let (libraries, place) = (scratch.join("libraries"), libraries_of(into, triple));
+    empty_directory(&libraries)?;
     for entry in fs::read_dir(scratch.join(triple).join("release/deps"))? {
-        let path = entry?.path();
-        if let (Some(name), true) =
-            (path.file_name(), path.extension().is_some_and(|ending| ending == "rlib"))
-        {
-            fs::copy(&path, libraries.join(name))?;
+        let entry = entry?;
+        if entry.path().extension().is_some_and(|ending| ending == "rlib") {
+            fs::copy(entry.path(), libraries.join(entry.file_name()))?;
         }
     }
     // Beside those of other devices.
-    let place = libraries_of(into, triple);
-    fs::create_dir_all(&place).with_context(|| format!("cannot make {}", place.display()))?;
+    make_directory(&place)?;
     fs::rename(&libraries, &place).with_context(|| format!("cannot make {}", place.display()))?;
-    fs::remove_dir_all(&partial).with_context(|| format!("cannot remove {}", partial.display()))?;
     // Ten times the result's size, and of no more use.
     fs::remove_dir_all(&scratch).with_context(|| format!("cannot remove {}", scratch.display()))
 }

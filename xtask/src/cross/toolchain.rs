@@ -7,40 +7,32 @@ use std::process::Command;
 
 use anyhow::Context as _;
 
-use super::ToolchainOptions;
-use super::compiler::Compiler;
 use super::device::{Device, workshop};
 use super::rustc::Rustc;
-use super::standard_library::StandardLibrary;
-use super::zig::quoted;
+use super::zig::{Zig, quoted};
+use super::{ToolchainOptions, standard_library};
 use crate::root::{cargo, root, target};
 
 pub(crate) struct Toolchain {
     pub(crate) device: &'static Device,
-    pub(crate) compiler: Compiler,
+    zig: Zig,
     pub(crate) rustc: Rustc,
     /// What stands between cargo and rustc.
     wrapper: PathBuf,
     /// Which standard library, for cargo to notice when it becomes another one.
-    standard_library: String,
+    standard_library: &'static str,
 }
 
 impl Toolchain {
     /// Makes everything ready that is not yet.
     pub(crate) fn prepare(device: &'static Device, options: &ToolchainOptions) -> anyhow::Result<Self> {
         let rustc = Rustc::ask()?;
-        let compiler = match &options.linker {
-            Some(program) => Compiler::own(program, device)?,
-            None => Compiler::zig(device)?,
-        };
-        let standard_library = StandardLibrary::provide(&rustc, device, options)?;
+        let zig = Zig::prepare(device)?;
+        let sysroot = standard_library::provide(&rustc, device, options.no_rustup)?;
         let wrapper = workshop().join("rustc");
-        write_program(&wrapper, &wrapper_script(device, &standard_library))?;
-        let standard_library = match standard_library {
-            StandardLibrary::Toolchain => "toolchain".to_owned(),
-            StandardLibrary::Built(_) => "built".to_owned(),
-        };
-        Ok(Self { device, compiler, rustc, wrapper, standard_library })
+        write_program(&wrapper, &wrapper_script(device, sysroot.as_deref()))?;
+        let standard_library = if sysroot.is_some() { "built" } else { "toolchain" };
+        Ok(Self { device, zig, rustc, wrapper, standard_library })
     }
 
     /// A cargo in the project's root, to which `--target` is still to be told.
@@ -54,23 +46,21 @@ impl Toolchain {
         }
         // crt-static is musl's default in Rust, and a static program cannot load the PKCS#11 module. The metadata makes cargo
         // build again with another toolchain; nothing that is a path may stand here, since cargo hashes these flags into names.
-        let toolchain = format!("{},{}", self.compiler.name, self.standard_library).replace(' ', "_");
         command
             .env(
                 format!("CARGO_TARGET_{name}_RUSTFLAGS"),
-                format!("-Ctarget-feature=-crt-static -Cmetadata={toolchain}"),
+                format!(
+                    "-Ctarget-feature=-crt-static -Cmetadata=zig_{},{}",
+                    self.zig.version, self.standard_library
+                ),
             )
-            .env(format!("CARGO_TARGET_{name}_LINKER"), &self.compiler.c)
+            .env(format!("CARGO_TARGET_{name}_LINKER"), &self.zig.c)
             .env("RUSTC_WRAPPER", &self.wrapper)
-            .env(format!("CC_{triple}"), &self.compiler.c)
+            .env(format!("CC_{triple}"), &self.zig.c)
             .env(format!("CFLAGS_{triple}"), c_flags())
-            .env("CC_SHELL_ESCAPED_FLAGS", "1");
-        if let Some(cpp) = &self.compiler.cpp {
-            command.env(format!("CXX_{triple}"), cpp);
-        }
-        if let Some(archiver) = &self.compiler.archiver {
-            command.env(format!("AR_{triple}"), archiver);
-        }
+            .env("CC_SHELL_ESCAPED_FLAGS", "1")
+            .env(format!("CXX_{triple}"), &self.zig.cpp)
+            .env(format!("AR_{triple}"), &self.zig.archiver);
         command
     }
 }
@@ -93,11 +83,8 @@ pub(crate) fn write_program(file: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 /// Adds to rustc's arguments what differs from PC to PC: cargo does not see it, and so does not hash it into the programs.
-fn wrapper_script(device: &Device, standard_library: &StandardLibrary) -> String {
-    let mut arguments = String::new();
-    if let StandardLibrary::Built(sysroot) = standard_library {
-        arguments = format!(" --sysroot {}", quoted(sysroot));
-    }
+fn wrapper_script(device: &Device, sysroot: Option<&Path>) -> String {
+    let mut arguments = sysroot.map_or_else(String::new, |sysroot| format!(" --sysroot {}", quoted(sysroot)));
     for (from, to) in remapped() {
         arguments.push_str(&format!(" --remap-path-prefix {}={to}", quoted(&from)));
     }

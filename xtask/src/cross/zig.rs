@@ -4,62 +4,66 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 
 use super::device::{Device, workshop};
 use crate::command::output_of;
+use crate::files::make_directory;
 use crate::root::root;
-use crate::step::Step;
+use crate::test::python;
 
 /// The version and the hashes of its wheels.
-const REQUIREMENTS: &str = include_str!("../../zig-requirements.txt");
+const PINS: &str = "xtask/zig.txt";
 
+/// The programs through which rustc and C libraries use zig.
 pub(crate) struct Zig {
-    pub(crate) version: &'static str,
-    program: PathBuf,
+    pub(crate) version: String,
+    pub(crate) c: PathBuf,
+    pub(crate) cpp: PathBuf,
+    pub(crate) archiver: PathBuf,
 }
 
 impl Zig {
-    /// Fetches zig, unless it is there.
-    pub(crate) fn fetch() -> anyhow::Result<Self> {
-        let version = pinned_version()?;
-        let directory = workshop().join(format!("zig-{version}"));
-        let name = format!("zig {version}");
-        if directory.exists() {
-            println!("{name}: there");
-        } else {
-            let step = Step::begin(&name, "fetching it from PyPI (100 MB)");
-            fetch_into(&directory)
-                .with_context(|| format!("cannot fetch {name}: it needs PyPI, or a mirror of it that pip knows; or give your own cross compiler with --linker"))?;
-            step.done();
-        }
-        let program = directory.join("ziglang/zig");
-        ensure!(
-            program.is_file(),
-            "{} is missing: remove {} and try again",
-            program.display(),
-            directory.display()
-        );
-        Ok(Self { version, program })
-    }
-
-    /// The wrapper through which rustc and C libraries use a part of zig: `cc`, `c++` or `ar`.
-    pub(crate) fn wrapper(&self, part: &str, device: &Device) -> anyhow::Result<PathBuf> {
+    /// Fetches zig, unless it is there, and writes its wrappers for the device.
+    pub(crate) fn prepare(device: &Device) -> anyhow::Result<Self> {
+        let pins = root().join(PINS);
+        let text = fs::read_to_string(&pins).with_context(|| format!("cannot read {}", pins.display()))?;
+        let line = text.lines().find_map(|line| line.strip_prefix("ziglang=="));
+        let version =
+            line.and_then(|rest| rest.split(' ').next()).context(format!("{PINS} names no version"))?;
+        let venv = workshop().join(format!("zig-{version}"));
+        // 100 MB.
+        python::install(&pins, &venv).with_context(|| format!("cannot fetch zig {version}"))?;
+        let find = "import os, ziglang; print(os.path.dirname(ziglang.__file__))";
+        let package = output_of(Command::new(venv.join("bin/python")).args(["-c", find]))?;
+        let program = Path::new(package.trim_end()).join("zig");
         // The version is in the name, since cargo links again when the linker's name changes, and only then.
-        let directory = workshop().join(format!("zig-{}-{}", self.version, device.zig_target));
-        fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
-        let file = directory.join(part);
-        let call = match part {
-            "ar" => "ar \"$@\"".to_owned(),
-            // -dynamic: without it zig links musl statically, and a static program cannot load a module.
-            // -fno-sanitize=undefined: zig's default for C; its runtime is not linked here.
-            part => format!(
-                "{part} -target {} -mcpu={} -dynamic -fno-sanitize=undefined \"$@\"",
-                device.zig_target, device.zig_cpu
-            ),
+        let directory = workshop().join(format!("zig-{version}-{}", device.zig_target));
+        make_directory(&directory)?;
+        // -dynamic: without it zig links musl statically, and a static program cannot load a module.
+        // -fno-sanitize=undefined: zig's default for C; its runtime is not linked here.
+        let options = format!(
+            "-target {} -mcpu={} -dynamic -fno-sanitize=undefined",
+            device.zig_target, device.zig_cpu
+        );
+        let wrapper = |part: &str, options: &str| {
+            let file = directory.join(part);
+            super::toolchain::write_program(&file, &script(&program, part, options))?;
+            anyhow::Ok(file)
         };
-        let script = format!(
-            r#"#!/bin/sh
+        Ok(Self {
+            c: wrapper("cc", &options)?,
+            cpp: wrapper("c++", &options)?,
+            archiver: wrapper("ar", "")?,
+            version: version.to_owned(),
+        })
+    }
+}
+
+/// A wrapper of one of zig's parts: `cc`, `c++` or `ar`.
+fn script(zig: &Path, part: &str, options: &str) -> String {
+    format!(
+        r#"#!/bin/sh
 # Written by `cargo xtask cross`.
 export ZIG_GLOBAL_CACHE_DIR={cache} ZIG_LOCAL_CACHE_DIR={cache}
 left=$#
@@ -75,52 +79,11 @@ while [ "$left" -gt 0 ]; do
     esac
     set -- "$@" "$argument"
 done
-exec {zig} {call}
+exec {zig} {part} {options} "$@"
 "#,
-            cache = quoted(&workshop().join("zig-cache")),
-            zig = quoted(&self.program),
-        );
-        super::toolchain::write_program(&file, &script)?;
-        Ok(file)
-    }
-}
-
-fn pinned_version() -> anyhow::Result<&'static str> {
-    let line = REQUIREMENTS.lines().find_map(|line| line.strip_prefix("ziglang=="));
-    line.and_then(|rest| rest.split(' ').next()).context("xtask/zig-requirements.txt names no version")
-}
-
-/// With pip, which checks the hash; into another place first, so that an interrupted download is not taken for zig.
-fn fetch_into(directory: &Path) -> anyhow::Result<()> {
-    let partial = directory.with_added_extension("partial");
-    if partial.exists() {
-        fs::remove_dir_all(&partial)?;
-    }
-    let mut pip = pip()?;
-    pip.args(["install", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes"])
-        .args(["--only-binary", ":all:", "--target"])
-        .arg(&partial)
-        .arg("-r")
-        .arg(root().join("xtask/zig-requirements.txt"));
-    output_of(&mut pip)?;
-    fs::rename(&partial, directory).with_context(|| format!("cannot make {}", directory.display()))
-}
-
-/// The machine's pip, or one in a virtual environment: Debian's Python has none.
-fn pip() -> anyhow::Result<Command> {
-    let mut module = Command::new("python3");
-    module.args(["-m", "pip"]);
-    if Command::new("python3")
-        .args(["-m", "pip", "--version"])
-        .output()
-        .is_ok_and(|output| output.status.success())
-    {
-        return Ok(module);
-    }
-    let venv = workshop().join("pip");
-    output_of(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))
-        .context("Python with pip, or with venv, is needed (Debian: package python3-venv)")?;
-    Ok(Command::new(venv.join("bin/pip")))
+        cache = quoted(&workshop().join("zig-cache")),
+        zig = quoted(zig),
+    )
 }
 
 /// A path for a shell script.

@@ -1,6 +1,8 @@
 //! The container's configuration for Armadillo Base OS.
 
-use super::description::{DATA, Description};
+use anyhow::ensure;
+
+use super::containerfile::{DATA, Description, NAME, VERSION};
 
 /// Where the container's data lies on the device.
 const VOLUME: &str = "/var/app/volumes/se050-iot";
@@ -11,8 +13,13 @@ pub(super) const APPLICATION: &str = "/usr/bin/telemetry";
 pub(super) const DEVICE_CONFIG: &str = "device.toml";
 
 /// The text of /etc/atmark/containers/se050-iot.conf.
-pub(super) fn configuration(description: &Description, i2c: &str) -> anyhow::Result<String> {
-    super::ensure_plain("--i2c", i2c)?;
+pub(super) fn configuration(description: &Description<'_>, i2c: &str) -> anyhow::Result<String> {
+    // It ends up in a file that other programs read line by line.
+    ensure!(
+        i2c.starts_with("/dev/")
+            && i2c.chars().all(|letter| letter.is_ascii_alphanumeric() || "/._-".contains(letter)),
+        "--i2c {i2c:?}: a device node such as /dev/i2c-1 is needed"
+    );
     let reference = description.reference();
     let user = match &description.user {
         Some(user) => format!(
@@ -26,7 +33,7 @@ pub(super) fn configuration(description: &Description, i2c: &str) -> anyhow::Res
     };
     Ok(format!(
         r#"# /etc/atmark/containers/se050-iot.conf: written by `cargo xtask image`, for Armadillo Base OS.
-#   podman load -i {name}-{version}.tar
+#   podman load -i {NAME}-{VERSION}.tar
 #   persist_file /etc/atmark/containers/se050-iot.conf
 # Once, for the operator's `se050-iot provision --certificate 00C0A1.json --device-config {DEVICE_CONFIG}`:
 #   podman run --rm --device={i2c} --env=EX_SSS_BOOT_SSS_PORT={i2c} --volume={VOLUME}:{DATA} {reference} \
@@ -54,22 +61,25 @@ add_volumes {VOLUME}:{DATA}
 add_args --entrypoint={APPLICATION}
 set_command --config {DATA}/{DEVICE_CONFIG}
 set_restart on-failure
-"#,
-        name = description.name,
-        version = description.version,
+"#
     ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cross::ARMADILLO_G4;
 
     /// Keys of the maker's published configurations.
     const KEYS: [&str; 6] =
         ["set_image", "add_args", "set_readonly", "add_volumes", "set_command", "set_restart"];
 
+    fn description(i2c_group: Option<u32>) -> Description<'static> {
+        Description::new(&[], &ARMADILLO_G4, i2c_group, None)
+    }
+
     fn settings(i2c_group: Option<u32>) -> Vec<(String, String)> {
-        let text = configuration(&Description::new(i2c_group, None), "/dev/i2c-2").unwrap();
+        let text = configuration(&description(i2c_group), "/dev/i2c-2").unwrap();
         let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
         lines
             .map(|line| line.split_once(' ').expect("a key and a value"))
@@ -102,7 +112,7 @@ mod tests {
     #[test]
     fn what_is_no_device_node_does_not_get_into_the_file() {
         for node in ["i2c-1", "/dev/i2c-1\nset_readonly no", "/dev/i2c 1"] {
-            assert!(configuration(&Description::new(None, None), node).is_err(), "{node:?}");
+            assert!(configuration(&description(None), node).is_err(), "{node:?}");
         }
     }
 }

@@ -4,25 +4,24 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use clap::Args;
 
 use crate::command::output_of;
-use crate::cross::{self, ARMADILLO_G4, Artifact, Device, DeviceName, Emulator};
+use crate::cross::{self, ARMADILLO_G4, Artifact, DeviceName, Emulator};
+use crate::files::{self, make_directory, read};
 use crate::root::{shown, target};
-use crate::test::Counts;
+use crate::test::{Counts, programs};
 
 mod abos;
 mod check;
 mod containerfile;
-mod description;
-mod mkswu;
 mod podman;
 mod sbom;
 mod swu;
 
-use containerfile::{Base, ROOT_FILE_SYSTEM};
-use description::Description;
+pub(crate) use check::NEEDED;
+use containerfile::{Description, NAME, VERSION};
 use podman::Podman;
 
 /// The I2C bus that the chip is on, if nothing else is said.
@@ -53,10 +52,10 @@ pub(crate) fn run(options: &ImageOptions) -> anyhow::Result<ExitCode> {
     let artifacts = cross::build(&options.cross)?;
     let made = make(options, &artifacts)?;
     if options.check {
-        let counts = check::run(&made, &artifacts)?;
+        programs::install_missing(&NEEDED)?;
+        let counts = check::run(&made)?;
         counts.print_skips();
-        println!("{}", counts.line());
-        return Ok(if counts.all_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        return Ok(counts.conclude());
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -75,120 +74,103 @@ pub(crate) fn build_alone(cross: &cross::ToolchainOptions) -> anyhow::Result<()>
 
 /// For `cargo xtask test --cross`: the image on the emulator's root file system, checked by all there is.
 pub(crate) fn check_on_the_emulator(artifacts: &[Artifact]) -> anyhow::Result<Counts> {
-    let cross = cross::ToolchainOptions { device: DeviceName::G4, linker: None, no_rustup: true };
+    let cross = cross::ToolchainOptions { device: DeviceName::G4, no_rustup: true };
     let options = ImageOptions::new(Some(Emulator::prepare(&ARMADILLO_G4)?.root), cross);
-    check::run(&make(&options, artifacts)?, artifacts)
+    check::run(&make(&options, artifacts)?)
 }
 
 /// What was written.
-struct Made {
+struct Made<'a> {
+    description: Description<'a>,
     archive: PathBuf,
     /// The directory with everything beside it.
     directory: PathBuf,
-    reference: String,
-    /// What it is for.
-    device: &'static Device,
     /// What it was built on. Without a base it holds our files only, and cannot run by itself.
     base: Option<PathBuf>,
 }
 
-fn make(options: &ImageOptions, artifacts: &[Artifact]) -> anyhow::Result<Made> {
+fn make<'a>(options: &ImageOptions, artifacts: &'a [Artifact]) -> anyhow::Result<Made<'a>> {
     println!("== image");
     let device = options.cross.device.device();
     let directory = device.directory(target(), "image");
-    fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    make_directory(&directory)?;
     if let Some(registry) = &options.registry {
         ensure_reference(registry)?;
     }
-    let description = Description::new(options.i2c_group, options.registry.as_deref());
-    let reference = description.reference();
-    let archive = directory.join(description.archive());
-    build(options.base.as_deref(), artifacts, &description, device, &archive)?;
-    let bytes = fs::read(&archive).with_context(|| format!("cannot read {}", archive.display()))?;
-    println!("{:>9} bytes  {}  {}  ({reference})", bytes.len(), cross::sha256(&bytes), shown(&archive));
+    let description = Description::new(artifacts, device, options.i2c_group, options.registry.clone());
+    let archive = directory.join(format!("{NAME}-{VERSION}.tar"));
+    build(options.base.as_deref(), &description, &archive)?;
+    let bytes = read(&archive)?;
+    let (sum, reference) = (cross::sha256(&bytes), description.reference());
+    println!("{:>9} bytes  {sum}  {}  ({reference})", bytes.len(), shown(&archive));
     let configuration = abos::configuration(&description, &options.i2c)?;
     write(&directory.join("se050-iot.conf"), &configuration)?;
-    mkswu::write(&directory, &description, &configuration)?;
-    let bill = archive.with_extension("cdx.json");
-    sbom::write(&bill, artifacts, &description, device).context("the bill of materials")?;
-    println!("written: {}", shown(&bill));
+    swu::write_descriptions(&directory, &description, &archive, &configuration)?;
+    write(
+        &archive.with_extension("cdx.json"),
+        &sbom::document(&description).context("the bill of materials")?,
+    )?;
     containerfile::write_base(&directory, device)?;
     if options.base.is_none() {
-        containerfile::write_context(&directory, artifacts, &description, device, Base::Image)?;
+        containerfile::write_context(&directory, &description)?;
         println!(
             "There is no --base, so the image holds our programs and no root file system: it cannot run by itself. Build on yours \
              with --base, or with {}/Containerfile.",
             shown(&directory)
         );
     }
-    Ok(Made { archive, directory, reference, device, base: options.base.clone() })
+    Ok(Made { description, archive, directory, base: options.base.clone() })
 }
 
 /// Builds the image on that base and writes its archive.
-fn build(
-    base: Option<&Path>,
-    artifacts: &[Artifact],
-    description: &Description,
-    device: &'static Device,
-    archive: &Path,
-) -> anyhow::Result<()> {
-    let podman = Podman::new(device)?;
+fn build(base: Option<&Path>, description: &Description<'_>, archive: &Path) -> anyhow::Result<()> {
+    let podman = Podman::new(description.device)?;
+    let base =
+        base.map(|path| prepare_base(&podman, path).with_context(|| format!("--base {}", path.display())));
+    let base = base.transpose()?;
     let context = tempfile::tempdir()?;
-    let (kind, image) = match base {
-        None => (Base::Image, None),
-        Some(path) => prepare_base(&podman, path, context.path())
-            .with_context(|| format!("--base {}", path.display()))?,
-    };
-    containerfile::write_context(context.path(), artifacts, description, device, kind)?;
+    containerfile::write_context(context.path(), description)?;
     let reference = description.reference();
-    podman.build(context.path(), image.as_deref(), &reference)?;
+    podman.build(context.path(), base.as_deref(), &reference)?;
     if base.is_some() {
-        ensure_loader(&podman, &reference, device)?;
+        // Without the loader that our programs name, none of them would start.
+        let root = tempfile::tempdir()?;
+        podman.unpack(&reference, root.path())?;
+        let loader = description.device.loader;
+        ensure!(
+            root.path().join(loader.trim_start_matches('/')).symlink_metadata().is_ok(),
+            "there is no {loader} in the base: our programs need musl (Alpine has it)"
+        );
     }
     podman.save(&reference, archive)
 }
 
-/// An image is loaded; a root file system is put into the context.
-fn prepare_base(podman: &Podman, path: &Path, context: &Path) -> anyhow::Result<(Base, Option<String>)> {
+/// The base as an image of podman: loaded from its archive, or made of a root file system.
+fn prepare_base(podman: &Podman, path: &Path) -> anyhow::Result<String> {
+    const IMAGE: &str = "localhost/base";
     ensure!(path.exists(), "there is no such file or directory");
-    let root_file_system = context.join(ROOT_FILE_SYSTEM);
+    let context = tempfile::tempdir()?;
+    let archive = context.path().join("rootfs.tar");
     if path.is_dir() {
         // Sorted, so that the same files give the same layer.
-        output_of(
-            Command::new("tar")
-                .args(["--sort=name", "-cf"])
-                .arg(&root_file_system)
-                .arg("-C")
-                .arg(path)
-                .arg("."),
-        )?;
+        let mut tar = Command::new("tar");
+        output_of(tar.args(["--sort=name", "-cf"]).arg(&archive).arg("-C").arg(path).arg("."))?;
     } else if let Some(image) = podman.load(path)? {
-        return Ok((Base::Image, Some(image)));
-    } else if output_of(Command::new("tar").arg("-tf").arg(path)).is_err() {
-        bail!(
+        return Ok(image);
+    } else {
+        ensure!(
+            output_of(Command::new("tar").arg("-tf").arg(path)).is_ok(),
             "it is neither a container image (docker or OCI archive) nor a tar archive of a root file system"
         );
-    } else {
-        fs::copy(path, &root_file_system)?;
+        fs::copy(path, &archive)?;
     }
-    Ok((Base::RootFileSystem, None))
-}
-
-/// Without the loader that our programs name, none of them would start.
-fn ensure_loader(podman: &Podman, reference: &str, device: &Device) -> anyhow::Result<()> {
-    let root = tempfile::tempdir()?;
-    podman.unpack(reference, root.path())?;
-    let loader = root.path().join(device.loader.trim_start_matches('/'));
-    ensure!(
-        loader.symlink_metadata().is_ok(),
-        "there is no {} in the base: our programs need musl (Alpine has it)",
-        device.loader
-    );
-    Ok(())
+    files::write(&context.path().join("Containerfile"), "FROM scratch\nADD rootfs.tar /\n")?;
+    podman.build(context.path(), None, IMAGE)?;
+    Ok(IMAGE.to_owned())
 }
 
 fn write(file: &Path, text: &str) -> anyhow::Result<()> {
-    fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
+    files::write(file, text)?;
     println!("written: {}", shown(file));
     Ok(())
 }
@@ -200,16 +182,6 @@ fn ensure_reference(registry: &str) -> anyhow::Result<()> {
     ensure!(
         registry.contains('.') && registry.chars().all(plain) && !registry.ends_with('/'),
         "--registry {registry:?}: a host and a path such as registry.example.com/devices are needed"
-    );
-    Ok(())
-}
-
-/// Settings end up in files that other programs read line by line.
-fn ensure_plain(what: &str, text: &str) -> anyhow::Result<()> {
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-".contains(letter);
-    ensure!(
-        text.starts_with("/dev/") && text.chars().all(plain),
-        "{what} {text:?}: a device node such as /dev/i2c-1 is needed"
     );
     Ok(())
 }

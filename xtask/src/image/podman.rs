@@ -34,24 +34,19 @@ impl Podman {
         command
     }
 
+    /// `podman build --quiet`, with more options to be given, and the context.
+    fn build_command(&self, reference: &str) -> Command {
+        let mut command = self.command();
+        command.args(["build", "--quiet", "--isolation", "chroot", "--pull=never", "--tag", reference]);
+        command
+    }
+
     /// Builds a context for the device. The same context gives the same image: the clock is left out of it.
     pub(super) fn build(&self, context: &Path, base: Option<&str>, reference: &str) -> anyhow::Result<()> {
-        let mut command = self.command();
-        command.args([
-            "build",
-            "--quiet",
-            "--isolation",
-            "chroot",
-            "--timestamp",
-            "0",
-            "--platform",
-            self.device.platform,
-        ]);
-        command.args(
-            base.iter().flat_map(|base| ["--pull=never".to_owned(), format!("--build-arg=BASE={base}")]),
-        );
-        output_of(command.args(["--tag", reference]).arg(context)).context("podman build")?;
-        Ok(())
+        let mut command = self.build_command(reference);
+        command.args(["--timestamp", "0", "--platform", self.device.platform]);
+        command.args(base.map(|base| format!("--build-arg=BASE={base}")));
+        output_of(command.arg(context)).context("podman build").map(drop)
     }
 
     /// Builds with another Containerfile, for this PC: what it runs while building runs here.
@@ -62,11 +57,11 @@ impl Podman {
         base: Option<&str>,
         reference: &str,
     ) -> anyhow::Result<()> {
-        let mut command = self.command();
-        command.args(["build", "--quiet", "--isolation", "chroot", "--pull=never", "--tag", reference]);
-        command.args(base.iter().map(|base| format!("--build-arg=ALPINE={base}")));
-        output_of(command.arg("--file").arg(context.join(file)).arg(context)).context("podman build")?;
-        Ok(())
+        let mut command = self.build_command(reference);
+        command.args(base.map(|base| format!("--build-arg=ALPINE={base}")));
+        output_of(command.arg("--file").arg(context.join(file)).arg(context))
+            .context("podman build")
+            .map(drop)
     }
 
     /// Writes an image as a docker archive with its tag: `podman load` and mkswu read that.
@@ -75,12 +70,8 @@ impl Podman {
             std::fs::remove_file(archive)?;
         }
         let mut command = self.command();
-        command
-            .args(["save", "--quiet", "--format", "docker-archive", "--output"])
-            .arg(archive)
-            .arg(reference);
-        output_of(&mut command).context("podman save")?;
-        Ok(())
+        command.args(["save", "--quiet", "--format", "docker-archive", "--output"]).arg(archive);
+        output_of(command.arg(reference)).context("podman save").map(drop)
     }
 
     /// Loads an image from an archive, docker's or OCI's, and returns its name. `None` where the file is no image.
@@ -89,16 +80,14 @@ impl Podman {
         let output = output.context("podman does not start")?;
         let said = String::from_utf8_lossy(&output.stdout);
         let name = said.lines().find_map(|line| line.strip_prefix("Loaded image: "));
-        if let (true, Some(name)) = (output.status.success(), name) {
-            let architecture = self.inspect(name, "{{.Architecture}}")?;
-            ensure!(
-                architecture == self.device.architecture,
-                "it is for {architecture}, not for {}",
-                self.device.architecture
-            );
-            return Ok(Some(name.to_owned()));
-        }
-        Ok(None)
+        let Some(name) = name.filter(|_| output.status.success()) else { return Ok(None) };
+        let architecture = self.inspect(name, "{{.Architecture}}")?;
+        ensure!(
+            architecture == self.device.architecture,
+            "it is for {architecture}, not for {}",
+            self.device.architecture
+        );
+        Ok(Some(name.to_owned()))
     }
 
     /// What `podman image inspect` says of one thing, in its own format language.
@@ -113,8 +102,7 @@ impl Podman {
         let container = output_of(self.command().args(["create", reference, "/bin/sh"]))?;
         let archive = self.storage.path().join("root.tar");
         output_of(self.command().args(["export", "--output"]).arg(&archive).arg(container.trim()))?;
-        output_of(Command::new("tar").arg("-xpf").arg(&archive).arg("-C").arg(into))?;
-        Ok(())
+        output_of(Command::new("tar").arg("-xpf").arg(&archive).arg("-C").arg(into)).map(drop)
     }
 }
 

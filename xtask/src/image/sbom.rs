@@ -5,43 +5,30 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
 
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
-use super::description::Description;
+use super::containerfile::{Description, LICENSE, NAME, VERSION};
 use crate::command::output_of;
-use crate::cross::{self, Artifact, Device};
+use crate::cross::{self, Device};
+use crate::files::read;
 use crate::root::{cargo, root};
 
-/// Writes the bill of materials of these programs.
-pub(super) fn write(
-    file: &Path,
-    artifacts: &[Artifact],
-    description: &Description,
-    device: &Device,
-) -> anyhow::Result<()> {
-    let document = document(artifacts, description, device)?;
-    let text = serde_json::to_string_pretty(&document)? + "\n";
-    fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
-}
-
-fn document(artifacts: &[Artifact], description: &Description, device: &Device) -> anyhow::Result<Value> {
+/// The bill of materials of the image's programs.
+pub(super) fn document(description: &Description<'_>) -> anyhow::Result<String> {
     let mut components = Vec::new();
-    for artifact in artifacts {
-        let bytes =
-            fs::read(&artifact.file).with_context(|| format!("cannot read {}", artifact.file.display()))?;
+    for artifact in description.artifacts {
         components.push(json!({
             "type": "application",
             "bom-ref": format!("program:{}", artifact.name),
             "name": artifact.name,
-            "version": description.version,
-            "hashes": [{"alg": "SHA-256", "content": cross::sha256(&bytes)}],
+            "version": VERSION,
+            "hashes": [{"alg": "SHA-256", "content": cross::sha256(&read(&artifact.file)?)}],
         }));
     }
-    components.extend(libraries(device)?);
-    Ok(json!({
+    components.extend(libraries(description.device)?);
+    let document = json!({
         "bomFormat": "CycloneDX",
         "specVersion": "1.5",
         "version": 1,
@@ -49,13 +36,14 @@ fn document(artifacts: &[Artifact], description: &Description, device: &Device) 
             "component": {
                 "type": "container",
                 "bom-ref": "image",
-                "name": description.name,
-                "version": description.version,
-                "licenses": [{"expression": env!("CARGO_PKG_LICENSE")}],
+                "name": NAME,
+                "version": VERSION,
+                "licenses": [{"expression": LICENSE}],
             },
         },
         "components": components,
-    }))
+    });
+    Ok(serde_json::to_string_pretty(&document)? + "\n")
 }
 
 /// Everything that is linked into one of the device's programs.
@@ -64,7 +52,7 @@ fn libraries(device: &Device) -> anyhow::Result<Vec<Value>> {
     let mut lines = BTreeSet::new();
     for package in cross::packages(cross::Programs::OfTheDevice)? {
         let mut tree = cargo();
-        tree.args(["tree", "--locked", "--package", &package.name]).args(&package.arguments);
+        tree.args(["tree", "--locked", "--package", &package.name]).args(package.arguments);
         tree.args(["--target", device.triple, "--edges", "normal", "--prefix", "none", "--no-dedupe"]);
         tree.args(["--format", "{p}\t{l}\t{r}"]);
         lines.extend(output_of(&mut tree)?.lines().map(str::to_owned));
@@ -122,7 +110,8 @@ mod tests {
 
     #[test]
     fn what_the_programs_are_made_of_is_listed_with_version_licence_and_checksum() {
-        let document = document(&[], &Description::new(None, None), &crate::cross::ARMADILLO_G4).unwrap();
+        let document = document(&Description::new(&[], &cross::ARMADILLO_G4, None, None)).unwrap();
+        let document: Value = serde_json::from_str(&document).unwrap();
         let components = document.pointer("/components").and_then(Value::as_array).unwrap();
         let of = |name: &str| components.iter().find(|component| component["name"] == name);
         let rustls = of("rustls").unwrap();

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -46,19 +46,16 @@ impl Counts {
         }
     }
 
-    pub(crate) fn all_well(&self) -> bool {
-        self.failed == 0 && !self.cargo_failed
-    }
-
     pub(crate) fn print_skips(&self) {
         for skip in &self.skips {
             println!("skipped: {skip}");
         }
     }
 
-    /// `3 passed, 0 failed, 1 skipped`
-    pub(crate) fn line(&self) -> String {
-        format!("{} passed, {} failed, {} skipped", self.passed, self.failed, self.skips.len())
+    /// Prints `3 passed, 0 failed, 1 skipped`, and says whether all is well.
+    pub(crate) fn conclude(&self) -> ExitCode {
+        println!("{} passed, {} failed, {} skipped", self.passed, self.failed, self.skips.len());
+        if self.failed == 0 && !self.cargo_failed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 }
 
@@ -68,12 +65,7 @@ pub(crate) struct Tests {
     pub(crate) command: Command,
 }
 
-/// Runs a `cargo test`, or another program with the same output, showing what it prints.
-pub(crate) fn counted(command: Command) -> anyhow::Result<Counts> {
-    side_by_side(vec![Tests { name: String::new(), command }], 1)
-}
-
-/// Runs them in their order, so many at a time.
+/// Runs them in their order, so many at a time, showing what they print.
 pub(crate) fn side_by_side(tests: Vec<Tests>, at_once: usize) -> anyhow::Result<Counts> {
     let skip_log = NamedTempFile::new().context("a file for the tests that are skipped")?;
     let queue = Mutex::new(tests.into_iter());
@@ -108,11 +100,8 @@ pub(crate) fn side_by_side(tests: Vec<Tests>, at_once: usize) -> anyhow::Result<
 fn run(tests: Tests, skip_log: &Path) -> anyhow::Result<Counts> {
     let Tests { name, mut command } = tests;
     command.env("TEST_SKIP_LOG", skip_log).env("TEST_VENV", super::python::directory());
-    // Standard error, too, needs the name where others write at the same time.
-    command.stdout(Stdio::piped());
-    if !name.is_empty() {
-        command.stderr(Stdio::piped());
-    }
+    // Standard error, too, needs the name: others write at the same time.
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let started = Instant::now();
     let mut child = command.spawn().with_context(|| format!("{command:?} does not start"))?;
     let (sender, lines) = channel();
@@ -126,11 +115,7 @@ fn run(tests: Tests, skip_log: &Path) -> anyhow::Result<Counts> {
     loop {
         match lines.recv_timeout(LAST_LINES) {
             Ok(line) => {
-                if name.is_empty() {
-                    println!("{line}");
-                } else {
-                    println!("{name}: {line}");
-                }
+                println!("{name}: {line}");
                 if let Some(result) = line.strip_prefix("test result: ") {
                     counts.passed += number_before(result, "passed");
                     counts.failed += number_before(result, "failed");
@@ -145,9 +130,7 @@ fn run(tests: Tests, skip_log: &Path) -> anyhow::Result<Counts> {
         }
     }
     counts.cargo_failed = !child.wait().context("waiting for the tests")?.success();
-    if !name.is_empty() {
-        println!("{name}: {:.1} s", started.elapsed().as_secs_f32());
-    }
+    println!("{name}: {:.1} s", started.elapsed().as_secs_f32());
     Ok(counts)
 }
 

@@ -13,10 +13,19 @@ use crate::command::output_of;
 /// tests are about would pass on a machine with two cores.
 pub(crate) const AT_ONCE: usize = 2;
 
+/// Where tests stand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Inside the crates: they need nothing but the project.
+    Inside,
+    /// Beside the crates, in a program of their own.
+    Beside,
+}
+
 /// Builds the test programs of that `cargo test`. The one with the most tests comes first, since it takes longest.
 ///
 /// `runner` is the emulator with its arguments; this PC's programs have none.
-pub(crate) fn test_programs(build: &mut Command, runner: &[String]) -> anyhow::Result<Vec<Tests>> {
+pub(crate) fn test_programs(build: &mut Command, runner: &[String]) -> anyhow::Result<Vec<(Place, Tests)>> {
     let messages = output_of(build.args(["--no-run", "--message-format", "json-render-diagnostics"]))?;
     let mut programs = Vec::new();
     for line in messages.lines() {
@@ -26,12 +35,13 @@ pub(crate) fn test_programs(build: &mut Command, runner: &[String]) -> anyhow::R
             programs.push(program(file, &message, runner)?);
         }
     }
-    programs.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
-    Ok(programs.into_iter().map(|(_, tests)| tests).collect())
+    programs.retain(|(count, _, _)| *count > 0);
+    programs.sort_by_key(|(count, _, _)| std::cmp::Reverse(*count));
+    Ok(programs.into_iter().map(|(_, place, tests)| (place, tests)).collect())
 }
 
 /// A program with the number of its tests.
-fn program(file: &str, message: &Value, runner: &[String]) -> anyhow::Result<(usize, Tests)> {
+fn program(file: &str, message: &Value, runner: &[String]) -> anyhow::Result<(usize, Place, Tests)> {
     let text =
         |place: &str| message.pointer(place).and_then(Value::as_str).context("what cargo says of a test");
     let directory: PathBuf = Path::new(text("/manifest_path")?).parent().unwrap_or(Path::new("/")).into();
@@ -43,5 +53,6 @@ fn program(file: &str, message: &Value, runner: &[String]) -> anyhow::Result<(us
     let mut list = Command::new(command.get_program());
     let listed = output_of(list.args(command.get_args()).args(["--list", "--format", "terse"]))?;
     let name = format!("{package}/{}", text("/target/name")?);
-    Ok((listed.lines().count(), Tests { name, command }))
+    let place = if text("/target/kind/0")? == "test" { Place::Beside } else { Place::Inside };
+    Ok((listed.lines().count(), place, Tests { name, command }))
 }

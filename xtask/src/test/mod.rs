@@ -8,7 +8,7 @@ use anyhow::{Context as _, anyhow};
 use clap::Args;
 
 use crate::command::run_shown;
-use crate::cross::{self, Smoke, ThisPc};
+use crate::cross::{self, Programs, Smoke};
 use crate::image;
 use crate::root::{self, cargo, targets};
 
@@ -18,8 +18,8 @@ mod harness;
 pub(crate) mod programs;
 pub(crate) mod python;
 
-use count::counted;
 pub(crate) use count::{Counts, Tests, side_by_side};
+use harness::Place;
 pub(crate) use harness::{AT_ONCE, test_programs};
 
 /// The priority of what computes while the tests run.
@@ -29,25 +29,26 @@ const NICE: i32 = 10;
 const CANNOT_INSTALL: u8 = 3;
 
 /// What is checked before the tests: a name, and cargo's arguments.
-const CHECKS: [(&str, &[&str]); 5] = [
-    ("formatting", &["fmt", "--all", "--check"]),
-    ("clippy", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
+const CHECKS: [(&str, &str); 5] = [
+    ("formatting", "fmt --all --check"),
+    ("clippy", "clippy --workspace --all-targets --locked -- -D warnings"),
+    // All packages at once, examples among the targets, and indicatif, which changes a feature that tokio depends on: so the dependencies
+    // are those of the run above, and are not checked once more. `cargo xtask cross` builds it with the device's features alone.
     (
         "clippy, device build of se050-iot",
-        &["clippy", "-p", "se050-iot", "--no-default-features", "--locked", "--", "-D", "warnings"],
+        "clippy --workspace --no-default-features --features rustls-se050/ring,benchmarks/durable,se050-iot/indicatif --lib --bins --examples --locked -- \
+         -D warnings",
     ),
     // The durable outbox is in both of the above.
-    ("clippy, device build of pubsub", &["clippy", "-p", "pubsub", "--locked", "--", "-D", "warnings"]),
+    ("clippy, device build of pubsub", "clippy -p pubsub --locked -- -D warnings"),
     // All at once: the tests beside the crates start the programs, which are built here as well.
-    ("building the tests", &["test", "--workspace", "--locked", "--no-run"]),
+    ("building the tests", "test --no-run --workspace --locked"),
 ];
 /// What is checked beside the tests. Where an example is named, cargo takes the features of the development dependencies, too, as clippy has
 /// done: without them this would check the AWS SDK once more.
 const DOCS: [&str; 7] = ["doc", "--quiet", "--workspace", "--no-deps", "--locked", "--lib", "--examples"];
-/// Tests inside the crates, which need nothing but the project.
-const UNIT_TESTS: [&str; 6] = ["test", "--workspace", "--locked", "--no-fail-fast", "--lib", "--bins"];
-/// The tests beside the crates.
-const PROGRAMS: [&str; 5] = ["test", "--workspace", "--locked", "--test", "*"];
+/// The test programs.
+const PROGRAMS: [&str; 3] = ["test", "--workspace", "--locked"];
 /// The examples in the documentation.
 const EXAMPLES: [&str; 5] = ["test", "--workspace", "--locked", "--no-fail-fast", "--doc"];
 
@@ -67,33 +68,38 @@ pub(crate) fn run(options: &TestOptions) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     for (name, arguments) in CHECKS {
         println!("== {name}");
-        let status = cargo().args(arguments).status();
+        let status = cargo().args(arguments.split(' ')).status();
         if !status.with_context(|| format!("{name}: cargo does not start"))?.success() {
-            eprintln!("\n{name}: failed. To see it alone: cargo {}", arguments.join(" "));
+            eprintln!("\n{name}: failed. To see it alone: cargo {arguments}");
             return Ok(ExitCode::FAILURE);
         }
     }
     println!("== unit tests");
-    let mut counts = counted(tests(&UNIT_TESTS, options.fast))?;
+    let programs = test_programs(cargo().args(PROGRAMS), &[])?.into_iter().map(|(place, mut program)| {
+        environment(&mut program.command, options.fast);
+        (place, program)
+    });
+    let (inside, others): (Vec<_>, Vec<_>) = programs.partition(|(place, _)| *place == Place::Inside);
+    let run = |tests: Vec<(Place, Tests)>| {
+        side_by_side(tests.into_iter().map(|(_, tests)| tests).collect(), AT_ONCE)
+    };
+    let mut counts = run(inside)?;
     if !options.fast {
         println!("== what the other tests need");
-        if let Err(error) = programs::install_missing() {
+        let of_the_image = if options.cross { image::NEEDED.as_slice() } else { &[] };
+        if let Err(error) = programs::install_missing(&[programs::NEEDED, of_the_image].concat()) {
             eprintln!("\n{error:#}");
             return Ok(ExitCode::from(CANNOT_INSTALL));
         }
-        python::install_all();
-        dependencies::check(&mut counts);
     }
-    println!("== all other tests");
-    let programs = test_programs(&mut tests(&PROGRAMS, options.fast), &[])?;
-    let programs = programs.into_iter().map(|mut program| {
-        environment(&mut program.command, options.fast);
-        program
-    });
-    let programs = programs.collect();
     let (counts_beside, device) = thread::scope(|scope| {
         let beside = scope.spawn(|| beside(options));
-        counts.add(side_by_side(programs, AT_ONCE)?);
+        if !options.fast {
+            python::install_all();
+            dependencies::check(&mut counts);
+        }
+        println!("== all other tests");
+        counts.add(run(others)?);
         beside.join().map_err(|_| anyhow!("the thread that builds has panicked"))?
     })?;
     counts.add(counts_beside);
@@ -108,8 +114,7 @@ pub(crate) fn run(options: &TestOptions) -> anyhow::Result<ExitCode> {
     }
     counts.print_skips();
     println!("{:.0} s in all", started.elapsed().as_secs_f32());
-    println!("{}", counts.line());
-    Ok(if counts.all_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(counts.conclude())
 }
 
 /// What computes: it runs beside the tests, which mostly wait, and gives way to them. The device's programs come with it, or why not.
@@ -118,17 +123,18 @@ fn beside(options: &TestOptions) -> anyhow::Result<(Counts, Option<anyhow::Resul
     let _ = rustix::process::setpriority_process(None, NICE);
     let mut counts = Counts::default();
     counts.check("docs", || run_shown(&mut documentation()?));
-    let examples = Tests { name: "documentation".into(), command: tests(&EXAMPLES, options.fast) };
-    counts.add(side_by_side(vec![examples], 1)?);
-    let device = options.cross.then(|| cross::build_for_emulator(&options.options, ThisPc::BuiltByTests));
+    let mut examples = cargo();
+    environment(examples.args(EXAMPLES), options.fast);
+    counts.add(side_by_side(vec![Tests { name: "documentation".into(), command: examples }], 1)?);
+    let device = options.cross.then(|| cross::build_for_emulator(&options.options, Programs::OfTheDevice));
     Ok((counts, device))
 }
 
-fn on_the_emulator(mut device: Smoke) -> anyhow::Result<Counts> {
+fn on_the_emulator(device: Smoke) -> anyhow::Result<Counts> {
     let mut counts = device.run()?;
-    let tests = device.take_tests();
+    let Smoke { artifacts, tests, .. } = device;
     thread::scope(|scope| {
-        let image = scope.spawn(|| image::check_on_the_emulator(&device.artifacts));
+        let image = scope.spawn(|| image::check_on_the_emulator(&artifacts));
         counts.add(side_by_side(tests, AT_ONCE)?);
         counts.add(image.join().map_err(|_| anyhow!("the thread that checks the image has panicked"))??);
         Ok(counts)
@@ -145,13 +151,6 @@ fn documentation() -> anyhow::Result<Command> {
         }
     }
     Ok(command)
-}
-
-fn tests(arguments: &[&str], fast: bool) -> Command {
-    let mut command = cargo();
-    command.args(arguments);
-    environment(&mut command, fast);
-    command
 }
 
 fn environment(tests: &mut Command, fast: bool) {

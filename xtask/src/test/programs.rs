@@ -5,8 +5,11 @@ use std::process::Command;
 use crate::command::installed;
 use crate::debian;
 
-/// A file that a package brings, and the package.
-const NEEDED: &[(&str, &str)] = &[
+/// No program but a module of Python, which Debian keeps in a package of its own.
+const VENV: &str = "venv";
+
+/// What the tests need: a program, and Debian's package of it.
+pub(crate) const NEEDED: &[(&str, &str)] = &[
     ("softhsm2-util", "softhsm2"),
     ("pkcs11-tool", "opensc"),
     ("p11tool", "gnutls-bin"),
@@ -16,6 +19,7 @@ const NEEDED: &[(&str, &str)] = &[
     // With its client module, and the library that `se050-iot serve` speaks its protocol with.
     ("p11-kit", "p11-kit"),
     ("python3", "python3"),
+    (VENV, "python3-venv"),
     ("tinyproxy", "tinyproxy-bin"),
     ("strace", "strace"),
     // Counts instructions.
@@ -29,30 +33,23 @@ const NEEDED: &[(&str, &str)] = &[
 ///
 /// # Errors
 /// The installation fails.
-pub(crate) fn install_missing() -> anyhow::Result<()> {
-    let mut missing: Vec<&str> = NEEDED
-        .iter()
-        .filter(|(program, _)| installed(&[program]).is_none())
-        .map(|(_, package)| *package)
-        .collect();
-    if !has_venv() {
-        missing.push("python3-venv");
-    }
+pub(crate) fn install_missing(needed: &[(&str, &'static str)]) -> anyhow::Result<()> {
+    let missing = needed.iter().filter(|(program, _)| !is_there(program));
+    let missing: Vec<&str> = missing.map(|(_, package)| *package).collect();
     if missing.is_empty() {
         println!("programs: all there");
-        return Ok(());
-    }
-    if debian::can_install() {
+    } else if debian::can_install() {
         return debian::install(&missing);
+    } else {
+        println!("programs: the tests that need these Debian packages are skipped: {}", missing.join(" "));
     }
-    println!("programs: the tests that need these Debian packages are skipped: {}", missing.join(" "));
     Ok(())
 }
 
-/// Debian keeps part of Python's venv in a package of its own.
-fn has_venv() -> bool {
-    Command::new("python3")
-        .args(["-c", "import ensurepip, venv"])
-        .output()
-        .is_ok_and(|output| output.status.success())
+fn is_there(program: &str) -> bool {
+    if program == VENV {
+        let import = Command::new("python3").args(["-c", "import ensurepip, venv"]).output();
+        return import.is_ok_and(|output| output.status.success());
+    }
+    installed(&[program]).is_some()
 }

@@ -17,6 +17,7 @@
 //! <!-- not run: REASON -->     what takes hardware, a real account or minutes; the test counts these and prints the reason
 //! <!-- exit status: 1 -->      what the block's last command ends with
 //! <!-- needs: PROGRAM -->      skipped where that program is not installed
+//! <!-- ports: 80 443 -->       free ports take the place of these, here and in the blocks below
 //! <!-- typed: TEXT -->         a line that the block's commands read from standard input
 //! <!-- recorded: FILE.svg -->  the block is a picture, too (recording.rs)
 //! <!-- first: COMMAND -->      what the reader has done before, and does not want to read again; may be repeated
@@ -30,6 +31,7 @@ pub(crate) struct Block {
     pub(crate) not_run: Option<String>,
     pub(crate) needs: Vec<String>,
     pub(crate) first: Vec<String>,
+    pub(crate) ports: Vec<String>,
     pub(crate) recorded: Option<String>,
     pub(crate) typed: String,
     pub(crate) exit_status: i32,
@@ -92,6 +94,7 @@ fn block(line: usize, marks: &[&str], body: &[&str]) -> Result<Block, String> {
             Some(("needs", program)) => block.needs.push(program.to_owned()),
             Some(("recorded", picture)) => block.recorded = Some(picture.to_owned()),
             Some(("typed", text)) => block.typed = format!("{text}\n"),
+            Some(("ports", ports)) => block.ports.extend(ports.split(' ').map(str::to_owned)),
             Some(("first", command)) => block.first.push(command.to_owned()),
             _ => {}
         }

@@ -24,6 +24,8 @@ const MODULE_LOG: [&str; 3] = [":INFO :", ":WARN :", ":ERROR:"];
 pub(crate) struct Workshop {
     directory: TempDir,
     environment: Vec<(String, String)>,
+    /// Ports that documents name, and the free ones that take their place.
+    ports: Vec<(String, String)>,
     /// How many commands have been run.
     commands: u32,
     /// What still runs, each with its process group.
@@ -33,7 +35,13 @@ pub(crate) struct Workshop {
 impl Workshop {
     pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let mut workshop = Self { directory, environment: Vec::new(), commands: 0, background: Vec::new() };
+        let mut workshop = Self {
+            directory,
+            environment: Vec::new(),
+            ports: Vec::new(),
+            commands: 0,
+            background: Vec::new(),
+        };
         for name in ["home", "bin", "aws"] {
             fs::create_dir(workshop.aside(name)).unwrap();
         }
@@ -82,8 +90,11 @@ impl Workshop {
             fs::write(&file, wrapper(&program(name), &module, &port, &ca)).unwrap();
             fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
         }
-        let path = [self.aside("bin"), programs(), venv().join("bin")]
+        let path = [vec![self.aside("bin"), programs()], venvs()]
+            .concat()
+            .iter()
             .map(|directory| directory.display().to_string())
+            .collect::<Vec<_>>()
             .join(":");
         let home = self.aside("home").display().to_string();
         self.environment.extend(
@@ -110,6 +121,9 @@ impl Workshop {
 
     /// Runs the commands of a block. `Err` says what was not as it is shown.
     pub(crate) fn run(&mut self, block: &Block) -> Result<(), String> {
+        for port in &block.ports {
+            self.ports.push((port.clone(), test_peers::unused_port().to_string()));
+        }
         for command in &block.first {
             let command =
                 console::Command {
@@ -131,7 +145,7 @@ impl Workshop {
         // Variables and directory go from one command to the next by way of a file.
         let script = format!(
             "[ ! -f ../state ] || . ../state; cd \"$PWD\"\n{}\nstatus=$?; export -p >{}; exit $status\n",
-            command.text,
+            self.ports.iter().fold(command.text.clone(), |text, (named, free)| text.replace(named, free)),
             self.aside("state").display()
         );
         let output = File::create(&log).unwrap();
@@ -259,9 +273,13 @@ fn programs() -> PathBuf {
     std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned()
 }
 
-/// Where `cargo xtask test` installs the AWS CLI.
-fn venv() -> PathBuf {
-    std::env::var_os("TEST_VENV").map_or_else(|| crate::root().join("target/test-venv"), PathBuf::from)
+/// Where `cargo xtask test` installs the AWS CLI, and ministack.
+fn venvs() -> Vec<PathBuf> {
+    let venv = std::env::var_os("TEST_VENV")
+        .map_or_else(|| crate::root().join("target/test-venv"), PathBuf::from)
+        .display()
+        .to_string();
+    ["", "-ministack"].map(|name| PathBuf::from(format!("{venv}{name}/bin"))).to_vec()
 }
 
 /// Whether a program can be started here.
@@ -271,7 +289,8 @@ pub(crate) fn is_installed(name: &str) -> bool {
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
-        .chain([venv().join("bin"), "/usr/sbin".into(), "/usr/local/sbin".into()])
+        .chain(venvs())
+        .chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from))
         .any(|directory| directory.join(name).is_file())
 }
 

@@ -37,12 +37,14 @@ struct Line {
     entry: Entry,
 }
 
+/// By execution; with the time in seconds since 1970.
+type Entries = BTreeMap<String, (u64, Entry)>;
+
 #[derive(Debug)]
 pub(super) struct Journal {
     path: PathBuf,
     file: File,
-    /// By execution; with the time in seconds since 1970.
-    entries: BTreeMap<String, (u64, Entry)>,
+    entries: Entries,
     /// How many lines were written since the file was written anew.
     appended: usize,
     /// Keeps other processes away while this value lives.
@@ -64,21 +66,7 @@ impl Journal {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             text => text?,
         };
-        let mut entries = BTreeMap::new();
-        let mut lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).peekable();
-        while let Some(line) = lines.next() {
-            match serde_json::from_slice::<Line>(line) {
-                Ok(line) => drop(entries.insert(line.execution, (line.at, line.entry))),
-                // Power failed while it was written: its command had not begun.
-                Err(_) if lines.peek().is_none() => {}
-                Err(error) => {
-                    return Err(io::Error::new(
-                        io::ErrorKind::InvalidData,
-                        format!("it holds a line that is not of this program ({error}): move the file away"),
-                    ));
-                }
-            }
-        }
+        let mut entries = parse(&text)?;
         let file = write_all(path, &mut entries)?;
         Ok(Self { path: path.to_owned(), file, entries, appended: 0, _lock: lock })
     }
@@ -125,8 +113,40 @@ impl Journal {
     }
 }
 
+/// What is in the file.
+fn parse(text: &[u8]) -> io::Result<Entries> {
+    let mut entries = Entries::new();
+    let mut lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).peekable();
+    while let Some(line) = lines.next() {
+        match serde_json::from_slice::<Line>(line) {
+            Ok(line) => drop(entries.insert(line.execution, (line.at, line.entry))),
+            // Power failed while it was written: its command had not begun.
+            Err(_) if lines.peek().is_none() => {}
+            Err(error) => {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    format!("it holds a line that is not of this program ({error}): move the file away"),
+                ));
+            }
+        }
+    }
+    Ok(entries)
+}
+
+/// What is written is read again as the same.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn fuzz(text: &[u8]) {
+    let Ok(entries) = parse(text) else { return };
+    let mut again = Vec::new();
+    for (execution, (at, entry)) in &entries {
+        let line = Line { execution: execution.clone(), at: *at, entry: entry.clone() };
+        again.extend(bytes(&line).unwrap_or_default());
+    }
+    assert_eq!(parse(&again).ok(), Some(entries));
+}
+
 /// Writes the entries that are remembered into a new file, which takes the old one's place.
-fn write_all(path: &Path, entries: &mut BTreeMap<String, (u64, Entry)>) -> io::Result<File> {
+fn write_all(path: &Path, entries: &mut Entries) -> io::Result<File> {
     let oldest = now().saturating_sub(REMEMBERED.as_secs());
     entries.retain(|_, (at, entry)| *at >= oldest || *entry != Entry::Reported);
     let new = beside(path, "new");

@@ -1,7 +1,7 @@
 //! Commands: what an operator wants a device to do now (AWS IoT developer guide, "AWS IoT Device Management commands").
 
 mod command;
-mod journal;
+pub(crate) mod journal;
 
 use std::path::Path;
 use std::time::Duration;
@@ -265,17 +265,7 @@ impl Commands {
         };
         match self.exchange.ask(request).await? {
             Answer::Accepted(_) => Ok(()),
-            Answer::Rejected(value) => {
-                let text = |names: [&str; 2]| {
-                    names.iter().find_map(|name| value.get(name)).and_then(Value::as_str).unwrap_or_default()
-                };
-                Err(Error::CommandRejected {
-                    action,
-                    // The developer guide shows `error` and `errorMessage`; AWS's device SDKs read the same names.
-                    code: RejectedErrorCode::from(text(["error", "code"])),
-                    message: text(["errorMessage", "message"]).to_owned(),
-                })
-            }
+            Answer::Rejected(value) => Err(rejected(action, &value)),
         }
     }
 
@@ -285,18 +275,35 @@ impl Commands {
     }
 
     fn read(&self, message: &Message) -> Option<Command> {
-        let levels: Vec<&str> = message.topic.as_str().strip_prefix(&self.base)?.split('/').collect();
-        // The last level, where there is one, is the payload's format.
-        let (["", execution, "request"] | ["", execution, "request", _]) = levels.as_slice() else {
-            return None;
-        };
         let properties = message.properties();
         Some(Command {
-            execution: (*execution).to_owned(),
+            execution: execution(&self.base, message.topic.as_str())?.to_owned(),
             payload: message.payload.clone(),
             content_type: properties.content_type.clone(),
             timeout: properties.message_expiry_interval,
         })
+    }
+}
+
+/// The id of the execution whose request comes on that topic.
+pub(crate) fn execution<'a>(base: &str, topic: &'a str) -> Option<&'a str> {
+    let levels: Vec<&str> = topic.strip_prefix(base)?.split('/').collect();
+    // The last level, where there is one, is the payload's format.
+    match levels.as_slice() {
+        ["", execution, "request"] | ["", execution, "request", _] => Some(execution),
+        _ => None,
+    }
+}
+
+pub(crate) fn rejected(action: String, value: &Value) -> Error {
+    let text = |names: [&str; 2]| {
+        names.iter().find_map(|name| value.get(name)).and_then(Value::as_str).unwrap_or_default()
+    };
+    Error::CommandRejected {
+        action,
+        // The developer guide shows `error` and `errorMessage`; AWS's device SDKs read the same names.
+        code: RejectedErrorCode::from(text(["error", "code"])),
+        message: text(["errorMessage", "message"]).to_owned(),
     }
 }
 

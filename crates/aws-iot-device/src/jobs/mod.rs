@@ -154,12 +154,7 @@ impl Jobs {
         self.put_step_timeout(&mut payload);
         let action = format!("start the next job of '{}'", self.thing);
         let answer = self.ask("start-next", action.clone(), payload).await?;
-        match answer.get("execution") {
-            Some(Value::Object(execution)) if !execution.is_empty() => {
-                parse(&action, Value::Object(execution.clone())).map(Some)
-            }
-            _ => Ok(None),
-        }
+        next_job(&action, &answer)
     }
 
     /// The jobs that are not ended.
@@ -251,21 +246,33 @@ impl Jobs {
         let request = Request::new(action.clone(), format!("{}/{verb}", self.base), payload);
         match self.exchange.ask(request).await? {
             Answer::Accepted(value) => Ok(value),
-            Answer::Rejected(value) => {
-                let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
-                let state = value.get("executionState").and_then(|state| state.get("status"));
-                Err(Error::JobRejected {
-                    action,
-                    code: RejectedErrorCode::from(text("code")),
-                    message: text("message").to_owned(),
-                    status: state.and_then(|status| serde_json::from_value(status.clone()).ok()),
-                })
-            }
+            Answer::Rejected(value) => Err(rejected(action, &value)),
         }
     }
 }
 
-fn parse<T: DeserializeOwned>(action: &str, value: Value) -> Result<T, Error> {
+pub(crate) fn rejected(action: String, value: &Value) -> Error {
+    let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
+    let state = value.get("executionState").and_then(|state| state.get("status"));
+    Error::JobRejected {
+        action,
+        code: RejectedErrorCode::from(text("code")),
+        message: text("message").to_owned(),
+        status: state.and_then(|status| serde_json::from_value(status.clone()).ok()),
+    }
+}
+
+/// The answer to `start-next`: `None` where there is no job.
+pub(crate) fn next_job(action: &str, answer: &Value) -> Result<Option<Job>, Error> {
+    match answer.get("execution") {
+        Some(Value::Object(execution)) if !execution.is_empty() => {
+            parse(action, Value::Object(execution.clone())).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+pub(crate) fn parse<T: DeserializeOwned>(action: &str, value: Value) -> Result<T, Error> {
     serde_json::from_value(value)
         .map_err(|error| Error::Answer { action: action.to_owned(), source: Cause::new(error) })
 }

@@ -105,7 +105,7 @@ impl ShadowUpdate {
 }
 
 /// The answer to a `get`.
-pub(super) fn read<T: DeserializeOwned>(action: &str, answer: Value) -> Result<ShadowDocument<T>, Error> {
+pub(crate) fn read<T: DeserializeOwned>(action: &str, answer: Value) -> Result<ShadowDocument<T>, Error> {
     // Told apart: what AWS sends, and what the application's type takes.
     if let Err(error) = ShadowDocument::<IgnoredAny>::deserialize(&answer) {
         return Err(Error::Answer { action: action.to_owned(), source: Cause::new(error) });
@@ -114,7 +114,7 @@ pub(super) fn read<T: DeserializeOwned>(action: &str, answer: Value) -> Result<S
         .map_err(|error| Error::State { action: action.to_owned(), source: Cause::new(error) })
 }
 
-pub(super) fn version(action: &str, answer: &Value) -> Result<u64, Error> {
+pub(crate) fn version(action: &str, answer: &Value) -> Result<u64, Error> {
     answer
         .get("version")
         .and_then(Value::as_u64)

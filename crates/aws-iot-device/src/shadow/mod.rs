@@ -2,7 +2,7 @@
 //! guide, "Device Shadow MQTT topics").
 
 mod deltas;
-mod document;
+pub(crate) mod document;
 mod sync;
 
 use std::time::Duration;
@@ -146,13 +146,15 @@ impl Shadow {
         let request = Request::new(action.clone(), format!("{}/{verb}", self.base), payload);
         match self.exchange.ask(Request { repeat, ..request }).await? {
             Answer::Accepted(value) => Ok(value),
-            Answer::Rejected(value) => {
-                let Some(code) = value.get("code").and_then(Value::as_u64) else {
-                    return Err(Error::Answer { action, source: Cause::new("it has no code") });
-                };
-                let message = value.get("message").and_then(Value::as_str).unwrap_or_default().to_owned();
-                Err(Error::ShadowRejected { action, code: ShadowErrorCode::from(code), message })
-            }
+            Answer::Rejected(value) => Err(rejected(action, &value)),
         }
     }
+}
+
+pub(crate) fn rejected(action: String, value: &Value) -> Error {
+    let Some(code) = value.get("code").and_then(Value::as_u64) else {
+        return Error::Answer { action, source: Cause::new("it has no code") };
+    };
+    let message = value.get("message").and_then(Value::as_str).unwrap_or_default().to_owned();
+    Error::ShadowRejected { action, code: ShadowErrorCode::from(code), message }
 }

@@ -6,7 +6,6 @@
 
 mod output;
 mod properties;
-mod reason;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -19,8 +18,7 @@ use rumqttc::v5::mqttbytes::v5::{Disconnect, DisconnectReasonCode, Packet};
 
 pub(crate) use self::output::Output;
 pub(crate) use self::properties::{last_will, message, publish_properties, seconds, wire_qos};
-pub(crate) use self::reason::Reason;
-use crate::{Cause, Error};
+use crate::{Cause, Error, ReasonCode};
 
 /// Something that a server must not send.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,8 +60,34 @@ impl From<ProtocolError> for Error {
     }
 }
 
+/// A packet of a server.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub(crate) packet: Packet,
+    /// Its reason codes: those in `packet` have a type of their own for each kind of packet, which does not tell the number.
+    pub(crate) reasons: Vec<ReasonCode>,
+}
+
+impl Received {
+    /// Of a packet that has one. Left out, it is 0 (MQTT 5, sections 3.4.2.1 and 3.14.2.1).
+    pub(crate) fn reason(&self) -> ReasonCode {
+        self.reasons.first().copied().unwrap_or(ReasonCode(0))
+    }
+
+    /// The server's own words (reason string).
+    pub(crate) fn text(&mut self) -> Option<String> {
+        match &mut self.packet {
+            Packet::ConnAck(packet) => packet.properties.as_mut()?.reason_string.take(),
+            Packet::PubAck(packet) => packet.properties.as_mut()?.reason_string.take(),
+            Packet::SubAck(packet) => packet.properties.as_mut()?.reason_string.take(),
+            Packet::Disconnect(packet) => packet.properties.as_mut()?.reason_string.take(),
+            _ => None,
+        }
+    }
+}
+
 /// Takes the next packet of a server out of `buffer`, if all of it is there.
-pub(crate) fn decode(buffer: &mut BytesMut, max_bytes: u32) -> Result<Option<Packet>, ProtocolError> {
+pub(crate) fn decode(buffer: &mut BytesMut, max_bytes: u32) -> Result<Option<Received>, ProtocolError> {
     let Some((header, body)) = header(buffer)? else { return Ok(None) };
     let length = header + body;
     if length > max_bytes as usize {
@@ -78,8 +102,11 @@ pub(crate) fn decode(buffer: &mut BytesMut, max_bytes: u32) -> Result<Option<Pac
     let mut frame = buffer.split_to(length);
     let first = frame.first().copied().unwrap_or_default();
     rules::check(first, frame.get(header..).unwrap_or_default())
-        .and_then(|()| read(&mut frame).map_err(|error| unreadable(first, &error)))
-        .map(Some)
+        .map(|reasons| reasons.iter().copied().map(ReasonCode).collect())
+        .and_then(|reasons| match read(&mut frame) {
+            Ok(packet) => Ok(Some(Received { packet, reasons })),
+            Err(error) => Err(unreadable(first, &error)),
+        })
         .map_err(|error| ProtocolError { in_answer: rules::is_answer(first), ..error })
 }
 

@@ -3,7 +3,11 @@
 use std::collections::VecDeque;
 
 use bytes::{Buf as _, BytesMut};
-use rumqttc::v5::mqttbytes::v5::{Packet, PingReq, Publish};
+use rumqttc::v5::mqttbytes::Error;
+use rumqttc::v5::mqttbytes::v5::{Packet, Publish};
+
+/// MQTT 5, section 3.12.
+const PINGREQ: &[u8] = &[0xC0, 0];
 
 /// What is written next, in order, and what each packet's end means. All of it goes out with as few writes as the socket
 /// allows.
@@ -23,36 +27,28 @@ impl<T> Output<T> {
     /// Appends a packet. One that cannot be encoded leaves nothing behind; the caller checked what the codec checks
     /// (sizes, packet ids).
     pub(crate) fn packet(&mut self, packet: &Packet, what: T) {
-        let before = self.bytes.len();
-        let encoded = packet.write(&mut self.bytes, None);
-        self.appended(before, encoded.is_ok(), what);
+        self.append(what, |bytes| packet.write(bytes, None));
     }
 
     /// Appends a PUBLISH.
     pub(crate) fn publish(&mut self, packet: &Publish, what: T) {
-        let before = self.bytes.len();
-        let encoded = packet.write(&mut self.bytes);
-        self.appended(before, encoded.is_ok(), what);
+        self.append(what, |bytes| packet.write(bytes));
     }
 
     /// Appends a DISCONNECT. By hand: rumqttc 0.25.1 writes a wrong length for one with nothing but a reason.
     pub(crate) fn disconnect(&mut self, reason: u8, what: T) {
         let packet: &[u8] = if reason == 0 { &[0xE0, 0] } else { &[0xE0, 1, reason] };
-        let before = self.bytes.len();
         self.bytes.extend_from_slice(packet);
-        self.appended(before, true, what);
+        self.packets.push_back((packet.len(), what));
     }
 
     /// Puts a PINGREQ in front of everything but the rest of a packet that was begun.
     pub(crate) fn ping_first(&mut self, what: T) {
         let begun = self.packets.front().filter(|_| self.first_begun).map_or(0, |(left, _)| *left);
         let rest = self.bytes.split_off(begun.min(self.bytes.len()));
-        let before = self.bytes.len();
-        let encoded = Packet::PingReq(PingReq).write(&mut self.bytes, None);
-        debug_assert!(encoded.is_ok());
-        let length = self.bytes.len() - before;
+        self.bytes.extend_from_slice(PINGREQ);
         self.bytes.extend_from_slice(&rest);
-        self.packets.insert(usize::from(self.first_begun), (length, what));
+        self.packets.insert(usize::from(self.first_begun), (PINGREQ.len(), what));
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
@@ -91,9 +87,11 @@ impl<T> Output<T> {
         std::mem::take(&mut self.packets).into_iter().map(|(_, what)| what)
     }
 
-    fn appended(&mut self, before: usize, encoded: bool, what: T) {
-        debug_assert!(encoded, "checked by the caller");
-        if encoded {
+    fn append(&mut self, what: T, write: impl FnOnce(&mut BytesMut) -> Result<usize, Error>) {
+        let before = self.bytes.len();
+        let encoded = write(&mut self.bytes);
+        debug_assert!(encoded.is_ok(), "checked by the caller");
+        if encoded.is_ok() {
             self.packets.push_back((self.bytes.len() - before, what));
         } else {
             self.bytes.truncate(before);

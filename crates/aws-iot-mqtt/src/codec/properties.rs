@@ -32,16 +32,8 @@ pub(crate) fn publish_properties(properties: &Properties, expires_in: Option<Dur
 
 pub(crate) fn last_will(Will { publication, delay }: &Will) -> LastWill {
     let Publication { topic, qos, payload, retain, .. } = publication;
-    let own = publication.properties();
-    let PublishProperties {
-        payload_format_indicator,
-        message_expiry_interval,
-        response_topic,
-        correlation_data,
-        user_properties,
-        content_type,
-        ..
-    } = publish_properties(own, own.message_expiry_interval);
+    let properties = publication.properties();
+    let properties = publish_properties(properties, properties.message_expiry_interval);
     LastWill {
         topic: Bytes::copy_from_slice(topic.as_str().as_bytes()),
         message: payload.clone(),
@@ -49,12 +41,12 @@ pub(crate) fn last_will(Will { publication, delay }: &Will) -> LastWill {
         retain: *retain,
         properties: Some(LastWillProperties {
             delay_interval: delay.map(seconds),
-            payload_format_indicator,
-            message_expiry_interval,
-            content_type,
-            response_topic,
-            correlation_data,
-            user_properties,
+            payload_format_indicator: properties.payload_format_indicator,
+            message_expiry_interval: properties.message_expiry_interval,
+            content_type: properties.content_type,
+            response_topic: properties.response_topic,
+            correlation_data: properties.correlation_data,
+            user_properties: properties.user_properties,
         }),
     }
 }

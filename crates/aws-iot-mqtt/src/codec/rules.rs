@@ -1,5 +1,7 @@
 //! What MQTT 5 allows a server to send. rumqttc 0.25.1 checks little of it, so each packet is checked here first.
 
+use std::ops::RangeInclusive;
+
 use super::ProtocolError;
 
 /// Reason codes of the DISCONNECT that answers a fault (MQTT 5, section 3.14.2.1).
@@ -36,15 +38,10 @@ const NAMES: [&str; 16] = [
 ];
 
 /// What a property may hold.
-#[derive(Clone, Copy)]
 enum Value {
-    /// One byte, 0 or 1.
-    Flag,
-    /// An integer of so many bytes.
-    Integer(usize),
-    /// The same, and not 0.
-    Positive(usize),
-    /// A variable byte integer that is not 0; the property may be there several times.
+    /// An integer: its bytes, and what it may be.
+    Integer(usize, RangeInclusive<usize>),
+    /// A variable byte integer that is not 0.
     Identifier,
     /// This client allows no topic alias: its CONNECT has no Topic Alias Maximum (section 3.1.2.11.5).
     Alias,
@@ -52,34 +49,41 @@ enum Value {
     /// A text without wildcards.
     Topic,
     Binary,
-    /// Two texts; the property may be there several times.
+    /// Two texts.
     Pair,
 }
+
+const FLAG: Value = Value::Integer(1, 0..=1);
+const TWO_BYTES: Value = Value::Integer(2, 0..=0xFFFF);
+const FOUR_BYTES: Value = Value::Integer(4, 0..=0xFFFF_FFFF);
 
 /// Number, name, value, and in which packets a server may send the property (MQTT 5, section 2.2.2.2).
 type Property = (u8, &'static str, Value, &'static [u8]);
 const PROPERTIES: [Property; 20] = [
-    (0x01, "payload format indicator", Value::Flag, &[PUBLISH]),
-    (0x02, "message expiry interval", Value::Integer(4), &[PUBLISH]),
+    (0x01, "payload format indicator", FLAG, &[PUBLISH]),
+    (0x02, "message expiry interval", FOUR_BYTES, &[PUBLISH]),
     (0x03, "content type", Value::Text, &[PUBLISH]),
     (0x08, "response topic", Value::Topic, &[PUBLISH]),
     (0x09, "correlation data", Value::Binary, &[PUBLISH]),
     (0x0B, "subscription identifier", Value::Identifier, &[PUBLISH]),
-    (0x11, "session expiry interval", Value::Integer(4), &[CONNACK]),
+    (0x11, "session expiry interval", FOUR_BYTES, &[CONNACK]),
     (0x12, "assigned client identifier", Value::Text, &[CONNACK]),
-    (0x13, "server keep alive", Value::Integer(2), &[CONNACK]),
+    (0x13, "server keep alive", TWO_BYTES, &[CONNACK]),
     (0x1A, "response information", Value::Text, &[CONNACK]),
     (0x1C, "server reference", Value::Text, &[CONNACK, DISCONNECT]),
     (0x1F, "reason string", Value::Text, &[CONNACK, PUBACK, SUBACK, UNSUBACK, DISCONNECT]),
-    (0x21, "receive maximum", Value::Positive(2), &[CONNACK]),
-    (0x22, "topic alias maximum", Value::Integer(2), &[CONNACK]),
+    (0x21, "receive maximum", Value::Integer(2, 1..=0xFFFF), &[CONNACK]),
+    (0x22, "topic alias maximum", TWO_BYTES, &[CONNACK]),
     (0x23, "topic alias", Value::Alias, &[PUBLISH]),
-    (0x24, "maximum QoS", Value::Flag, &[CONNACK]),
-    (0x25, "retain available", Value::Flag, &[CONNACK]),
+    (0x24, "maximum QoS", FLAG, &[CONNACK]),
+    (0x25, "retain available", FLAG, &[CONNACK]),
     (0x26, "user property", Value::Pair, &[CONNACK, PUBLISH, PUBACK, SUBACK, UNSUBACK, DISCONNECT]),
-    (0x27, "maximum packet size", Value::Positive(4), &[CONNACK]),
-    (0x28, "wildcard, subscription identifier or shared subscription available", Value::Flag, &[CONNACK]),
+    (0x27, "maximum packet size", Value::Integer(4, 1..=0xFFFF_FFFF), &[CONNACK]),
+    (0x28, "wildcard, subscription identifier or shared subscription available", FLAG, &[CONNACK]),
 ];
+
+/// The properties that a packet may have several times (sections 3.3.2.3.7 and 3.3.2.3.8).
+const REPEATABLE: [usize; 2] = [0x26, 0x0B];
 
 /// Whether the packet acknowledges one of this client, rightly or not.
 pub(super) fn is_answer(first: u8) -> bool {
@@ -91,8 +95,8 @@ pub(super) fn malformed(first: u8, why: impl AsRef<str>) -> ProtocolError {
     Fields { packet: first >> 4, rest: &[] }.malformed(why)
 }
 
-/// Checks a whole packet, of which `body` is what follows the length.
-pub(super) fn check(first: u8, body: &[u8]) -> Result<(), ProtocolError> {
+/// Checks a whole packet, of which `body` is what follows the length. Returns its reason codes, if it has any.
+pub(super) fn check(first: u8, body: &[u8]) -> Result<&[u8], ProtocolError> {
     let (packet, flags) = (first >> 4, first & 0x0F);
     let mut fields = Fields { packet, rest: body };
     match packet {
@@ -109,8 +113,12 @@ pub(super) fn check(first: u8, body: &[u8]) -> Result<(), ProtocolError> {
     if packet != PUBLISH && flags != 0 {
         return Err(fields.malformed(format!("its first byte is {first:#04x}")));
     }
+    let mut reasons = &[][..];
     match packet {
-        PUBLISH => return fields.publish(flags),
+        PUBLISH => {
+            fields.publish(flags)?;
+            return Ok(reasons);
+        }
         // Flags and return code, packet id and return code: what MQTT 3.1.1 has there.
         CONNACK | UNSUBACK if body.len() == 2 => return Err(fields.mqtt_3()),
         SUBACK if body.len() == 3 => return Err(fields.mqtt_3()),
@@ -118,12 +126,12 @@ pub(super) fn check(first: u8, body: &[u8]) -> Result<(), ProtocolError> {
             if fields.integer(1)? > 1 {
                 return Err(fields.malformed("its reserved flags are not 0"));
             }
-            fields.integer(1)?;
+            reasons = fields.take(1)?;
             fields.properties()?;
         }
         PUBACK => {
             fields.packet_id()?;
-            fields.reason_and_properties()?;
+            reasons = fields.reason_and_properties()?;
         }
         SUBACK | UNSUBACK => {
             fields.packet_id()?;
@@ -131,12 +139,12 @@ pub(super) fn check(first: u8, body: &[u8]) -> Result<(), ProtocolError> {
             if fields.rest.is_empty() {
                 return Err(fields.malformed("it has no reason code"));
             }
-            return Ok(());
+            return Ok(fields.rest);
         }
-        DISCONNECT => fields.reason_and_properties()?,
+        DISCONNECT => reasons = fields.reason_and_properties()?,
         _ => {}
     }
-    if fields.rest.is_empty() { Ok(()) } else { Err(fields.malformed("it is longer than its fields")) }
+    if fields.rest.is_empty() { Ok(reasons) } else { Err(fields.malformed("it is longer than its fields")) }
 }
 
 /// The fields of a packet that were not read yet.
@@ -178,14 +186,12 @@ impl<'a> Fields<'a> {
     }
 
     /// Both may be missing at the end (MQTT 5, sections 3.4.2.1 and 3.14.2.1).
-    fn reason_and_properties(&mut self) -> Result<(), ProtocolError> {
-        if !self.rest.is_empty() {
-            self.integer(1)?;
-        }
+    fn reason_and_properties(&mut self) -> Result<&'a [u8], ProtocolError> {
+        let reason = self.take(self.rest.len().min(1))?;
         if !self.rest.is_empty() {
             self.properties()?;
         }
-        Ok(())
+        Ok(reason)
     }
 
     fn properties(&mut self) -> Result<(), ProtocolError> {
@@ -195,8 +201,9 @@ impl<'a> Fields<'a> {
         let mut seen = 0_u64;
         while !properties.rest.is_empty() {
             let number = properties.variable_integer()?;
-            if properties.property(number)? {
-                // One bit for each property: their numbers end at 0x2A.
+            properties.property(number)?;
+            // One bit for each property: their numbers end at 0x2A.
+            if !REPEATABLE.contains(&number) {
                 if seen & (1 << number) != 0 {
                     return Err(self.not_allowed(format!("its property {number:#04x} is there twice")));
                 }
@@ -206,8 +213,7 @@ impl<'a> Fields<'a> {
         Ok(())
     }
 
-    /// Whether the property may be there only once.
-    fn property(&mut self, number: usize) -> Result<bool, ProtocolError> {
+    fn property(&mut self, number: usize) -> Result<(), ProtocolError> {
         // Three in one row of the table.
         let row = if matches!(number, 0x29 | 0x2A) { 0x28 } else { number };
         let known = PROPERTIES.iter().find(|known| usize::from(known.0) == row);
@@ -219,22 +225,17 @@ impl<'a> Fields<'a> {
                 _ => self.malformed(why),
             });
         };
-        match *value {
-            Value::Flag => match self.integer(1)? {
-                0 | 1 => {}
-                other => return Err(self.not_allowed(format!("its {name} is {other}"))),
-            },
-            Value::Integer(bytes) => drop(self.integer(bytes)?),
-            Value::Positive(bytes) => {
-                if self.integer(bytes)? == 0 {
-                    return Err(self.not_allowed(format!("its {name} is 0")));
+        match value {
+            Value::Integer(bytes, allowed) => {
+                let integer = self.integer(*bytes)?;
+                if !allowed.contains(&integer) {
+                    return Err(self.not_allowed(format!("its {name} is {integer}")));
                 }
             }
             Value::Identifier => {
                 if self.variable_integer()? == 0 {
                     return Err(self.not_allowed(format!("its {name} is 0")));
                 }
-                return Ok(false);
             }
             Value::Alias => {
                 let alias = self.integer(2)?;
@@ -255,10 +256,9 @@ impl<'a> Fields<'a> {
             Value::Pair => {
                 self.text(name)?;
                 self.text(name)?;
-                return Ok(false);
             }
         }
-        Ok(true)
+        Ok(())
     }
 
     /// A UTF-8 string (MQTT 5, section 1.5.4).

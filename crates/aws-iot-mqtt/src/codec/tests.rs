@@ -3,7 +3,7 @@
 use super::*;
 
 fn decoded(bytes: &[u8]) -> Result<Option<Packet>, ProtocolError> {
-    decode(&mut BytesMut::from(bytes), 1000)
+    Ok(decode(&mut BytesMut::from(bytes), 1000)?.map(|received| received.packet))
 }
 
 /// A packet with a body of less than 128 bytes.

@@ -22,7 +22,7 @@ const STAGGER: Duration = Duration::from_millis(250);
 const UNSENT_BYTES: u32 = 64 * 1024;
 
 /// The endpoint's addresses, IPv6 and IPv4 alternating.
-pub(super) async fn resolve(endpoint: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
+pub(crate) async fn resolve(endpoint: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
     let failed = |error| Error::Resolve { endpoint: endpoint.to_owned(), source: Cause::new(error) };
     let found: Vec<SocketAddr> = lookup_host((endpoint, port)).await.map_err(failed)?.collect();
     if found.is_empty() {
@@ -32,7 +32,7 @@ pub(super) async fn resolve(endpoint: &str, port: u16) -> Result<Vec<SocketAddr>
 }
 
 /// Connects to the address that answers first.
-pub(super) async fn dial(addresses: Vec<SocketAddr>, server: &str) -> Result<TcpStream, Error> {
+pub(crate) async fn dial(addresses: Vec<SocketAddr>, server: &str) -> Result<TcpStream, Error> {
     let mut waiting = addresses.into_iter().peekable();
     // Dropped on return, which ends the attempts that are still under way.
     let mut attempts = JoinSet::new();

@@ -7,22 +7,20 @@ mod tests;
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
 use tracing::debug;
 
-use super::shared::{Closing, Shared};
-use super::tls_errors;
-use super::{DISCONNECT_TIMEOUT, TLS_BUFFER};
+use super::supervisor::Engine;
+use super::{DISCONNECT_TIMEOUT, TLS_BUFFER, tls};
+use crate::Error;
 use crate::client::Outcome;
 use crate::clock::{Moment, after};
-use crate::session::{Command, Session};
-use crate::{Cause, Error};
 
 /// Room for one read from the socket: as much as one TLS record carries (RFC 8446, section 5.1).
 const CHUNK: usize = 16 * 1024;
@@ -35,32 +33,14 @@ pub(super) struct Driver<'a, S> {
     pub(super) stream: S,
     /// What was received and not yet taken by the session.
     pub(super) received: BytesMut,
-    pub(super) session: &'a mut Session,
-    pub(super) commands: &'a mut mpsc::Receiver<Command>,
-    pub(super) closing: &'a mut Closing,
-    pub(super) shared: &'a Shared,
+    pub(super) engine: &'a mut Engine,
     /// The server, as errors name it.
     pub(super) server: String,
 }
 
-/// How a connection ended.
-pub(super) enum Ended {
-    /// The application wanted it.
-    Closed(Outcome),
-    /// It was lost.
-    Lost(Error),
-}
-
-/// What the socket did.
-enum Io {
-    Read(io::Result<usize>),
-    Written,
-    WriteFailed(io::Error),
-}
-
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
-    /// Runs until the application or the server ends it.
-    pub(super) async fn run(mut self) -> Ended {
+    /// Runs until the application ends it. An error where the connection was lost.
+    pub(super) async fn run(mut self) -> Result<Outcome, Error> {
         let outcome = self.drive().await;
         // After any other error, nobody is there any more to be told why.
         if let Ok(())
@@ -74,46 +54,43 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
             self.disconnect(&outcome).await;
         }
         match outcome {
-            Ok(()) | Err(Error::NotDrained { .. }) => Ended::Closed(outcome),
-            Err(error) => Ended::Lost(error),
+            Ok(()) | Err(Error::NotDrained { .. }) => Ok(outcome),
+            Err(error) => Err(error),
         }
     }
 
     async fn drive(&mut self) -> Outcome {
-        let shared = self.shared;
+        let shared = Arc::clone(&self.engine.session.shared);
         let mut due = after(Moment::now().instant, LONG);
         let mut alarm = pin!(sleep_until(due.into()));
         // What came together with CONNACK.
-        self.session.received(&mut self.received, Moment::now())?;
+        self.engine.session.received(&mut self.received, Moment::now())?;
         loop {
             let now = Moment::now();
-            while let Ok(command) = self.commands.try_recv() {
-                self.session.command(command, now);
-            }
+            let closing = self.engine.take_commands(now);
             // Here, because a socket that is always ready would keep the alarm from ever being asked.
             if now.instant >= due {
-                self.session.timer(now)?;
+                self.engine.session.timer(now)?;
             }
-            let closing = self.closing.until(now.instant);
-            if closing.is_some() {
-                self.commands.close();
+            if closing {
                 // What the application acknowledged before it asked for the end is sent as well.
-                self.session.woken();
+                self.engine.session.woken();
             }
-            self.session.send(now);
-            let was_full = self.session.output_is_full();
-            let written = match poll_fn(|context| Poll::Ready(self.poll_write(context))).await {
-                Poll::Ready(Err(error)) => return Err(self.last_words(error).await),
-                Poll::Ready(Ok(())) => true,
-                Poll::Pending => false,
+            self.engine.session.send(now);
+            let was_full = self.engine.session.output_is_full();
+            let write = poll_fn(|context| Poll::Ready(io::Result::Ok(self.poll_write(context)?.is_ready())));
+            let written = match write.await {
+                Ok(written) => written,
+                Err(error) => return Err(self.last_words(error).await),
             };
-            self.session.complete();
-            let more = was_full && !self.session.output_is_full();
-            if closing.is_some() && self.is_drained(written, now.instant)? {
+            let more = was_full && !self.engine.session.output_is_full();
+            if closing && written && self.engine.is_drained() {
                 return Ok(());
             }
-            let deadline = self.session.deadline(now).into_iter().chain(closing).min();
-            due = deadline.unwrap_or(after(now.instant, LONG));
+            if let Some(outcome) = self.engine.overdue(now.instant) {
+                return outcome;
+            }
+            due = self.engine.deadline(now).unwrap_or(after(now.instant, LONG));
             // The deadline of a busy connection moves on with every packet, and to set a timer costs more than a packet
             // does: it is set only where it would fire too late. Where it fires too early, nothing is due yet.
             if tokio::time::Instant::from_std(due) < alarm.deadline() || alarm.is_elapsed() {
@@ -124,44 +101,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
                 // call for nothing.
                 biased;
                 io = poll_fn(|context| self.poll_io(context, written, more)) => match io {
-                    Io::Read(read) => self.read(read)?,
-                    Io::Written => {}
-                    Io::WriteFailed(error) => return Err(self.last_words(error).await),
+                    Ok(Some(read)) => self.read(read)?,
+                    Ok(None) => {}
+                    Err(error) => return Err(self.last_words(error).await),
                 },
                 () = alarm.as_mut() => {}
-                () = shared.waker.woken() => self.session.woken(),
+                () = shared.waker.notified() => self.engine.session.woken(),
             }
-        }
-    }
-
-    fn is_drained(&self, written: bool, now: Instant) -> Result<bool, Error> {
-        if self.session.is_drained() && written && self.commands.is_empty() {
-            return Ok(true);
-        }
-        let messages = self.shared.outbox.depth().0;
-        match self.closing.overdue(now) {
-            // Nothing is lost: a subscription was not answered, or a received message not acknowledged, which comes again.
-            Some(_) if messages == 0 => Ok(true),
-            Some(after) => Err(Error::NotDrained { messages, after }),
-            None => Ok(false),
         }
     }
 
     fn read(&mut self, read: io::Result<usize>) -> Result<(), Error> {
         match read {
-            Ok(0) => Err(self.lost(tls_errors::closed())),
+            Ok(0) => Err(self.lost(io::ErrorKind::UnexpectedEof.into())),
             Ok(count) => {
-                self.shared.counters.bytes_received.add(count);
-                self.session.received(&mut self.received, Moment::now())
+                self.engine.session.shared.counters.lock().bytes_received += count as u64;
+                self.engine.session.received(&mut self.received, Moment::now())
             }
             Err(error) => Err(self.lost(error)),
         }
     }
 
     async fn disconnect(&mut self, outcome: &Outcome) {
-        self.session.disconnect(outcome, self.closing.reason());
+        let reason = self.engine.session.shared.closing.get().copied().unwrap_or_default();
+        self.engine.session.disconnect(outcome, reason);
         let farewell = async {
-            self.stream.write_all(self.session.output()).await?;
+            self.stream.write_all(self.engine.session.output()).await?;
             self.stream.shutdown().await?;
             // The server hangs up next. To go before it may cost it our last packets: a reset overtakes them.
             while self.stream.read_buf(&mut self.received).await? > 0 {
@@ -169,12 +134,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
             }
             io::Result::Ok(())
         };
-        // What matters was acknowledged before.
-        match timeout(DISCONNECT_TIMEOUT, farewell).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => debug!(%error, "closing the connection"),
-            Err(_) => debug!("the server does not close the connection"),
-        }
+        // What matters was acknowledged before, so it does not matter whether this fails.
+        let result = timeout(DISCONNECT_TIMEOUT, farewell).await;
+        debug!(?result, "the connection is closed");
     }
 
     /// Writing failed. Why the server hung up is perhaps still there to be read.
@@ -190,38 +152,36 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
                 }
             }
         };
-        match timeout(DISCONNECT_TIMEOUT, words).await {
-            Ok(Some(words)) => words,
-            Ok(None) | Err(_) => self.lost(error),
-        }
+        timeout(DISCONNECT_TIMEOUT, words).await.ok().flatten().unwrap_or_else(|| self.lost(error))
     }
 
     fn lost(&self, error: io::Error) -> Error {
-        tls_errors::alert(&error, &self.server).unwrap_or_else(|| Error::Lost {
-            unanswered: self.session.unanswered(),
-            source: Cause::new(tls_errors::in_words(error)),
+        tls::alert(&error, &self.server).unwrap_or_else(|| Error::Lost {
+            unanswered: self.engine.session.unanswered(),
+            source: tls::in_words(error),
         })
     }
 
     /// Reads what has come, and writes the rest of what the socket did not take before. Reading goes on whatever cannot be
     /// written: the acknowledgements that make room come this way. `more`: messages may wait for the room that was made.
-    fn poll_io(&mut self, context: &mut Context<'_>, all_written: bool, more: bool) -> Poll<Io> {
-        let left = self.session.output().len();
+    /// Gives what was read; `None` where only something was written; an error where writing failed.
+    fn poll_io(
+        &mut self,
+        context: &mut Context<'_>,
+        all_written: bool,
+        more: bool,
+    ) -> Poll<io::Result<Option<io::Result<usize>>>> {
+        let left = self.engine.session.output().len();
         let mut progress = more;
         if !all_written {
-            let all_gone = match self.poll_write(context) {
-                Poll::Ready(Err(error)) => return Poll::Ready(Io::WriteFailed(error)),
-                Poll::Ready(Ok(())) => true,
-                Poll::Pending => false,
-            };
-            progress |= all_gone || self.session.output().len() < left;
+            progress |= self.poll_write(context)?.is_ready() || self.engine.session.output().len() < left;
         }
         if self.received.capacity() - self.received.len() < CHUNK / 4 {
             self.received.reserve(CHUNK);
         }
         match pin!(self.stream.read_buf(&mut self.received)).poll(context) {
-            Poll::Ready(read) => Poll::Ready(Io::Read(read)),
-            Poll::Pending if progress => Poll::Ready(Io::Written),
+            Poll::Ready(read) => Poll::Ready(Ok(Some(read))),
+            Poll::Pending if progress => Poll::Ready(Ok(None)),
             Poll::Pending => Poll::Pending,
         }
     }
@@ -229,7 +189,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
     /// Writes what there is, as far as the socket takes it. Ready when the operating system has all of it.
     fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
-            let output = self.session.output();
+            let output = self.engine.session.output();
             let chunk = output.get(..WRITE).unwrap_or(output);
             if chunk.is_empty() {
                 return Pin::new(&mut self.stream).poll_flush(context);
@@ -237,8 +197,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<'_, S> {
             match ready!(Pin::new(&mut self.stream).poll_write(context, chunk))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 count => {
-                    self.shared.counters.bytes_sent.add(count);
-                    self.session.written(count, Moment::now());
+                    self.engine.session.shared.counters.lock().bytes_sent += count as u64;
+                    self.engine.session.written(count, Moment::now());
                 }
             }
         }

@@ -2,28 +2,25 @@
 
 mod dial;
 mod driver;
-mod proxy;
-mod shared;
 mod supervisor;
 mod thread;
 mod tls;
-mod tls_errors;
 
 use std::cell::Cell;
-use std::future::pending;
+use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 use tracing::{info, warn};
 
-pub(crate) use self::proxy::tunnel;
-pub(crate) use self::shared::{CloseOnDrop, Shared};
-pub(crate) use self::thread::{died, start};
+pub(crate) use self::dial::{dial, resolve};
+pub(crate) use self::thread::{CloseOnDrop, Shared, died, start};
+pub use self::tls::amazon;
 pub(crate) use self::tls::with_alpn;
 use crate::codec::{ProtocolError, decode};
 use crate::session::Negotiated;
@@ -89,12 +86,12 @@ async fn open(settings: &Builder, stage: &Cell<Stage>) -> Result<TlsStream<TcpSt
     let socket = match &settings.proxy {
         Some(proxy) => {
             stage.set(Stage::Proxy);
-            tunnel(proxy, &settings.server()).await?
+            proxy.connect(&settings.endpoint, settings.port).await?
         }
         None => {
-            let addresses = dial::resolve(&settings.endpoint, settings.port).await?;
+            let addresses = resolve(&settings.endpoint, settings.port).await?;
             stage.set(Stage::Tcp);
-            dial::dial(addresses, &settings.server()).await?
+            dial(addresses, &settings.server()).await?
         }
     };
     stage.set(Stage::Tls);
@@ -122,7 +119,7 @@ async fn log_in(
     };
     let written = written.await;
     loop {
-        proxy::refuse_http(received, &settings.server())?;
+        refuse_http(received, &settings.server())?;
         if let Some(packet) = decode(received, limits.maximum_packet_size)? {
             let mut negotiated = Negotiated::from_answer(packet, &settings.server(), connect, limits)?;
             if negotiated.session_present && connect.starts_clean(attempt.first) {
@@ -134,31 +131,27 @@ async fn log_in(
             }
             return Ok(negotiated);
         }
-        match stream.read_buf(received).await {
-            Ok(0) => {
-                return Err(closed_after_connect(settings, written.err().unwrap_or_else(tls_errors::closed)));
-            }
-            Ok(_) => {}
-            Err(error) => {
-                // TLS 1.3 tells only now that the client's certificate is refused.
-                return Err(tls_errors::alert(&error, &settings.server())
-                    .unwrap_or_else(|| closed_after_connect(settings, error)));
-            }
-        }
+        let error = match stream.read_buf(received).await {
+            Ok(1..) => continue,
+            Ok(0) => written.err().unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into()),
+            Err(error) => error,
+        };
+        // TLS 1.3 tells only now that the client's certificate is refused.
+        return Err(tls::alert(&error, &settings.server()).unwrap_or_else(|| Error::ClosedAfterConnect {
+            endpoint: settings.server(),
+            client_id: connect.client_id.clone(),
+            source: tls::in_words(error),
+        }));
     }
 }
 
-fn closed_after_connect(settings: &Builder, error: std::io::Error) -> Error {
-    Error::ClosedAfterConnect {
-        endpoint: settings.server(),
-        client_id: settings.connect.client_id.clone(),
-        source: Cause::new(tls_errors::in_words(error)),
+/// Fails where the answer to CONNECT is HTTP: AWS IoT Core answers on port 443 like this where ALPN did not ask for MQTT.
+pub(crate) fn refuse_http(received: &[u8], endpoint: &str) -> Result<(), Error> {
+    if !received.starts_with(b"HTTP/") {
+        return Ok(());
     }
-}
-
-async fn until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline.into()).await,
-        None => pending().await,
-    }
+    let text = String::from_utf8_lossy(received);
+    let answer =
+        text.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(100).collect();
+    Err(Error::NotMqtt { endpoint: endpoint.to_owned(), answer })
 }

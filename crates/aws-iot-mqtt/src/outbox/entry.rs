@@ -15,6 +15,11 @@ use crate::{Error, Properties, Publication, QoS};
 /// Where a result is sent to. Dropped without a result, it means that the session has ended.
 pub(crate) type Answer<T> = oneshot::Sender<Result<T, Error>>;
 
+/// Sends a result to whoever asked, and may have stopped waiting.
+pub(crate) fn reply<T>(answer: Option<Answer<T>>, result: Result<T, Error>) {
+    let _ = answer.map(|answer| answer.send(result));
+}
+
 /// An accepted message.
 pub(crate) struct Entry {
     pub(crate) topic: Bytes,
@@ -28,6 +33,7 @@ pub(crate) struct Entry {
     pub(super) accepted: SystemTime,
     /// When the message expires, by the wall clock.
     pub(super) expires: Option<SystemTime>,
+    pub(super) status: Status,
     /// It was sent at least once, so whether it arrived is not known.
     pub(crate) sent: bool,
     /// The packet id under which an earlier connection of the same server session sent it.
@@ -36,6 +42,19 @@ pub(crate) struct Entry {
     pub(super) refused: Option<(Instant, u32)>,
     /// Its number in the store on disk, and its bytes there; `None` where it is in memory alone.
     pub(super) stored: Option<(Key, u64)>,
+}
+
+/// What is to become of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Status {
+    /// It may be sent.
+    Waiting,
+    /// The current connection has it, and its end is awaited.
+    InFlight,
+    /// The server refused it for now: it may be sent after a pause.
+    Paused,
+    /// It is not sent until it is told to wait again.
+    Aside,
 }
 
 impl Entry {
@@ -54,6 +73,7 @@ impl Entry {
             answer: Some(answer),
             accepted: now,
             expires: expiry.and_then(|expiry| now.checked_add(expiry)),
+            status: Status::Waiting,
             sent: false,
             packet_id: None,
             refused: None,
@@ -73,9 +93,14 @@ impl Entry {
         size_of::<Self>() + self.topic.len() + self.payload.len() + properties
     }
 
-    /// Whether the server has refused it for now.
-    pub(crate) fn is_refused(&self) -> bool {
-        self.refused.is_some()
+    /// Whether the server may know it already: it was sent before, or refused for now.
+    pub(crate) fn is_repeated(&self) -> bool {
+        self.sent || self.refused.is_some()
+    }
+
+    /// Whether it can still be dropped without a doubt whether it arrived.
+    pub(super) fn is_unsent(&self) -> bool {
+        self.status == Status::Waiting && !self.sent
     }
 
     /// The rest of its expiry interval; `None` where it has none.
@@ -89,12 +114,6 @@ impl Entry {
         let most = age.and_then(|age| self.accepted.checked_add(age));
         self.expires = self.expires.into_iter().chain(most).min();
     }
-
-    /// Tells whoever published it.
-    pub(super) fn answer(self, result: Result<(), Error>) {
-        // Whoever it was may have stopped waiting.
-        let _ = self.answer.map(|answer| answer.send(result));
-    }
 }
 
 /// The fate of a message that was accepted: a future that is done when the server has acknowledged the message (QoS 1),
@@ -104,13 +123,7 @@ impl Entry {
 #[derive(Debug)]
 #[must_use = "it is the only place where a refusal is told"]
 pub struct Receipt {
-    answered: oneshot::Receiver<Result<(), Error>>,
-}
-
-impl Receipt {
-    pub(crate) fn new(answered: oneshot::Receiver<Result<(), Error>>) -> Self {
-        Self { answered }
-    }
+    pub(crate) answered: oneshot::Receiver<Result<(), Error>>,
 }
 
 impl Future for Receipt {

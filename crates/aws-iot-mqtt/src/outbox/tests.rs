@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use super::state::CLOCK_IS_SET;
+use super::store::CLOCK_IS_SET;
 use super::*;
 use crate::clock::Moment;
 use crate::{Publication, QoS};
@@ -58,7 +58,7 @@ impl Bench {
 
     /// Whether the session was woken since the last call.
     fn woken(&self) -> bool {
-        let woken = pin!(self.outbox.session.woken());
+        let woken = pin!(self.outbox.session.notified());
         woken.poll(&mut Context::from_waker(Waker::noop())).is_ready()
     }
 
@@ -84,7 +84,7 @@ fn each_policy_when_the_outbox_is_full() {
         assert_eq!(bench.dropped(), dropped, "{policy:?}");
         let told = std::iter::from_fn(|| events.try_next()).count();
         assert_eq!(told, dropped.len(), "{policy:?}");
-        assert_eq!(bench.outbox.counters.dropped.get(), dropped.len() as u64);
+        assert_eq!(bench.outbox.counters.lock().dropped, dropped.len() as u64);
     }
 }
 

@@ -19,7 +19,7 @@ use tracing::warn;
 
 use super::Session;
 use crate::codec::ProtocolError;
-use crate::outbox::Key;
+use crate::outbox::{Key, Status};
 use crate::{Error, Filter};
 
 /// How often the connection may end with the same oldest request unanswered. More than a network that fails now and
@@ -67,15 +67,12 @@ impl Blame {
         self.suspect.as_ref().is_some_and(|suspect| suspect.alone)
     }
 
-    pub(super) fn acknowledged(&mut self, key: Key) {
-        self.given_up = 0;
-        self.suspect = self.suspect.take().filter(|suspect| suspect.item != Item::Publish(key));
-        self.aside.iter_mut().for_each(|suspect| suspect.others_pass = true);
-    }
-
-    pub(super) fn granted(&mut self, filters: &[Filter]) {
-        let granted = |item: &Item| matches!(item, Item::Filter(filter) if filters.contains(filter));
-        self.suspect = self.suspect.take().filter(|suspect| !granted(&suspect.item));
+    pub(super) fn answered(&mut self, item: &Item) {
+        let _ = self.suspect.take_if(|suspect| suspect.item == *item);
+        if let Item::Publish(_) = item {
+            self.given_up = 0;
+            self.aside.iter_mut().for_each(|suspect| suspect.others_pass = true);
+        }
     }
 }
 
@@ -111,7 +108,7 @@ impl Session {
 
     /// The same as an item, and since when.
     pub(super) fn oldest_item(&self) -> Option<(Instant, Item)> {
-        let publish = self.oldest_publish().map(|(key, written)| (written, Item::Publish(key)));
+        let publish = self.ids.oldest_publish().map(|(key, written)| (written, Item::Publish(key)));
         let request = self.subscriptions.oldest_request();
         let request = request.map(|(filter, written)| (written, Item::Filter(filter.clone())));
         publish.into_iter().chain(request).min_by_key(|(written, _)| *written)
@@ -119,17 +116,20 @@ impl Session {
 
     pub(super) fn in_words(&self, item: &Item) -> String {
         match item {
-            Item::Publish(key) => format!("the message to '{}'", self.outbox.topic(*key).unwrap_or_default()),
+            Item::Publish(key) => {
+                format!("the message to '{}'", self.shared.outbox.topic(*key).unwrap_or_default())
+            }
             Item::Filter(filter) => format!("the subscription to '{filter}'"),
         }
     }
 
     /// A message that was set aside goes out again, alone, once others have passed or nothing else is left.
     pub(super) fn take_back(&mut self) {
-        let Self { blame, outbox, subscriptions, ids, .. } = self;
+        let Self { blame, shared, subscriptions, ids, .. } = self;
+        let outbox = &shared.outbox;
         // What will never be answered must not keep the others waiting.
         let is_left = |suspect: &mut Suspect| match &suspect.item {
-            Item::Publish(key) => outbox.contains(*key),
+            Item::Publish(key) => outbox.topic(*key).is_some(),
             Item::Filter(filter) => subscriptions.is_left(filter),
         };
         blame.aside.retain_mut(is_left);
@@ -141,7 +141,7 @@ impl Session {
         let due = blame.aside.iter().position(|suspect| suspect.others_pass || idle());
         let suspect = due.map(|index| blame.aside.remove(index));
         if let Some(Item::Publish(key)) = suspect.as_ref().map(|suspect| &suspect.item) {
-            outbox.take_back(*key);
+            outbox.set(*key, Status::Waiting);
         }
         blame.suspect = suspect;
     }
@@ -170,7 +170,7 @@ impl Session {
         } else if let Item::Publish(key) = suspect.item {
             let message = self.in_words(&suspect.item);
             warn!(message, "the server hangs up on it again and again: others are sent first");
-            self.outbox.set_aside(key);
+            self.shared.outbox.set(key, Status::Aside);
             self.blame.aside.push(suspect);
         } else {
             self.blame.suspect = Some(suspect);
@@ -182,10 +182,10 @@ impl Session {
         let (what, last) = (self.in_words(item), Box::new(error.clone()));
         let error = Error::Unanswerable { what, times: *losses, last };
         match item {
-            Item::Publish(key) => self.outbox.complete([(*key, Err(error))]),
+            Item::Publish(key) => self.shared.outbox.complete([(*key, Err(error))]),
             Item::Filter(filter) => {
                 warn!(error = %error.report(), "a subscription is given up");
-                self.subscriptions.fail(filter, &error);
+                self.fail_filter(filter, &error);
                 self.resumed_if_all_stand();
             }
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rumqttc::v5::mqttbytes::v5::{ConnAck, Connect, ConnectProperties, ConnectReturnCode, Packet};
 
-use crate::codec::{ProtocolError, Reason as _, last_will, seconds};
+use crate::codec::{ProtocolError, Received, last_will, seconds};
 use crate::{Error, Limits, QoS, Will};
 
 /// What CONNECT says.
@@ -66,26 +66,22 @@ impl ConnectOptions {
 impl Negotiated {
     /// Reads the answer of `endpoint` to CONNECT.
     pub(crate) fn from_answer(
-        answer: Packet,
+        mut answer: Received,
         endpoint: &str,
         options: &ConnectOptions,
         limits: &Limits,
     ) -> Result<Self, Error> {
-        let (reason, text) = match answer {
+        let (reason, text) = (answer.reason(), answer.text());
+        match answer.packet {
             Packet::ConnAck(connack) if connack.code == ConnectReturnCode::Success => {
-                return Ok(Self::from_connack(&connack, options.keep_alive, limits));
+                Ok(Self::from_connack(&connack, options.keep_alive, limits))
             }
-            Packet::ConnAck(connack) => {
-                (connack.code.reason(), connack.properties.and_then(|properties| properties.reason_string))
+            Packet::ConnAck(_) | Packet::Disconnect(_) => {
+                let (endpoint, client_id) = (endpoint.to_owned(), options.client_id.clone());
+                Err(Error::ConnectRefused { endpoint, client_id, reason, text })
             }
-            Packet::Disconnect(packet) => (
-                packet.reason_code.reason(),
-                packet.properties.and_then(|properties| properties.reason_string),
-            ),
-            _ => return Err(ProtocolError::new(0x82, "another packet where CONNACK had to come").into()),
-        };
-        let client_id = options.client_id.clone();
-        Err(Error::ConnectRefused { endpoint: endpoint.to_owned(), client_id, reason, text })
+            _ => Err(ProtocolError::new(0x82, "another packet where CONNACK had to come").into()),
+        }
     }
 
     fn from_connack(connack: &ConnAck, keep_alive: Duration, limits: &Limits) -> Self {
@@ -123,21 +119,17 @@ impl Negotiated {
 
     /// A message that breaks one of these limits would cost the connection.
     pub(super) fn check(&self, topic: &[u8], qos: QoS, retain: bool, bytes: usize) -> Result<(), Error> {
-        let limit = |what: &str, actual: u64, unit, allowed: String| {
-            let item = format!("the message to '{}'{what}", String::from_utf8_lossy(topic));
-            Err(Error::Limit { item, actual, unit, whose: "the server", allowed })
+        let over = if qos > self.maximum_qos {
+            ": 1 as QoS, but the server allows at most 0 (Maximum QoS in its CONNACK)".to_owned()
+        } else if retain && !self.retain_available {
+            ": 1 as retain flag, but the server allows only 0 (Retain Available in its CONNACK)".to_owned()
+        } else if bytes > self.maximum_packet_size as usize {
+            let most = self.maximum_packet_size;
+            format!(" as a packet: {bytes} bytes, but the server allows at most {most} (Maximum Packet Size)")
+        } else {
+            return Ok(());
         };
-        if qos > self.maximum_qos {
-            return limit("", 1, "as QoS", "at most 0 (Maximum QoS in its CONNACK)".to_owned());
-        }
-        if retain && !self.retain_available {
-            return limit("", 1, "as retain flag", "only 0 (Retain Available in its CONNACK)".to_owned());
-        }
-        if bytes > self.maximum_packet_size as usize {
-            let allowed = format!("at most {} (Maximum Packet Size)", self.maximum_packet_size);
-            return limit(" as a packet", bytes as u64, "bytes", allowed);
-        }
-        Ok(())
+        Err(Error::Limit { what: format!("the message to '{}'{over}", String::from_utf8_lossy(topic)) })
     }
 }
 

@@ -1,27 +1,33 @@
 //! One topic filter: its streams, against what the server has.
 
+use std::sync::Arc;
+
 use rumqttc::v5::mqttbytes::v5::{Filter as WireFilter, RetainForwardRule};
 use tracing::warn;
 
-use super::subscriptions::SubscribeRequest;
 use crate::codec::wire_qos;
 use crate::event::Hub;
-use crate::outbox::Answer;
+use crate::message_queue::QueueWriter;
+use crate::outbox::{Answer, reply};
 use crate::subscription::RetainHandling;
 use crate::{Error, Event, Filter, QoS, SubscribeOptions};
+
+/// A stream that the application asks for, or has.
+pub(crate) struct Subscriber {
+    pub(super) options: SubscribeOptions,
+    pub(super) queue: Arc<QueueWriter>,
+    /// `None` where nobody waits for the server's answer: it was granted, or given to the builder.
+    pub(super) answer: Option<Answer<QoS>>,
+    /// A SUBSCRIBE that covers it was sent.
+    pub(super) requested: bool,
+}
 
 pub(super) struct FilterState {
     pub(super) filter: Filter,
     pub(super) subscribers: Vec<Subscriber>,
     pub(super) unsubscribers: Vec<Answer<()>>,
     pub(super) server: Server,
-    /// The packet id of the request for it that the server has not answered.
-    pub(super) requested: Option<u16>,
-}
-
-pub(super) struct Subscriber {
-    pub(super) request: SubscribeRequest,
-    /// A SUBSCRIBE that covers it was sent.
+    /// The server has not answered a request for it.
     pub(super) requested: bool,
 }
 
@@ -35,39 +41,47 @@ pub(super) enum Server {
 }
 
 impl Subscriber {
-    /// Nobody waits for the server's answer: it was granted, or given to the builder.
-    pub(super) fn is_established(&self) -> bool {
-        self.request.answer.is_none()
+    pub(crate) fn new(
+        options: SubscribeOptions,
+        queue: Arc<QueueWriter>,
+        answer: Option<Answer<QoS>>,
+    ) -> Self {
+        Self { options, queue, answer, requested: false }
     }
 
-    pub(super) fn end(self, result: Result<QoS, Error>) {
-        self.request.queue.end_subscription();
-        reply(self.request.answer, result);
+    pub(super) fn is_established(&self) -> bool {
+        self.answer.is_none()
     }
 }
 
 impl FilterState {
     pub(super) fn is_wanted(&self) -> bool {
-        self.subscribers.iter().any(|subscriber| !subscriber.request.queue.is_closed())
+        self.subscribers.iter().any(|one| !one.queue.is_closed())
     }
 
     pub(super) fn is_due(&self, subscribe: bool) -> bool {
-        if self.requested.is_some() || self.is_wanted() != subscribe {
+        if self.requested || self.is_wanted() != subscribe {
             return false;
         }
         if subscribe {
             // Also for a second stream of a filter that stands: it gets the retained messages.
-            self.server != Server::Active || self.subscribers.iter().any(|subscriber| !subscriber.requested)
+            self.server != Server::Active || self.subscribers.iter().any(|one| !one.requested)
         } else {
             self.server != Server::Absent
         }
     }
 
+    /// Whether somebody waits for an answer.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.subscribers.iter().any(|one| !one.is_established() && !one.queue.is_closed())
+            || self.unsubscribers.iter().any(|answer| !answer.is_closed())
+    }
+
     /// One subscription serves all streams of the filter: it is as wide as the widest of them.
     pub(super) fn wire_filter(&self) -> WireFilter {
-        let options = || self.subscribers.iter().map(|subscriber| &subscriber.request.options);
+        let options = || self.subscribers.iter().map(|one| &one.options);
         let retain = |options: &SubscribeOptions| options.retain_handling;
-        let new = self.subscribers.iter().filter(|one| !one.is_established()).map(|one| &one.request.options);
+        let new = self.subscribers.iter().filter(|one| !one.is_established()).map(|one| &one.options);
         // Made again after a reconnect, a subscription does not bring the retained messages once more unless the server
         // has lost it.
         let retain = new.map(retain).min().or_else(|| options().map(retain).min());
@@ -84,23 +98,17 @@ impl FilterState {
         }
     }
 
-    /// Whether somebody waits for an answer.
-    pub(super) fn is_awaited(&self) -> bool {
-        self.subscribers.iter().any(|one| !one.is_established() && !one.request.queue.is_closed())
-            || self.unsubscribers.iter().any(|answer| !answer.is_closed())
-    }
-
     pub(super) fn granted(&mut self, qos: QoS) {
         self.server = Server::Active;
-        for subscriber in self.subscribers.iter_mut().filter(|subscriber| subscriber.requested) {
-            reply(subscriber.request.answer.take(), Ok(qos));
+        for one in self.subscribers.iter_mut().filter(|one| one.requested) {
+            reply(one.answer.take(), Ok(qos));
         }
     }
 
     /// Refused, it is not asked again: nobody here wants to hear of it.
     pub(super) fn unsubscribed(&mut self, result: &Result<(), Error>) {
-        (self.requested, self.server) = (None, Server::Absent);
-        self.subscribers.iter_mut().for_each(|subscriber| subscriber.requested = false);
+        (self.requested, self.server) = (false, Server::Absent);
+        self.subscribers.iter_mut().for_each(|one| one.requested = false);
         self.unsubscribers.drain(..).for_each(|answer| reply(Some(answer), result.clone()));
     }
 
@@ -112,7 +120,7 @@ impl FilterState {
         let mut is_lost = false;
         for one in self.subscribers.extract_if(.., |one| one.requested && !(stands && one.is_established())) {
             is_lost |= one.is_established();
-            one.end(Err(error.clone()));
+            reply(one.answer, Err(error.clone()));
         }
         if !stands {
             self.server = Server::Absent;
@@ -121,12 +129,5 @@ impl FilterState {
             warn!(error = %error.report(), "a subscription is lost");
             hub.tell(Event::SubscriptionLost { filter: self.filter.to_string(), error: error.clone() });
         }
-    }
-}
-
-/// Whoever asked may have stopped waiting.
-pub(super) fn reply<T>(answer: Option<Answer<T>>, result: Result<T, Error>) {
-    if let Some(answer) = answer {
-        let _ = answer.send(result);
     }
 }

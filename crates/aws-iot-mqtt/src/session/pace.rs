@@ -3,66 +3,54 @@
 use std::time::{Duration, Instant};
 
 use crate::Limits;
+use crate::clock::after;
 
-/// A second's allowance is earned evenly; this part of it may be saved up, so that a few messages at once need not wait
-/// while no second sees much more than the limit.
+/// How much of a second's allowance may go at once, in seconds: a few messages need not wait, while no second sees much
+/// more than the limit.
 const BURST: f64 = 0.1;
 
-/// Two allowances, of messages and of bytes. Both have to be there for a message to go; the bytes may then be
-/// overdrawn by one message, whose price is earned before the next one goes.
+/// Two allowances, of messages and of bytes. A message goes when both allow it; its bytes are then paid before the next.
 pub(super) struct Pace {
     messages: Option<Allowance>,
     bytes: Option<Allowance>,
 }
 
+/// Goes on at an even rate: the generic cell rate algorithm (ITU-T I.371).
 struct Allowance {
     per_second: f64,
-    most: f64,
-    left: f64,
-    at: Instant,
+    /// How long before `paid` the next one may go.
+    burst: Duration,
+    /// When everything that went is paid for.
+    paid: Instant,
 }
 
 impl Pace {
     pub(super) fn new(limits: &Limits, now: Instant) -> Self {
-        let allowance = |per_second: Option<u32>| per_second.map(|rate| Allowance::new(rate.into(), now));
-        Self { messages: allowance(limits.publishes_per_second), bytes: allowance(limits.bytes_per_second) }
+        let allowance = |rate: Option<u32>, at_once: f64| {
+            let per_second = rate.map(|rate| f64::from(rate).max(f64::MIN_POSITIVE))?;
+            let burst = Duration::try_from_secs_f64(BURST - at_once / per_second).unwrap_or_default();
+            Some(Allowance { per_second, burst, paid: now })
+        };
+        Self {
+            messages: allowance(limits.publishes_per_second, 1.0),
+            bytes: allowance(limits.bytes_per_second, 0.0),
+        }
     }
 
     /// When the next message may go: now, or later.
-    pub(super) fn next(&mut self, now: Instant) -> Instant {
-        let message = self.messages.as_mut().map(|messages| messages.reaches(1.0, now));
-        let bytes = self.bytes.as_mut().map(|bytes| bytes.reaches(0.0, now));
-        message.into_iter().chain(bytes).max().unwrap_or(now)
+    pub(super) fn next(&self, now: Instant) -> Instant {
+        let allowances = self.messages.iter().chain(&self.bytes);
+        allowances.filter_map(|one| one.paid.checked_sub(one.burst)).fold(now, Instant::max)
     }
 
-    pub(super) fn spend(&mut self, bytes: usize) {
-        if let Some(messages) = &mut self.messages {
-            messages.left -= 1.0;
+    pub(super) fn spend(&mut self, bytes: usize, now: Instant) {
+        let prices = [(&mut self.messages, 1.0), (&mut self.bytes, bytes as f64)];
+        for (allowance, amount) in prices {
+            if let Some(one) = allowance {
+                let time = Duration::try_from_secs_f64(amount / one.per_second).unwrap_or(Duration::MAX);
+                one.paid = after(one.paid.max(now), time);
+            }
         }
-        if let Some(allowance) = &mut self.bytes {
-            allowance.left -= bytes as f64;
-        }
-    }
-}
-
-impl Allowance {
-    fn new(per_second: f64, now: Instant) -> Self {
-        let most = (per_second * BURST).max(1.0);
-        Self { per_second: per_second.max(f64::MIN_POSITIVE), most, left: most, at: now }
-    }
-
-    /// When there is `wanted`.
-    fn reaches(&mut self, wanted: f64, now: Instant) -> Instant {
-        let earned = now.saturating_duration_since(self.at).as_secs_f64() * self.per_second;
-        self.left = (self.left + earned).min(self.most);
-        self.at = now;
-        let missing = wanted - self.left;
-        if missing <= 0.0 {
-            return now;
-        }
-        // Rounded up to the timer's own grain, or the last bit would be waited for many times over.
-        let wait = Duration::try_from_secs_f64(missing / self.per_second).unwrap_or(Duration::MAX);
-        now.checked_add(wait.saturating_add(Duration::from_millis(1))).unwrap_or(now)
     }
 }
 
@@ -76,10 +64,8 @@ mod tests {
         let (mut pace, mut now) = (Pace::new(limits, start), start);
         (0..count)
             .map(|_| {
-                // Two steps: the first may be short by a rounding.
                 now = pace.next(now);
-                now = pace.next(now);
-                pace.spend(bytes);
+                pace.spend(bytes, now);
                 (now - start).as_secs_f64()
             })
             .collect()

@@ -1,21 +1,123 @@
-//! Messages on their way to the server, and its acknowledgements.
+//! Messages on their way to the server, and its acknowledgements, by packet id.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::mem::take;
 use std::time::Instant;
 
-use rumqttc::v5::mqttbytes::v5::{PubAck, PubAckReason, Publish};
+use rumqttc::v5::mqttbytes::v5::Publish;
 use tracing::{debug, warn};
 
-use super::packet_ids::Use;
+use super::blame::Item;
 use super::{Session, Written};
 use crate::clock::Moment;
-use crate::codec::{Reason as _, publish_properties, wire_qos};
+use crate::codec::{publish_properties, wire_qos};
 use crate::outbox::{Entry, Key, Sending};
 use crate::{Error, QoS, ReasonCode};
 
 /// No further messages are encoded while more than this waits for the socket, in bytes: what is still in the outbox can
 /// expire, and a message of QoS 0 in the buffer is lost with the connection.
 const HIGH_WATER: usize = 64 * 1024;
+
+/// What a packet id is taken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// A PUBLISH of QoS 1 that is not written yet.
+    Queued(Key),
+    /// A PUBLISH of QoS 1 that was written.
+    Publish(Key),
+    /// A message that an earlier connection sent: the server may know its id, so no other packet gets it.
+    Reserved,
+    /// A SUBSCRIBE or UNSUBSCRIBE.
+    Request,
+}
+
+/// Ids are given out round and round, whatever the window: an id that was answered is not used again at once, and answers
+/// may come in any order.
+#[derive(Default)]
+pub(super) struct PacketIds {
+    by_id: BTreeMap<u16, Use>,
+    publishes: usize,
+    last: u16,
+    /// The messages that were written, in this order, and when. The first is unacknowledged, others may be.
+    written: VecDeque<(u16, Key, Instant)>,
+}
+
+impl PacketIds {
+    /// An id that is not in use, taken for `what`. `None` when all 65535 are in use (MQTT 5, section 2.2.1).
+    pub(super) fn take(&mut self, what: Use) -> Option<u16> {
+        if self.by_id.len() >= usize::from(u16::MAX) {
+            return None;
+        }
+        loop {
+            self.last = self.last.checked_add(1).unwrap_or(1);
+            if !self.by_id.contains_key(&self.last) {
+                self.insert(self.last, what);
+                return Some(self.last);
+            }
+        }
+    }
+
+    /// The id is taken for `what`, whatever it was taken for.
+    pub(super) fn set(&mut self, id: u16, what: Use) {
+        self.release(id);
+        self.insert(id, what);
+    }
+
+    fn insert(&mut self, id: u16, what: Use) {
+        self.publishes += usize::from(matches!(what, Use::Queued(_) | Use::Publish(_)));
+        self.by_id.insert(id, what);
+    }
+
+    /// The last byte of a PUBLISH was written.
+    pub(super) fn written(&mut self, id: u16, now: Instant) {
+        if let Some(what) = self.by_id.get_mut(&id)
+            && let Use::Queued(key) = *what
+        {
+            *what = Use::Publish(key);
+            self.written.push_back((id, key, now));
+        }
+    }
+
+    pub(super) fn get(&self, id: u16) -> Option<Use> {
+        self.by_id.get(&id).copied()
+    }
+
+    pub(super) fn release(&mut self, id: u16) {
+        let publish = matches!(self.by_id.remove(&id), Some(Use::Queued(_) | Use::Publish(_)));
+        self.publishes -= usize::from(publish);
+        while let Some((first, key, _)) = self.written.front()
+            && self.get(*first) != Some(Use::Publish(*key))
+        {
+            self.written.pop_front();
+        }
+    }
+
+    /// How many messages are unacknowledged, written or not.
+    pub(super) fn publishes(&self) -> usize {
+        self.publishes
+    }
+
+    /// The message that has waited longest for its acknowledgement on this connection, and since when.
+    pub(super) fn oldest_publish(&self) -> Option<(Key, Instant)> {
+        self.written.front().map(|(_, key, written)| (*key, *written))
+    }
+
+    /// Forgets everything. Returns the messages that are unacknowledged: those that were written, each with its packet id,
+    /// and the others.
+    pub(super) fn clear(&mut self) -> (Vec<(Key, u16)>, Vec<Key>) {
+        let (mut written, mut unwritten) = (Vec::new(), Vec::new());
+        for (id, what) in take(&mut self.by_id) {
+            match what {
+                Use::Publish(key) => written.push((key, id)),
+                Use::Queued(key) => unwritten.push(key),
+                Use::Reserved | Use::Request => {}
+            }
+        }
+        self.written.clear();
+        self.publishes = 0;
+        (written, unwritten)
+    }
+}
 
 impl Session {
     /// How many QoS 1 messages may be sent now.
@@ -35,19 +137,17 @@ impl Session {
 
     /// Sends what may be sent now.
     pub(crate) fn send(&mut self, now: Moment) {
-        self.not_before = None;
-        if self.connection.is_none() {
-            return;
-        }
+        let Some(connection) = &mut self.connection else { return };
+        connection.not_before = None;
         self.take_back();
         let window = self.window();
         // While a request is on probation, nothing else is sent that the server could hang up on.
         if self.blame.one_at_a_time() && window == 0 {
             return;
         }
-        let outbox = std::sync::Arc::clone(&self.outbox);
-        outbox.send(window, now, |key, entry| self.send_one(key, entry, now));
-        self.counters.in_flight.set(self.ids.publishes());
+        let shared = std::sync::Arc::clone(&self.shared);
+        shared.outbox.send(window, now, |key, entry| self.send_one(key, entry, now));
+        self.shared.counters.lock().in_flight = self.ids.publishes() as u64;
     }
 
     fn send_one(&mut self, key: Key, entry: &mut Entry, now: Moment) -> Sending {
@@ -59,7 +159,7 @@ impl Session {
         }
         let next = connection.pace.next(now.instant);
         if next > now.instant {
-            self.not_before = Some(next);
+            connection.not_before = Some(next);
             return Sending::Stop;
         }
         let expires_in = entry.expires_in(now.wall);
@@ -90,10 +190,10 @@ impl Session {
             packet.pkid = id;
             let written = match entry.qos {
                 QoS::AtMostOnce => Written::Qos0(key),
-                QoS::AtLeastOnce => Written::Publish { id, again: entry.sent || entry.is_refused() },
+                QoS::AtLeastOnce => Written::Publish { id, again: entry.is_repeated() },
             };
             self.output.publish(&packet, written);
-            connection.pace.spend(size);
+            connection.pace.spend(size, now.instant);
         }
         (entry.topic, entry.payload) = (packet.topic, packet.payload);
         match (checked, id) {
@@ -108,19 +208,18 @@ impl Session {
 
     /// So many bytes of the output went to the socket.
     pub(crate) fn written(&mut self, count: usize, now: Moment) {
-        let Self { output, ids, unacknowledged, subscriptions, completed, connection, counters, .. } = self;
+        let Self { output, ids, subscriptions, completed, connection, shared, .. } = self;
+        let counters = &shared.counters;
         output.written(count, |written| match written {
             Written::Qos0(key) => {
-                counters.publishes.add(1);
+                counters.lock().publishes += 1;
                 completed.push(key);
             }
             Written::Publish { id, again } => {
-                counters.publishes.add(1);
-                counters.repetitions.add(usize::from(again));
-                if let Some(Use::Queued(key)) = ids.get(id) {
-                    ids.set(id, Use::Publish(key));
-                    unacknowledged.push_back((id, key, now.instant));
-                }
+                let mut counters = counters.lock();
+                counters.publishes += 1;
+                counters.repetitions += u64::from(again);
+                ids.written(id, now.instant);
             }
             Written::Request(id) => subscriptions.written(id, now.instant),
             Written::Ping => {
@@ -133,53 +232,39 @@ impl Session {
         if let Some(connection) = connection {
             connection.keep_alive.written(output.is_empty(), now.instant);
         }
+        self.complete();
     }
 
-    /// The message that has waited longest for its acknowledgement on this connection, and since when.
-    pub(super) fn oldest_publish(&self) -> Option<(Key, Instant)> {
-        self.unacknowledged.iter().find_map(|(id, key, written)| {
-            (self.ids.get(*id) == Some(Use::Publish(*key))).then_some((*key, *written))
-        })
-    }
-
-    /// Tells the outbox what is done with, and forgets the messages at the front that were acknowledged.
-    pub(crate) fn complete(&mut self) {
+    /// Tells the outbox what is done with.
+    pub(super) fn complete(&mut self) {
         if !self.completed.is_empty() {
-            self.outbox.succeeded(self.completed.drain(..));
-        }
-        while let Some((id, key, _)) = self.unacknowledged.front()
-            && self.ids.get(*id) != Some(Use::Publish(*key))
-        {
-            self.unacknowledged.pop_front();
+            self.shared.outbox.complete(self.completed.drain(..).map(|key| (key, Ok(()))));
         }
     }
 
-    pub(super) fn published(&mut self, ack: PubAck, now: Instant) {
-        let Some(Use::Publish(key)) = self.ids.get(ack.pkid) else {
+    /// PUBACK.
+    pub(super) fn published(&mut self, id: u16, reason: ReasonCode, text: Option<String>, now: Instant) {
+        let Some(Use::Publish(key)) = self.ids.get(id) else {
             // Harmless, and real brokers do it after a reconnect: no reason to give up the connection.
-            debug!(id = ack.pkid, "the server acknowledged a message that nobody waits for");
+            debug!(id, "the server acknowledged a message that nobody waits for");
             return;
         };
-        self.ids.release(ack.pkid);
-        self.counters.in_flight.set(self.ids.publishes());
+        self.ids.release(id);
+        self.shared.counters.lock().in_flight = self.ids.publishes() as u64;
         self.answered = true;
-        self.blame.acknowledged(key);
-        if matches!(ack.reason, PubAckReason::Success | PubAckReason::NoMatchingSubscribers) {
-            self.counters.acknowledged.add(1);
+        self.blame.answered(&Item::Publish(key));
+        if !reason.is_error() {
+            self.shared.counters.lock().acknowledged += 1;
             self.completed.push(key);
             return;
         }
-        let reason = ack.reason.reason();
-        let error = Error::PublishRefused {
-            topic: self.outbox.topic(key).unwrap_or_default(),
-            reason,
-            text: ack.properties.and_then(|properties| properties.reason_string),
-        };
+        let error =
+            Error::PublishRefused { topic: self.shared.outbox.topic(key).unwrap_or_default(), reason, text };
         if matches!(reason, ReasonCode::QUOTA_EXCEEDED | ReasonCode::PACKET_IDENTIFIER_IN_USE) {
             warn!(error = %error.report(), "the message is sent again after a pause");
-            self.outbox.retry_later(key, error, self.operation_timeout, now);
+            self.shared.outbox.retry_later(key, error, self.operation_timeout, now);
         } else {
-            self.outbox.complete([(key, Err(error))]);
+            self.shared.outbox.complete([(key, Err(error))]);
         }
     }
 }

@@ -6,9 +6,8 @@ use std::hash::{Hash as _, Hasher as _};
 
 use device_identity::{DeviceCertificate, Identity};
 
-use super::candidate::Candidate;
 use super::error::EntryError;
-use super::intake::Read;
+use super::intake::{Candidate, Read};
 use super::manifest::Manifest;
 
 /// How many other places an error names. A list may have thousands that claim the same.
@@ -50,15 +49,17 @@ impl Conflicts {
             self.issuers.insert(certificate.issuer());
         }
         if let Some((thing, certificate)) = claim(candidate) {
-            self.by_certificate.add(certificate, thing, place);
-            self.by_thing.add(thing, certificate, place);
+            // A list has 256 MiB at most.
+            let place = u32::try_from(place).unwrap_or(u32::MAX);
+            self.by_certificate.push((certificate, thing, place));
+            self.by_thing.push((thing, certificate, place));
         }
     }
 
     /// All devices are in: they can be compared.
     pub(super) fn compare(&mut self) {
-        self.by_certificate.sort();
-        self.by_thing.sort();
+        self.by_certificate.sort_unstable();
+        self.by_thing.sort_unstable();
     }
 
     /// Whether a device of that name or fingerprint could be read.
@@ -78,16 +79,17 @@ impl Conflicts {
             return Some(error);
         }
         // Of two that claim the same, the first is as likely wrong as the second: none is taken.
-        for (what, claimed, others) in [
-            ("certificate", &candidate.certificate, self.by_certificate.others(certificate, thing)),
-            ("thing", &candidate.thing, self.by_thing.others(thing, certificate)),
-        ] {
-            if others.count > 0 {
-                let what = format!("{what} {}", claimed.as_deref().unwrap_or_default());
-                return Some(EntryError::Conflict { what, others: others.named(manifest) });
+        let by_certificate = Claims::of(&self.by_certificate, certificate, thing);
+        let by_thing = Claims::of(&self.by_thing, thing, certificate);
+        let named = [("certificate", &candidate.certificate), ("thing", &candidate.thing)];
+        for ((kind, name), claims) in named.into_iter().zip([&by_certificate, &by_thing]) {
+            if let Some(others) = claims.others(manifest) {
+                let what = format!("{kind} {}", name.as_deref().unwrap_or_default());
+                return Some(EntryError::Conflict { what, others });
             }
         }
-        let first = self.by_certificate.first(certificate, thing).filter(|&first| first != place)?;
+        let first = by_certificate.same.first().map(|(_, _, first)| *first as usize);
+        let first = first.filter(|first| *first != place)?;
         Some(EntryError::Duplicate { first: manifest.source(first) })
     }
 
@@ -106,61 +108,43 @@ impl Conflicts {
     }
 }
 
-/// Which places of a list claim a key, sorted by key, by the other half of the claim, and by place.
-#[derive(Debug, Default)]
-struct Index(Vec<(u64, u64, u32)>);
+/// Who claims a key: the key, the other half of the claim, and the place in the list, sorted.
+type Index = Vec<(u64, u64, u32)>;
 
-/// The places that claim the same key with another half.
-struct Others {
-    count: usize,
-    first: Vec<usize>,
+/// The claims on one key.
+struct Claims<'a> {
+    /// Those with the same other half.
+    same: &'a [(u64, u64, u32)],
+    /// Those with another, in front and behind.
+    others: [&'a [(u64, u64, u32)]; 2],
 }
 
-impl Index {
-    fn add(&mut self, key: u64, other_half: u64, place: usize) {
-        // A list has 256 MiB at most.
-        self.0.push((key, other_half, u32::try_from(place).unwrap_or(u32::MAX)));
+impl<'a> Claims<'a> {
+    /// By binary search: a list may have a million devices that all name one certificate.
+    fn of(index: &'a Index, key: u64, half: u64) -> Self {
+        let (_, from_key) = index.split_at(index.partition_point(|claim| claim.0 < key));
+        let (of_key, _) = from_key.split_at(from_key.partition_point(|claim| claim.0 == key));
+        let (before, from_same) = of_key.split_at(of_key.partition_point(|claim| claim.1 < half));
+        let (same, after) = from_same.split_at(from_same.partition_point(|claim| claim.1 == half));
+        Self { same, others: [before, after] }
     }
 
-    fn sort(&mut self) {
-        self.0.sort_unstable();
-    }
-
-    /// The places that claim exactly this, as a range of the index.
-    fn same(&self, key: u64, other_half: u64) -> std::ops::Range<usize> {
-        let begin = self.0.partition_point(|&(k, o, _)| (k, o) < (key, other_half));
-        let end = self.0.partition_point(|&(k, o, _)| (k, o) <= (key, other_half));
-        begin..end
-    }
-
-    fn first(&self, key: u64, other_half: u64) -> Option<usize> {
-        let (_, _, place) = self.0.get(self.same(key, other_half).start)?;
-        Some(*place as usize)
-    }
-
-    fn others(&self, key: u64, other_half: u64) -> Others {
-        let begin = self.0.partition_point(|&(k, _, _)| k < key);
-        let end = self.0.partition_point(|&(k, _, _)| k <= key);
-        let same = self.same(key, other_half);
-        let others = (begin..same.start).chain(same.end..end);
-        let first = others.take(NAMED_PLACES).filter_map(|index| Some(self.0.get(index)?.2 as usize));
-        Others { first: first.collect(), count: end - begin - same.len() }
-    }
-}
-
-impl Others {
-    fn named(&self, manifest: &Manifest) -> String {
-        let named: Vec<String> = self.first.iter().map(|place| manifest.source(*place)).collect();
-        match self.count - named.len() {
-            0 => named.join(", "),
-            more => format!("{} and {more} more places", named.join(", ")),
+    /// Where the others stand.
+    fn others(&self, manifest: &Manifest) -> Option<String> {
+        let places = self.others.iter().flat_map(|some| some.iter()).take(NAMED_PLACES);
+        let named: Vec<String> = places.map(|(_, _, place)| manifest.source(*place as usize)).collect();
+        let count = self.others.iter().map(|some| some.len()).sum::<usize>();
+        match count - named.len() {
+            _ if count == 0 => None,
+            0 => Some(named.join(", ")),
+            more => Some(format!("{} and {more} more places", named.join(", "))),
         }
     }
 }
 
 /// The thing and the certificate of a device that is usable alone.
 fn claim(candidate: &Candidate) -> Option<(u64, u64)> {
-    let (device, _) = candidate.result.as_ref().ok()?;
+    let device = candidate.result.as_ref().ok()?;
     Some((hash(device.thing.as_str()), hash(&device.certificate.fingerprint())))
 }
 

@@ -37,7 +37,7 @@ impl Expectations {
     pub fn read(path: &Path) -> Result<Self, FleetError> {
         let is_known = |column: &str| NAME_COLUMNS.contains(&column) || FINGERPRINT_COLUMNS.contains(&column);
         let mut all = Self::default();
-        for row in Table::read(path, is_known, WANTED)?.rows().map_while(Result::ok) {
+        for row in Table::read(path, is_known, WANTED)?.rows() {
             let wrong = |reason: String| FleetError::Line { path: path.to_owned(), line: row.line, reason };
             let mut cells = row.cells.map_err(&wrong)?;
             let fingerprint = FINGERPRINT_COLUMNS.iter().find_map(|column| cells.remove(*column));

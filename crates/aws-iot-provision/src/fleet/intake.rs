@@ -1,10 +1,12 @@
+//! How devices are taken in: each is read, checked and named before anything is asked of AWS.
+
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use device_identity::{Checked, Identity, Requirements, Subject};
+use device_identity::{Identity, Requirements, Subject};
 
-use super::candidate::{Candidate, Candidates};
+use super::conflict::Conflicts;
 use super::error::{EntryError, FleetError};
 use super::expectation::Expectations;
 use super::manifest::{Entry, Manifest};
@@ -27,6 +29,19 @@ pub struct Intake {
     pub settings: Arc<Settings>,
 }
 
+/// A device that may be registered, or why it must not be.
+#[derive(Debug)]
+pub struct Candidate {
+    /// Where it stands in the list.
+    pub source: String,
+    /// The thing's name, as far as it is known.
+    pub thing: Option<String>,
+    /// The certificate's SHA-256, as far as it is known.
+    pub certificate: Option<String>,
+    /// The device with what was found to hold.
+    pub result: Result<Device, EntryError>,
+}
+
 /// A thing's name with `{serial}` or `{certificate}` in it: the serial number of the list or the proof, or the first 16
 /// digits of the certificate's SHA-256.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,38 +59,63 @@ impl Intake {
         self.read(entry).1
     }
 
-    /// The devices of a directory or list, each of them read and checked when its turn comes. Those that contradict each
-    /// other are refused.
-    pub fn candidates<'a>(&'a self, manifest: &'a Manifest) -> Candidates<'a> {
-        Candidates::of(self, manifest)
+    /// The devices of a directory or list, each of them read and checked when its turn comes, and before those of the list of
+    /// expectations that never came, each by its names. Each device is read once beforehand, and those that contradict each other
+    /// are refused.
+    pub fn candidates<'a>(
+        &'a self,
+        manifest: &'a Manifest,
+    ) -> (Vec<String>, impl Iterator<Item = Candidate> + 'a) {
+        let (mut conflicts, expected) = (Conflicts::default(), self.expectations.as_ref());
+        for (place, entry) in manifest.entries().enumerate() {
+            let (read, candidate) = self.read(&entry);
+            conflicts.add(place, read.as_ref(), &candidate, expected.is_some());
+        }
+        conflicts.compare();
+        let never_came = expected.map(|expected| expected.without(|name| conflicts.has_come(name)));
+        let candidates = manifest.entries().enumerate().map(move |(place, entry)| {
+            let candidate = self.take(&entry);
+            match conflicts.error(place, &candidate, manifest) {
+                Some(error) => Candidate { result: Err(error), ..candidate },
+                None => candidate,
+            }
+        });
+        (never_came.unwrap_or_default(), candidates)
     }
 
     /// The device, and what was read of it as far as it can be read.
-    pub(super) fn read(&self, entry: &Entry) -> (Option<Read>, Candidate) {
-        let identity = match identity(entry) {
+    fn read(&self, entry: &Entry) -> (Option<Read>, Candidate) {
+        let refused = |error| Candidate {
+            source: entry.source.clone(),
+            thing: entry.thing_name.clone(),
+            certificate: None,
+            result: Err(error),
+        };
+        let identity = match &entry.unusable {
+            Some(reason) => Err(EntryError::Line { reason: reason.clone() }),
+            None => Identity::from_file(&entry.file).map_err(EntryError::from),
+        };
+        let identity = match identity {
             Ok(identity) => identity,
-            Err(error) => return (None, Candidate::refused(entry, error)),
+            Err(error) => return (None, refused(error)),
         };
         let signed = match identity.subject() {
             Some(Subject::Serial(serial)) => Some(serial.to_owned()),
             _ => None,
         };
-        let mut candidate = Candidate::refused(entry, EntryError::NoName);
-        candidate.certificate = Some(identity.certificate().fingerprint());
-        candidate.result = self.check(entry, &identity, signed.as_deref());
-        if let Ok((device, _)) = &candidate.result {
-            candidate.thing = Some(device.thing.to_string());
-        }
+        let result = self.check(entry, &identity, signed.as_deref());
+        let named = result.as_ref().map(|device| device.thing.to_string());
+        let candidate = Candidate {
+            source: entry.source.clone(),
+            thing: named.ok().or_else(|| entry.thing_name.clone()),
+            certificate: Some(identity.certificate().fingerprint()),
+            result,
+        };
         let serial = entry.serial.clone().or(signed);
         (Some(Read { identity, serial }), candidate)
     }
 
-    fn check(
-        &self,
-        entry: &Entry,
-        identity: &Identity,
-        signed: Option<&str>,
-    ) -> Result<(Device, Checked), EntryError> {
+    fn check(&self, entry: &Entry, identity: &Identity, signed: Option<&str>) -> Result<Device, EntryError> {
         let mut requirements = self.requirements.clone();
         if entry.nonce.is_some() {
             requirements.nonce.clone_from(&entry.nonce);
@@ -92,7 +132,7 @@ impl Intake {
             let names: Vec<&str> = serial.into_iter().chain([thing.as_str()]).collect();
             expectations.check(&names, &identity.certificate().fingerprint())?;
         }
-        let device = Device {
+        Ok(Device {
             serial: serial.map(str::to_owned),
             thing_type: entry.thing_type.clone(),
             attributes: entry.attributes.clone(),
@@ -100,8 +140,7 @@ impl Intake {
             key: identity.key(),
             identity: checked.summary(),
             ..Device::new(thing, identity.certificate().clone(), Arc::clone(&self.settings))
-        };
-        Ok((device, checked))
+        })
     }
 
     /// The list's name, or the template's, or the proof's. What the device signed must not be contradicted.
@@ -130,13 +169,6 @@ impl Intake {
 
 fn differs(kind: &str, listed: &str, signed: &str) -> EntryError {
     EntryError::SubjectDiffers { listed: format!("{kind} {listed}"), signed: format!("{kind} {signed}") }
-}
-
-fn identity(entry: &Entry) -> Result<Identity, EntryError> {
-    if let Some(reason) = &entry.unusable {
-        return Err(EntryError::Line { reason: reason.clone() });
-    }
-    Ok(Identity::from_file(&entry.file)?)
 }
 
 impl NameTemplate {

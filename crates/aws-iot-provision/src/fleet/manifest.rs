@@ -108,7 +108,8 @@ impl Manifest {
     }
 
     /// How many devices there are.
-    pub(super) fn len(&self) -> usize {
+    #[allow(clippy::len_without_is_empty, reason = "there is no manifest without devices")]
+    pub fn len(&self) -> usize {
         match &self.0 {
             Source::Files(files) => files.len(),
             Source::List(_, table) => table.lines().len(),
@@ -119,9 +120,7 @@ impl Manifest {
     pub(super) fn entries(&self) -> Box<dyn Iterator<Item = Entry> + '_> {
         match &self.0 {
             Source::Files(files) => Box::new(files.iter().map(|file| Entry::of_file(file, None))),
-            Source::List(path, table) => {
-                Box::new(table.rows().map_while(Result::ok).map(|row| Entry::of_row(path, row)))
-            }
+            Source::List(path, table) => Box::new(table.rows().map(|row| Entry::of_row(path, row))),
         }
     }
 

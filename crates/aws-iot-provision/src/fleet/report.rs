@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::error::FleetError;
-use super::row::{Row, RowResult};
+use super::run::{Row, RowResult};
 use super::table::spreadsheet_cell;
 use crate::device::Device;
 use crate::step::Step;
@@ -58,7 +58,7 @@ impl Report {
         let mut report =
             Self { table: csv::Writer::from_writer(table), table_path, lines, lines_path, origin };
         report.end_cut_line().map_err(not_written(&report.lines_path))?;
-        report.write_table(&COLUMNS.map(str::to_owned))?;
+        report.write_table(COLUMNS.map(str::to_owned))?;
         Ok(report)
     }
 
@@ -86,15 +86,10 @@ impl Report {
             line.extend(origin);
         }
         self.write_line(&line).map_err(not_written(&self.lines_path))?;
-        self.write_table(&[
-            row.source.clone(),
-            row.thing.clone(),
-            row.certificate.clone(),
-            row.result.name().to_owned(),
-            row.identity.clone(),
-            row.done.join("; "),
-            row.error.clone().unwrap_or_default(),
-        ])
+        let text = |member: &str| line.get(member).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let [source, thing, certificate] = ["source", "thingName", "certificateId"].map(text);
+        let [result, identity, error] = ["result", "identity", "error"].map(text);
+        self.write_table([source, thing, certificate, result, identity, row.done.join("; "), error])
     }
 
     /// One write a line, so that a line is whole or cut off at the end.
@@ -115,8 +110,8 @@ impl Report {
         if end == *b"\n" { Ok(()) } else { (&self.lines).write_all(b"\n") }
     }
 
-    fn write_table(&mut self, cells: &[String; 7]) -> Result<(), FleetError> {
-        let cells = cells.each_ref().map(|cell| spreadsheet_cell(cell).into_owned());
+    fn write_table(&mut self, cells: [String; 7]) -> Result<(), FleetError> {
+        let cells = cells.map(|cell| spreadsheet_cell(&cell).into_owned());
         let written =
             self.table.write_record(cells).map_err(io::Error::from).and_then(|()| self.table.flush());
         written.map_err(not_written(&self.table_path))
@@ -172,16 +167,6 @@ impl DoneBefore {
             }
         }
         Ok(Self { devices })
-    }
-
-    /// How many.
-    pub fn len(&self) -> usize {
-        self.devices.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.devices.is_empty()
     }
 
     pub(crate) fn has(&self, thing: &str, certificate: &str) -> bool {

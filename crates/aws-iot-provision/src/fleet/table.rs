@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::error::FleetError;
 use super::text;
@@ -61,13 +62,12 @@ impl Table {
             reason: format!("{reason}; {wanted}"),
         };
         let format = match text.trim_start().chars().next() {
-            Some('[') => Format::JsonArray,
+            Some('[') => json_array(&text).map(|_| Format::JsonArray).map_err(wrong)?,
             Some('{') => Format::JsonLines,
             _ => Format::CommaSeparated(Header::of(&text, is_known).map_err(wrong)?),
         };
         let mut table = Self { text, format, is_known, lines: Vec::new() };
-        let lines = table.rows().map(|row| row.map(|row| u32::try_from(row.line).unwrap_or(u32::MAX)));
-        table.lines = lines.collect::<Result<_, _>>().map_err(wrong)?;
+        table.lines = table.rows().map(|row| u32::try_from(row.line).unwrap_or(u32::MAX)).collect();
         if table.lines.is_empty() { Err(FleetError::Empty { path: path.to_owned() }) } else { Ok(table) }
     }
 
@@ -84,17 +84,15 @@ impl Table {
         &self.lines
     }
 
-    /// The rows in their order. An error ends the list; there is none once [`Self::read`] has been through it.
-    pub(super) fn rows(&self) -> impl Iterator<Item = Result<Row, Wrong>> {
-        let rows: Box<dyn Iterator<Item = Result<Row, Wrong>>> = match &self.format {
-            Format::CommaSeparated(header) => Box::new(comma_separated(&self.text, header).map(Ok)),
-            Format::JsonArray => {
-                let mut array = JsonArray::new(&self.text);
-                Box::new(std::iter::from_fn(move || array.element().transpose()))
-            }
-            Format::JsonLines => Box::new(json_lines(&self.text).map(Ok)),
+    /// The rows in their order.
+    pub(super) fn rows(&self) -> impl Iterator<Item = Row> {
+        let rows: Box<dyn Iterator<Item = Row>> = match &self.format {
+            Format::CommaSeparated(header) => Box::new(comma_separated(&self.text, header)),
+            // Without error, since `read` has been through it.
+            Format::JsonArray => Box::new(json_array(&self.text).into_iter().flatten()),
+            Format::JsonLines => Box::new(json_lines(&self.text)),
         };
-        rows.map(|row| row.map(|row| self.with_known_columns(row)))
+        rows.map(|row| self.with_known_columns(row))
     }
 
     fn with_known_columns(&self, mut row: Row) -> Row {
@@ -248,50 +246,20 @@ fn is_whole(column: &str, value: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// What is left of an array: each of its elements has its line.
-struct JsonArray<'a> {
-    rest: &'a str,
-    line: usize,
-    begins: bool,
-}
-
-impl<'a> JsonArray<'a> {
-    fn new(text: &'a str) -> Self {
-        let mut array = Self { rest: text, line: 1, begins: true };
-        array.pass(0);
-        array.pass(1);
-        array
-    }
-
-    /// Goes on behind so many bytes and the white space that follows them.
-    fn pass(&mut self, bytes: usize) {
-        let behind = self.rest.get(bytes..).unwrap_or_default().trim_start();
-        let passed = self.rest.len() - behind.len();
-        self.line += self.rest.bytes().take(passed).filter(|&byte| byte == b'\n').count();
-        self.rest = behind;
-    }
-
-    /// The next element, or `None` behind the last.
-    fn element(&mut self) -> Result<Option<Row>, Wrong> {
-        if self.rest.starts_with(']') {
-            return Ok(None);
-        }
-        if !std::mem::take(&mut self.begins) {
-            if !self.rest.starts_with(',') {
-                return Err((self.line, "a comma or the end of the array is missing".to_owned()));
-            }
-            self.pass(1);
-        }
-        let mut elements = serde_json::Deserializer::from_str(self.rest).into_iter::<Value>();
-        let line = self.line;
-        let value = match elements.next() {
-            Some(Ok(value)) => value,
-            Some(Err(error)) => return Err((line + error.line() - 1, error.to_string())),
-            None => return Err((line, "the array has no end".to_owned())),
-        };
-        self.pass(elements.byte_offset());
-        Ok(Some(Row { line, cells: members(value) }))
-    }
+/// The elements of an array, each with the line where it begins.
+fn json_array(text: &str) -> Result<impl Iterator<Item = Row>, Wrong> {
+    let elements: Vec<&RawValue> =
+        serde_json::from_str(text).map_err(|error| (error.line(), error.to_string()))?;
+    let (mut line, mut rest) = (1, text);
+    Ok(elements.into_iter().map(move |element| {
+        // Each is a part of the text, behind the one before.
+        let at = element.get().as_ptr().addr().saturating_sub(rest.as_ptr().addr());
+        let (before, behind) = rest.split_at_checked(at).unwrap_or((rest, ""));
+        line += before.bytes().filter(|&byte| byte == b'\n').count();
+        rest = behind;
+        let value = serde_json::from_str(element.get()).map_err(|error: serde_json::Error| error.to_string());
+        Row { line, cells: value.and_then(members) }
+    }))
 }
 
 fn json_lines(text: &str) -> impl Iterator<Item = Row> {
@@ -330,7 +298,7 @@ mod tests {
                 row.cells.unwrap_or_else(|reason| HashMap::from([("a".to_owned(), format!("! {reason}"))]));
             (row.line, cells.get("a").cloned().unwrap_or_default())
         };
-        Ok(table.rows().map(|found| row(found.unwrap())).collect())
+        Ok(table.rows().map(row).collect())
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use aws_iot_provision::{
-    Access, Attachment, Authorization, CertificateId, ConnectionState, DeviceAction, Error,
+    Attachment, Authorization, CertificateId, CertificateState, ConnectionState, Decision, Error, Provisioner,
 };
 use se050_device::DeviceSettings;
 use se050_key::Certificate;
@@ -123,8 +123,8 @@ fn credentials_are_configured() -> bool {
 async fn registration(list: &mut Checklist<'_>, account: &Account, subject: &Subject) {
     let started = Instant::now();
     let id = &subject.id;
-    let access = match account.provisioner.access(id).await {
-        Ok(Some(access)) => access,
+    let (state, groups) = match access(&account.provisioner, id).await {
+        Ok(Some(found)) => found,
         Ok(None) => {
             // Only to tell which account was meant.
             let endpoint = account.provisioner.endpoint().await.unwrap_or_else(|_| "?".to_owned());
@@ -145,13 +145,13 @@ async fn registration(list: &mut Checklist<'_>, account: &Account, subject: &Sub
             return;
         }
     };
-    list.add(REGISTERED, started.elapsed(), status(id, &access, &subject.options));
+    list.add(REGISTERED, started.elapsed(), status(&state, &subject.options));
     let arn = match account.provisioner.scope().await {
         Ok(scope) => scope.arn(&format!("cert/{id}")),
         Err(_) => id.to_string(),
     };
-    list.add(THING, Duration::ZERO, thing(subject, &arn, &access));
-    let policies = policies(&arn, &access, &subject.options);
+    list.add(THING, Duration::ZERO, thing(subject, &arn, &state));
+    let policies = policies(&arn, &state, &groups, &subject.options);
     let has_policies = policies.is_ok();
     list.add(POLICIES, Duration::ZERO, policies);
     if has_policies {
@@ -159,8 +159,22 @@ async fn registration(list: &mut Checklist<'_>, account: &Account, subject: &Sub
     }
 }
 
-fn status(id: &CertificateId, access: &Access, options: &str) -> Result<Text, Problem> {
-    match access.status.as_str() {
+/// The certificate, and the groups of its things with their policies.
+type Access = (CertificateState, Vec<(String, Vec<String>)>);
+
+async fn access(provisioner: &Provisioner, id: &CertificateId) -> Result<Option<Access>, Error> {
+    let Some(state) = provisioner.certificate(id).await? else { return Ok(None) };
+    let mut groups = Vec::new();
+    // A name that AWS gave is a name.
+    for thing in state.things.iter().filter_map(|(name, _)| name.parse().ok()) {
+        groups.extend(provisioner.groups_of(&thing).await?);
+    }
+    Ok(Some((state, groups)))
+}
+
+fn status(state: &CertificateState, options: &str) -> Result<Text, Problem> {
+    let id = &state.id;
+    match state.status.as_str() {
         "ACTIVE" => Ok(text!(words::REGISTERED, id = id)),
         "INACTIVE" => Err(Problem::new(
             text!(words::INACTIVE, id = id),
@@ -173,10 +187,10 @@ fn status(id: &CertificateId, access: &Access, options: &str) -> Result<Text, Pr
     }
 }
 
-fn thing(subject: &Subject, arn: &str, access: &Access) -> Result<Text, Problem> {
+fn thing(subject: &Subject, arn: &str, state: &CertificateState) -> Result<Text, Problem> {
     let Subject { client_id, options, .. } = subject;
-    let names: Vec<&str> = access.things.iter().map(|(name, _)| name.as_str()).collect();
-    let exclusive = access.things.iter().any(|(_, how)| *how == Some(Attachment::Exclusive));
+    let names: Vec<&str> = state.things.iter().map(|(name, _)| name.as_str()).collect();
+    let exclusive = state.things.iter().any(|(_, how)| *how == Some(Attachment::Exclusive));
     let things = names.join(", ");
     if names.is_empty() {
         let next = text!(words::ATTACH_THING, client_id = client_id, arn = arn, options = options);
@@ -190,10 +204,15 @@ fn thing(subject: &Subject, arn: &str, access: &Access) -> Result<Text, Problem>
     Err(Problem::new(cause, text!(words::USE_THING_NAME)).into_warning())
 }
 
-fn policies(arn: &str, access: &Access, options: &str) -> Result<Text, Problem> {
-    let by_group = access.group_policies.iter();
+fn policies(
+    arn: &str,
+    state: &CertificateState,
+    groups: &[(String, Vec<String>)],
+    options: &str,
+) -> Result<Text, Problem> {
+    let by_group = groups.iter().filter(|(_, policies)| !policies.is_empty());
     let by_group = by_group.map(|(group, policies)| format!("{} (thing group {group})", policies.join(", ")));
-    let all: Vec<String> = access.policies.iter().cloned().chain(by_group).collect();
+    let all: Vec<String> = state.policies.iter().cloned().chain(by_group).collect();
     if all.is_empty() {
         let next = text!(words::ATTACH_POLICY, arn = arn, options = options);
         return Err(Problem::new(text!(words::NO_POLICY), next));
@@ -212,17 +231,16 @@ async fn authorizations(list: &mut Checklist<'_>, account: &Account, subject: &S
             return;
         }
     };
-    for (action, authorization) in decided {
-        let check = match action {
-            DeviceAction::Connect => "authorized-connect",
-            DeviceAction::Subscribe => "authorized-subscribe",
-            DeviceAction::Publish => "authorized-publish",
-            DeviceAction::Receive => "authorized-receive",
+    for Authorization { action: name, resource, decision, .. } in decided {
+        let check = match name {
+            "iot:Connect" => "authorized-connect",
+            "iot:Subscribe" => "authorized-subscribe",
+            "iot:Publish" => "authorized-publish",
+            _ => "authorized-receive",
         };
-        let (name, resource) = (action.name(), action.resource(client_id, topic));
-        let result = match authorization {
-            Authorization::Allowed => Ok(text!(words::AUTHORIZED, action = name, resource = resource)),
-            Authorization::Denied => Err(Problem::new(
+        let result = match decision {
+            Decision::Allowed => Ok(text!(words::AUTHORIZED, action = name, resource = resource)),
+            Decision::Denied => Err(Problem::new(
                 text!(words::DENIED, action = name, resource = resource),
                 text!(words::REMOVE_DENIAL, action = name, resource = resource),
             )),

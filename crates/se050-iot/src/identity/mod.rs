@@ -1,6 +1,5 @@
 //! `se050-iot identity`: who a device is, and the proof of it. None of this needs a network.
 
-mod bundle_file;
 mod export;
 mod list;
 mod verify;

@@ -29,20 +29,19 @@ fn devices<'a>(
     intake: &'a Intake,
     manifest: &'a Manifest,
     list: &Path,
-) -> (impl ExactSizeIterator<Item = Candidate> + 'a, bool) {
-    let candidates = intake.candidates(manifest);
-    let never_came = candidates.never_came();
-    for device in never_came {
+) -> (impl Iterator<Item = Candidate> + 'a, bool) {
+    let (never_came, candidates) = intake.candidates(manifest);
+    for device in &never_came {
         say!("{device} is expected, and is not in {}", list.display());
     }
-    let missing = !never_came.is_empty();
     let named = args.config.device_config.is_some();
-    (candidates.map(move |candidate| if named { with_key(candidate) } else { candidate }), missing)
+    let candidates = candidates.map(move |candidate| if named { with_key(candidate) } else { candidate });
+    (candidates, !never_came.is_empty())
 }
 
 /// The configuration names the key: where none is known, the device is refused before anything is registered.
 fn with_key(mut candidate: Candidate) -> Candidate {
-    if let Ok((device, _)) = &mut candidate.result {
+    if let Ok(device) = &mut candidate.result {
         match config::key_of(device.key.as_ref(), &device.certificate) {
             Ok(key) => device.key = Some(key),
             Err(error) => candidate.result = Err(EntryError::Key { reason: error.to_string() }),
@@ -59,9 +58,9 @@ pub(crate) fn names(
     let settings = Arc::new(Settings::new(DEFAULT_POLICY.parse()?));
     let intake = Intake { requirements: Requirements::default(), expectations: None, template, settings };
     let manifest = Manifest::read(list)?;
-    let names = intake.candidates(&manifest).map(|candidate| {
+    let names = intake.candidates(&manifest).1.map(|candidate| {
         let name = match (candidate.result, &candidate.thing) {
-            (Ok((device, _)), _) => Ok(device.thing),
+            (Ok(device), _) => Ok(device.thing),
             // Such as an expired certificate: its thing may be known all the same.
             (Err(_), Some(name)) => name.parse().map_err(anyhow::Error::from),
             (Err(error), None) => Err(error.into()),
@@ -85,11 +84,11 @@ pub(super) fn apply(args: &DeviceArgs, list: &Path, out: &mut impl Write) -> any
             Some(path) => DoneBefore::read(path, &origin)?,
             None => DoneBefore::default(),
         };
-        let mut list = begin(&account, args.json, out)?;
+        let mut list = DeviceList::begin(&account, args.json, out)?;
         let report = RefCell::new(Report::create(&base, origin)?);
-        let (stop, mut counts, bar) = (Stop::default(), Counts::default(), Bar::new(candidates.len()));
+        let (stop, mut counts, bar) = (Stop::default(), Counts::default(), Bar::new(manifest.len()));
         let work = async |candidate: Candidate| {
-            let device = candidate.result.as_ref().ok().map(|(device, _)| device);
+            let device = candidate.result.as_ref().ok();
             let row = fleet::register(&account.provisioner, &candidate, &done_before, &stop, |progress| {
                 if let (Progress::Done(step), Some(device)) = (progress, device)
                     && step.is_change()
@@ -109,7 +108,7 @@ pub(super) fn apply(args: &DeviceArgs, list: &Path, out: &mut impl Write) -> any
             counts.add(row.result);
             bar.show(&row, &counts);
             report.borrow_mut().row(&row)?;
-            print_row(&row, &mut list, out)
+            anyhow::Ok(list.add(|| json!(row), out)?)
         })
         .await?;
         bar.end();
@@ -121,49 +120,25 @@ pub(super) fn apply(args: &DeviceArgs, list: &Path, out: &mut impl Write) -> any
     })
 }
 
-/// What comes before the devices.
-pub(super) fn begin(
-    account: &Account,
-    as_json: bool,
-    out: &mut impl Write,
-) -> anyhow::Result<Option<DeviceList>> {
-    if as_json {
-        return Ok(Some(DeviceList::begin(account, out)?));
-    }
-    account.print(out)?;
-    Ok(None)
-}
-
-pub(super) fn print_row(
-    row: &Row,
-    list: &mut Option<DeviceList>,
-    out: &mut impl Write,
-) -> anyhow::Result<()> {
-    Ok(list.as_mut().map_or(Ok(()), |list| list.add(&json!(row), out))?)
-}
-
 /// What comes after the devices.
 pub(super) fn end(
     counts: &Counts,
     args: &DeviceArgs,
-    list: Option<DeviceList>,
+    list: DeviceList,
     out: &mut impl Write,
 ) -> anyhow::Result<Exit> {
     let complete = counts.bad() == 0;
-    if let Some(list) = list {
-        list.end(&[("summary", json!(counts.summary())), ("complete", json!(complete))], out)?;
-    } else {
-        writeln!(out, "{}", counts.summary())?;
-        if let Some(directory) = &args.config.device_config {
-            let directory = directory.display();
-            writeln!(
-                out,
-                "next: copy {directory}/THING.toml to each device, and there: pubsub --config THING.toml"
-            )?;
-        }
-        if !complete {
-            writeln!(out, "for the others: correct what is reported, and run the same command again")?;
-        }
+    let summary = counts.summary();
+    list.end(&[("summary", json!(summary)), ("complete", json!(complete))], &summary, out)?;
+    if let (Some(directory), false) = (&args.config.device_config, args.json) {
+        let directory = directory.display();
+        writeln!(
+            out,
+            "next: copy {directory}/THING.toml to each device, and there: pubsub --config THING.toml"
+        )?;
+    }
+    if !complete && !args.json {
+        writeln!(out, "for the others: correct what is reported, and run the same command again")?;
     }
     out.flush()?;
     Ok(if complete { Exit::Good } else { Exit::Incomplete })
@@ -187,12 +162,12 @@ pub(super) fn plan(
     let mut file = keep.map(plan_file::Writer::create).transpose()?;
     runtime()?.block_on(async {
         let account = Account::connect_paced(&args.aws, args.fleet_args.pace.rate).await?;
-        let mut list = begin(&account, args.json, out)?;
+        let mut list = DeviceList::begin(&account, args.json, out)?;
         let (mut total, mut changed, mut bad) = (0, 0, 0);
         let mut warned = HashSet::new();
         let work = async |candidate: Candidate| {
             let planned = match &candidate.result {
-                Ok((device, _)) => {
+                Ok(device) => {
                     let purpose = Purpose::Register(Box::new(device.clone()));
                     account.provisioner.plan(purpose).await.map_err(anyhow::Error::from)
                 }
@@ -204,7 +179,7 @@ pub(super) fn plan(
         fleet::in_order(candidates, concurrency, work, |(candidate, planned)| {
             total += 1;
             let object = match (planned, &candidate.result) {
-                (Ok(plan), Ok((device, _))) => {
+                (Ok(plan), Ok(device)) => {
                     changed += usize::from(plan.changes_anything());
                     plan.warnings.iter().for_each(|warning| warn_once(&mut warned, warning));
                     if let Some(file) = &mut file {
@@ -224,24 +199,17 @@ pub(super) fn plan(
                     json!({"source": candidate.source, "error": error})
                 }
             };
-            if let Some(list) = &mut list {
-                list.add(&object, out)?;
-            }
-            anyhow::Ok(())
+            anyhow::Ok(list.add(|| object, out)?)
         })
         .await?;
         if let Some(file) = file {
             file.finish()?;
         }
-        if let Some(list) = list {
-            list.end(&[("changes", json!(changed > 0))], out)?;
-        } else {
-            let unchanged = total - changed - bad;
-            writeln!(
-                out,
-                "{total} devices: {changed} to register or change, {unchanged} unchanged, {bad} refused; nothing was written"
-            )?;
-        }
+        let unchanged = total - changed - bad;
+        let line = format!(
+            "{total} devices: {changed} to register or change, {unchanged} unchanged, {bad} refused; nothing was written"
+        );
+        list.end(&[("changes", json!(changed > 0))], &line, out)?;
         Ok((if bad == 0 && !missing { Exit::Good } else { Exit::Incomplete }, changed > 0))
     })
 }
@@ -256,7 +224,7 @@ fn warn_once(warned: &mut HashSet<String>, warning: &str) {
 }
 
 /// How far it is: on a terminal a bar, and a line for each device that went wrong; elsewhere a line for each.
-pub(crate) struct Bar {
+pub(super) struct Bar {
     bar: ProgressBar,
     on_terminal: bool,
     total: usize,
@@ -264,7 +232,7 @@ pub(crate) struct Bar {
 }
 
 impl Bar {
-    pub(crate) fn new(total: usize) -> Self {
+    pub(super) fn new(total: usize) -> Self {
         let on_terminal = std::io::stderr().is_terminal();
         let target = if on_terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(total as u64), target);
@@ -276,7 +244,7 @@ impl Bar {
         Self { bar, on_terminal, total, warned: RefCell::default() }
     }
 
-    pub(crate) fn show(&self, row: &Row, counts: &Counts) {
+    pub(super) fn show(&self, row: &Row, counts: &Counts) {
         for warning in &row.warnings {
             self.bar.suspend(|| warn_once(&mut self.warned.borrow_mut(), warning));
         }
@@ -294,7 +262,7 @@ impl Bar {
         self.bar.set_position(counts.total() as u64);
     }
 
-    pub(crate) fn end(&self) {
+    pub(super) fn end(&self) {
         self.bar.abandon();
     }
 }

@@ -14,9 +14,9 @@ use std::path::PathBuf;
 use clap::Subcommand;
 
 pub(crate) use args::{DEFAULT_POLICY, PaceArgs, SettingsArgs};
-pub(crate) use fleet::{Bar, names};
+pub(crate) use fleet::names;
 pub(crate) use intake::{read_policy, settings};
-pub(crate) use plan_file::{Writer as PlanFile, read as read_plans};
+pub(crate) use plan_file::{Writer as PlanFile, apply_all};
 
 use crate::exit::Exit;
 use crate::policy::{GRANT_OPTIONS, print_operator_policy};

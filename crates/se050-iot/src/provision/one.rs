@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use aws_iot_provision::fleet::Entry;
-use aws_iot_provision::{Device, Progress, Purpose};
+use aws_iot_provision::{Device, Plan, Progress, Purpose};
 
 use super::args::DeviceArgs;
 use super::intake::intake;
@@ -46,21 +46,39 @@ pub(super) fn apply(args: &DeviceArgs, out: &mut impl Write) -> anyhow::Result<E
     config::check(&args.config, false)?;
     runtime()?.block_on(async {
         let account = Account::connect(&args.aws).await?;
-        if !args.json {
-            account.print(out)?;
-        }
-        let mut printed = Ok(());
-        let purpose = Purpose::Register(Box::new(device.clone()));
-        let applied = account.provisioner.run(purpose, |progress| match progress {
-            Progress::Done(step) if !args.json && printed.is_ok() => printed = report::step(out, step),
-            Progress::Planned(plan) => warn_of(plan),
-            _ => {}
-        });
-        let applied = applied.await?;
-        printed.context("cannot print what was done; the device is registered")?;
-        report::registered(&account, args, &device, &applied, out)?;
-        Ok(Exit::Good)
+        run(&account, args, &Purpose::Register(Box::new(device)), None, out).await
     })
+}
+
+/// Does what a plan has that was shown, or plans and does it at once; prints each step as it is done.
+pub(super) async fn run(
+    account: &Account,
+    args: &DeviceArgs,
+    purpose: &Purpose,
+    shown: Option<&Plan>,
+    out: &mut impl Write,
+) -> anyhow::Result<Exit> {
+    if !args.json {
+        account.print(out)?;
+    }
+    let mut printed = Ok(());
+    let on_progress = |progress: Progress<'_>| match progress {
+        Progress::Done(step) if !args.json && printed.is_ok() => printed = report::step(out, step),
+        Progress::Planned(plan) => warn_of(plan),
+        _ => {}
+    };
+    let applied = match shown {
+        Some(plan) => account.provisioner.apply(plan, on_progress).await?,
+        None => account.provisioner.run(purpose.clone(), on_progress).await?,
+    };
+    printed.context(match shown {
+        Some(_) => "cannot print what was done; the plan is applied",
+        None => "cannot print what was done; the device is registered",
+    })?;
+    if let Purpose::Register(device) = purpose {
+        report::registered(account, args, device, &applied, out)?;
+    }
+    Ok(Exit::Good)
 }
 
 /// The device, or `None` after saying why it is refused.
@@ -70,7 +88,7 @@ fn take(args: &DeviceArgs) -> anyhow::Result<Option<(String, Device)>> {
     let named = args.thing_name.clone().filter(|_| intake.template.is_none());
     let candidate = intake.take(&Entry::of_file(standard_input_or(file), named));
     match candidate.result {
-        Ok((mut device, _)) => {
+        Ok(mut device) => {
             if args.config.device_config.is_some() {
                 device.key = Some(config::key_of(device.key.as_ref(), &device.certificate)?);
             }

@@ -5,13 +5,14 @@ use std::io::{BufRead as _, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use aws_iot_provision::fleet::{self, Counts, Stop};
-use aws_iot_provision::{Plan, Progress, Purpose};
+use aws_iot_provision::fleet::{self, Counts, Row, Stop};
+use aws_iot_provision::{Plan, Purpose};
+use serde_json::json;
 
-use super::args::DeviceArgs;
-use super::fleet::{Bar, end, print_row};
-use super::{config, report};
-use crate::account::{Account, runtime, warn_of};
+use super::args::{DeviceArgs, PaceArgs};
+use super::fleet::{Bar, end, write_config};
+use super::{config, one};
+use crate::account::{Account, DeviceList, runtime};
 use crate::exit::Exit;
 
 /// Writes plans to a file that appears when all of them are in it.
@@ -60,7 +61,7 @@ impl Drop for Writer {
 }
 
 /// The plans in a file, with their line numbers, one after the other.
-pub(crate) fn read(path: &Path) -> anyhow::Result<impl Iterator<Item = anyhow::Result<(usize, Plan)>>> {
+fn read(path: &Path) -> anyhow::Result<impl Iterator<Item = anyhow::Result<(usize, Plan)>>> {
     let name = path.display().to_string();
     let file = File::open(path).with_context(|| format!("cannot read the plan from {name}"))?;
     Ok(BufReader::new(file).lines().zip(1..).map(move |(line, number)| {
@@ -86,35 +87,13 @@ pub(super) fn apply(file: &Path, args: &DeviceArgs, out: &mut impl Write) -> any
     config::check(&args.config, count > 1)?;
     runtime()?.block_on(async {
         if count == 1 {
-            one(&Account::connect(&args.aws).await?, &first, args, out).await
+            let account = Account::connect(&args.aws).await?;
+            one::run(&account, args, &first.purpose, Some(&first), out).await
         } else {
             let account = Account::connect_paced(&args.aws, args.fleet_args.pace.rate).await?;
             many(&account, file, count, args, out).await
         }
     })
-}
-
-async fn one(
-    account: &Account,
-    plan: &Plan,
-    args: &DeviceArgs,
-    out: &mut impl Write,
-) -> anyhow::Result<Exit> {
-    if !args.json {
-        account.print(out)?;
-    }
-    let mut printed = Ok(());
-    let applied = account.provisioner.apply(plan, |progress| match progress {
-        Progress::Done(step) if !args.json && printed.is_ok() => printed = report::step(out, step),
-        Progress::Planned(plan) => warn_of(plan),
-        _ => {}
-    });
-    let applied = applied.await?;
-    printed.context("cannot print what was done; the plan is applied")?;
-    if let Purpose::Register(device) = &plan.purpose {
-        report::registered(account, args, device, &applied, out)?;
-    }
-    Ok(Exit::Good)
 }
 
 async fn many(
@@ -124,24 +103,38 @@ async fn many(
     args: &DeviceArgs,
     out: &mut impl Write,
 ) -> anyhow::Result<Exit> {
+    let mut list = DeviceList::begin(account, args.json, out)?;
+    let (place, pace) = (format!("{}:", file.display()), &args.fleet_args.pace);
+    let counts = apply_all(account, (file, count), pace, &place, |plan, row| {
+        if let (Purpose::Register(device), Some(endpoint)) = (&plan.purpose, &row.endpoint) {
+            write_config(args, device, endpoint)?;
+        }
+        Ok(list.add(|| json!(row), out)?)
+    });
+    end(&counts.await?, args, list, out)
+}
+
+/// Applies the plans of a file, so many in all, and tells each with what came of it. `place` stands before the number of its line.
+pub(crate) async fn apply_all(
+    account: &Account,
+    (file, count): (&Path, usize),
+    pace: &PaceArgs,
+    place: &str,
+    mut on_row: impl FnMut(&Plan, &Row) -> anyhow::Result<()>,
+) -> anyhow::Result<Counts> {
     let (stop, mut counts, bar) = (Stop::default(), Counts::default(), Bar::new(count));
-    let mut list = super::fleet::begin(account, args.json, out)?;
     let work = async |plan: anyhow::Result<(usize, Plan)>| {
         let (number, plan) = plan?;
-        let source = format!("{}:{number}", file.display());
-        let row = fleet::apply(&account.provisioner, &plan, &source, &stop).await;
-        if let (Purpose::Register(device), Some(endpoint)) = (&plan.purpose, &row.endpoint) {
-            super::fleet::write_config(args, device, endpoint)?;
-        }
-        anyhow::Ok(row)
+        let row = fleet::apply(&account.provisioner, &plan, &format!("{place}{number}"), &stop).await;
+        anyhow::Ok((plan, row))
     };
-    fleet::in_order(read(file)?, args.fleet_args.pace.concurrency.into(), work, |row| {
-        let row = row?;
+    fleet::in_order(read(file)?, pace.concurrency.into(), work, |done| {
+        let (plan, row) = done?;
         counts.add(row.result);
         bar.show(&row, &counts);
-        print_row(&row, &mut list, out)
+        on_row(&plan, &row)
     })
     .await?;
     bar.end();
-    end(&counts, args, list, out)
+    Ok(counts)
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::args::DeviceArgs;
 use super::config;
-use crate::account::{Account, step_json};
+use crate::account::{Account, steps_json};
 use crate::shell::quoted;
 use crate::{json, policy_setup};
 
@@ -21,15 +21,13 @@ pub(super) fn step(out: &mut impl Write, step: &Step) -> io::Result<()> {
 pub(super) fn plan(out: &mut impl Write, device: &Device, plan: &Plan) -> io::Result<()> {
     writeln!(out, "identity: {}", device.identity)?;
     plan.steps.iter().try_for_each(|each| writeln!(out, "{each}"))?;
-    let count = plan.steps.iter().filter(|step| step.is_change()).count();
-    match count {
+    match plan.changes().count() {
         0 => writeln!(out, "nothing to do"),
         count => writeln!(out, "{count} to do; nothing was written"),
     }
 }
 
 pub(super) fn plan_json(source: &str, device: &Device, plan: &Plan) -> Value {
-    let steps: Vec<Value> = plan.steps.iter().map(step_json).collect();
     json!({
         "source": source,
         "thingName": device.thing.as_str(),
@@ -37,7 +35,7 @@ pub(super) fn plan_json(source: &str, device: &Device, plan: &Plan) -> Value {
         "identity": device.identity,
         "changes": plan.changes_anything(),
         "warnings": plan.warnings,
-        "steps": steps,
+        "steps": steps_json(&plan.steps),
     })
 }
 
@@ -92,7 +90,9 @@ fn text(
         writeln!(out, "  {command}")?;
     }
     if let Rights::Least(grants) = &device.settings.rights {
-        policy_setup::tell(&policy_setup::commands(&applied.plan.scope, grants, &device.settings.policy));
+        let (scope, policy) = (&applied.plan.scope, &device.settings.policy);
+        let options = args.aws.words_without_region();
+        policy_setup::tell(&policy_setup::commands(scope, grants, policy, &options));
     }
     if args.aws.is_local() {
         writeln!(out, "A local AWS IoT Core also needs --ca-file and --port, as it printed them.")?;
@@ -133,7 +133,6 @@ fn commands_on_the_device(args: &DeviceArgs, device: &Device, endpoint: &str) ->
 }
 
 fn registered_json(device: &Device, applied: &Applied, endpoint: &str) -> Value {
-    let steps: Vec<Value> = applied.steps.iter().map(step_json).collect();
     let scope = &applied.plan.scope;
     json!({
         "thingName": device.thing.as_str(),
@@ -145,6 +144,6 @@ fn registered_json(device: &Device, applied: &Applied, endpoint: &str) -> Value 
         "policyName": device.settings.policy.as_str(),
         "endpoint": endpoint,
         "warnings": applied.plan.warnings,
-        "steps": steps,
+        "steps": steps_json(&applied.steps),
     })
 }

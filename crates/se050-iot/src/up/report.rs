@@ -9,7 +9,7 @@ use se050_key::Selector;
 use serde_json::{Value, json};
 
 use super::config_file::{Change, ConfigFile};
-use crate::account::{Account, step_json};
+use crate::account::{Account, steps_json};
 use crate::json;
 use crate::shell::quoted;
 
@@ -151,7 +151,6 @@ impl<'a, W: Write> Report<'a, W> {
     ) -> Value {
         let DeviceConfig { endpoint, port, client_id, topic_prefix, thing, key, .. } = self.config;
         let changes = change != Change::Unchanged || steps.iter().any(Step::is_change);
-        let steps: Vec<Value> = steps.iter().map(step_json).collect();
         json!({
             "thingName": thing,
             "certificateId": certificate_id,
@@ -162,7 +161,7 @@ impl<'a, W: Write> Report<'a, W> {
             "clientId": client_id,
             "topic": format!("{topic_prefix}/{}", super::TOPIC),
             "changes": changes,
-            "steps": steps,
+            "steps": steps_json(steps),
             "warnings": warnings,
             "configuration": { "file": file.path().display().to_string(), "outcome": change.name() },
             "messageReceived": received,

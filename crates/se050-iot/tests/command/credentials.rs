@@ -155,6 +155,12 @@ fn a_configuration_that_cannot_be_is_told_before_anything_is_asked() {
         ("region", &[good, keys, ("AWS_REGION", "eu-west-1\r")], &[], &["AWS_REGION", "\"eu-west-1\\r\""]),
         ("empty region", &[good, keys], &["--region", ""], &["--region"]),
         (
+            "no region at all",
+            &[good, keys, ("AWS_CONFIG_FILE", "/dev/null"), ("AWS_REGION", "")],
+            &[],
+            &["no region is configured", "aws configure"],
+        ),
+        (
             "a profile with MFA",
             &[good, keys],
             &["--profile", "mfa"],

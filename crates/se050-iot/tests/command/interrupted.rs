@@ -13,6 +13,8 @@ type Environment = Vec<(String, String)>;
 
 const FAULTS: [Fault; 5] =
     [Fault::InternalError, Fault::Throttled, Fault::LostBefore, Fault::LostAfter, Fault::NoAnswer];
+/// What a second control plane can answer in another way: the others leave it as one of these does.
+const LOST: [Fault; 2] = [Fault::LostBefore, Fault::LostAfter];
 
 /// The calls of a first registration.
 const CALLS: usize = 11;
@@ -27,15 +29,17 @@ const PATIENCE: &str = "5";
 struct Core {
     url: String,
     environment: Environment,
+    /// What happens to each of its calls that changes something.
+    faults: &'static [Fault],
 }
 
 impl Core {
     fn of_sim(sim: &AwsIotSim) -> Self {
-        Self { url: sim.control_plane_url().to_owned(), environment: sim.environment() }
+        Self { url: sim.control_plane_url().to_owned(), environment: sim.environment(), faults: &FAULTS }
     }
 
     fn of_moto(moto: &Moto) -> Self {
-        Self { url: moto.url().to_owned(), environment: moto.environment() }
+        Self { url: moto.url().to_owned(), environment: moto.environment(), faults: &LOST }
     }
 
     /// The command, with a fault at that call.
@@ -48,9 +52,9 @@ impl Core {
 }
 
 /// Each fault at each call that changes something; one that only reads fails in one way as in another.
-fn jobs(clean_run: &FaultProxy) -> Vec<(Fault, usize)> {
+fn jobs(core: &Core, clean_run: &FaultProxy) -> Vec<(Fault, usize)> {
     let (calls, writes) = (clean_run.calls(), clean_run.writes());
-    let faults = |call: &usize| if writes.contains(call) { &FAULTS[..] } else { &FAULTS[2..3] };
+    let faults = |call: &usize| if writes.contains(call) { core.faults } else { &LOST[..1] };
     (0..calls).flat_map(|call| faults(&call).iter().map(move |fault| (*fault, call))).collect()
 }
 
@@ -84,7 +88,8 @@ fn registered_in_spite_of_each_fault_at_each_call(core: &Core) {
     let (proxy, through) = core.with_fault(Fault::None, 0);
     register(&through, "whole");
     assert_eq!((proxy.calls(), proxy.writes().len()), (CALLS, 6));
-    let mut things = four_at_a_time(jobs(&proxy), |(fault, call)| registered_in_spite(core, fault, call));
+    let mut things =
+        four_at_a_time(jobs(core, &proxy), |(fault, call)| registered_in_spite(core, fault, call));
     things.push("whole".to_owned());
     things.sort();
 
@@ -245,7 +250,7 @@ fn taken_back_in_spite_of_each_fault_at_each_call(core: &Core) {
     let (proxy, through) = core.with_fault(Fault::None, 0);
     register(&Operator::new(core.environment.clone()), "whole");
     assert!(remove(&through, "whole", None).contains("thing whole: removed"));
-    four_at_a_time(jobs(&proxy), |(fault, call)| {
+    four_at_a_time(jobs(core, &proxy), |(fault, call)| {
         let (proxy, through) = core.with_fault(fault, call);
         let (direct, thing) = (Operator::new(core.environment.clone()), format!("{fault:?}-{call}"));
         register(&direct, &thing);

@@ -64,6 +64,29 @@ fn a_device_that_was_registered_inactive_is_activated_by_the_printed_command() {
     assert!(operator.good(&provision("1.json", "gw:1", &account)).contains("Nothing was changed"));
 }
 
+/// Fault: the commands that set up the account reached the one to which the environment leads.
+#[test]
+fn the_commands_that_set_up_the_account_name_the_profile_that_was_given() {
+    let (sim, other) = two_accounts();
+    let (operator, options) = elsewhere(&sim, &other);
+    operator.write("1.json", Device::new().bundle("1"));
+    let account: Vec<&str> = options.iter().map(String::as_str).collect();
+    let services = ["--provisioning", "--credentials", "uploads"];
+    let online = provision("1.json", "gw-1", &[&services[..], &account].concat());
+    let place = ["--account", "123456789012", "--region", "us-east-1", "--profile", "op"];
+    let offline = [&["policy", "device"], &services[..], &place].concat();
+    let url = format!(" --endpoint-url {}", sim.control_plane_url());
+    for (arguments, options) in [(online, [" --profile op", &url]), (offline, [" --profile op", ""])] {
+        let mut commands = commands_in(&text(&operator.run(&arguments).stderr));
+        commands.retain(|command| command.starts_with("aws "));
+        assert_eq!(commands.len(), 5, "{commands:#?}");
+        for command in commands {
+            assert!(options.iter().all(|option| command.contains(option)), "{command}");
+            assert!(command.matches(" --region ").count() <= 1, "{command}");
+        }
+    }
+}
+
 #[test]
 fn the_way_out_of_a_refusal_or_a_warning_runs() {
     let (sim, other) = two_accounts();

@@ -115,6 +115,49 @@ fn a_pin_is_asked_for_where_somebody_sits_at_a_terminal() {
     assert!(!output.status.success() && error.contains("--pin-file"), "{error}");
 }
 
+/// Each word that opens the token asks; nothing is typed but Enter, so that none of them goes on to the network.
+#[test]
+fn each_word_that_opens_the_token_asks_for_its_pin_at_a_terminal() {
+    let Some(token) = SoftHsm::new() else { return };
+    let operator = Operator::new(Vec::new());
+    let (variable, value) = token.environment();
+    let module = token.module().to_str().unwrap();
+    let asked = |words: &[&str], typed: &str| {
+        let mut command = operator.command(words);
+        command.args(["--pkcs11-lib", module]).env(variable, &value);
+        let output = at_a_terminal(&mut command, typed);
+        let said = text(&output.stderr);
+        assert!(!output.status.success() && said.contains("PIN of the token"), "{words:?}: {said}");
+        said
+    };
+    let device = &["--key-label", "my key", "--endpoint", "localhost", "--client-id", "c"];
+    let claim = &["claim", "--template", "t", "--claim-cert", "c.pem", "--claim-key", "c.key"][..];
+    let credentials = &["credentials", "--role-alias", "r", "--credential-endpoint", "localhost"][..];
+    for words in [
+        &["objects"][..],
+        &["cert", "show"],
+        &["cert", "export"],
+        &["identity", "export", "--serial", "s"],
+        &["enroll", "--serial", "s"],
+        &["up", "--thing", "gw-1"],
+        &[&["pub", "-t", "t", "-m", "m"], &device[..]].concat(),
+        &[&["sub", "-t", "t"], &device[..]].concat(),
+        &[&["shadow", "get"], &device[..]].concat(),
+        &[&["jobs", "list"], &device[..]].concat(),
+        &[&["commands", "run", "--handler", "/bin/true", "--journal", "j"], &device[..]].concat(),
+        &[credentials, device].concat(),
+        &[claim, device].concat(),
+    ] {
+        let said = asked(words, "\n");
+        assert!(said.contains("--pin-file"), "{words:?}: {said}");
+    }
+    // What was typed is the PIN: the token is open, and has no object of that name, or none of the factory's.
+    for (words, says) in [(&["objects"][..], "is no SE050"), (&[claim, device].concat(), "no private key")] {
+        let said = asked(words, &format!("{USER_PIN}\n"));
+        assert!(said.contains(says), "{words:?}: {said}");
+    }
+}
+
 /// Fault 12 and the default key.
 #[test]
 fn a_factory_key_is_found_by_each_of_its_names_in_each_version() {

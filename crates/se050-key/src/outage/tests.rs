@@ -58,7 +58,7 @@ impl World {
                     outage.call_failed(self.fails_after);
                     self.openings.note_failure(self.now);
                 }
-                Step::WaitUntil(_) => self.now = outage.next_look().max(self.now),
+                Step::WaitUntil(_) => self.now = outage.next_look.max(self.now),
                 end => return (end, self.seconds()),
             }
         }
@@ -180,8 +180,8 @@ fn pauses_between_looks_grow_up_to_two_seconds() {
     let mut outage = Outage::begin(UNIT, now, Duration::ZERO);
     for milliseconds in [500, 1000, 2000, 2000] {
         outage.step(Look { session_answers: Some(false), bus: Silent }, Some(&Openings::default()), now);
-        assert_eq!(outage.next_look() - now, Duration::from_millis(milliseconds));
-        now = outage.next_look();
+        assert_eq!(outage.next_look - now, Duration::from_millis(milliseconds));
+        now = outage.next_look;
     }
     // Units that no clock can count.
     let mut outage = Outage::begin(Duration::MAX, now, Duration::ZERO);

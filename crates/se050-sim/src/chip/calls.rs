@@ -9,24 +9,23 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::process;
 
-use crate::{Chip, Error};
+use crate::Error;
 
-/// The line for one use of a private key. No C function has a blank in its name.
-const SIGNATURE: &str = "chip signature";
+/// The line for one use of a private key.
+pub(crate) const SIGNATURE: &str = "signature";
 /// The line for a call that came while another one ran.
-const OVERLAP: &str = "overlapping call";
-/// These lines go on with a process and a thread.
-const THREAD: &str = "thread ";
+pub(crate) const OVERLAP: &str = "overlap";
 /// These lines go on with a number.
-const APDUS: &str = "apdus ";
-const NVM_OBJECTS: &str = "nvm objects ";
+const APDUS: &str = "apdus";
+const NVM_OBJECTS: &str = "nvm-objects";
+/// These lines go on with a process and a thread.
+const THREAD: &str = "thread";
 
 /// How often each C function of the module was called, and what that made the chip do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Calls {
     counts: BTreeMap<String, u64>,
-    apdus: u64,
-    nvm_objects: u64,
+    /// By process.
     threads: BTreeMap<String, BTreeSet<String>>,
 }
 
@@ -48,13 +47,13 @@ impl Calls {
     /// milliseconds on a real chip's bus, a private-key operation some ten or hundred more.
     #[must_use]
     pub fn apdus(&self) -> u64 {
-        self.apdus
+        self.of(APDUS)
     }
 
     /// How many temporary objects the module made in the chip's memory, which wears out: it does so to hash.
     #[must_use]
     pub fn nvm_objects(&self) -> u64 {
-        self.nvm_objects
+        self.of(NVM_OBJECTS)
     }
 
     /// How many calls came while another one of the same process ran. NXP's module wants none: it promises OS locking,
@@ -72,7 +71,7 @@ impl Calls {
 
     /// Each C function that was called, with its count, by name.
     pub fn functions(&self) -> impl Iterator<Item = (&str, u64)> {
-        let functions = self.counts.iter().filter(|(name, _)| !name.contains(' '));
+        let functions = self.counts.iter().filter(|(name, _)| name.starts_with("C_"));
         functions.map(|(name, count)| (name.as_str(), *count))
     }
 
@@ -84,16 +83,12 @@ impl Calls {
         };
         let mut calls = Self::default();
         for line in text.lines() {
-            if let Some(number) = line.strip_prefix(APDUS) {
-                calls.apdus += number.parse().unwrap_or(0);
-            } else if let Some(number) = line.strip_prefix(NVM_OBJECTS) {
-                calls.nvm_objects += number.parse().unwrap_or(0);
-            } else if let Some((process, thread)) =
-                line.strip_prefix(THREAD).and_then(|line| line.split_once(' '))
-            {
+            let (name, rest) = line.split_once(' ').unwrap_or((line, "1"));
+            if name == THREAD {
+                let (process, thread) = rest.split_once(' ').unwrap_or_default();
                 calls.threads.entry(process.to_owned()).or_default().insert(thread.to_owned());
             } else {
-                *calls.counts.entry(line.to_owned()).or_default() += 1;
+                *calls.counts.entry(name.to_owned()).or_default() += rest.parse().unwrap_or(0);
             }
         }
         Ok(calls)
@@ -105,37 +100,22 @@ impl Calls {
 pub(crate) struct Counter(File);
 
 impl Counter {
-    pub(crate) fn open(chip: &Chip) -> Result<Self, Error> {
-        Self::append_to(&chip.calls_file())
-    }
-
-    fn append_to(path: &Path) -> Result<Self, Error> {
+    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
         let file = OpenOptions::new().append(true).create(true).open(path);
         file.map(Self).map_err(Error::file("write", path))
     }
 
-    pub(crate) fn call(&self, function: &str) {
-        self.write(function);
-    }
-
-    pub(crate) fn signature(&self) {
-        self.write(SIGNATURE);
-    }
-
-    pub(crate) fn overlap(&self) {
-        self.write(OVERLAP);
+    /// A call of that C function, [`SIGNATURE`] or [`OVERLAP`].
+    pub(crate) fn count(&self, name: &str) {
+        self.write(name);
     }
 
     pub(crate) fn thread(&self, id: i32) {
-        self.write(&format!("{THREAD}{} {id}", process::id()));
+        self.write(&format!("{THREAD} {} {id}", process::id()));
     }
 
-    pub(crate) fn apdus(&self, number: u32) {
-        self.write(&format!("{APDUS}{number}"));
-    }
-
-    pub(crate) fn nvm_objects(&self, number: u32) {
-        self.write(&format!("{NVM_OBJECTS}{number}"));
+    pub(crate) fn cost(&self, apdus: u32, nvm_objects: u32) {
+        self.write(&format!("{APDUS} {apdus}\n{NVM_OBJECTS} {nvm_objects}"));
     }
 
     fn write(&self, line: &str) {
@@ -157,11 +137,11 @@ mod tests {
             for _ in 0..8 {
                 scope.spawn(|| {
                     // A file each, as processes have.
-                    let counter = Counter::append_to(&path).unwrap();
+                    let counter = Counter::open(&path).unwrap();
                     for _ in 0..500 {
-                        counter.call("C_Sign");
-                        counter.signature();
-                        counter.apdus(7);
+                        counter.count("C_Sign");
+                        counter.count(SIGNATURE);
+                        counter.cost(7, 0);
                     }
                 });
             }

@@ -29,10 +29,6 @@ pub enum Fault {
     MuteForAWhile,
     /// `dies-after:N`: N more operations in each process, then the chip dies in the middle of one and is absent.
     DiesAfter(u32),
-    /// `power-cycled-after:N`: N more operations in each process, then the chip loses its power for a moment: the
-    /// sessions that are open fail for good, new ones work. [`Chip::power_cycle`](crate::Chip::power_cycle) does it
-    /// now, to all processes.
-    PowerCycledAfter(u32),
     /// `slow:MILLISECONDS`: each operation takes that long.
     Slow(Duration),
     /// `held`: an operation waits **until the fault is changed**, and is then carried out.
@@ -79,7 +75,6 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::DiesAfter(operations) => write!(f, "dies-after:{operations}"),
-            Self::PowerCycledAfter(operations) => write!(f, "power-cycled-after:{operations}"),
             Self::Slow(delay) => write!(f, "slow:{}", delay.as_millis()),
             Self::FailNextSign(answer) => write!(f, "fail-next-sign:{answer:#x}"),
             Self::FailNext { function, answer } => write!(f, "fail-next:{function}:{answer:#x}"),
@@ -115,7 +110,6 @@ fn parse(text: &str) -> Option<Fault> {
     Some(match text.split_once(':') {
         None => PLAIN.into_iter().find(|(name, _)| *name == text)?.1,
         Some(("dies-after", operations)) => Fault::DiesAfter(operations.parse().ok()?),
-        Some(("power-cycled-after", operations)) => Fault::PowerCycledAfter(operations.parse().ok()?),
         Some(("slow", delay)) => Fault::Slow(Duration::from_millis(delay.parse().ok()?)),
         Some(("fail-next-sign", answer)) => Fault::FailNextSign(number(answer)?),
         Some((which @ ("fail-next" | "fail-each"), call)) => {
@@ -178,7 +172,6 @@ mod tests {
             Fault::Mute,
             Fault::MuteForAWhile,
             Fault::DiesAfter(3),
-            Fault::PowerCycledAfter(0),
             Fault::Slow(Duration::from_millis(250)),
             Fault::Held,
             Fault::FailNextSign(0x30),

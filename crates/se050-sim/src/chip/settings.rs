@@ -1,12 +1,15 @@
 //! `chip.json`: what kind of chip and module this is, and what is wrong with it.
 
+use std::fmt;
 use std::fs;
 use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::write_whole;
-use crate::{Error, Fault, Latency, Version};
+use crate::{Error, Fault};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -83,4 +86,82 @@ impl ShortEcdsa {
             Self::OneIn(n) => Some(made.is_multiple_of(n.max(1))),
         }
     }
+}
+
+/// A version of NXP's `libsss_pkcs11.so`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Version {
+    /// 3.3, of 2021: big-endian labels, session handles that are heap pointers.
+    #[serde(rename = "3.3")]
+    V3_3,
+    /// 4.2, the default: what an Armadillo has. Little-endian labels, slow PSS.
+    #[default]
+    #[serde(rename = "4.2")]
+    V4_2,
+    /// 4.3: little-endian labels, no mechanism that hashes, an enumeration that hardly works.
+    #[serde(rename = "4.3")]
+    V4_3,
+    /// 4.7: big-endian labels and ids, sessions that do not wedge.
+    #[serde(rename = "4.7")]
+    V4_7,
+}
+
+impl Version {
+    /// All of them, the oldest first: for tests that run on each.
+    pub const ALL: [Self; 4] = [Self::V3_3, Self::V4_2, Self::V4_3, Self::V4_7];
+
+    /// Major and minor, as `C_GetTokenInfo` gives it for the firmware.
+    #[must_use]
+    pub fn number(self) -> (u8, u8) {
+        match self {
+            Self::V3_3 => (3, 3),
+            Self::V4_2 => (4, 2),
+            Self::V4_3 => (4, 3),
+            Self::V4_7 => (4, 7),
+        }
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (major, minor) = self.number();
+        write!(f, "{major}.{minor}")
+    }
+}
+
+impl FromStr for Version {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let found = Self::ALL.into_iter().find(|version| version.to_string() == text);
+        found.ok_or_else(|| Error::UnknownVersion(text.to_owned()))
+    }
+}
+
+/// How long the chip takes for what it does; nothing in a new one. It changes no answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Latency {
+    /// The opening of the chip with a process's first session.
+    pub open: Duration,
+    /// Each command and its answer on the bus, those of a signature included.
+    pub apdu: Duration,
+    /// One operation with a private RSA key, of any size.
+    pub rsa: Duration,
+    /// One operation with a private EC key.
+    pub ec: Duration,
+}
+
+impl Latency {
+    /// An SE050C1 without SCP03, as NXP's middleware documentation (`performance_se050`) has it: RSA-2048 and P-256. RSA-4096 takes
+    /// longer, and NXP gives no figure.
+    ///
+    /// `apdu` is an estimate, since NXP gives none: some 60 bytes each way at 400 kHz (I2C fast mode).
+    pub const PUBLISHED: Self = Self {
+        open: Duration::from_millis(132),
+        apdu: Duration::from_millis(3),
+        rsa: Duration::from_millis(93),
+        ec: Duration::from_millis(45),
+    };
 }

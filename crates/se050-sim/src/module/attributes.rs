@@ -6,7 +6,7 @@ use cryptoki_sys::*;
 use rsa::traits::PublicKeyParts as _;
 
 use super::cost::Cost;
-use super::{Bus, Session, certificate, crash, label};
+use super::{Bus, Session, identity, label, process};
 use crate::Version;
 use crate::chip::Object;
 
@@ -95,7 +95,7 @@ impl Target<'_> {
         if self.bus.version().reads_attributes_from_the_search() {
             if self.session.search.reads_nowhere() {
                 let what = "attributes are read while a search runs that has found nothing";
-                return refuse(crash::crash(self.bus.crashes(), what));
+                return refuse(process::crash(self.bus.crashes(), what));
             }
             if !self.session.search.lets_read(self.id) {
                 return Err(FAILED);
@@ -166,7 +166,7 @@ fn of_object(
             _ => Err(FAILED),
         },
         CKA_ALLOWED_MECHANISMS => match object {
-            Object::Rsa(_) => mechanisms(&RSA_MECHANISMS),
+            Object::Rsa(_) => mechanisms(&identity::RSA_MECHANISMS),
             Object::Ec(_) => mechanisms(&[CKM_ECDSA, CKM_ECDSA_SHA1]),
             Object::Binary(_) => refuse(CKR_ARGUMENTS_BAD),
         },
@@ -184,7 +184,7 @@ fn of_object(
 fn class(object: &Object) -> CK_OBJECT_CLASS {
     match object {
         Object::Rsa(_) | Object::Ec(_) => CKO_PRIVATE_KEY,
-        Object::Binary(content) if !too_long(object) && certificate::subject(content).is_some() => {
+        Object::Binary(content) if !too_long(object) && certificate_subject(content).is_some() => {
             CKO_CERTIFICATE
         }
         Object::Binary(_) => CKO_DATA,
@@ -194,7 +194,7 @@ fn class(object: &Object) -> CK_OBJECT_CLASS {
 fn subject(object: &Object) -> Result<Vec<u8>, Refusal> {
     match object {
         Object::Binary(content) if !too_long(object) => {
-            certificate::subject(content).map(<[u8]>::to_vec).ok_or(FAILED)
+            certificate_subject(content).map(<[u8]>::to_vec).ok_or(FAILED)
         }
         _ => Err(FAILED),
     }
@@ -214,22 +214,6 @@ pub(super) fn size(object: &Object) -> CK_ULONG {
     };
     bytes as CK_ULONG
 }
-
-const RSA_MECHANISMS: [CK_MECHANISM_TYPE; 13] = [
-    CKM_RSA_PKCS,
-    CKM_SHA1_RSA_PKCS,
-    CKM_SHA224_RSA_PKCS,
-    CKM_SHA256_RSA_PKCS,
-    CKM_SHA384_RSA_PKCS,
-    CKM_SHA512_RSA_PKCS,
-    CKM_RSA_PKCS_PSS,
-    CKM_SHA1_RSA_PKCS_PSS,
-    CKM_SHA224_RSA_PKCS_PSS,
-    CKM_SHA256_RSA_PKCS_PSS,
-    CKM_SHA384_RSA_PKCS_PSS,
-    CKM_SHA512_RSA_PKCS_PSS,
-    CKM_RSA_PKCS_OAEP,
-];
 
 /// The answer for nearly everything that goes wrong.
 const FAILED: Refusal = Refusal { answer: CKR_FUNCTION_FAILED, length: 0 };
@@ -252,4 +236,41 @@ fn ulong(value: CK_ULONG) -> Result<Vec<u8>, Refusal> {
 
 fn mechanisms(list: &[CK_MECHANISM_TYPE]) -> Result<Vec<u8>, Refusal> {
     Ok(list.iter().flat_map(|mechanism| mechanism.to_ne_bytes()).collect())
+}
+
+const SEQUENCE: u8 = 0x30;
+const INTEGER: u8 = 0x02;
+const VERSION: u8 = 0xA0;
+
+/// Just enough of X.509 to tell a certificate from other bytes: its subject, in DER. `None` when the bytes are no certificate; bytes behind it are ignored, as the real
+/// parser does.
+pub(super) fn certificate_subject(stored: &[u8]) -> Option<&[u8]> {
+    let (certificate, _) = element(stored, SEQUENCE)?;
+    let (to_be_signed, _) = element(certificate.content, SEQUENCE)?;
+    let fields = to_be_signed.content;
+    // Version 1 has no version field.
+    let fields = element(fields, VERSION).map_or(fields, |(_, rest)| rest);
+    let (_serial_number, fields) = element(fields, INTEGER)?;
+    let (_algorithm, fields) = element(fields, SEQUENCE)?;
+    let (_issuer, fields) = element(fields, SEQUENCE)?;
+    let (_validity, fields) = element(fields, SEQUENCE)?;
+    let (subject, _) = element(fields, SEQUENCE)?;
+    Some(subject.whole)
+}
+
+struct Element<'a> {
+    whole: &'a [u8],
+    content: &'a [u8],
+}
+
+/// The first element, when it has that tag, and what follows it.
+fn element(der: &[u8], tag: u8) -> Option<(Element<'_>, &[u8])> {
+    let (header, length) = match *der {
+        [found, length @ ..=0x7F, ..] if found == tag => (2, usize::from(length)),
+        [found, 0x81, length, ..] if found == tag => (3, usize::from(length)),
+        [found, 0x82, high, low, ..] if found == tag => (4, usize::from(u16::from_be_bytes([high, low]))),
+        _ => return None,
+    };
+    let (whole, rest) = der.split_at_checked(header + length)?;
+    Some((Element { whole, content: whole.get(header..)? }, rest))
 }

@@ -2,15 +2,13 @@
 
 mod fault;
 
-use std::process;
 use std::sync::Arc;
 use std::thread::sleep;
 use std::time::Duration;
 
 use super::cost::Cost;
-use super::environment::Environment;
-use super::log;
-use crate::chip::{Chip, Counter, Object, Settings, Store, bus_owner};
+use super::process;
+use crate::chip::{Chip, Counter, Object, SIGNATURE, Settings, Store};
 use crate::{Error, Latency, Version};
 use fault::Progress;
 
@@ -33,7 +31,6 @@ pub(crate) struct Bus {
     chip: Option<Chip>,
     store: Option<Store>,
     counter: Option<Counter>,
-    environment: Environment,
     version: Version,
     link: Option<Link>,
     progress: Progress,
@@ -55,18 +52,12 @@ struct Link {
 impl Bus {
     /// The bus to that chip. Without one it is a bus on which nobody answers.
     pub(super) fn new(chip: Option<Chip>) -> Self {
-        let counter = chip
-            .as_ref()
-            .and_then(|chip| Counter::open(chip).inspect_err(|error| eprintln!("se050-sim: {error}")).ok());
-        let environment = Environment::read();
-        let chosen = chip.as_ref().and_then(|chip| chip.version().inspect_err(log::error).ok());
-        let version = environment.version.or(chosen).unwrap_or_default();
+        let version = chip.as_ref().and_then(|chip| chip.version().inspect_err(process::error).ok());
         Self {
             store: chip.as_ref().map(Chip::store),
+            counter: chip.as_ref().and_then(Chip::counter),
             chip,
-            counter,
-            environment,
-            version,
+            version: version.unwrap_or_default(),
             link: None,
             progress: Progress::default(),
             ecdsa_made: 0,
@@ -80,15 +71,13 @@ impl Bus {
 
     /// The settings as they are now: a test may change them while the module is loaded.
     pub(super) fn settings(&self) -> Result<Settings, Error> {
-        let mut settings = self.chip.as_ref().map_or_else(|| Ok(Settings::default()), Chip::settings)?;
-        self.environment.apply(&mut settings);
-        Ok(settings)
+        self.chip.as_ref().map_or_else(|| Ok(Settings::default()), Chip::settings)
     }
 
     /// The chip uses a private key; `takes` is how long.
     pub(super) fn use_private_key(&self, takes: fn(Latency) -> Duration) {
         if let Some(counter) = &self.counter {
-            counter.signature();
+            counter.count(SIGNATURE);
         }
         sleep(takes(self.settings().unwrap_or_default().latency));
     }
@@ -110,19 +99,17 @@ impl Bus {
     pub(super) fn open(&mut self) -> Result<(), NoAnswer> {
         let settings = self.wait_for_chip()?;
         let Some(chip) = &self.chip else {
-            log::no_chip_here();
+            process::no_chip_here();
             return Err(self.no_answer(&settings));
         };
-        let bus = chip.bus_file();
-        let bus_owner =
-            if settings.processes_disturb { bus_owner::take(&bus) } else { Ok(bus_owner::last(&bus)) };
+        let bus_owner = if settings.processes_disturb { chip.take_bus() } else { Ok(chip.bus_owner()) };
         let bus_owner = bus_owner.map_err(|error| self.broken(&error))?;
-        let process = process::id();
+        let process = std::process::id();
         self.link = Some(Link { power_cycles: settings.power_cycles, process, bus_owner, cut: false });
         self.count(Cost::OPEN);
         sleep(settings.latency.open);
         if settings.log_to_stdout {
-            log::chip_opened(chip.directory());
+            process::chip_opened(chip.directory());
         }
         Ok(())
     }
@@ -132,9 +119,9 @@ impl Bus {
         self.link = None;
         if let (Some(chip), Ok(settings)) = (&self.chip, self.settings())
             && settings.processes_disturb
-            && let Err(error) = bus_owner::take(&chip.bus_file())
+            && let Err(error) = chip.take_bus()
         {
-            log::error(&error);
+            process::error(&error);
         }
     }
 
@@ -151,7 +138,7 @@ impl Bus {
             return Err(NoAnswer::Silent);
         }
         let settings = self.wait_for_chip()?;
-        let owner = self.chip.as_ref().map(|chip| bus_owner::last(&chip.bus_file())).unwrap_or_default();
+        let owner = self.chip.as_ref().map(Chip::bus_owner).unwrap_or_default();
         let known = self.link.as_ref().is_some_and(|link| {
             !link.cut && link.power_cycles == settings.power_cycles && link.bus_owner == owner
         });
@@ -167,7 +154,7 @@ impl Bus {
     /// The object as it is on the chip. What it costs to ask is the caller's business.
     pub(super) fn object(&self, id: u32) -> Option<Arc<Object>> {
         let loaded = self.store.as_ref()?.load(id);
-        loaded.inspect_err(log::error).ok().flatten()
+        loaded.inspect_err(process::error).ok().flatten()
     }
 
     pub(super) fn has_object(&self, id: u32) -> bool {
@@ -176,7 +163,7 @@ impl Bus {
 
     pub(super) fn objects(&self) -> Vec<u32> {
         let ids = self.store.as_ref().map(Store::ids);
-        ids.and_then(|ids| ids.inspect_err(log::error).ok()).unwrap_or_default()
+        ids.and_then(|ids| ids.inspect_err(process::error).ok()).unwrap_or_default()
     }
 
     /// Whether this ECDSA signature is to be short; `None` for chance.
@@ -188,34 +175,32 @@ impl Bus {
 
     /// The session after a fork: on some versions who uses it next has it, and the other one has it no more.
     fn take_from_parent(&mut self) {
-        let process = process::id();
+        let process = std::process::id();
         if let (Some(link), Some(chip)) = (&mut self.link, &self.chip)
             && link.process != process
             && self.version.loses_its_session_to_a_child()
-            && let Ok(owner) = bus_owner::take(&chip.bus_file()).inspect_err(log::error)
+            && let Ok(owner) = chip.take_bus().inspect_err(process::error)
         {
             (link.process, link.bus_owner) = (process, owner);
         }
     }
 
     fn count(&self, cost: Cost) {
-        let Some(counter) = &self.counter else { return };
-        counter.apdus(cost.apdus);
-        if cost.nvm_objects > 0 {
-            counter.nvm_objects(cost.nvm_objects);
+        if let Some(counter) = &self.counter {
+            counter.cost(cost.apdus, cost.nvm_objects);
         }
     }
 
     fn no_answer(&self, settings: &Settings) -> NoAnswer {
         if settings.log_to_stdout {
-            log::chip_not_answering();
+            process::chip_not_answering();
         }
         NoAnswer::Silent
     }
 
     /// The simulator itself failed: to the client a chip that does not answer.
     fn broken(&self, error: &Error) -> NoAnswer {
-        log::error(error);
+        process::error(error);
         NoAnswer::Silent
     }
 }

@@ -4,7 +4,7 @@ use cryptoki_sys::*;
 
 use super::cost::Cost;
 use super::quirks::{Enumeration, IdInSearch};
-use super::{Answer, Bus, attributes, certificate, label};
+use super::{Answer, Bus, attributes, label};
 use crate::Version;
 use crate::chip::Object;
 
@@ -13,9 +13,7 @@ use crate::chip::Object;
 #[derive(Default)]
 pub(crate) struct Search {
     active: bool,
-    label: Option<TemplateLabel>,
-    id: Option<[u8; 4]>,
-    class: Option<CK_OBJECT_CLASS>,
+    template: SearchTemplate,
     hit_delivered: bool,
     /// The ids that an enumeration has still to deliver. `None` before its first C_FindObjects.
     remaining: Option<Vec<u32>>,
@@ -42,19 +40,16 @@ pub(crate) struct TemplateLabel {
 
 impl Search {
     pub(crate) fn begin(&mut self, template: Option<SearchTemplate>) {
-        self.active = true;
-        self.class = None;
         let Some(template) = template else {
             *self = Self { active: true, ..Self::default() };
             return;
         };
-        if template.label.is_some() {
-            self.label = template.label;
-        }
-        if template.id.is_some() {
-            self.id = template.id;
-        }
-        self.class = template.class;
+        self.active = true;
+        self.template = SearchTemplate {
+            label: template.label.or(self.template.label.take()),
+            id: template.id.or(self.template.id),
+            class: template.class,
+        };
     }
 
     /// The next handles, at most `max`.
@@ -64,7 +59,7 @@ impl Search {
         }
         let version = bus.version();
         // A label wins over an id, and both win over all that the template says besides.
-        if let Some(label) = &self.label {
+        if let Some(label) = &self.template.label {
             if label.length == 0 {
                 return Err(CKR_FUNCTION_FAILED);
             }
@@ -77,7 +72,7 @@ impl Search {
             let cost = Cost::find_label(version, label::is_hashed(cut));
             return Ok(id.and_then(|id| self.by_id(bus, id, cost)).into_iter().collect());
         }
-        let id = self.id.and_then(|id| match version.id_in_search() {
+        let id = self.template.id.and_then(|id| match version.id_in_search() {
             IdInSearch::Ignored => None,
             IdInSearch::Native => Some(u32::from_ne_bytes(id)),
             IdInSearch::BigEndian => Some(u32::from_be_bytes(id)),
@@ -147,7 +142,7 @@ impl Search {
                 // One object that cannot be read ends it all.
                 return Err(CKR_FUNCTION_FAILED);
             }
-            if self.class.is_none_or(|class| is(object.as_deref(), class, version)) {
+            if self.template.class.is_none_or(|class| is(object.as_deref(), class, version)) {
                 let garbage = if version.leaves_garbage_in_handles() { HEAP_GARBAGE } else { 0 };
                 handles.push((garbage | u64::from(id)) as CK_OBJECT_HANDLE);
                 self.last_hit = Some(id);
@@ -169,10 +164,10 @@ impl Search {
             return Err(CKR_FUNCTION_FAILED);
         }
         let way = bus.version().enumeration();
-        if way == Enumeration::FilteredAfterwards && self.class.is_some() {
+        if way == Enumeration::FilteredAfterwards && self.template.class.is_some() {
             ids.insert(0, APPLET_OBJECT);
         }
-        if bus.version().lists_pairs_twice() && self.class.is_none() {
+        if bus.version().lists_pairs_twice() && self.template.class.is_none() {
             // Both have the pair's handle.
             let times = |id: &u32| match bus.object(*id).as_deref() {
                 Some(Object::Rsa(_) | Object::Ec(_)) => 2,
@@ -192,7 +187,9 @@ fn is(object: Option<&Object>, class: CK_OBJECT_CLASS, version: Version) -> bool
         Some(Object::Rsa(_) | Object::Ec(_)) => {
             class == CKO_PRIVATE_KEY || (class == CKO_PUBLIC_KEY && version.finds_public_keys())
         }
-        Some(Object::Binary(content)) => class == CKO_CERTIFICATE && certificate::subject(content).is_some(),
+        Some(Object::Binary(content)) => {
+            class == CKO_CERTIFICATE && attributes::certificate_subject(content).is_some()
+        }
     }
 }
 

@@ -1,16 +1,17 @@
 //! C_SignInit and C_Sign.
 
-mod hash;
 mod signature;
 
 use cryptoki_sys::*;
+use sha1::Sha1;
+use sha2::{Sha224, Sha256, Sha384, Sha512};
 
 use super::bus::{NoAnswer, corrupt};
 use super::cost::Cost;
 use super::{Answer, Bus, Session, attributes};
 use crate::Version;
 use crate::chip::Object;
-use hash::Hash;
+use signature::Hash;
 
 /// What C_SignInit leaves in the session: everything as it was given. Nothing is checked before C_Sign.
 pub(crate) struct Operation {
@@ -113,7 +114,7 @@ impl Session {
             Scheme::RsaPkcs(None) if (attributes::size(&key) as usize) < data.len() + 11 => {
                 return Err(Failure::Ends(CKR_MECHANISM_INVALID));
             }
-            Scheme::RsaPss(hash, Message::Digest) if data.len() != hash.length() => {
+            Scheme::RsaPss(hash, Message::Digest) if data.len() != hash.length => {
                 return Err(Failure::Wedges(CKR_DATA_LEN_RANGE));
             }
             _ => {}
@@ -164,22 +165,22 @@ fn scheme(operation: &Operation, version: Version, pss_hash: Option<CK_MECHANISM
             let hash = pss_hash.ok_or(version.missing_pss_parameters())?;
             Scheme::RsaPss(Hash::of_mechanism(hash).ok_or(CKR_MECHANISM_INVALID)?, Message::Digest)
         }
-        CKM_SHA1_RSA_PKCS => Scheme::RsaPkcs(Some(Hash::Sha1)),
-        CKM_SHA224_RSA_PKCS => Scheme::RsaPkcs(Some(Hash::Sha224)),
-        CKM_SHA256_RSA_PKCS => Scheme::RsaPkcs(Some(Hash::Sha256)),
-        CKM_SHA384_RSA_PKCS => Scheme::RsaPkcs(Some(Hash::Sha384)),
-        CKM_SHA512_RSA_PKCS => Scheme::RsaPkcs(Some(Hash::Sha512)),
-        CKM_SHA1_RSA_PKCS_PSS => Scheme::RsaPss(Hash::Sha1, Message::Whole),
-        CKM_SHA224_RSA_PKCS_PSS => Scheme::RsaPss(Hash::Sha224, Message::Whole),
-        CKM_SHA256_RSA_PKCS_PSS => Scheme::RsaPss(Hash::Sha256, Message::Whole),
-        CKM_SHA384_RSA_PKCS_PSS => Scheme::RsaPss(Hash::Sha384, Message::Whole),
-        CKM_SHA512_RSA_PKCS_PSS => Scheme::RsaPss(Hash::Sha512, Message::Whole),
+        CKM_SHA1_RSA_PKCS => Scheme::RsaPkcs(Some(Hash::of::<Sha1>())),
+        CKM_SHA224_RSA_PKCS => Scheme::RsaPkcs(Some(Hash::of::<Sha224>())),
+        CKM_SHA256_RSA_PKCS => Scheme::RsaPkcs(Some(Hash::of::<Sha256>())),
+        CKM_SHA384_RSA_PKCS => Scheme::RsaPkcs(Some(Hash::of::<Sha384>())),
+        CKM_SHA512_RSA_PKCS => Scheme::RsaPkcs(Some(Hash::of::<Sha512>())),
+        CKM_SHA1_RSA_PKCS_PSS => Scheme::RsaPss(Hash::of::<Sha1>(), Message::Whole),
+        CKM_SHA224_RSA_PKCS_PSS => Scheme::RsaPss(Hash::of::<Sha224>(), Message::Whole),
+        CKM_SHA256_RSA_PKCS_PSS => Scheme::RsaPss(Hash::of::<Sha256>(), Message::Whole),
+        CKM_SHA384_RSA_PKCS_PSS => Scheme::RsaPss(Hash::of::<Sha384>(), Message::Whole),
+        CKM_SHA512_RSA_PKCS_PSS => Scheme::RsaPss(Hash::of::<Sha512>(), Message::Whole),
         CKM_ECDSA => Scheme::Ecdsa(None),
-        CKM_ECDSA_SHA1 => Scheme::Ecdsa(Some(Hash::Sha1)),
-        CKM_ECDSA_SHA224 if version.has_ecdsa_sha2() => Scheme::Ecdsa(Some(Hash::Sha224)),
-        CKM_ECDSA_SHA256 if version.has_ecdsa_sha2() => Scheme::Ecdsa(Some(Hash::Sha256)),
-        CKM_ECDSA_SHA384 if version.has_ecdsa_sha2() => Scheme::Ecdsa(Some(Hash::Sha384)),
-        CKM_ECDSA_SHA512 if version.has_ecdsa_sha2() => Scheme::Ecdsa(Some(Hash::Sha512)),
+        CKM_ECDSA_SHA1 => Scheme::Ecdsa(Some(Hash::of::<Sha1>())),
+        CKM_ECDSA_SHA224 if version.has_ecdsa_sha2() => Scheme::Ecdsa(Some(Hash::of::<Sha224>())),
+        CKM_ECDSA_SHA256 if version.has_ecdsa_sha2() => Scheme::Ecdsa(Some(Hash::of::<Sha256>())),
+        CKM_ECDSA_SHA384 if version.has_ecdsa_sha2() => Scheme::Ecdsa(Some(Hash::of::<Sha384>())),
+        CKM_ECDSA_SHA512 if version.has_ecdsa_sha2() => Scheme::Ecdsa(Some(Hash::of::<Sha512>())),
         // Among them CKM_RSA_X_509.
         _ => return Err(CKR_MECHANISM_INVALID),
     })

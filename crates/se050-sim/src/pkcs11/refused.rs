@@ -7,13 +7,20 @@ use cryptoki_sys::*;
 use super::call;
 
 macro_rules! refused {
-    ($answer:ident: $($name:ident($($type:ty),*);)*) => {
-        $(
+    ($($answer:ident: { $($name:ident($($type:ty),*);)* })*) => {
+        $($(
             #[allow(clippy::too_many_arguments, reason = "PKCS#11 declares it so")]
-            pub(super) extern "C" fn $name($(_: $type),*) -> CK_RV {
+            extern "C" fn $name($(_: $type),*) -> CK_RV {
                 call(stringify!($name), |_| Err($answer))
             }
-        )*
+        )*)*
+
+        /// The list with these functions alone.
+        pub(super) const FUNCTIONS: CK_FUNCTION_LIST = CK_FUNCTION_LIST {
+            $($($name: Some($name),)*)*
+            // SAFETY: all bytes zero is a list without functions.
+            ..unsafe { std::mem::zeroed() }
+        };
     };
 }
 
@@ -24,7 +31,8 @@ type Bytes = *mut CK_BYTE;
 type Mechanism = *mut CK_MECHANISM;
 type Template = *mut CK_ATTRIBUTE;
 
-refused! { CKR_FUNCTION_NOT_SUPPORTED:
+refused! {
+CKR_FUNCTION_NOT_SUPPORTED: {
     C_InitToken(CK_SLOT_ID, *mut CK_UTF8CHAR, CK_ULONG, *mut CK_UTF8CHAR);
     C_InitPIN(Session, *mut CK_UTF8CHAR, CK_ULONG);
     C_SetPIN(Session, *mut CK_UTF8CHAR, CK_ULONG, *mut CK_UTF8CHAR, CK_ULONG);
@@ -68,8 +76,8 @@ refused! { CKR_FUNCTION_NOT_SUPPORTED:
     C_DeriveKey(Session, Mechanism, Object, Template, CK_ULONG, *mut Object);
     C_WaitForSlotEvent(CK_FLAGS, *mut CK_SLOT_ID, *mut c_void);
 }
-
-refused! { CKR_FUNCTION_NOT_PARALLEL:
+CKR_FUNCTION_NOT_PARALLEL: {
     C_GetFunctionStatus(Session);
     C_CancelFunction(Session);
+}
 }

@@ -79,20 +79,6 @@ fn a_power_cycle_ends_sessions_for_good() {
 }
 
 #[test]
-fn the_power_fails_after_so_many_operations() {
-    for version in Version::ALL {
-        let bench = Bench::of(version);
-        let client = Client::open(&bench.chip);
-        bench.chip.set_fault(Fault::PowerCycledAfter(1)).unwrap();
-        assert_eq!(client.random(), CKR_OK, "{version}");
-        assert_eq!(sign_rsa(&client), (CKR_OK, nobody(version)), "{version}");
-        assert_eq!(client.random(), CKR_FUNCTION_FAILED, "{version}: for good");
-        client.reopen();
-        assert_eq!([sign_rsa(&client), sign_rsa(&client)], [(CKR_OK, CKR_OK); 2], "{version}: once only");
-    }
-}
-
-#[test]
 fn another_process_breaks_the_session() {
     for version in Version::ALL {
         let bench = Bench::of(version);

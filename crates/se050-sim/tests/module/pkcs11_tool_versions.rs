@@ -151,27 +151,3 @@ fn mechanisms_are_listed() {
         assert_eq!(lines, listed, "{version}: {said}");
     }
 }
-
-#[test]
-fn the_environment_goes_before_the_chips_settings() {
-    let Some(peers) = Peers::of(Version::V4_3) else { return };
-    let output = peers.tool().arg("--list-objects").env("SE050_SIM_VERSION", "4.7").output().unwrap();
-    assert!(String::from_utf8_lossy(&output.stdout).contains("sss:F0000110"), "{output:?}");
-
-    let slots = |name: &str, value: &str| {
-        let output = peers.tool().args(["--list-objects"]).env(name, value).output().unwrap();
-        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
-    };
-    let said = slots("SE050_SIM_FAULT", "absent");
-    assert!(said.contains("C_OpenSession failed: rv = CKR_GENERAL_ERROR"), "{said}");
-    assert!(!said.contains("Session Open Failed"), "the log was turned off: {said}");
-    peers.bench.chip.set_log_to_stdout(true).unwrap();
-    assert!(slots("SE050_SIM_FAULT", "absent").contains("App   :ERROR:Session Open Failed"));
-    let said = slots("SE050_SIM_VERSION", "5.0");
-    assert!(
-        said.contains("SE050_SIM_VERSION is ignored: the simulated chip has no module version 5.0"),
-        "{said}"
-    );
-    let said = slots("SE050_SIM_FAULT", "gone");
-    assert!(said.contains("cannot have the fault \"gone\"; there are none, absent, mute,"), "{said}");
-}

@@ -1,16 +1,14 @@
 //! The loop on a pipe in memory, with a clock that only timers move.
 
-use std::sync::Arc;
-
 use tokio::io::{DuplexStream, duplex};
+use tokio::sync::mpsc;
 use tokio::time::Instant as TokioInstant;
 
 use super::*;
-use crate::acknowledgement::SessionWaker;
+use crate::connection::Shared;
 use crate::message_queue::{CAPACITY, WhenUnread, queue};
 use crate::outbox::Entry;
-use crate::session::{Negotiated, SubscribeRequest};
-use crate::subscription::Messages;
+use crate::session::{Command, Negotiated, Session, Subscriber};
 use crate::{DisconnectReason, Limits, OutboxOptions, Publication, QoS, Receipt, SubscribeOptions};
 
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -18,45 +16,31 @@ const DRAIN: Duration = Duration::from_secs(10);
 
 /// What the driver works on, and the application's hands.
 struct Bench {
-    session: Session,
+    engine: Engine,
     shared: Arc<Shared>,
-    commands: mpsc::Receiver<Command>,
-    closing: Closing,
     _commands: mpsc::Sender<Command>,
 }
 
 impl Bench {
     fn new() -> Self {
-        let limits = Arc::new(Limits::mqtt5());
-        let waker = Arc::<SessionWaker>::default();
-        let (unrouted, reader) = queue(Arc::clone(&waker), CAPACITY, WhenUnread::Wait);
-        let messages = Messages { queue: reader };
-        let shared = Arc::new(Shared::new(OutboxOptions::new(), limits, waker, messages));
-        let mut session = Session::new(&shared, "device-1".to_owned(), TIMEOUT, unrouted);
+        let (shared, unrouted) = Shared::new(OutboxOptions::new(), Arc::new(Limits::mqtt5()));
+        let mut session = Session::new(Arc::clone(&shared), "device-1".to_owned(), TIMEOUT, unrouted);
         session.connected(Negotiated::for_tests(), Moment::now());
         let (sender, commands) = mpsc::channel(4);
-        let closing = Closing::new(Arc::clone(&shared), DRAIN);
-        Self { session, shared, commands, closing, _commands: sender }
+        let engine = Engine { session, commands, drain: DRAIN, closing: None };
+        Self { engine, shared, _commands: sender }
     }
 
     fn publish(&self, qos: QoS, bytes: usize) -> Receipt {
         let publication = Publication::new("t", qos, vec![b'x'; bytes]).unwrap();
         let (entry, answered) = Entry::new(publication, Moment::now().wall);
         self.shared.outbox.try_put(entry).unwrap();
-        Receipt::new(answered)
+        Receipt { answered }
     }
 
-    async fn drive(&mut self, stream: DuplexStream) -> Ended {
-        let driver = Driver {
-            stream,
-            received: BytesMut::new(),
-            session: &mut self.session,
-            commands: &mut self.commands,
-            closing: &mut self.closing,
-            shared: &self.shared,
-            server: "host:8883".to_owned(),
-        };
-        driver.run().await
+    async fn drive(&mut self, stream: DuplexStream) -> Result<Outcome, Error> {
+        let (received, engine) = (BytesMut::new(), &mut self.engine);
+        Driver { stream, received, engine, server: "host:8883".to_owned() }.run().await
     }
 }
 
@@ -77,11 +61,8 @@ async fn packet(server: &mut DuplexStream) -> (u8, Vec<u8>) {
     (first, rest)
 }
 
-fn lost(ended: Ended) -> Error {
-    match ended {
-        Ended::Lost(error) => error,
-        Ended::Closed(outcome) => panic!("{outcome:?}"),
-    }
+fn lost(ended: Result<Outcome, Error>) -> Error {
+    ended.expect_err("the application ended it")
 }
 
 #[tokio::test(start_paused = true)]
@@ -201,7 +182,7 @@ async fn the_end_waits_until_buffered_messages_of_qos_0_are_written_and_no_longe
             }
         });
         let ended = bench.drive(client).await;
-        let Ended::Closed(outcome) = ended else { panic!("lost") };
+        let Ok(outcome) = ended else { panic!("lost") };
         assert_eq!(outcome.is_ok(), drained, "{outcome:?}");
         if drained {
             receipt.await.unwrap();
@@ -218,7 +199,7 @@ async fn what_was_acknowledged_before_the_end_is_told_to_the_server() {
     let (client, mut server) = duplex(1 << 20);
     let mut bench = Bench::new();
     let mut messages = bench.shared.messages.lock().unwrap().take().unwrap();
-    messages.queue.attach();
+    messages.attach();
     // More than the queue holds: the last ones are acknowledged as they are read.
     let count = CAPACITY as u16 + 3;
     for id in 1..=count {
@@ -233,7 +214,7 @@ async fn what_was_acknowledged_before_the_end_is_told_to_the_server() {
         shared.close(DisconnectReason::Normal);
     };
     let (ended, ()) = tokio::join!(bench.drive(client), application);
-    assert!(matches!(ended, Ended::Closed(Ok(()))));
+    assert!(matches!(ended, Ok(Ok(()))));
     for id in 1..=count {
         assert_eq!(packet(&mut server).await, (0x40, id.to_be_bytes().to_vec()), "PUBACK");
     }
@@ -267,8 +248,8 @@ async fn the_end_of_a_dropped_subscription_is_sent_and_not_waited_for() {
     let mut bench = Bench::new();
     let (writer, reader) = queue(Arc::clone(&bench.shared.waker), CAPACITY, WhenUnread::Wait);
     let options = SubscribeOptions::new("t", QoS::AtLeastOnce).unwrap();
-    let request = SubscribeRequest { options, queue: writer, answer: None };
-    bench.session.command(Command::Subscribe(vec![request]), Moment::now());
+    let request = Subscriber::new(options, writer, None);
+    bench.engine.session.command(Command::Subscribe(vec![request]), Moment::now());
     let (shared, begun) = (Arc::clone(&bench.shared), TokioInstant::now());
     let application = async move {
         let (first, rest) = packet(&mut server).await;
@@ -281,6 +262,6 @@ async fn the_end_of_a_dropped_subscription_is_sent_and_not_waited_for() {
         assert_eq!(packet(&mut server).await, (0xE0, vec![]));
     };
     let (ended, ()) = tokio::join!(bench.drive(client), application);
-    assert!(matches!(ended, Ended::Closed(Ok(()))));
+    assert!(matches!(ended, Ok(Ok(()))));
     assert_eq!(begun.elapsed().as_secs(), 1);
 }

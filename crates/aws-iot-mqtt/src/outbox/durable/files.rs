@@ -1,12 +1,17 @@
-//! The calls to the file system that the log makes. Tests put a file system behind them that loses, tears and reorders
-//! what was not synced.
+//! The store's directory: its files, and which process has it.
 
-use std::fs::{self, File, OpenOptions};
-use std::io;
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// One directory and its files.
+use super::failed;
+use crate::Error;
+
+/// The file that is locked, and says by whom.
+const LOCK: &str = "lock";
+
+/// One directory and its files. Tests put a file system behind it that loses, tears and reorders what was not synced.
 pub(super) trait Files {
     type File;
 
@@ -31,32 +36,34 @@ pub(super) trait Files {
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     fn remove(&self, name: &str) -> io::Result<()>;
 
+    /// Reads until the buffer is full or the file ends. Returns how many bytes.
+    fn read_all_at(&self, file: &Self::File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut filled = 0;
+        while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match self.read_at(file, offset + filled as u64, rest) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(filled)
+    }
+
     /// Writes all of it.
     fn write_all_at(&self, file: &Self::File, mut offset: u64, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             match self.write_at(file, offset, bytes) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(count) => {
                     offset += count as u64;
                     bytes = bytes.get(count..).unwrap_or_default();
                 }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
         Ok(())
-    }
-}
-
-/// What a file's bytes are read from.
-pub(super) trait ReadAt<T> {
-    /// Reads at most `buffer.len()` bytes; 0 is the end of the file.
-    fn read_at(&self, file: &T, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
-}
-
-impl<F: Files> ReadAt<F::File> for F {
-    fn read_at(&self, file: &F::File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        Files::read_at(self, file, offset, buffer)
     }
 }
 
@@ -127,8 +134,18 @@ impl Files for Directory {
     }
 }
 
+/// The directory, for this user alone, and its name on stable storage.
+pub(super) fn make_directory(directory: &Path) -> io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty());
+    sync_directory(parent.unwrap_or(Path::new(".")))
+}
+
 /// A new file's name is on stable storage only after this.
-pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
+fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
@@ -149,5 +166,76 @@ pub(super) fn volatile(directory: &Path) -> Option<&'static str> {
              with the container or at the next power failure; use a volume",
         ),
         _ => None,
+    }
+}
+
+/// Held as long as it lives. It ends with the process, however that ends.
+pub(super) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    pub(super) fn take(directory: &Path) -> Result<Self, Error> {
+        let failed = |error| failed(directory, "be locked", error);
+        let mut options = OpenOptions::new();
+        let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let file = options.open(directory.join(LOCK)).or_else(|error| match error.kind() {
+            // The disk is read-only or full: whoever goes on in memory has the store to itself all the same. Where the file
+            // does not exist, the directory is locked.
+            ErrorKind::ReadOnlyFilesystem | ErrorKind::StorageFull => {
+                File::open(directory.join(LOCK)).or_else(|_| File::open(directory))
+            }
+            _ => Err(error),
+        });
+        let mut file = file.map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::OutboxInUse {
+                    directory: directory.display().to_string(),
+                    owner: read(&mut file),
+                });
+            }
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        // For people: without it the lock holds just as well, and a full disk must not keep the program from starting.
+        let told =
+            file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(me().as_bytes()));
+        if let Err(error) = told {
+            tracing::debug!(%error, "the lock file does not tell who has the store");
+        }
+        Ok(Self { _file: file })
+    }
+
+    /// Whether anybody ever had it.
+    pub(super) fn exists(directory: &Path) -> bool {
+        directory.join(LOCK).exists()
+    }
+
+    /// Who has the store.
+    pub(super) fn owner(directory: &Path) -> Option<String> {
+        let mut file = File::open(directory.join(LOCK)).ok()?;
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => Some(read(&mut file)),
+            Ok(()) | Err(TryLockError::Error(_)) => None,
+        }
+    }
+}
+
+fn me() -> String {
+    let program = std::env::current_exe().ok();
+    let program = program.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy());
+    // Containers number their processes each for itself, and their host name tells which one it is.
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let program = program.as_deref().unwrap_or("unknown program");
+    format!("process {} ({program}) on host '{}'", std::process::id(), host.trim())
+}
+
+fn read(file: &mut File) -> String {
+    let mut text = String::new();
+    // Not ours, so not more than a line of it.
+    match file.take(300).read_to_string(&mut text) {
+        Ok(_) if !text.is_empty() => text,
+        _ => "another process".to_owned(),
     }
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::super::entry::Answer;
-use super::options::Commit;
+use super::Commit;
 use crate::Error;
 
 /// Acknowledged messages that are not written down yet: as many are sent again after a power failure, at most.
@@ -18,8 +18,9 @@ pub(super) struct GroupCommit {
     appended: Vec<Option<Answer<()>>>,
     /// Since when the oldest of them waits.
     waiting_since: Option<Instant>,
-    /// How many messages are done with, and since when the first of them is.
+    /// How many messages are done with.
     unsaved: usize,
+    /// Since when the first of them is, or the first that was sent has a packet id that is to be kept.
     unsaved_since: Option<Instant>,
 }
 
@@ -34,26 +35,22 @@ impl GroupCommit {
         self.appended.push(answer);
     }
 
-    /// A message was sent: its packet id is to be kept.
-    pub(super) fn sent(&mut self, now: Instant) {
+    /// So many messages are done with, or one was sent.
+    pub(super) fn changed(&mut self, done: usize, now: Instant) {
+        self.unsaved += done;
         self.unsaved_since.get_or_insert(now);
     }
 
-    /// A message is done with.
-    pub(super) fn done(&mut self, now: Instant) {
-        self.unsaved += 1;
-        self.unsaved_since.get_or_insert(now);
-    }
-
-    /// All of it is on stable storage.
-    pub(super) fn committed(&mut self) {
-        self.answer(&Ok(()));
-        (self.unsaved, self.unsaved_since) = (0, None);
-    }
-
-    /// What was appended is lost, or may be.
-    pub(super) fn failed(&mut self, error: &Error) {
-        self.answer(&Err(error.clone()));
+    /// All of it is on stable storage, or what was appended is lost, or may be.
+    pub(super) fn end(&mut self, result: &Result<(), Error>) {
+        for answer in self.appended.drain(..).flatten() {
+            // Whoever published it may have stopped waiting.
+            let _ = answer.send(result.clone());
+        }
+        self.waiting_since = None;
+        if result.is_ok() {
+            (self.unsaved, self.unsaved_since) = (0, None);
+        }
     }
 
     pub(super) fn is_due(&self, now: Instant) -> bool {
@@ -73,13 +70,5 @@ impl GroupCommit {
         let waiting = self.waiting_since.and_then(|since| since.checked_add(delay));
         let unsaved = self.unsaved_since.and_then(|since| since.checked_add(delay.max(UNSAVED_TIME)));
         waiting.into_iter().chain(unsaved).min()
-    }
-
-    fn answer(&mut self, result: &Result<(), Error>) {
-        for answer in self.appended.drain(..).flatten() {
-            // Whoever published it may have stopped waiting.
-            let _ = answer.send(result.clone());
-        }
-        self.waiting_since = None;
     }
 }

@@ -1,18 +1,19 @@
 //! Looking into a store, without a client. A program may have it open meanwhile, but for [`clear`].
 
 use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::time::SystemTime;
 
 use super::failed;
-use super::files::{Directory, Files as _, volatile};
-use super::lock::Lock;
+use super::files::{Directory, Files as _, Lock, volatile};
 use super::message::StoredMessage;
-use super::progress::{Progress, Totals};
+use super::progress::{Progress, Ranges, Totals};
 use super::reader::{Damage, Item, Reader};
 use super::record::Record;
 use super::segment::{name, scan, segment_ids};
-use super::set_aside::{NAMES, SetAside, SetAsideItem};
+use super::set_aside::{self, NAMES, SetAsideItem};
 use crate::Error;
 
 /// What is in a store.
@@ -43,7 +44,7 @@ pub struct Status {
 pub struct StoredMessages {
     files: Directory,
     segments: VecDeque<u64>,
-    reader: Option<(Reader<std::fs::File>, u64)>,
+    reader: Option<Reader<File>>,
     progress: Progress,
     damaged: u64,
 }
@@ -54,11 +55,8 @@ pub struct StoredMessages {
 /// When there is no store, or it cannot be read.
 pub fn status(directory: &Path) -> Result<Status, Error> {
     let mut messages = messages(directory)?;
-    let files = Directory(directory.to_owned());
-    let mut file_bytes = 0;
-    for id in &messages.segments {
-        file_bytes += files.open(&name(*id)).and_then(|file| files.length(&file)).unwrap_or(0);
-    }
+    let length = |id: &u64| fs::metadata(directory.join(name(*id))).map_or(0, |file| file.len());
+    let file_bytes = messages.segments.iter().map(length).sum();
     let (mut count, mut payload_bytes, mut oldest) = (0, 0, None);
     for message in messages.by_ref() {
         count += 1;
@@ -87,20 +85,17 @@ pub fn messages(directory: &Path) -> Result<StoredMessages, Error> {
     let files = Directory(directory.to_owned());
     let segments = segment_ids(&files).map_err(failed)?;
     if segments.is_empty() && !Lock::exists(directory) {
-        let error = std::io::Error::new(std::io::ErrorKind::NotFound, "there is no durable outbox in it");
-        return Err(failed(error));
+        return Err(failed(io::Error::new(ErrorKind::NotFound, "there is no durable outbox in it")));
     }
-    let mut progress = None;
+    let mut progress = Progress::default();
     // The newest one counts.
     for id in segments.iter().rev() {
-        let file = files.open(&name(*id)).map_err(failed)?;
-        let length = files.length(&file).map_err(failed)?;
-        progress = scan(&files, Reader::new(file, *id), length).progress;
-        if progress.is_some() {
+        let reader = Reader::open(&files, &name(*id), *id).map_err(failed)?;
+        if let Some(found) = scan(&files, reader, &Ranges::default()).progress {
+            progress = found;
             break;
         }
     }
-    let progress = progress.unwrap_or_default();
     Ok(StoredMessages { files, segments: segments.into(), reader: None, progress, damaged: 0 })
 }
 
@@ -109,8 +104,7 @@ pub fn messages(directory: &Path) -> Result<StoredMessages, Error> {
 /// # Errors
 /// When it cannot be read.
 pub fn set_aside(directory: &Path) -> Result<Vec<SetAsideItem>, Error> {
-    let files = Directory(directory.to_owned());
-    SetAside::new(&files).items().map_err(|error| failed(directory, "be read", error))
+    set_aside::items(&Directory(directory.to_owned())).map_err(|error| failed(directory, "be read", error))
 }
 
 /// Removes what was set aside and, unless `only_set_aside`, all messages and counts, from the store of that directory.
@@ -129,7 +123,7 @@ pub fn clear(directory: &Path, only_set_aside: bool) -> Result<(), Error> {
     }
     for name in names {
         match files.remove(&name) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
             _ => {}
         }
     }
@@ -141,26 +135,20 @@ impl Iterator for StoredMessages {
 
     fn next(&mut self) -> Option<StoredMessage> {
         loop {
-            if let Some((reader, length)) = &mut self.reader {
-                match reader.next(&self.files, *length) {
-                    Some(Item::Record(Record::Message(message), _)) => {
-                        if !self.progress.done.contains(message.key) {
-                            return Some(message);
-                        }
-                        continue;
-                    }
-                    Some(Item::Damaged { why: Damage::Torn, .. } | Item::Record(..)) => continue,
-                    Some(Item::Damaged { .. }) => {
-                        self.damaged += 1;
-                        continue;
-                    }
-                    None => {}
+            match self.reader.as_mut().and_then(|reader| reader.next(&self.files, &[])) {
+                Some(Item::Record(Record::Message(message), _))
+                    if !self.progress.done.contains(message.key) =>
+                {
+                    return Some(message);
+                }
+                Some(Item::Record(..) | Item::Damaged { why: Damage::Torn, .. }) => {}
+                Some(Item::Damaged { .. }) => self.damaged += 1,
+                None => {
+                    let id = self.segments.pop_front()?;
+                    // A program that has the store may have removed the segment meanwhile: its messages are done with.
+                    self.reader = Reader::open(&self.files, &name(id), id).ok();
                 }
             }
-            let id = self.segments.pop_front()?;
-            // A program that has the store may have removed the segment meanwhile: its messages are done with.
-            let opened = self.files.open(&name(id)).and_then(|file| Ok((self.files.length(&file)?, file)));
-            self.reader = opened.ok().map(|(length, file)| (Reader::new(file, id), length));
         }
     }
 }

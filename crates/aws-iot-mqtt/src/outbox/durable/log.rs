@@ -2,68 +2,55 @@
 //!
 //! A segment is a file of records. The log appends to one segment, which it has made itself. What an earlier process or a
 //! failed write has left in a file is read, and no message is ever written behind it: when the log is opened, a torn end is
-//! cut off and a seal is put there.
+//! cut off and a seal is put there. After an error nothing is written any more until it is opened again: what the kernel has kept of
+//! the file is not known.
+//!
+//! What is appended is kept in memory until it is synced. In the file, the file system would write it at times of its own (btrfs:
+//! each 30 s), and with it each time a copy of its metadata, which is many times as much.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::time::SystemTime;
 
-use super::appender::Appender;
+use tracing::warn;
+
+use super::super::entry::Entry;
 use super::files::Files;
 use super::message::StoredMessage;
 use super::progress::{Progress, Totals};
 use super::reader::{Damage, Item, Reader};
-use super::record::{self, HEADER, Kind, Record, Summary};
-use super::recovery::{Recovered, recover};
-use super::segment::name;
-use super::set_aside::SetAside;
+use super::record::{self, Depth, Kind, Record, Summary};
+use super::segment::{Recovered, Segment, name, recover};
+use super::set_aside;
+
+/// Bytes in memory after which they are written to the file before more is appended.
+const MOST_IN_MEMORY: usize = 256 * 1024;
 
 pub(super) struct Log<F: Files> {
-    files: F,
-    segment_bytes: u64,
+    pub(super) files: F,
+    pub(super) segment_bytes: u64,
     /// The oldest first.
     segments: VecDeque<Segment>,
     next_id: u64,
-    /// Of the last segment, if that is appended to.
-    appender: Appender<F::File>,
-    progress: Progress,
-    /// The progress is not what was written last.
-    changed: bool,
-    reader: Option<(u64, Reader<F::File>)>,
+    /// The last segment's, if that is appended to.
+    file: Option<F::File>,
+    /// The end of the last segment, which is not in the file yet.
+    tail: Vec<u8>,
+    /// Something was written to the file and not synced.
+    dirty: bool,
+    /// A file was made, and its name was not synced.
+    names_changed: bool,
+    /// A call has failed.
+    failed: bool,
+    pub(super) progress: Progress,
+    /// The progress is to be written with the next commit.
+    pub(super) changed: bool,
+    reader: Option<Reader<F::File>>,
     last_read: u64,
     /// Messages that were read and are not done with, each with the length of its record.
     loaded: BTreeMap<u64, u64>,
-    live: Depth,
-}
-
-pub(super) struct Segment {
-    pub(super) id: u64,
-    pub(super) summary: Summary,
-    /// Bytes of the file that count.
-    pub(super) length: u64,
-}
-
-/// How many messages, and the bytes of their records.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Depth {
-    pub(super) messages: u64,
-    pub(super) bytes: u64,
-}
-
-/// How a message ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Done {
-    Acknowledged,
-    Expired,
-    Dropped,
-    SetAside,
-}
-
-/// What is read from the log.
-pub(super) enum Loaded {
-    /// A message, the packet id under which it was sent, and the length of its record.
-    Message(StoredMessage, Option<u16>, u64),
-    /// Bytes that are no record were set aside.
-    Damaged { segment: String, from: u64, to: u64 },
+    /// Messages that are not done with.
+    pub(super) live: Depth,
 }
 
 impl<F: Files> Log<F> {
@@ -76,7 +63,11 @@ impl<F: Files> Log<F> {
             segment_bytes,
             segments,
             next_id: earlier.map_or(next_id, |earlier| next_id.max(earlier.next_id)),
-            appender: Appender::new(),
+            file: None,
+            tail: Vec::new(),
+            dirty: false,
+            names_changed: false,
+            failed: false,
             progress,
             changed: false,
             reader: None,
@@ -95,7 +86,7 @@ impl<F: Files> Log<F> {
     /// Appends a message, whose record's body is given. It is on stable storage after the next [`Self::commit`].
     pub(super) fn append(&mut self, body: &[u8], payload: usize) -> io::Result<()> {
         let full = self.segments.back().is_some_and(|segment| segment.length >= self.segment_bytes);
-        if !self.appender.is_open() || full {
+        if self.file.is_none() || full {
             self.begin_segment()?;
         }
         let key = self.progress.next_key;
@@ -106,27 +97,19 @@ impl<F: Files> Log<F> {
         if let Some(segment) = self.segments.back_mut() {
             segment.summary.add(key, length);
         }
-        self.live.messages += 1;
-        self.live.bytes += length;
+        self.live.add_message(length);
         Ok(())
-    }
-
-    /// The next commit writes the totals, whatever else there is to write.
-    pub(super) fn save_totals(&mut self) {
-        self.changed = true;
     }
 
     /// Returns when everything that was appended, and what became of all messages, is on stable storage.
     pub(super) fn commit(&mut self) -> io::Result<()> {
-        self.appender.check()?;
-        if self.changed {
-            if self.appender.is_open() {
-                self.write_progress()?;
-            } else {
-                self.begin_segment()?;
-            }
+        self.check()?;
+        if self.changed && self.file.is_some() {
+            self.write_progress()?;
+        } else if self.changed {
+            self.begin_segment()?;
         }
-        self.appender.sync(&self.files)?;
+        self.sync()?;
         self.remove_segments()
     }
 
@@ -134,49 +117,45 @@ impl<F: Files> Log<F> {
     ///
     /// # Errors
     /// When a segment cannot be opened, or when damaged bytes cannot be set aside.
-    pub(super) fn next(&mut self) -> io::Result<Option<Loaded>> {
+    pub(super) fn next(&mut self) -> io::Result<Option<Entry>> {
         loop {
-            let at = self.reader.as_ref().map_or(0, |(id, _)| *id);
-            let Some(segment) = self.segments.iter().find(|segment| segment.id >= at) else { break };
-            let (id, length) = (segment.id, segment.length);
-            let open = match self.reader.take() {
-                Some((open, reader)) if open == id => reader,
-                _ => Reader::new(self.files.open(&name(id))?, id),
+            let at = self.reader.as_ref().map_or(0, |reader| reader.id);
+            let mut later = self.segments.iter().filter(|segment| segment.id >= at);
+            let Some(Segment { id, length, .. }) = later.next() else { break };
+            let (id, tail) = (*id, if later.next().is_none() { self.tail.as_slice() } else { &[] });
+            let reader = match &mut self.reader {
+                Some(reader) if reader.id == id => reader,
+                other => other.insert(Reader::open(&self.files, &name(id), id)?),
             };
-            let (_, reader) = self.reader.insert((id, open));
-            let before = reader.offset;
-            match reader.next(&self.appender.source(&self.files, id), length) {
+            reader.end = *length;
+            match reader.next(&self.files, tail) {
                 Some(Item::Record(Record::Message(message), length)) => {
-                    if let Some(loaded) = self.loaded(message, length) {
-                        return Ok(Some(loaded));
+                    if let Some(entry) = self.loaded(message, length) {
+                        return Ok(Some(entry));
                     }
                 }
                 Some(Item::Record(..) | Item::Damaged { why: Damage::Torn, .. }) => {}
                 Some(Item::Damaged { from, to, why }) => {
-                    if let Err(error) = self.set_damaged_aside(id, from, to, why) {
+                    let set_aside = self.set_damaged_aside(id, from, to, why);
+                    if let (Err(_), Some(reader)) = (&set_aside, &mut self.reader) {
                         // It is read again when it can be set aside.
-                        if let Some((_, reader)) = &mut self.reader {
-                            reader.offset = before;
-                        }
-                        return Err(error);
+                        reader.offset = from;
                     }
-                    return Ok(Some(Loaded::Damaged { segment: name(id), from, to }));
+                    set_aside?;
                 }
-                None => match self.segments.iter().find(|segment| segment.id > id).map(|next| next.id) {
-                    Some(next) => {
-                        let file = self.files.open(&name(next))?;
-                        self.reader = Some((next, Reader::new(file, next)));
-                    }
+                None => match self.segments.iter().find(|segment| segment.id > id) {
+                    Some(next) => self.reader = Some(Reader::open(&self.files, &name(next.id), next.id)?),
                     None => break,
                 },
             }
         }
         // Everything was read: whatever was counted beyond this does not exist.
-        self.live = Depth { messages: self.loaded.len() as u64, bytes: self.loaded.values().sum() };
+        self.live = self.loaded_depth();
         Ok(None)
     }
 
-    fn loaded(&mut self, message: StoredMessage, length: u64) -> Option<Loaded> {
+    /// The message as the session takes it, unless it is done with or was read before the log was opened again.
+    fn loaded(&mut self, message: StoredMessage, length: u64) -> Option<Entry> {
         let key = message.key;
         // The messages in between are gone.
         if key > self.last_read + 1 {
@@ -187,7 +166,7 @@ impl<F: Files> Log<F> {
             return None;
         }
         self.loaded.insert(key, length);
-        Some(Loaded::Message(message, self.progress.packet_id(key), length))
+        Some(message.into_entry(self.progress.packet_id(key), length, SystemTime::now()))
     }
 
     /// The message was sent under that packet id.
@@ -197,44 +176,26 @@ impl<F: Files> Log<F> {
         self.changed = true;
     }
 
-    /// The message is done with.
-    pub(super) fn done(&mut self, key: u64, how: Done) {
+    /// The message is done with. `count` tells where that is counted.
+    pub(super) fn done(&mut self, key: u64, count: impl Fn(&mut Totals) -> &mut u64) {
         let Some(bytes) = self.loaded.remove(&key) else { return };
         self.live.messages = self.live.messages.saturating_sub(1);
         self.live.bytes = self.live.bytes.saturating_sub(bytes);
-        self.progress.done(key);
-        let totals = &mut self.progress.totals;
-        *match how {
-            Done::Acknowledged => &mut totals.acknowledged,
-            Done::Expired => &mut totals.expired,
-            Done::Dropped => &mut totals.dropped,
-            Done::SetAside => &mut totals.set_aside,
-        } += 1;
+        self.progress.done.insert(key, key.saturating_add(1));
+        self.progress.packet_ids.retain(|_, message| *message != key);
+        *count(&mut self.progress.totals) += 1;
         self.changed = true;
     }
 
-    /// Writes a message into the file of those that are set aside. It is on stable storage when this returns.
-    pub(super) fn set_message_aside(&mut self, key: u64, reason: &str, body: &[u8]) -> io::Result<()> {
-        SetAside::new(&self.files).message(key, reason, body)
-    }
-
     fn set_damaged_aside(&mut self, id: u64, from: u64, to: u64, why: Damage) -> io::Result<()> {
-        self.appender.check()?;
-        let file = self.files.open(&name(id))?;
-        if SetAside::new(&self.files).damaged(id, &file, from, to, why)? {
+        self.check()?;
+        if set_aside::damaged(&self.files, id, from, to, why)? {
             self.progress.totals.damaged += 1;
             self.progress.totals.set_aside += 1;
             self.changed = true;
         }
+        warn!(segment = %name(id), from, to, "damaged bytes of the durable outbox were set aside");
         Ok(())
-    }
-
-    pub(super) fn segment_bytes(&self) -> u64 {
-        self.segment_bytes
-    }
-
-    pub(super) fn live(&self) -> Depth {
-        self.live
     }
 
     /// Messages that were read and are not done with.
@@ -248,24 +209,24 @@ impl<F: Files> Log<F> {
         self.progress.packet_ids.values().any(|key| unread(&key))
     }
 
-    pub(super) fn totals(&self) -> Totals {
-        self.progress.totals
-    }
-
     fn begin_segment(&mut self) -> io::Result<()> {
-        let open = self.segments.back().filter(|_| self.appender.is_open());
+        self.check()?;
+        let open = self.segments.back().filter(|_| self.file.is_some());
         if let Some(summary) = open.map(|segment| segment.summary) {
             self.write(Kind::Seal, 0, &summary.encode())?;
-            self.appender.sync(&self.files)?;
+            self.sync()?;
         }
         let id = self.next_id;
         self.next_id += 1;
-        self.appender.begin(&self.files, id)?;
+        let file = self.files.open_to_write(&name(id));
+        self.file = Some(self.failing(file)?);
+        self.names_changed = true;
         self.segments.push_back(Segment { id, summary: Summary::default(), length: 0 });
-        let written = self.write_progress().and_then(|()| self.appender.write(&self.files));
+        let written = self.write_progress().and_then(|()| self.flush());
         if written.is_err() {
             // Each attempt to write to a full disk would leave an empty file.
             self.segments.pop_back();
+            self.tail.clear();
             let _ = self.files.remove(&name(id));
         }
         written
@@ -273,49 +234,89 @@ impl<F: Files> Log<F> {
 
     fn write_progress(&mut self) -> io::Result<()> {
         let body = self.progress.encode();
-        self.progress.totals.written_bytes += (HEADER + body.len()) as u64;
-        let body = self.progress.encode();
         self.write(Kind::Progress, 0, &body)?;
-        self.progress.totals.written_bytes -= (HEADER + body.len()) as u64;
         self.changed = false;
         Ok(())
     }
 
     /// Appends a record to the last segment, and returns its length.
     fn write(&mut self, kind: Kind, key: u64, body: &[u8]) -> io::Result<u64> {
-        let mut bytes = Vec::with_capacity(HEADER + body.len());
-        let segment = self.segments.back_mut().ok_or(io::ErrorKind::NotFound)?;
-        record::append(&mut bytes, segment.id, segment.length, kind, key, body);
-        self.appender.append(&self.files, segment.length, &bytes)?;
-        segment.length += bytes.len() as u64;
-        self.progress.totals.written_bytes += bytes.len() as u64;
-        Ok(bytes.len() as u64)
+        if self.tail.len() >= MOST_IN_MEMORY {
+            self.flush()?;
+        }
+        let segment = self.segments.back_mut().filter(|_| self.file.is_some()).ok_or_else(failed)?;
+        let before = self.tail.len() as u64;
+        record::append(&mut self.tail, segment.id, segment.length - before, kind, key, body);
+        let length = self.tail.len() as u64 - before;
+        segment.length += length;
+        self.progress.totals.written_bytes += length;
+        Ok(length)
+    }
+
+    /// Writes what was appended into the file.
+    fn flush(&mut self) -> io::Result<()> {
+        if !self.tail.is_empty() {
+            let end = self.segments.back().map_or(0, |segment| segment.length);
+            let file = self.file.as_ref().ok_or_else(failed)?;
+            let written = self.files.write_all_at(file, end - self.tail.len() as u64, &self.tail);
+            self.failing(written)?;
+            self.tail.clear();
+            self.dirty = true;
+        }
+        Ok(())
+    }
+
+    /// Returns when everything that was appended is on stable storage, the file's name as well.
+    fn sync(&mut self) -> io::Result<()> {
+        self.flush()?;
+        if self.dirty {
+            let synced = self.file.as_ref().map_or_else(|| Err(failed()), |file| self.files.sync(file));
+            self.failing(synced)?;
+            self.dirty = false;
+        }
+        if self.names_changed {
+            let synced = self.files.sync_directory();
+            self.failing(synced)?;
+            self.names_changed = false;
+        }
+        Ok(())
     }
 
     /// Removes the segments whose messages are all done with. Only after a commit: the progress that stands in one of them
     /// is then no longer needed.
     fn remove_segments(&mut self) -> io::Result<()> {
         let last = self.segments.back().map(|segment| segment.id);
-        let reading = self.reader.as_ref().map(|(id, _)| *id);
-        let mut index = 0;
-        while let Some(Segment { id, summary, .. }) = self.segments.get(index) {
-            let id = *id;
+        let reading = self.reader.as_ref().map_or(0, |reader| reader.id);
+        let is_over = |Segment { id, summary, .. }: &&Segment| {
             let done = self.progress.done.covers(summary.first, summary.last.saturating_add(1));
             // A segment without messages may hold damaged bytes, which are still to be set aside.
-            let read = reading.is_some_and(|reading| reading > id) || summary.messages > 0;
-            if Some(id) != last && done && read {
-                match self.files.remove(&name(id)) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                        return self.appender.failing(Err(error));
-                    }
-                    _ => drop(self.segments.remove(index)),
-                }
-            } else if reading.is_some_and(|reading| reading < id) {
-                break;
-            } else {
-                index += 1;
+            Some(*id) != last && done && (reading > *id || summary.depth.messages > 0)
+        };
+        let over: Vec<u64> = self.segments.iter().filter(is_over).map(|segment| segment.id).collect();
+        for id in over {
+            match self.files.remove(&name(id)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return self.failing(Err(error)),
+                _ => self.segments.retain(|segment| segment.id != id),
             }
         }
         Ok(())
     }
+
+    /// An error when a call has failed before.
+    fn check(&self) -> io::Result<()> {
+        if self.failed { Err(failed()) } else { Ok(()) }
+    }
+
+    /// Notes whether the call has failed.
+    fn failing<R>(&mut self, result: io::Result<R>) -> io::Result<R> {
+        if result.is_err() {
+            self.failed = true;
+            self.file = None;
+        }
+        result
+    }
+}
+
+fn failed() -> io::Error {
+    io::Error::other("the store has failed before and was not opened again yet")
 }

@@ -4,7 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use bytes::{Buf as _, BufMut as _, Bytes};
 
-use super::super::entry::Entry;
+use super::super::entry::{Entry, Status};
+use super::super::store::CLOCK_IS_SET;
 use crate::{PayloadFormat, Properties, QoS, Topic};
 
 /// A message in the store.
@@ -42,11 +43,11 @@ const UTF8: u8 = 32;
 /// The body of a message's record.
 pub(super) fn encode(entry: &Entry) -> Vec<u8> {
     let mut out = Vec::with_capacity(64 + entry.topic.len() + entry.payload.len());
-    let flag = |set: bool, bit| if set { bit } else { 0 };
-    let flags = flag(entry.retain, RETAIN)
-        | flag(entry.expires.is_some(), EXPIRES)
-        | flag(entry.properties.is_some(), PROPERTIES);
-    out.put_u8(flags);
+    out.put_u8(flags([
+        (entry.retain, RETAIN),
+        (entry.expires.is_some(), EXPIRES),
+        (entry.properties.is_some(), PROPERTIES),
+    ]));
     out.put_u64_le(milliseconds(entry.accepted));
     if let Some(expires) = entry.expires {
         out.put_u64_le(milliseconds(expires));
@@ -59,17 +60,20 @@ pub(super) fn encode(entry: &Entry) -> Vec<u8> {
     out
 }
 
+fn flags<const N: usize>(bits: [(bool, u8); N]) -> u8 {
+    bits.into_iter().filter(|(set, _)| *set).map(|(_, bit)| bit).sum()
+}
+
 fn encode_properties(out: &mut Vec<u8>, properties: &Properties) {
     let Properties { payload_format, content_type, response_topic, correlation_data, .. } = properties;
-    let flag = |set: bool, bit| if set { bit } else { 0 };
-    out.put_u8(
-        flag(content_type.is_some(), CONTENT_TYPE)
-            | flag(response_topic.is_some(), RESPONSE_TOPIC)
-            | flag(correlation_data.is_some(), CORRELATION)
-            | flag(properties.message_expiry_interval.is_some(), INTERVAL)
-            | flag(*payload_format == Some(PayloadFormat::Bytes), BYTES)
-            | flag(*payload_format == Some(PayloadFormat::Utf8), UTF8),
-    );
+    out.put_u8(flags([
+        (content_type.is_some(), CONTENT_TYPE),
+        (response_topic.is_some(), RESPONSE_TOPIC),
+        (correlation_data.is_some(), CORRELATION),
+        (properties.message_expiry_interval.is_some(), INTERVAL),
+        (*payload_format == Some(PayloadFormat::Bytes), BYTES),
+        (*payload_format == Some(PayloadFormat::Utf8), UTF8),
+    ]));
     let response_topic = response_topic.as_ref().map(|topic| topic.as_str().as_bytes());
     let content_type = content_type.as_ref().map(String::as_bytes);
     for text in content_type.into_iter().chain(response_topic).chain(correlation_data.as_deref()) {
@@ -98,8 +102,15 @@ impl StoredMessage {
         Some(Self { key, topic, payload, retain: flags & RETAIN != 0, properties, accepted, expires })
     }
 
-    /// As the session takes it.
-    pub(super) fn into_entry(self, packet_id: Option<u16>, bytes: u64) -> Entry {
+    /// As the session takes it. A message that was accepted before the clock was set has the age that this process knows of.
+    pub(super) fn into_entry(self, packet_id: Option<u16>, bytes: u64, now: SystemTime) -> Entry {
+        let is_set = SystemTime::UNIX_EPOCH + CLOCK_IS_SET;
+        let (accepted, expires) = if self.accepted < is_set && is_set <= now {
+            let life = self.expires.map(|expires| expires.duration_since(self.accepted).unwrap_or_default());
+            (now, life.and_then(|life| now.checked_add(life)))
+        } else {
+            (self.accepted, self.expires)
+        };
         Entry {
             topic: Bytes::from(self.topic.into_string()),
             qos: QoS::AtLeastOnce,
@@ -108,8 +119,9 @@ impl StoredMessage {
             properties: self.properties,
             // Whoever published it was told when it was stored.
             answer: None,
-            accepted: self.accepted,
-            expires: self.expires,
+            accepted,
+            expires,
+            status: Status::Waiting,
             sent: packet_id.is_some(),
             packet_id,
             refused: None,

@@ -6,18 +6,14 @@
 // (log.rs), syncs, and only then tells whoever published it. The worker loads a few messages at a time from the log into the
 // memory that the session sends from, and writes down what became of them.
 
-mod appender;
 mod files;
 mod group_commit;
 mod inspect;
-mod lock;
 mod log;
 mod message;
-mod options;
 mod progress;
 mod reader;
 mod record;
-mod recovery;
 mod segment;
 mod set_aside;
 mod spool;
@@ -25,68 +21,73 @@ mod spool;
 mod tests;
 mod worker;
 
-use std::fs::DirBuilder;
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
-use std::path::Path;
-use std::sync::Arc;
-use std::thread;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use tracing::{dispatcher, warn};
-
-use self::files::{Directory, sync_directory, volatile};
 pub use self::inspect::{Status, StoredMessages, clear, messages, set_aside, status};
-use self::lock::Lock;
 pub use self::message::StoredMessage;
-pub use self::options::{Commit, DurableOptions, WhenDiskFails};
 pub use self::progress::Totals;
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::record::fuzz;
 pub use self::set_aside::{SetAsideContent, SetAsideItem};
-use self::spool::DiskSpool;
-use self::worker::Worker;
-use super::Outbox;
+pub(crate) use self::spool::open;
 use crate::{Cause, Error};
 
-/// Opens the store, loads the first messages, and starts the thread that writes. `receive_maximum`: how many messages may
-/// be unacknowledged at most.
-pub(crate) fn open(
-    outbox: &Arc<Outbox>,
-    options: &DurableOptions,
-    receive_maximum: u16,
-) -> Result<(), Error> {
-    let directory = &options.directory;
-    let failed = |error| failed(directory, "be opened", error);
-    make_directory(directory).map_err(failed)?;
-    if let Some(why) = volatile(directory) {
-        warn!(directory = %directory.display(), why, "the durable outbox is probably not durable");
-    }
-    let lock = Lock::take(directory)?;
-    let place = directory.clone();
-    let files = move || Directory(place.clone());
-    let spool = Arc::new(DiskSpool::new(options.clone()));
-    let segment_bytes = options.segment_bytes(outbox.options.bytes);
-    let (outbox_too, spool_too) = (Arc::clone(outbox), Arc::clone(&spool));
-    let mut worker = Worker::open(outbox_too, spool_too, files, segment_bytes, Some(lock), receive_maximum)
-        .map_err(failed)?;
-    let log = dispatcher::get_default(Clone::clone);
-    thread::Builder::new()
-        .name("aws-iot-outbox".to_owned())
-        .spawn(move || dispatcher::with_default(&log, || worker.run()))
-        .map_err(|error| Error::Start { source: Cause::new(error) })?;
-    let _ = outbox.spool.set(spool);
-    Ok(())
+/// A durable outbox: QoS 1 messages wait on a disk, and survive a restart and a power failure.
+///
+/// How many messages and bytes it takes at most, how old they may become, and what happens when it is full is in
+/// [`OutboxOptions`](crate::OutboxOptions).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "hand it to `Builder::durable`"]
+pub struct DurableOptions {
+    directory: PathBuf,
+    commit: Commit,
+    when_disk_fails: WhenDiskFails,
 }
 
-/// The directory, for this user alone, and its name on stable storage.
-fn make_directory(directory: &Path) -> io::Result<()> {
-    if directory.is_dir() {
-        return Ok(());
+/// When a message is written to stable storage, and its receipt given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Commit {
+    /// At once; messages that come while another one is being written are written together.
+    Each,
+    /// Together with others: when the oldest one has waited for `delay`, or when `messages` are waiting. Wears the disk less.
+    /// What waits is in memory: a power failure loses it, and so does a signal that kills the program.
+    Batched {
+        /// How long a message waits for others at most.
+        delay: Duration,
+        /// How many messages wait at most.
+        messages: usize,
+    },
+}
+
+/// What happens to messages while the disk cannot be written to: it is full, read-only, or broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WhenDiskFails {
+    /// They are refused ([`Error::OutboxStore`](crate::Error::OutboxStore)) until it can be written to again.
+    Refuse,
+    /// They wait in memory, as without a durable outbox, and their receipt means that the server has them.
+    Memory,
+}
+
+impl DurableOptions {
+    /// A store in that directory, which is created if it does not exist. Each message is written at once; while the disk
+    /// cannot be written to, messages are refused.
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self { directory: directory.into(), commit: Commit::Each, when_disk_fails: WhenDiskFails::Refuse }
     }
-    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    match directory.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        Some(parent) => sync_directory(parent),
-        None => sync_directory(Path::new(".")),
+
+    /// When a message is written to stable storage.
+    pub fn commit(mut self, commit: Commit) -> Self {
+        self.commit = commit;
+        self
+    }
+
+    /// What happens while the disk cannot be written to.
+    pub fn when_disk_fails(mut self, choice: WhenDiskFails) -> Self {
+        self.when_disk_fails = choice;
+        self
     }
 }
 

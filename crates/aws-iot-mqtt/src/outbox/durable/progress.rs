@@ -38,6 +38,23 @@ pub struct Totals {
     pub written_bytes: u64,
 }
 
+impl Totals {
+    /// All of them, in the order in which they are written.
+    fn numbers(&mut self) -> [&mut u64; 8] {
+        let Self {
+            accepted,
+            acknowledged,
+            expired,
+            dropped,
+            set_aside,
+            damaged,
+            payload_bytes,
+            written_bytes,
+        } = self;
+        [accepted, acknowledged, expired, dropped, set_aside, damaged, payload_bytes, written_bytes]
+    }
+}
+
 /// A set of keys: ranges, each from its first key to the one after its last.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Ranges(BTreeMap<u64, u64>);
@@ -71,10 +88,6 @@ impl Ranges {
     pub(super) fn contains(&self, key: u64) -> bool {
         self.covers(key, key.saturating_add(1))
     }
-
-    fn iter(&self) -> impl Iterator<Item = (u64, u64)> {
-        self.0.iter().map(|(from, to)| (*from, *to))
-    }
 }
 
 impl Progress {
@@ -82,21 +95,17 @@ impl Progress {
         let mut out = Vec::new();
         out.put_u64_le(self.next_key);
         out.put_u32_le(u32::try_from(self.done.0.len()).unwrap_or(u32::MAX));
-        for (from, to) in self.done.iter() {
-            out.put_u64_le(from);
-            out.put_u64_le(to);
+        for (from, to) in &self.done.0 {
+            out.put_u64_le(*from);
+            out.put_u64_le(*to);
         }
         out.put_u32_le(u32::try_from(self.packet_ids.len()).unwrap_or(u32::MAX));
         for (id, key) in &self.packet_ids {
             out.put_u16_le(*id);
             out.put_u64_le(*key);
         }
-        let Totals { accepted, acknowledged, expired, dropped, set_aside, damaged, .. } = self.totals;
-        let Totals { payload_bytes, written_bytes, .. } = self.totals;
-        let counts = [accepted, acknowledged, expired, dropped, set_aside, damaged];
-        for number in counts.into_iter().chain([payload_bytes, written_bytes]) {
-            out.put_u64_le(number);
-        }
+        let mut totals = self.totals;
+        totals.numbers().into_iter().for_each(|number| out.put_u64_le(*number));
         out
     }
 
@@ -109,24 +118,10 @@ impl Progress {
         for _ in 0..body.try_get_u32_le().ok()? {
             progress.packet_ids.insert(body.try_get_u16_le().ok()?, body.try_get_u64_le().ok()?);
         }
-        let mut next = || body.try_get_u64_le().ok();
-        progress.totals = Totals {
-            accepted: next()?,
-            acknowledged: next()?,
-            expired: next()?,
-            dropped: next()?,
-            set_aside: next()?,
-            damaged: next()?,
-            payload_bytes: next()?,
-            written_bytes: next()?,
-        };
+        for number in progress.totals.numbers() {
+            *number = body.try_get_u64_le().ok()?;
+        }
         Some(progress)
-    }
-
-    /// The message is done with.
-    pub(super) fn done(&mut self, key: u64) {
-        self.done.insert(key, key.saturating_add(1));
-        self.packet_ids.retain(|_, message| *message != key);
     }
 
     /// The packet id under which the message was sent last.

@@ -12,10 +12,13 @@
 //! Integers are little-endian. Since file and offset are part of the checksum, a copy of a record inside a message's
 //! payload is never taken for a record.
 
-use bytes::{Buf as _, BufMut as _, Bytes};
+use std::ops::Add;
+
+use bytes::{Buf as _, BufMut as _};
 
 use super::message::StoredMessage;
 use super::progress::Progress;
+use super::set_aside::{self, SetAsideItem};
 
 pub(super) const HEADER: usize = 28;
 const MAGIC: [u8; 4] = *b"MQO1";
@@ -35,21 +38,29 @@ pub(super) enum Kind {
     SetAsideBytes = 5,
 }
 
+const KINDS: [Kind; 5] =
+    [Kind::Message, Kind::Progress, Kind::Seal, Kind::SetAsideMessage, Kind::SetAsideBytes];
+
 /// A record's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Header {
-    pub(super) kind: Kind,
-    pub(super) body: u32,
+    kind: Kind,
+    body: u32,
     body_crc: u32,
-    pub(super) key: u64,
+    key: u64,
+}
+
+/// How many messages, and the bytes of their records.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Depth {
+    pub(super) messages: u64,
+    pub(super) bytes: u64,
 }
 
 /// What a sealed segment holds, so that it need not be read at start-up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Summary {
-    pub(super) messages: u64,
-    /// Bytes of the messages' records.
-    pub(super) bytes: u64,
+    pub(super) depth: Depth,
     /// The first and the last message's key; 0 where there is none.
     pub(super) first: u64,
     pub(super) last: u64,
@@ -64,8 +75,8 @@ pub(super) enum Record {
     Message(StoredMessage),
     Progress(Progress),
     Seal(Summary),
-    /// A record of the file of what was set aside.
-    SetAside(Header, Bytes),
+    /// Stands in the file of what was set aside.
+    SetAside(SetAsideItem),
 }
 
 /// Appends a record to `out`, which is to be written to the file `id` at `start`, the offset of `out`'s first byte.
@@ -91,14 +102,8 @@ impl Header {
         if crc.try_get_u32_le().ok()? != header_crc(id, offset, checked) {
             return None;
         }
-        let kind = match fields.try_get_u8().ok()? {
-            1 => Kind::Message,
-            2 => Kind::Progress,
-            3 => Kind::Seal,
-            4 => Kind::SetAsideMessage,
-            5 => Kind::SetAsideBytes,
-            _ => return None,
-        };
+        let number = fields.try_get_u8().ok()?;
+        let kind = KINDS.into_iter().find(|kind| *kind as u8 == number)?;
         fields.advance(3);
         let (body, body_crc) = (fields.try_get_u32_le().ok()?, fields.try_get_u32_le().ok()?);
         Some(Self { kind, body, body_crc, key: fields.try_get_u64_le().ok()? })
@@ -118,9 +123,25 @@ impl Header {
             Kind::Message => StoredMessage::decode(self.key, body).map(Record::Message),
             Kind::Progress => Progress::decode(body).map(Record::Progress),
             Kind::Seal => Summary::decode(body).map(Record::Seal),
-            Kind::SetAsideMessage | Kind::SetAsideBytes => {
-                Some(Record::SetAside(*self, Bytes::copy_from_slice(body)))
-            }
+            kind => set_aside::decode(kind, self.key, body).map(Record::SetAside),
+        }
+    }
+}
+
+impl Depth {
+    /// Counts one more message, with the bytes of its record.
+    pub(super) fn add_message(&mut self, bytes: u64) {
+        *self = *self + Self { messages: 1, bytes };
+    }
+}
+
+impl Add for Depth {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            messages: self.messages.saturating_add(other.messages),
+            bytes: self.bytes.saturating_add(other.bytes),
         }
     }
 }
@@ -128,7 +149,7 @@ impl Header {
 impl Summary {
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut body = Vec::with_capacity(SEAL - HEADER);
-        for number in [self.messages, self.bytes, self.first, self.last] {
+        for number in [self.depth.messages, self.depth.bytes, self.first, self.last] {
             body.put_u64_le(number);
         }
         body
@@ -136,13 +157,13 @@ impl Summary {
 
     fn decode(mut body: &[u8]) -> Option<Self> {
         let mut next = || body.try_get_u64_le().ok();
-        Some(Self { messages: next()?, bytes: next()?, first: next()?, last: next()? })
+        let depth = Depth { messages: next()?, bytes: next()? };
+        Some(Self { depth, first: next()?, last: next()? })
     }
 
     /// Counts one more message.
     pub(super) fn add(&mut self, key: u64, bytes: u64) {
-        self.messages += 1;
-        self.bytes = self.bytes.saturating_add(bytes);
+        self.depth.add_message(bytes);
         self.first = if self.first == 0 { key } else { self.first };
         self.last = key;
     }
@@ -155,7 +176,7 @@ pub(crate) fn fuzz(bytes: &[u8]) {
     match kind % 4 {
         0 => {
             if let Some(message) = StoredMessage::decode(7, body) {
-                let again = super::message::encode(&message.clone().into_entry(None, 0));
+                let again = super::message::encode(&message.clone().into_entry(None, 0, message.accepted));
                 assert_eq!(StoredMessage::decode(7, &again), Some(message));
             }
         }
@@ -166,7 +187,7 @@ pub(crate) fn fuzz(bytes: &[u8]) {
         }
         kind => {
             let kind = if kind == 2 { Kind::SetAsideMessage } else { Kind::SetAsideBytes };
-            let _ = super::set_aside::decode(kind, 7, body);
+            let _ = set_aside::decode(kind, 7, body);
         }
     }
 }

@@ -9,6 +9,7 @@ use super::files::Files;
 use super::message::{StoredMessage, milliseconds, put, text, time};
 use super::reader::{Damage, Item, Reader};
 use super::record::{self, Kind, Record};
+use super::segment;
 
 /// The file, and the one before it.
 pub(super) const NAMES: [&str; 2] = ["set-aside.old", "set-aside"];
@@ -48,111 +49,75 @@ pub enum SetAsideContent {
     },
 }
 
-pub(super) struct SetAside<'a, F> {
-    files: &'a F,
+/// Sets a message aside. It is on stable storage when this returns.
+pub(super) fn message<F: Files>(files: &F, key: u64, reason: &str, message: &[u8]) -> io::Result<()> {
+    let mut body = begin(reason);
+    body.put_slice(message);
+    append(files, (Kind::SetAsideMessage, key, 0), &body).map(drop)
 }
 
-impl<'a, F: Files> SetAside<'a, F> {
-    pub(super) fn new(files: &'a F) -> Self {
-        Self { files }
-    }
+/// Sets bytes of the segment `id` aside. Returns whether they were not there before.
+pub(super) fn damaged<F: Files>(files: &F, id: u64, from: u64, to: u64, why: Damage) -> io::Result<bool> {
+    let (reason, keep) = match why {
+        Damage::Torn | Damage::Altered => ("damaged: these bytes are not what was written", to - from),
+        Damage::Unreadable => ("damaged: the disk does not read these bytes", 0),
+    };
+    let mut bytes = vec![0; usize::try_from(keep.min(KEPT)).unwrap_or(0)];
+    let file = files.open(&segment::name(id))?;
+    let read = files.read_all_at(&file, from, &mut bytes).unwrap_or(0);
+    let mut body = begin(reason);
+    body.put_u64_le(from);
+    body.extend(bytes.into_iter().take(read));
+    append(files, (Kind::SetAsideBytes, id, from), &body)
+}
 
-    pub(super) fn message(&self, key: u64, reason: &str, message: &[u8]) -> io::Result<()> {
-        let mut body = begin(reason);
-        body.put_slice(message);
-        self.append(
-            Kind::SetAsideMessage,
-            key,
-            &body,
-            |item| matches!(&item.what, SetAsideContent::Message(message) if message.key == key),
-        )?;
-        Ok(())
-    }
-
-    /// Returns whether it was not there before.
-    pub(super) fn damaged(
-        &self,
-        id: u64,
-        file: &F::File,
-        from: u64,
-        to: u64,
-        why: Damage,
-    ) -> io::Result<bool> {
-        let (reason, keep) = match why {
-            Damage::Torn | Damage::Altered => ("damaged: these bytes are not what was written", to - from),
-            Damage::Unreadable => ("damaged: the disk does not read these bytes", 0),
+/// Everything that was set aside, the oldest first.
+pub(super) fn items<F: Files>(files: &F) -> io::Result<Vec<SetAsideItem>> {
+    let mut items = Vec::new();
+    for name in NAMES {
+        let mut reader = match Reader::open(files, name, ID) {
+            Ok(reader) => reader,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
         };
-        let mut bytes = vec![0; usize::try_from(keep.min(KEPT)).unwrap_or(0)];
-        let mut filled = 0;
-        while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            match self.files.read_at(file, from + filled as u64, rest) {
-                Ok(0) | Err(_) => break,
-                Ok(count) => filled += count,
-            }
+        while let Some(item) = reader.next(files, &[]) {
+            items.extend(match item {
+                Item::Record(Record::SetAside(item), _) => Some(item),
+                _ => None,
+            });
         }
-        bytes.truncate(filled);
-        let mut body = begin(reason);
-        body.put_u64_le(from);
-        body.put_slice(&bytes);
-        self.append(
-            Kind::SetAsideBytes,
-            id,
-            &body,
-            |item| matches!(item.what, SetAsideContent::Bytes { segment, offset, .. } if segment == id && offset == from),
-        )
     }
+    Ok(items)
+}
 
-    /// Everything, the oldest first.
-    pub(super) fn items(&self) -> io::Result<Vec<SetAsideItem>> {
-        let mut items = Vec::new();
-        for name in NAMES {
-            match self.files.open(name) {
-                Ok(file) => {
-                    let length = self.files.length(&file)?;
-                    self.read(file, length, |item| items.push(item));
-                }
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(items)
+/// Appends a record, unless one of that place is there: it was set aside before a crash.
+fn append<F: Files>(files: &F, place: (Kind, u64, u64), body: &[u8]) -> io::Result<bool> {
+    if items(files)?.iter().any(|item| item.place() == place) {
+        return Ok(false);
     }
-
-    /// Appends a record, unless one like it is there: it was set aside before a crash.
-    fn append(
-        &self,
-        kind: Kind,
-        key: u64,
-        body: &[u8],
-        is_same: impl Fn(&SetAsideItem) -> bool,
-    ) -> io::Result<bool> {
-        if self.items()?.iter().any(is_same) {
-            return Ok(false);
-        }
-        let [old, current] = NAMES;
-        let mut file = self.files.open_to_write(current)?;
-        let mut length = self.files.length(&file)?;
-        if length >= FULL {
-            self.files.rename(current, old)?;
-            file = self.files.open_to_write(current)?;
-            length = 0;
-        }
-        // Behind whatever a power failure has left: records are found again wherever they begin.
-        let mut bytes = Vec::new();
-        record::append(&mut bytes, ID, length, kind, key, body);
-        self.files.write_all_at(&file, length, &bytes)?;
-        self.files.sync(&file)?;
-        self.files.sync_directory()?;
-        Ok(true)
+    let [old, current] = NAMES;
+    let mut file = files.open_to_write(current)?;
+    let mut length = files.length(&file)?;
+    if length >= FULL {
+        files.rename(current, old)?;
+        file = files.open_to_write(current)?;
+        length = 0;
     }
+    // Behind whatever a power failure has left: records are found again wherever they begin.
+    let (mut bytes, (kind, key, _)) = (Vec::new(), place);
+    record::append(&mut bytes, ID, length, kind, key, body);
+    files.write_all_at(&file, length, &bytes)?;
+    files.sync(&file)?;
+    files.sync_directory()?;
+    Ok(true)
+}
 
-    fn read(&self, file: F::File, length: u64, mut found: impl FnMut(SetAsideItem)) {
-        let mut reader = Reader::new(file, ID);
-        while let Some(item) = reader.next(self.files, length) {
-            let Item::Record(Record::SetAside(header, body), _) = item else { continue };
-            if let Some(item) = decode(header.kind, header.key, &body) {
-                found(item);
-            }
+impl SetAsideItem {
+    /// The kind of record, the key of the message or of the segment, and the place in the segment.
+    fn place(&self) -> (Kind, u64, u64) {
+        match &self.what {
+            SetAsideContent::Message(message) => (Kind::SetAsideMessage, message.key, 0),
+            SetAsideContent::Bytes { segment, offset, .. } => (Kind::SetAsideBytes, *segment, *offset),
         }
     }
 }

@@ -8,15 +8,14 @@ use tracing::{info, warn};
 
 use super::super::Outbox;
 use super::super::entry::Entry;
-use super::super::state::{CLOCK_IS_SET, Removed};
-use super::failed;
-use super::files::Files;
+use super::files::{Files, Lock};
 use super::group_commit::GroupCommit;
-use super::lock::Lock;
-use super::log::{Depth, Done, Loaded, Log};
+use super::log::Log;
 use super::message::{StoredMessage, encode};
-use super::options::WhenDiskFails;
+use super::progress::Totals;
+use super::record::Depth;
 use super::spool::{Accepted, DiskSpool, Mail};
+use super::{WhenDiskFails, failed, set_aside};
 use crate::clock::Moment;
 use crate::{Error, Event};
 
@@ -41,8 +40,8 @@ pub(super) struct Worker<F: Files, M> {
     /// Messages that could not be set aside yet.
     refused: Vec<(Entry, Error)>,
     failure: Option<Failure>,
-    /// What was written before this process.
-    written_before: u64,
+    /// As they were before this process.
+    totals_before: Totals,
 }
 
 /// The store cannot be written to.
@@ -55,8 +54,8 @@ struct Failure {
 impl<F: Files, M: Fn() -> F> Worker<F, M> {
     /// Opens the store, and loads the first messages. `receive_maximum`: how many messages may be unacknowledged at most.
     pub(super) fn open(
-        outbox: Arc<Outbox>,
-        spool: Arc<DiskSpool>,
+        outbox: &Arc<Outbox>,
+        spool: &Arc<DiskSpool>,
         files: M,
         segment_bytes: u64,
         lock: Option<Lock>,
@@ -67,13 +66,13 @@ impl<F: Files, M: Fn() -> F> Worker<F, M> {
             (Err(error), WhenDiskFails::Refuse) => return Err(error),
             (begun, _) => begun.err(),
         };
-        let Depth { messages, bytes } = log.live();
+        let Depth { messages, bytes } = log.live;
         info!(directory = %spool.options.directory.display(), messages, bytes, "the durable outbox is open");
         let mut worker = Self {
-            outbox,
+            outbox: Arc::clone(outbox),
             commit: GroupCommit::new(spool.options.commit),
-            spool,
-            written_before: log.totals().written_bytes,
+            spool: Arc::clone(spool),
+            totals_before: log.progress.totals,
             log,
             files,
             lock,
@@ -109,7 +108,7 @@ impl<F: Files, M: Fn() -> F> Worker<F, M> {
         }
         for (key, packet_id) in mail.sent {
             self.log.sent(key, packet_id);
-            self.commit.sent(now);
+            self.commit.changed(0, now);
         }
         self.settle(mail.removed);
         for accepted in mail.accepted {
@@ -117,11 +116,13 @@ impl<F: Files, M: Fn() -> F> Worker<F, M> {
         }
         self.outbox.expire(SystemTime::now());
         self.make_room();
-        if closing {
-            self.log.save_totals();
-        }
+        // The totals are written at the end, whatever else there is to write.
+        self.log.changed |= closing;
         if self.failure.is_none() && (closing || self.commit.is_due(now)) {
-            self.commit();
+            match self.log.commit() {
+                Ok(()) => self.commit.end(&Ok(())),
+                Err(error) => self.fail("be written to", error),
+            }
         }
         if !closing {
             self.load();
@@ -132,7 +133,7 @@ impl<F: Files, M: Fn() -> F> Worker<F, M> {
 
     /// Loads what can be sent, as far as there is room for it in memory.
     pub(super) fn load(&mut self) {
-        let (mut entries, wall) = (Vec::new(), SystemTime::now());
+        let mut entries = Vec::new();
         loop {
             let Depth { messages, bytes } = self.log.loaded_depth();
             let room = messages < self.window && bytes < WINDOW_BYTES && self.refused.len() < 256;
@@ -141,13 +142,8 @@ impl<F: Files, M: Fn() -> F> Worker<F, M> {
             if !room && !sent {
                 break;
             }
-            match self.next() {
-                Some(Some((message, packet_id, bytes))) => {
-                    entries.push(entry(message, packet_id, bytes, wall));
-                }
-                Some(None) => {}
-                None => break,
-            }
+            let Some(entry) = self.next() else { break };
+            entries.push(entry);
         }
         if !entries.is_empty() {
             self.outbox.load(entries);
@@ -158,7 +154,7 @@ impl<F: Files, M: Fn() -> F> Worker<F, M> {
     /// The disk does not do its work: nothing is confirmed until the store was opened again.
     pub(super) fn fail(&mut self, doing: &'static str, error: io::Error) {
         let error = failed(&self.spool.options.directory, doing, error);
-        self.commit.failed(&error);
+        self.commit.end(&Err(error.clone()));
         let pause = match &self.failure {
             Some(failure) => (failure.pause * 2).min(LONGEST_PAUSE),
             None => {
@@ -178,12 +174,8 @@ impl<F: Files, M: Fn() -> F> Worker<F, M> {
 
     /// Opens the store again, and reads it again.
     pub(super) fn reopen(&mut self) {
-        let opened =
-            Log::open((self.files)(), self.log.segment_bytes(), Some(&self.log)).and_then(|mut log| {
-                log.begin()?;
-                Ok(log)
-            });
-        match opened {
+        let opened = Log::open((self.files)(), self.log.segment_bytes, Some(&self.log));
+        match opened.and_then(|mut log| log.begin().map(|()| log)) {
             Ok(log) => {
                 self.log = log;
                 self.failure = None;
@@ -208,7 +200,8 @@ impl<F: Files, M: Fn() -> F> Worker<F, M> {
         let Some(failure) = &self.failure else { return };
         match (self.spool.options.when_disk_fails, StoredMessage::decode(0, &body)) {
             (WhenDiskFails::Memory, Some(message)) => {
-                let entry = Entry { stored: None, answer, ..message.into_entry(None, 0) };
+                let entry = message.into_entry(None, 0, SystemTime::now());
+                let entry = Entry { stored: None, answer, ..entry };
                 self.outbox.load(vec![entry]);
             }
             _ => drop(answer.map(|answer| answer.send(Err(failure.error.clone())))),
@@ -219,28 +212,33 @@ impl<F: Files, M: Fn() -> F> Worker<F, M> {
     fn settle(&mut self, removed: Vec<(Entry, Result<(), Error>)>) {
         for (entry, result) in removed {
             let Some((key, _)) = entry.stored else { continue };
-            let how = match result {
-                Ok(()) => Done::Acknowledged,
-                Err(Error::Expired { .. }) => Done::Expired,
-                Err(Error::Dropped { .. }) => Done::Dropped,
+            let count: fn(&mut Totals) -> &mut u64 = match result {
+                Ok(()) => |totals| &mut totals.acknowledged,
+                Err(Error::Expired { .. }) => |totals| &mut totals.expired,
+                Err(Error::Dropped { .. }) => |totals| &mut totals.dropped,
                 Err(error) => {
-                    if self.failure.is_some() {
-                        self.refused.push((entry, error));
+                    if !self.set_aside(key, entry, error) {
                         continue;
                     }
-                    let reason = error.report().to_string();
-                    if let Err(cause) = self.log.set_message_aside(key, &reason, &encode(&entry)) {
-                        self.refused.push((entry, error));
-                        self.fail("set a message aside", cause);
-                        continue;
-                    }
-                    self.outbox.counters.set_aside.add(1);
-                    Done::SetAside
+                    |totals| &mut totals.set_aside
                 }
             };
-            self.log.done(key, how);
-            self.commit.done(Instant::now());
+            self.log.done(key, count);
+            self.commit.changed(1, Instant::now());
         }
+    }
+
+    /// Returns whether it was possible. If not, it is tried again when the disk can be written to.
+    fn set_aside(&mut self, key: u64, entry: Entry, error: Error) -> bool {
+        if self.failure.is_none() {
+            let reason = error.report().to_string();
+            match set_aside::message(&self.log.files, key, &reason, &encode(&entry)) {
+                Ok(()) => return true,
+                Err(cause) => self.fail("set a message aside", cause),
+            }
+        }
+        self.refused.push((entry, error));
+        false
     }
 
     /// Drops the oldest messages that were not sent until the bounds hold. Only with `WhenFull::DropOldest` more messages
@@ -248,51 +246,29 @@ impl<F: Files, M: Fn() -> F> Worker<F, M> {
     fn make_room(&mut self) {
         let options = self.outbox.options;
         loop {
-            let Depth { messages, bytes } = self.log.live();
+            let Depth { messages, bytes } = self.log.live;
             if messages <= 1 || (messages <= options.messages as u64 && bytes <= options.bytes as u64) {
                 return;
             }
             if !self.outbox.drop_oldest() {
-                match self.next() {
-                    Some(Some((message, packet_id, bytes))) => {
-                        let entry = message.into_entry(packet_id, bytes);
-                        let topic = entry.topic();
-                        self.outbox.report(Removed(vec![(entry, Err(Error::Dropped { topic }))]));
-                    }
-                    Some(None) => {}
-                    // All of them were sent.
-                    None => return,
-                }
+                // Else, all of them were sent.
+                let Some(entry) = self.next() else { return };
+                let topic = entry.topic();
+                self.outbox.report(vec![(entry, Err(Error::Dropped { topic }))]);
             }
             let removed = self.spool.take_removed();
             self.settle(removed);
         }
     }
 
-    fn commit(&mut self) {
-        if let Err(error) = self.log.commit() {
-            return self.fail("be written to", error);
-        }
-        self.commit.committed();
-    }
-
-    /// The next message of the log; `None` within where something else was there.
-    fn next(&mut self) -> Option<Option<(StoredMessage, Option<u16>, u64)>> {
-        match self.log.next() {
-            Ok(Some(Loaded::Message(message, packet_id, bytes))) => Some(Some((message, packet_id, bytes))),
-            Ok(Some(Loaded::Damaged { segment, from, to })) => {
-                warn!(%segment, from, to, "damaged bytes of the durable outbox were set aside");
-                self.outbox.counters.set_aside.add(1);
-                Some(None)
+    /// The next message of the log.
+    fn next(&mut self) -> Option<Entry> {
+        self.log.next().unwrap_or_else(|error| {
+            if self.failure.is_none() {
+                self.fail("be read", error);
             }
-            Ok(None) => None,
-            Err(error) => {
-                if self.failure.is_none() {
-                    self.fail("be read", error);
-                }
-                None
-            }
-        }
+            None
+        })
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -305,9 +281,11 @@ impl<F: Files, M: Fn() -> F> Worker<F, M> {
 
     fn tell(&self) {
         let loaded = usize::try_from(self.log.loaded_depth().messages).unwrap_or(usize::MAX);
-        self.spool.tell(self.log.live(), loaded, self.failure.as_ref().map(|failure| &failure.error));
-        let written = self.log.totals().written_bytes.saturating_sub(self.written_before);
-        self.outbox.counters.stored_bytes.set(usize::try_from(written).unwrap_or(usize::MAX));
+        self.spool.tell(self.log.live, loaded, self.failure.as_ref().map(|failure| &failure.error));
+        let (totals, before) = (&self.log.progress.totals, &self.totals_before);
+        let mut counters = self.outbox.counters.lock();
+        counters.stored_bytes = totals.written_bytes.saturating_sub(before.written_bytes);
+        counters.set_aside = totals.set_aside.saturating_sub(before.set_aside);
     }
 }
 
@@ -317,16 +295,4 @@ impl<F: Files, M> Drop for Worker<F, M> {
         drop(self.lock.take());
         self.spool.end();
     }
-}
-
-/// As the session takes it. A message that was accepted before the clock was set has the age that this process knows of.
-fn entry(message: StoredMessage, packet_id: Option<u16>, bytes: u64, now: SystemTime) -> Entry {
-    let mut entry = message.into_entry(packet_id, bytes);
-    let is_set = SystemTime::UNIX_EPOCH + CLOCK_IS_SET;
-    if entry.accepted < is_set && is_set <= now {
-        let life = entry.expires.map(|expires| expires.duration_since(entry.accepted).unwrap_or_default());
-        entry.expires = life.and_then(|life| now.checked_add(life));
-        entry.accepted = now;
-    }
-    entry
 }

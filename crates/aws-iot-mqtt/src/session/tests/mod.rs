@@ -19,15 +19,14 @@ use rumqttc::v5::mqttbytes::v5::{
     Packet, PubAck, PubAckProperties, PubAckReason, Publish, SubAck, SubscribeReasonCode, UnsubAck,
     UnsubAckReason,
 };
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::*;
-use crate::acknowledgement::SessionWaker;
 use crate::codec::{decode, decode_sent};
 use crate::event::Events;
-use crate::message_queue::{CAPACITY, QueueReader, WhenUnread, queue};
-use crate::outbox::Entry;
-use crate::{Cause, Messages, OutboxOptions, Publication, QoS, SubscribeOptions};
+use crate::message_queue::{CAPACITY, Messages, WhenUnread, queue};
+use crate::outbox::{Entry, Outbox};
+use crate::{Cause, Limits, OutboxOptions, Publication, QoS, SubscribeOptions};
 
 const CLIENT: &str = "device-1";
 const SECOND: Duration = Duration::from_secs(1);
@@ -38,14 +37,14 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 struct Wire {
     session: Session,
     outbox: Arc<Outbox>,
-    unrouted: QueueReader,
+    unrouted: Messages,
     now: Moment,
 }
 
 /// A stream as the application has it.
 struct Stream {
     answered: oneshot::Receiver<Result<QoS, Error>>,
-    messages: QueueReader,
+    messages: Messages,
 }
 
 impl Wire {
@@ -64,19 +63,17 @@ impl Wire {
     }
 
     fn with_outbox(limits: Limits, options: OutboxOptions) -> Self {
-        let waker = Arc::<SessionWaker>::default();
-        let reader = || queue(Arc::clone(&waker), CAPACITY, WhenUnread::Wait);
-        let ((writer, unrouted), (_, queue)) = (reader(), reader());
-        let shared = Shared::new(options, Arc::new(limits), Arc::clone(&waker), Messages { queue });
+        let (shared, writer) = Shared::new(options, Arc::new(limits));
+        let unrouted = shared.messages.lock().unwrap().take().unwrap();
         let outbox = Arc::clone(&shared.outbox);
-        let session = Session::new(&shared, CLIENT.to_owned(), TIMEOUT, writer);
+        let session = Session::new(Arc::clone(&shared), CLIENT.to_owned(), TIMEOUT, writer);
         let now = Moment { instant: Instant::now(), wall: SystemTime::now() };
         Self { session, outbox, unrouted, now }
     }
 
     /// A connection is accepted.
     fn accept(&mut self, session_present: bool, receive_maximum: u16) {
-        let maximum_packet_size = self.session.limits.maximum_packet_size;
+        let maximum_packet_size = self.session.shared.limits.maximum_packet_size;
         let others = Negotiated::for_tests();
         let negotiated = Negotiated { session_present, receive_maximum, maximum_packet_size, ..others };
         self.session.connected(negotiated, self.now);
@@ -97,7 +94,7 @@ impl Wire {
     }
 
     fn events(&self) -> Events {
-        self.session.hub.listen()
+        self.session.shared.hub.listen()
     }
 
     fn publish(&mut self, topic: &str, qos: QoS, payload: &[u8]) -> oneshot::Receiver<Result<(), Error>> {
@@ -126,18 +123,14 @@ impl Wire {
         Stream { answered, messages }
     }
 
-    fn request(
-        &self,
-        options: SubscribeOptions,
-        answer: Option<Answer<QoS>>,
-    ) -> (SubscribeRequest, QueueReader) {
+    fn request(&self, options: SubscribeOptions, answer: Option<Answer<QoS>>) -> (Subscriber, Messages) {
         let (writer, reader) =
             queue(Arc::clone(&self.session_waker()), options.capacity, options.when_unread);
-        (SubscribeRequest { options, queue: writer, answer }, reader)
+        (Subscriber::new(options, writer, answer), reader)
     }
 
-    fn session_waker(&self) -> Arc<SessionWaker> {
-        self.session.inbox.waker()
+    fn session_waker(&self) -> Arc<Notify> {
+        Arc::clone(&self.session.shared.waker)
     }
 
     fn unsubscribe(&mut self, filter: &str) -> oneshot::Receiver<Result<(), Error>> {
@@ -167,7 +160,6 @@ impl Wire {
     fn bytes(&mut self) -> BytesMut {
         let bytes = BytesMut::from(self.session.output());
         self.session.written(bytes.len(), self.now);
-        self.session.complete();
         bytes
     }
 

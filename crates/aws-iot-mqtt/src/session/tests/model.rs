@@ -51,8 +51,8 @@ impl Model {
     /// Bytes that the server sends, up to the first that are no packet.
     pub(super) fn sends(&mut self, bytes: &[u8]) {
         let mut bytes = BytesMut::from(bytes);
-        while let Ok(Some(packet)) = decode(&mut bytes, u32::MAX) {
-            match packet {
+        while let Ok(Some(received)) = decode(&mut bytes, u32::MAX) {
+            match received.packet {
                 Packet::Publish(publish) if publish.qos == WireQoS::AtLeastOnce => {
                     self.to_acknowledge.push_back(publish.pkid);
                 }

@@ -159,7 +159,6 @@ impl Bench {
     /// Lets the session send what it may, and the application take its answers.
     fn settle(&mut self) {
         self.wire.session.send(self.wire.now);
-        self.wire.session.complete();
         for mut stream in std::mem::take(&mut self.subscribing) {
             match stream.answered.try_recv() {
                 Ok(Ok(_)) => self.subscriptions.push(stream),

@@ -49,7 +49,7 @@ fn where_the_oldest_may_be_dropped_nothing_is_held_back() {
     let read: Vec<_> =
         std::iter::from_fn(|| stream.messages.try_next()).map(|message| message.payload).collect();
     assert_eq!(read, ["4", "5"]);
-    assert_eq!(wire.session.counters.received_dropped.get(), 3);
+    assert_eq!(wire.session.shared.counters.lock().received_dropped, 3);
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn a_message_without_a_subscription_is_refused_unless_somebody_reads_such_messag
     wire.receive(message("direct", 4)).unwrap();
     assert_eq!(puback_ids(&wire.sent()), [4]);
     assert_eq!(wire.unrouted.try_next().unwrap().payload, "4");
-    assert_eq!(wire.session.counters.unwanted.get(), 2);
+    assert_eq!(wire.session.shared.counters.lock().unwanted, 2);
 }
 
 #[test]

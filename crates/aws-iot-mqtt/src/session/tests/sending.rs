@@ -45,7 +45,7 @@ fn a_refused_message_tells_topic_and_reason() {
         matches!(&told, Some(Event::PublishRefused { topic, .. }) if topic == "secret/topic"),
         "{told:?}"
     );
-    assert_eq!(wire.session.counters.refused.get(), 1);
+    assert_eq!(wire.session.shared.counters.lock().refused, 1);
 }
 
 #[test]
@@ -155,13 +155,13 @@ fn the_rates_hold_back_what_is_too_much_and_say_until_when() {
     assert_eq!(wire.sent().len(), 10, "a burst of a tenth of a second");
     let (mut rounds, mut sent) = (0, 0);
     while sent < 40 {
-        let wait = wire.session.not_before.unwrap() - wire.now.instant;
+        let wait = wire.session.connection.as_ref().unwrap().not_before.unwrap() - wire.now.instant;
         wire.pass(wait).unwrap();
         sent += wire.sent().len();
         rounds += 1;
     }
     assert!((20..=41).contains(&rounds), "{rounds}");
-    assert!(wire.session.not_before.is_none());
+    assert!(wire.session.connection.as_ref().unwrap().not_before.is_none());
 }
 
 #[test]
@@ -225,9 +225,6 @@ fn a_message_that_is_sent_again_after_a_refusal_counts_as_a_repetition() {
     let ids = publish_ids(&wire.sent());
     wire.receive(puback(ids[0])).unwrap();
     assert!(answer.try_recv().unwrap().is_ok());
-    let counters = &wire.session.counters;
-    assert_eq!(
-        (counters.publishes.get(), counters.repetitions.get(), counters.acknowledged.get()),
-        (2, 1, 1)
-    );
+    let counters = wire.session.shared.counters.lock().clone();
+    assert_eq!((counters.publishes, counters.repetitions, counters.acknowledged), (2, 1, 1));
 }

@@ -43,7 +43,6 @@ fn a_slow_line_on_which_data_flows_is_not_given_up() {
     for second in 0..600 {
         drop(wire.publish("t", QoS::AtMostOnce, &[0; 10_000]));
         wire.session.written(8192.min(wire.session.output().len()), wire.now);
-        wire.session.complete();
         wire.pass(SECOND).unwrap_or_else(|error| panic!("after {second} s: {error}"));
     }
 }
@@ -237,4 +236,19 @@ fn the_time_that_a_device_sleeps_counts_for_the_expiry() {
     wire.accept(false, 100);
     assert_eq!(wire.sent(), []);
     assert!(matches!(answer.try_recv(), Ok(Err(Error::Expired { .. }))));
+}
+
+/// Or the loop around the session would go round and round without a pause.
+#[test]
+fn a_pause_that_is_over_while_another_message_is_sent_alone_is_not_waited_for() {
+    let mut wire = Wire::new(100);
+    let _answers = [(); 2].map(|()| wire.publish("t", QoS::AtLeastOnce, b"x"));
+    let ids = publish_ids(&wire.sent());
+    wire.receive(refusal(ids[1], PubAckReason::QuotaExceeded)).unwrap();
+    wire.session.disconnected(&hung_up(), wire.now);
+    wire.accept(false, 100);
+    assert_eq!(wire.sent().len(), 1);
+    wire.pass(2 * SECOND).unwrap();
+    assert_eq!(wire.sent(), []);
+    assert!(wire.session.deadline(wire.now).unwrap() > wire.now.instant);
 }

@@ -31,11 +31,15 @@ fn killed_on(kind: &str) {
     let place = Place::offline(&store, disk.beside());
     let random = Random::new(7);
     let (mut stored, mut all) = (Vec::new(), 0);
+    // Milliseconds that a process is left longer: where the machine is busy, it takes that long to start.
+    let mut longer = 0;
     let rounds = scale(250, 5000);
     for round in 0..rounds {
         let delay = Duration::from_millis(random.below(2) * 3);
         let publisher = place.start(round * ROUND, ROUND, delay);
-        stored.extend(publisher.kill_after(Duration::from_millis(10 + random.below(60))));
+        let before = stored.len();
+        stored.extend(publisher.kill_after(Duration::from_millis(10 + random.below(60) + longer)));
+        longer = if stored.len() == before { longer + 10 } else { longer.saturating_sub(1) };
         if round % 20 == 19 || round + 1 == rounds {
             let messages: Vec<_> = durable::messages(&store).unwrap().collect();
             let mut there = HashSet::new();

@@ -89,13 +89,6 @@ impl Bus {
                         return Err(NoAnswer::Died);
                     }
                 }
-                Fault::PowerCycledAfter(operations) => {
-                    if self.progress.operations > operations && !mem::replace(&mut self.progress.spent, true)
-                    {
-                        self.cut();
-                    }
-                    return Ok(settings);
-                }
                 Fault::Held => {
                     settings = self.while_fault(number, None)?;
                     continue;

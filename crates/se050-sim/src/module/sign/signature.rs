@@ -1,11 +1,15 @@
 //! What the chip does with a private key, and what the module makes of the result.
 
+use cryptoki_sys::*;
 use p256::ecdsa::signature::hazmat::RandomizedPrehashSigner as _;
 use p256::ecdsa::{Signature, SigningKey};
 use rsa::rand_core::OsRng;
 use rsa::{Pkcs1v15Sign, RsaPrivateKey};
+use sha1::Sha1;
+use sha2::digest::DynDigest;
+use sha2::digest::const_oid::AssociatedOid;
+use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 
-use super::hash::Hash;
 use crate::module::quirks::RawEcdsa;
 
 /// PKCS#1 v1.5 around whatever is given: the DigestInfo is the client's business.
@@ -14,7 +18,7 @@ pub(super) fn rsa_pkcs(key: &RsaPrivateKey, data: &[u8]) -> Option<Vec<u8>> {
 }
 
 pub(super) fn rsa_pss(key: &RsaPrivateKey, hash: Hash, digest: &[u8]) -> Option<Vec<u8>> {
-    key.sign_with_rng(&mut OsRng, hash.pss(), digest).ok()
+    key.sign_with_rng(&mut OsRng, (hash.pss)(hash.length), digest).ok()
 }
 
 /// Each signature has a nonce of its own, as on the chip: signing again gives another one.
@@ -53,6 +57,44 @@ fn raw_component(number: &[u8], form: RawEcdsa) -> &[u8] {
         (true, 0) => number.get(zeros.saturating_sub(1)..).unwrap_or_default(),
         (false, 1) => significant.get(1..).unwrap_or_default(),
         _ => significant,
+    }
+}
+
+/// A hash that the module knows.
+#[derive(Clone, Copy)]
+pub(super) struct Hash {
+    /// The digest's length in bytes.
+    pub(super) length: usize,
+    digest: fn(&[u8]) -> Vec<u8>,
+    pkcs1: fn() -> Pkcs1v15Sign,
+    pss: fn(usize) -> rsa::Pss,
+}
+
+impl Hash {
+    pub(super) fn of_mechanism(mechanism: CK_MECHANISM_TYPE) -> Option<Self> {
+        Some(match mechanism {
+            CKM_SHA_1 => Self::of::<Sha1>(),
+            CKM_SHA224 => Self::of::<Sha224>(),
+            CKM_SHA256 => Self::of::<Sha256>(),
+            CKM_SHA384 => Self::of::<Sha384>(),
+            CKM_SHA512 => Self::of::<Sha512>(),
+            _ => return None,
+        })
+    }
+
+    pub(super) fn of<D: Digest + AssociatedOid + DynDigest + Send + Sync + 'static>() -> Self {
+        let digest = |data: &[u8]| <D as Digest>::digest(data).to_vec();
+        let length = <D as Digest>::output_size();
+        Self { length, digest, pkcs1: Pkcs1v15Sign::new::<D>, pss: rsa::Pss::new_with_salt::<D> }
+    }
+
+    pub(super) fn digest(self, data: &[u8]) -> Vec<u8> {
+        (self.digest)(data)
+    }
+
+    /// The digest in the DER that PKCS#1 v1.5 signs.
+    pub(super) fn digest_info(self, data: &[u8]) -> Vec<u8> {
+        [&(self.pkcs1)().prefix, self.digest(data).as_slice()].concat()
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use super::super::options::Commit;
+use super::super::Commit;
 use super::device::{Device, device};
 use super::disk::{Disk, Fault, Random};
 use crate::outbox::OutboxOptions;

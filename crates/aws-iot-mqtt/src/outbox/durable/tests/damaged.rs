@@ -1,7 +1,7 @@
 //! Files that somebody or something has changed: the store always starts, and no other message is lost.
 
-use super::super::options::Commit;
-use super::super::set_aside::SetAside;
+use super::super::Commit;
+use super::super::set_aside;
 use super::device::{Device, device};
 use super::disk::{Disk, Random};
 use crate::outbox::OutboxOptions;
@@ -38,10 +38,10 @@ fn read(disk: &Disk, case: &str) -> (Vec<u64>, usize) {
     let mut device = open(disk);
     assert_eq!(device.drain(), [100], "{case}");
     device.close();
-    let set_aside = SetAside::new(disk).items().unwrap().len();
+    let set_aside = set_aside::items(disk).unwrap().len();
     // Nothing is set aside twice.
     assert!(open(disk).drain().is_empty(), "{case}");
-    assert_eq!(SetAside::new(disk).items().unwrap().len(), set_aside, "{case}");
+    assert_eq!(set_aside::items(disk).unwrap().len(), set_aside, "{case}");
     (numbers, set_aside)
 }
 

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::oneshot;
 
-use super::super::options::{Commit, DurableOptions};
 use super::super::spool::DiskSpool;
 use super::super::worker::Worker;
+use super::super::{Commit, DurableOptions};
 use super::disk::Disk;
 use crate::clock::Moment;
 use crate::outbox::{Entry, Key, Outbox, OutboxOptions, Sending};
@@ -52,7 +52,7 @@ pub(super) fn device_with(
     let spool = Arc::new(DiskSpool::new(durable.clone()));
     let again = disk.clone();
     let files: Box<dyn Fn() -> Disk> = Box::new(move || again.clone());
-    let worker = Worker::open(Arc::clone(&outbox), Arc::clone(&spool), files, SEGMENT, None, 100)?;
+    let worker = Worker::open(&outbox, &spool, files, SEGMENT, None, 100)?;
     assert!(outbox.spool.set(spool.clone()).is_ok());
     let now = Moment { instant: Instant::now(), wall: SystemTime::now() };
     Ok(Device { outbox, spool, worker, answers: BTreeMap::new(), now, next_packet_id: 0 })

@@ -3,12 +3,13 @@
 use std::io::ErrorKind;
 use std::time::{Duration, SystemTime};
 
+use super::super::SetAsideContent;
 use super::super::group_commit::UNSAVED;
-use super::super::options::{Commit, DurableOptions, WhenDiskFails};
-use super::super::set_aside::{SetAside, SetAsideContent};
+use super::super::set_aside;
+use super::super::{Commit, DurableOptions, WhenDiskFails};
 use super::device::{Device, LATE, SEGMENT, device, device_with, payload};
 use super::disk::Disk;
-use crate::outbox::state::CLOCK_IS_SET;
+use crate::outbox::store::CLOCK_IS_SET;
 use crate::outbox::{Key, OutboxOptions};
 use crate::{Error, Publication, QoS, ReasonCode, WhenFull};
 
@@ -329,7 +330,7 @@ fn each_policy_when_the_store_is_full_also_after_a_restart() {
             .count();
         assert_eq!(taken, accepted, "{policy:?}");
         assert_eq!(one.outbox.depth().0, 300, "{policy:?}");
-        let dropped = one.outbox.counters.dropped.get();
+        let dropped = one.outbox.counters.lock().dropped;
         assert_eq!(dropped, if accepted == 600 { 300 } else { 0 }, "{policy:?}");
         one.close();
         let mut one = device(&disk, Commit::Each, options).unwrap();
@@ -392,7 +393,7 @@ fn age_counts_through_a_restart_and_messages_that_are_too_old_are_counted() {
     one.close();
     let mut one = device(&disk, Commit::Each, options).unwrap();
     assert_eq!(one.drain(), [1000]);
-    assert_eq!(one.outbox.counters.dropped.get(), 400);
+    assert_eq!(one.outbox.counters.lock().dropped, 400);
 }
 
 #[test]
@@ -428,7 +429,7 @@ fn a_message_that_the_server_refuses_is_set_aside_with_its_reason_and_blocks_not
     device.close();
     let mut device = open(&disk);
     assert!(device.drain().is_empty());
-    let items = SetAside::new(&disk).items().unwrap();
+    let items = set_aside::items(&disk).unwrap();
     assert_eq!(items.len(), 1);
     assert!(items[0].reason.contains("not authorized (0x87)"), "{}", items[0].reason);
     let SetAsideContent::Message(message) = &items[0].what else { panic!("{items:?}") };
@@ -449,7 +450,7 @@ fn a_refused_message_that_cannot_be_set_aside_is_set_aside_later() {
     disk.repair();
     device.worker.reopen();
     device.step();
-    assert_eq!(SetAside::new(&disk).items().unwrap().len(), 1);
+    assert_eq!(set_aside::items(&disk).unwrap().len(), 1);
     assert!(device.drain().is_empty());
 }
 
@@ -487,7 +488,7 @@ fn opening_reads_no_more_when_there_is_more_and_loads_no_more() {
         let disk = disk.copy();
         let one = device(&disk, LATE, options).unwrap();
         assert_eq!(one.outbox.depth().0 as u64, messages);
-        let in_memory = one.outbox.state.lock().unwrap().store.len();
+        let in_memory = one.outbox.store().entries.len();
         (disk.bytes_read() / (1 + disk.names().len() as u64), in_memory)
     };
     let (few, many) = (read(500), read(5000));
@@ -513,6 +514,6 @@ fn the_files_hold_little_more_than_the_messages() {
         device.outbox.complete(sent);
     }
     device.step();
-    let written = device.outbox.counters.stored_bytes.get();
+    let written = device.outbox.counters.lock().stored_bytes;
     assert!((500_000..600_000).contains(&written), "{written}");
 }
