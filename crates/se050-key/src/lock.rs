@@ -27,7 +27,7 @@ const MODE: u32 = 0o666;
 pub struct ChipLock {
     path: PathBuf,
     /// Kept open: the lock is on the open file.
-    _file: File,
+    file: File,
     /// The file was created by this library, so it is removed with the lock.
     ours_to_remove: bool,
 }
@@ -91,11 +91,7 @@ impl LockFile {
                     if let Err(error) = write_holder(&mut file) {
                         tracing::debug!(path = %self.path.display(), %error, "the lock file does not say who holds it");
                     }
-                    return Ok(ChipLock {
-                        path: self.path.clone(),
-                        _file: file,
-                        ours_to_remove: self.removed,
-                    });
+                    return Ok(ChipLock { path: self.path.clone(), file, ours_to_remove: self.removed });
                 }
                 Err(TryLockError::WouldBlock) => {
                     return Err(Error::Busy { lock: self.path.clone(), holder: holder(&mut file) });
@@ -152,6 +148,8 @@ impl Drop for ChipLock {
             // It is still locked: a process that opened it before notices that it is gone (`is_still`).
             let _ = std::fs::remove_file(&self.path);
         }
+        // A process that another thread is about to start has a copy of the file until it calls exec, which would keep the lock.
+        let _ = self.file.unlock();
     }
 }
 

@@ -48,7 +48,14 @@ pub(super) struct Journal {
     /// How many lines were written since the file was written anew.
     appended: usize,
     /// Keeps other processes away while this value lives.
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        // A process that another thread is about to start has a copy of the file until it calls exec, which would keep the lock.
+        let _ = self.lock.unlock();
+    }
 }
 
 impl Journal {
@@ -68,7 +75,7 @@ impl Journal {
         };
         let mut entries = parse(&text)?;
         let file = write_all(path, &mut entries)?;
-        Ok(Self { path: path.to_owned(), file, entries, appended: 0, _lock: lock })
+        Ok(Self { path: path.to_owned(), file, entries, appended: 0, lock })
     }
 
     pub(super) fn get(&self, execution: &str) -> Option<&Entry> {
