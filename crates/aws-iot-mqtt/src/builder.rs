@@ -128,6 +128,9 @@ impl Builder {
     /// Subscribes to a filter, from the first connection on; its messages come with [`Client::messages`]. A session
     /// that the server has kept for an earlier process is expected to have the subscription: then nothing is sent for
     /// it. A refusal is told by [`Event::SubscriptionLost`](crate::Event::SubscriptionLost).
+    ///
+    /// [`connect`](Self::connect) does not wait for the server's answer to it: where a message may come at once, as the answer
+    /// to a request does, use [`Client::subscribe`], which does.
     pub fn subscribe(mut self, options: SubscribeOptions) -> Self {
         self.subscriptions.push(options);
         self

@@ -75,7 +75,7 @@ fn registered_in_spite_of_faults_and_kills(environment: Vec<(String, String)>, u
         operator.write(&format!("bundles/{number:04}.json"), Device::new().bundle(&format!("{number:04}")));
     }
     let fixed = ["provision", "--fleet", "bundles/", "--thing-name", "gw-{serial}", "--rate", "500"];
-    let options = ["--report", "result", "--device-config", "configs", "--call-timeout", "5"];
+    let options = ["--report", "result", "--device-config", "configs", "--call-timeout", "10"];
     let arguments = [&fixed[..], &options[..]].concat();
     let random = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos() as usize;
     println!("seed {random}");
