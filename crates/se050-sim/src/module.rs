@@ -73,7 +73,7 @@ impl Module {
 
     /// Whether that C function is to fail.
     pub(crate) fn check_fault(&mut self, function: &str) -> Answer<()> {
-        self.bus.take_failure(function).map_or(Ok(()), |answer| Err(answer as CK_RV))
+        self.bus.take_failure(function).map_or(Ok(()), Err)
     }
 
     pub(crate) fn initialize(&mut self, arguments: Option<&CK_C_INITIALIZE_ARGS>) -> Answer<()> {

@@ -9,7 +9,7 @@ use se050_sim::{Fault, Version};
 use test_peers::OpensslServer;
 
 /// CKR_DEVICE_ERROR (PKCS#11 2.40, section 6.1).
-const DEVICE_ERROR: u64 = 0x30;
+const DEVICE_ERROR: Fault = Fault::FailNextSign(0x30);
 
 #[test]
 fn each_version_of_the_module_signs_for_both_tls_versions_and_takes_the_cheaper_padding() {
@@ -51,7 +51,7 @@ fn a_chip_that_fails_once_in_a_handshake_is_not_noticed() {
         let device = Device::of_version(version);
         let Some(server) = OpensslServer::start(Some(&device.ca_pem()), &[]) else { return };
         let config = device.config(&device.identity(RSA_KEY), TlsVersions::Both, server.ca_pem());
-        device.chip.set_fault(Fault::FailNextSign(DEVICE_ERROR)).unwrap();
+        device.chip.set_fault(DEVICE_ERROR).unwrap();
         assert_eq!(exchange(config, server.port()).unwrap(), "olleh", "module {version}");
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use cryptoki_sys::CK_RV;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::Error;
@@ -38,21 +39,21 @@ pub enum Fault {
     /// `held`: an operation waits **until the fault is changed**, and is then carried out.
     Held,
     /// `fail-next-sign:CKR`: the next `C_Sign` of a process fails with that answer. Once.
-    FailNextSign(u64),
+    FailNextSign(CK_RV),
     /// `fail-next:FUNCTION:CKR`: the next call of that C function fails with that answer, in each process once. The module
     /// does nothing else.
     FailNext {
         /// The C function, for example `C_FindObjectsInit`.
         function: &'static str,
         /// What it answers.
-        answer: u64,
+        answer: CK_RV,
     },
     /// `fail-each:FUNCTION:CKR`: as `fail-next`, with each call.
     FailEach {
         /// The C function, for example `C_FindObjectsInit`.
         function: &'static str,
         /// What it answers.
-        answer: u64,
+        answer: CK_RV,
     },
     /// `corrupt-signatures`: one bit of each signature is wrong.
     CorruptSignatures,
@@ -132,9 +133,9 @@ fn parse(text: &str) -> Option<Fault> {
     })
 }
 
-fn number(answer: &str) -> Option<u64> {
+fn number(answer: &str) -> Option<CK_RV> {
     match answer.strip_prefix("0x") {
-        Some(digits) => u64::from_str_radix(digits, 16).ok(),
+        Some(digits) => CK_RV::from_str_radix(digits, 16).ok(),
         None => answer.parse().ok(),
     }
 }

@@ -102,7 +102,7 @@ impl Session {
             NoAnswer::Died => Failure::Ends(CKR_FUNCTION_FAILED),
         })?;
         if let Some(answer) = bus.take_sign_failure() {
-            return Err(Failure::Wedges(answer as CK_RV));
+            return Err(Failure::Wedges(answer));
         }
         let Some(key) = key else {
             return Err(match scheme {

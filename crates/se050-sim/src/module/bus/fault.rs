@@ -4,6 +4,8 @@ use std::mem;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use cryptoki_sys::CK_RV;
+
 use super::{Bus, NoAnswer};
 use crate::Fault;
 use crate::chip::Settings;
@@ -21,7 +23,7 @@ pub(super) struct Progress {
 
 impl Bus {
     /// The answer with which the next C_Sign is to fail, once.
-    pub(in crate::module) fn take_sign_failure(&mut self) -> Option<u64> {
+    pub(in crate::module) fn take_sign_failure(&mut self) -> Option<CK_RV> {
         match self.fault() {
             Fault::FailNextSign(answer) if !self.progress.spent => {
                 self.progress.spent = true;
@@ -32,7 +34,7 @@ impl Bus {
     }
 
     /// The answer with which this call is to fail.
-    pub(in crate::module) fn take_failure(&mut self, called: &str) -> Option<u64> {
+    pub(in crate::module) fn take_failure(&mut self, called: &str) -> Option<CK_RV> {
         match self.fault() {
             Fault::FailEach { function, answer } if function == called => Some(answer),
             Fault::FailNext { function, answer } if function == called && !self.progress.spent => {
