@@ -6,6 +6,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use cryptoki_sys::CK_RV;
 use se050_key::{Error, Scheme, Token};
 use se050_sim::{Chip, Fault, Version};
 
@@ -25,7 +26,7 @@ const ON_A_SESSION: [&str; 7] = [
 const OPENING: [&str; 5] =
     ["C_Initialize", "C_GetSlotList", "C_GetTokenInfo", "C_OpenSession", "C_GetSessionInfo"];
 /// The codes of PKCS#11 2.40, section 2.1 of the header pkcs11t.h.
-const CODES: &[u64] = &[
+const CODES: &[CK_RV] = &[
     0x01,
     0x02,
     0x03,
@@ -130,12 +131,12 @@ const CODES: &[u64] = &[
     0xFFFF_FFFF,
 ];
 /// The short form's: no memory, a failed function, a failed device, a removed token, a lost session, a vendor's own.
-const FEW: &[u64] = &[0x02, 0x06, 0x30, 0x32, 0xB3, 0x8000_0005];
+const FEW: &[CK_RV] = &[0x02, 0x06, 0x30, 0x32, 0xB3, 0x8000_0005];
 
 /// Longest that a request may take, whatever the chip answers.
 const BOUND: Duration = Duration::from_secs(60);
 
-fn codes() -> &'static [u64] {
+fn codes() -> &'static [CK_RV] {
     if std::env::var_os("ABUSE").is_some() { CODES } else { FEW }
 }
 
