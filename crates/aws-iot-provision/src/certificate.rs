@@ -88,6 +88,14 @@ impl Provisioner {
     /// # Errors
     /// Every call may fail.
     pub async fn certificate(&self, id: &CertificateId) -> Result<Option<CertificateState>, Error> {
+        let Some(mut state) = self.describe_certificate(id).await? else { return Ok(None) };
+        state.things = self.things_of(&state.id).await?;
+        state.policies = self.policies_of(&state.id).await?;
+        Ok(Some(state))
+    }
+
+    /// The certificate alone, without asking for its things and policies.
+    async fn describe_certificate(&self, id: &CertificateId) -> Result<Option<CertificateState>, Error> {
         const ACTION: &str = "iot:DescribeCertificate";
         let sent = self.client.describe_certificate().certificate_id(id.as_str()).send();
         let Some(answer) = unless_missing(self.call(on_certificate(ACTION, id), sent).await)? else {
@@ -96,14 +104,13 @@ impl Provisioner {
         let found = part(ACTION, "certificateDescription", answer.certificate_description)?;
         let dates = found.creation_date.zip(found.last_modified_date);
         let pem = found.certificate_pem.as_deref().map(str::as_bytes);
-        let id = CertificateId::named_by_aws(&part(ACTION, "certificateId", found.certificate_id)?);
         Ok(Some(CertificateState {
+            id: CertificateId::named_by_aws(&part(ACTION, "certificateId", found.certificate_id)?),
             status: part(ACTION, "status", found.status)?.as_str().to_owned(),
-            things: self.things_of(&id).await?,
-            policies: self.policies_of(&id).await?,
+            things: Vec::new(),
+            policies: Vec::new(),
             never_modified: dates.is_some_and(|(created, modified)| created == modified),
             certificate: pem.and_then(|pem| DeviceCertificate::from_pem(pem).ok()),
-            id,
         }))
     }
 
@@ -146,12 +153,15 @@ impl Provisioner {
         change: &StatusChange,
         plan: &mut Plan,
     ) -> Result<(), Error> {
-        let mut found: Vec<CertificateState> = match (&change.certificate, &change.thing) {
-            (Some(id), _) => self.certificate(id).await?.into_iter().collect(),
-            (None, Some(thing)) => self.certificates_of(thing).await?,
+        let ids = match (&change.certificate, &change.thing) {
+            (Some(id), _) => vec![id.clone()],
+            (None, Some(thing)) => self.certificate_ids_of(thing).await?,
             (None, None) => Vec::new(),
         };
-        found.retain(CertificateState::is_known);
+        let mut found = Vec::new();
+        for id in &ids {
+            found.extend(self.describe_certificate(id).await?);
+        }
         let certificate = match (found.as_slice(), &change.certificate, &change.thing) {
             ([only], _, _) => only,
             ([], _, Some(thing)) => {

@@ -50,13 +50,13 @@ impl Provisioner {
         force: bool,
         plan: &mut Plan,
     ) -> Result<Vec<String>, Error> {
-        let thing = Box::pin(self.status(name)).await?;
+        let thing = self.describe_thing(name).await?;
         let marker = thing.as_ref().and_then(|thing| Marker::of(&thing.attributes));
         if thing.is_some() && !marker.as_ref().is_some_and(|marker| marker.thing) && !force {
             return Err(Error::NotMadeHere { what: format!("thing {name}") });
         }
         let noted = marker.clone().unwrap_or_default();
-        let mut certificates = thing.as_ref().map(|thing| thing.certificates.clone()).unwrap_or_default();
+        let mut certificates = Box::pin(self.certificates_of(name)).await?;
         certificates.retain(CertificateState::is_known);
         let attached = certificates.len();
         // A run that was interrupted may have detached one already. One that was replaced is with another device by now.

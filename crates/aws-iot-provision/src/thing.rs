@@ -39,6 +39,14 @@ impl Provisioner {
     /// # Errors
     /// Every call may fail.
     pub async fn status(&self, thing: &ThingName) -> Result<Option<ThingState>, Error> {
+        let Some(mut state) = self.describe_thing(thing).await? else { return Ok(None) };
+        state.groups = self.groups_of(thing).await?;
+        state.certificates = self.certificates_of(thing).await?;
+        Ok(Some(state))
+    }
+
+    /// The thing alone, without asking for its groups and certificates.
+    pub(crate) async fn describe_thing(&self, thing: &ThingName) -> Result<Option<ThingState>, Error> {
         const ACTION: &str = "iot:DescribeThing";
         let sent = self.client.describe_thing().thing_name(thing.as_str()).send();
         let Some(answer) = unless_missing(self.call(on_thing(ACTION, thing), sent).await)? else {
@@ -49,8 +57,8 @@ impl Provisioner {
             name: thing.clone(),
             thing_type: answer.thing_type_name,
             attributes: answer.attributes.unwrap_or_default().into_iter().collect(),
-            groups: self.groups_of(thing).await?,
-            certificates: self.certificates_of(thing).await?,
+            groups: Vec::new(),
+            certificates: Vec::new(),
         }))
     }
 
@@ -80,18 +88,23 @@ impl Provisioner {
         Ok(groups)
     }
 
-    /// The certificates that are attached to the thing. Other principals (Amazon Cognito) are left out.
+    /// The certificates that are attached to the thing.
     pub(crate) async fn certificates_of(&self, thing: &ThingName) -> Result<Vec<CertificateState>, Error> {
-        let call = on_thing("iot:ListThingPrincipals", thing);
-        let pages = self.client.list_thing_principals().thing_name(thing.as_str()).max_results(PAGE);
-        let sent = pages.into_paginator().items().send().collect::<Result<Vec<_>, _>>();
         let mut certificates = Vec::new();
-        let principals = unless_missing(self.call(call, sent).await)?.unwrap_or_default();
-        for id in principals.iter().filter_map(|arn| CertificateId::in_arn(arn)) {
+        for id in self.certificate_ids_of(thing).await? {
             let found = Box::pin(self.certificate(&id)).await?;
             certificates.push(found.unwrap_or_else(|| CertificateState::unknown(id)));
         }
         Ok(certificates)
+    }
+
+    /// Their ids. Other principals (Amazon Cognito) are left out.
+    pub(crate) async fn certificate_ids_of(&self, thing: &ThingName) -> Result<Vec<CertificateId>, Error> {
+        let call = on_thing("iot:ListThingPrincipals", thing);
+        let pages = self.client.list_thing_principals().thing_name(thing.as_str()).max_results(PAGE);
+        let sent = pages.into_paginator().items().send().collect::<Result<Vec<_>, _>>();
+        let principals = unless_missing(self.call(call, sent).await)?.unwrap_or_default();
+        Ok(principals.iter().filter_map(|arn| CertificateId::in_arn(arn)).collect())
     }
 
     /// Refuses a group that does not exist, or whose members AWS itself chooses.
