@@ -56,7 +56,7 @@ pub struct Statistics {
 pub(crate) struct Counters(Mutex<Statistics>);
 
 impl Counters {
-    /// Held for a single statement only: whoever publishes and the session both count.
+    /// Held while it is counted, and no longer: whoever publishes and the session both count.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Statistics> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

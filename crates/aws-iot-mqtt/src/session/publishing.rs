@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::mem::take;
+use std::sync::Arc;
 use std::time::Instant;
 
 use rumqttc::v5::mqttbytes::v5::Publish;
@@ -145,7 +146,7 @@ impl Session {
         if self.blame.one_at_a_time() && window == 0 {
             return;
         }
-        let shared = std::sync::Arc::clone(&self.shared);
+        let shared = Arc::clone(&self.shared);
         shared.outbox.send(window, now, |key, entry| self.send_one(key, entry, now));
         self.shared.counters.lock().in_flight = self.ids.publishes() as u64;
     }
@@ -250,11 +251,13 @@ impl Session {
             return;
         };
         self.ids.release(id);
-        self.shared.counters.lock().in_flight = self.ids.publishes() as u64;
+        let mut counters = self.shared.counters.lock();
+        counters.in_flight = self.ids.publishes() as u64;
+        counters.acknowledged += u64::from(!reason.is_error());
+        drop(counters);
         self.answered = true;
         self.blame.answered(&Item::Publish(key));
         if !reason.is_error() {
-            self.shared.counters.lock().acknowledged += 1;
             self.completed.push(key);
             return;
         }
