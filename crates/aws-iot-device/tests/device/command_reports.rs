@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_iot_device::{CommandResult, Commands, Error, RejectedErrorCode};
-use aws_iot_mqtt::{Builder, Client, Messages};
+use aws_iot_mqtt::{Builder, Client, Message, Messages};
 use serde_json::json;
 
 use crate::support::script::{Script, Service};
@@ -28,7 +28,7 @@ impl Bench {
         self.script.service("$aws/commands/things/device-1/executions/+/response/json").await
     }
 
-    async fn device(&self) -> (Client, Messages, Commands) {
+    async fn device(&self) -> Device {
         let builder = Commands::subscriptions("device-1")
             .unwrap()
             .into_iter()
@@ -36,7 +36,37 @@ impl Bench {
         let client = connected(builder).await;
         let messages = client.messages().unwrap();
         let commands = Commands::open(&client, "device-1", self.directory.path().join("journal")).unwrap();
-        (client, messages, commands)
+        Device { client, messages, commands }
+    }
+
+    /// A service, a device that waits for an answer no longer than [`SHORT`], and a command that has come to it.
+    async fn command(&self) -> (Service, Device, Message) {
+        let service = self.service().await;
+        let mut device = self.device().await;
+        device.commands = device.commands.timeout(SHORT);
+        let message = device.receive(&service).await;
+        (service, device, message)
+    }
+}
+
+struct Device {
+    client: Client,
+    messages: Messages,
+    commands: Commands,
+}
+
+impl Device {
+    /// The service starts a command, and it comes.
+    async fn receive(&mut self, service: &Service) -> Message {
+        service.start("e-1").await;
+        soon(self.messages.next()).await.unwrap()
+    }
+
+    /// Ends, and begins as a new process does.
+    async fn restarted(self, bench: &Bench) -> Self {
+        self.client.disconnect(Default::default()).await.unwrap();
+        drop(self);
+        bench.device().await
     }
 }
 
@@ -66,9 +96,9 @@ fn a_report_that_meets_another_one_is_sent_again_and_a_doubled_answer_does_no_ha
     let Some(bench) = Bench::new() else { return };
     block_on(async {
         let mut service = bench.service().await;
-        let (_client, mut messages, mut commands) = bench.device().await;
-        service.start("e-1").await;
-        let message = soon(messages.next()).await.unwrap();
+        let mut device = bench.device().await;
+        let message = device.receive(&service).await;
+        let commands = &mut device.commands;
         let answers = async {
             let mut counts = BTreeMap::new();
             // "AWS IoT commands troubleshooting", DataConflict: for both, once.
@@ -97,21 +127,16 @@ fn a_report_that_meets_another_one_is_sent_again_and_a_doubled_answer_does_no_ha
 fn a_result_that_nobody_answers_is_kept_and_reported_later() {
     let Some(bench) = Bench::new() else { return };
     block_on(async {
-        let mut service = bench.service().await;
-        let (client, mut messages, commands) = bench.device().await;
-        let mut commands = commands.timeout(SHORT);
-        service.start("e-1").await;
-        let message = soon(messages.next()).await.unwrap();
+        let (mut service, mut device, message) = bench.command().await;
+        let commands = &mut device.commands;
         let error = commands.handle(&message, |_| async { CommandResult::succeeded() }).await.unwrap_err();
         assert!(matches!(error, Error::NoAnswer { .. }), "{error}");
         assert_eq!(
             (service.report().await.1, service.report().await.1),
             ("IN_PROGRESS".to_owned(), "SUCCEEDED".to_owned())
         );
-        client.disconnect(Default::default()).await.unwrap();
-        drop((messages, commands));
-
-        let (_client, _messages, mut commands) = bench.device().await;
+        let mut device = device.restarted(&bench).await;
+        let commands = &mut device.commands;
         let answer = async {
             let (answers, status) = service.report().await;
             service.accept(&answers).await;
@@ -128,11 +153,8 @@ fn a_result_that_nobody_answers_is_kept_and_reported_later() {
 fn a_late_answer_to_an_earlier_report_is_not_taken_for_that_to_the_result() {
     let Some(bench) = Bench::new() else { return };
     block_on(async {
-        let mut service = bench.service().await;
-        let (client, mut messages, commands) = bench.device().await;
-        let mut commands = commands.timeout(SHORT);
-        service.start("e-1").await;
-        let message = soon(messages.next()).await.unwrap();
+        let (mut service, mut device, message) = bench.command().await;
+        let commands = &mut device.commands;
         let results = Cell::new(0);
         // It has no end: whoever is told that the result was taken reports no more.
         let script = async {
@@ -159,7 +181,7 @@ fn a_late_answer_to_an_earlier_report_is_not_taken_for_that_to_the_result() {
         assert!(results.get() >= 1, "the result was lost");
         // Nothing is left to report.
         commands.report_unfinished().await.unwrap();
-        client.disconnect(Default::default()).await.unwrap();
+        device.client.disconnect(Default::default()).await.unwrap();
     });
 }
 
@@ -167,17 +189,13 @@ fn a_late_answer_to_an_earlier_report_is_not_taken_for_that_to_the_result() {
 fn an_answer_to_the_earlier_process_is_not_taken_for_that_to_the_failure() {
     let Some(bench) = Bench::new() else { return };
     block_on(async {
-        let mut service = bench.service().await;
-        let (client, mut messages, commands) = bench.device().await;
-        let mut commands = commands.timeout(SHORT);
-        service.start("e-1").await;
-        let message = soon(messages.next()).await.unwrap();
+        let (mut service, mut device, message) = bench.command().await;
+        let commands = &mut device.commands;
         assert!(commands.begin(&message).await.unwrap().is_some());
         let (answers, status) = service.report().await;
         assert_eq!(status, "IN_PROGRESS");
-        client.disconnect(Default::default()).await.unwrap();
-        drop((messages, commands));
-        let (_client, _messages, mut commands) = bench.device().await;
+        let mut device = device.restarted(&bench).await;
+        let commands = &mut device.commands;
         let script = async {
             assert_eq!(service.report().await.1, "FAILED");
             // Only now it answers IN_PROGRESS; it had no room for FAILED.
@@ -195,11 +213,8 @@ fn an_answer_to_the_earlier_process_is_not_taken_for_that_to_the_failure() {
 fn a_result_that_aws_iot_had_taken_without_the_device_hearing_of_it_is_reported() {
     let Some(bench) = Bench::new() else { return };
     block_on(async {
-        let mut service = bench.service().await;
-        let (client, mut messages, commands) = bench.device().await;
-        let mut commands = commands.timeout(SHORT);
-        service.start("e-1").await;
-        let message = soon(messages.next()).await.unwrap();
+        let (mut service, mut device, message) = bench.command().await;
+        let commands = &mut device.commands;
         let accept_first = async {
             let (answers, _) = service.report().await;
             service.accept(&answers).await;
@@ -208,9 +223,8 @@ fn a_result_that_aws_iot_had_taken_without_the_device_hearing_of_it_is_reported(
         let (handled, ()) = tokio::join!(handled, accept_first);
         assert!(matches!(handled, Err(Error::NoAnswer { .. })), "{handled:?}");
         service.report().await;
-        client.disconnect(Default::default()).await.unwrap();
-        drop((messages, commands));
-        let (_client, _messages, mut commands) = bench.device().await;
+        let mut device = device.restarted(&bench).await;
+        let commands = &mut device.commands;
         let refuse = async {
             let (answers, _) = service.report().await;
             service.reject(&answers, "TerminalStateReached").await;
@@ -225,7 +239,8 @@ fn each_code_of_a_refused_report_has_its_name() {
     let Some(bench) = Bench::new() else { return };
     block_on(async {
         let mut service = bench.service().await;
-        let (_client, _messages, mut commands) = bench.device().await;
+        let mut device = bench.device().await;
+        let commands = &mut device.commands;
         for (text, expected) in [
             ("InvalidTopic", RejectedErrorCode::InvalidTopic),
             ("InvalidJson", RejectedErrorCode::InvalidJson),
